@@ -1,0 +1,1 @@
+//! Measurements: each prints the figure beside its peer or physical floor.

@@ -1,0 +1,304 @@
+//! Newtype ids. Rows that the library makes have UUIDv7 ids, made before the batch that writes them; things
+//! that people name (servers, services, users, packages) have checked text ids.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The id with these bytes.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The id's UUID.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Uuid::parse_str(text).map(Self).map_err(|_| InvalidId {
+                    what: stringify!($name),
+                    value: text.chars().take(64).collect(),
+                    rule: "must be a UUID such as 01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21",
+                })
+            }
+        }
+    )*};
+}
+
+uuid_ids! {
+    /// A job: what one request became.
+    JobId,
+    /// One task of a job.
+    TaskId,
+    /// One try of one task with one key: lease, recovery record and usage record.
+    AttemptId,
+    /// Credits set aside for a job.
+    HoldId,
+    /// An upstream credential.
+    KeyId,
+    /// A row of limit state: a key's, an account's, or a server's as seen from one egress address.
+    LimitId,
+    /// A wallet; a function of its owner and unit, see [`crate::ledger::WalletKey::id`].
+    WalletId,
+    /// One opened process; new at every start.
+    WorkerId,
+    /// An audit row.
+    AuditId,
+    /// A voice that the library knows.
+    VoiceId,
+    /// A data key of the vault.
+    DataKeyId,
+}
+
+/// A text id that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {value:?} {rule}")]
+pub struct InvalidId {
+    /// Which id.
+    pub what: &'static str,
+    /// What was given, cut to 64 characters.
+    pub value: String,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident: $check:ident, $rule:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The id with this text.
+            ///
+            /// # Errors
+            /// When the text breaks the id's rule.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                let text = text.as_ref();
+                if $check(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidId {
+                        what: stringify!($name),
+                        value: text.chars().take(64).collect(),
+                        rule: $rule,
+                    })
+                }
+            }
+
+            /// The id's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), &*self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.to_string()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+const SLUG_RULE: &str =
+    "must be 1 to 32 characters of a-z, 0-9, '-' and '_', starting with a letter or digit";
+const NAME_RULE: &str = "must be 1 to 190 bytes without control characters or surrounding spaces";
+
+/// Longest slug in bytes.
+pub const SLUG_BYTES_MAX: usize = 32;
+/// Longest host-given name in bytes: fits an indexed column on every database.
+pub const NAME_BYTES_MAX: usize = 190;
+
+fn is_slug(text: &str) -> bool {
+    (1..=SLUG_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+}
+
+text_ids! {
+    /// An upstream gateway, such as `ai33`.
+    ServerId: is_slug, SLUG_RULE;
+    /// What is bought on a server, such as `elevenlabs`.
+    ServiceId: is_slug, SLUG_RULE;
+    /// A wire protocol that a [`crate::provider::Provider`] speaks, such as `ai33`.
+    ProtocolId: is_slug, SLUG_RULE;
+    /// A package of credits, such as `package-1`.
+    PackageId: is_slug, SLUG_RULE;
+    /// A customer organisation. Hosts without organisations use [`TenantId::main`].
+    TenantId: is_name, NAME_RULE;
+    /// A user, as the host names it; compared by bytes.
+    UserId: is_name, NAME_RULE;
+    /// Who did something in an admin door, as the host names them.
+    Actor: is_name, NAME_RULE;
+    /// The address that upstreams see calls come from, as the operator names it.
+    Egress: is_slug, SLUG_RULE;
+}
+
+impl TenantId {
+    /// The tenant of hosts that have only one.
+    #[must_use]
+    pub fn main() -> Self {
+        Self("main".into())
+    }
+}
+
+impl Egress {
+    /// The egress of hosts that have only one.
+    #[must_use]
+    pub fn main() -> Self {
+        Self("default".into())
+    }
+}
+
+/// A (server, service) pair, printed as `ai33_elevenlabs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Route {
+    /// Where it is bought.
+    pub server: ServerId,
+    /// What is bought.
+    pub service: ServiceId,
+}
+
+impl Route {
+    /// The route to `service` on `server`.
+    #[must_use]
+    pub const fn new(server: ServerId, service: ServiceId) -> Self {
+        Self { server, service }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.server, self.service)
+    }
+}
+
+/// The 16-byte id that is a function of these parts; parts are length-prefixed, so no two lists collide.
+pub(crate) fn derived_uuid(domain: &str, parts: &[&str]) -> Uuid {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(&domain).chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Port: where ids and keys get their randomness. Simulations give the engine a seeded one.
+pub trait Entropy: Send + Sync + fmt::Debug + 'static {
+    /// Fills `bytes` with unpredictable bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system for randomness"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system has randomness");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ids_keep_their_rules() {
+        for bad in ["", "A", "-a", "a b", "a/b", &"a".repeat(33)] {
+            assert!(ServerId::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", " a", "a\n", "a\u{0}", &"é".repeat(96)] {
+            assert!(UserId::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(UserId::new("người-dùng 1").unwrap().as_str(), "người-dùng 1");
+    }
+
+    #[test]
+    fn derived_ids_differ_when_parts_are_cut_differently() {
+        assert_ne!(derived_uuid("w", &["ab", "c"]), derived_uuid("w", &["a", "bc"]));
+        assert_eq!(derived_uuid("w", &["ab", "c"]), derived_uuid("w", &["ab", "c"]));
+    }
+}

@@ -1,0 +1,498 @@
+//! Port: an upstream protocol. A [`Provider`] turns a [`Call`] into HTTP (or anything else) and the answer into
+//! an outcome. It does not retry, choose keys, count limits or price: the engine does, from what the provider
+//! says in [`Sent`], [`Progress`] and [`Failure`].
+//!
+//! A server's base URL is data, so one provider serves every server that speaks its protocol.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{AttemptId, ProtocolId, Route, ServiceId},
+    vault::Secret,
+};
+
+/// Longest failure message kept, in bytes: upstreams answer with whole HTML pages.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 500;
+
+/// Where and as whom to talk to an upstream.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The route that is served; a protocol with several services tells them apart by it.
+    pub route: Route,
+    /// The server's base URL, without a trailing slash.
+    pub base_url: Arc<str>,
+    /// The key's secret.
+    pub secret: Arc<Secret>,
+}
+
+/// One task to send.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The attempt: unique for each sending, for upstreams that take an identifier of the caller.
+    pub attempt: AttemptId,
+    /// Where and as whom.
+    pub access: Access,
+    /// What to do.
+    pub work: Arc<Work>,
+    /// Where the result's bytes go.
+    pub sink: Sink,
+}
+
+/// What an upstream is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Work {
+    /// Speak a text.
+    Speech(Speech),
+    /// Make a voice from a recording.
+    CloneVoice(CloneVoice),
+}
+
+/// A text to speak, already cut to what one call may carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Speech {
+    /// The text.
+    pub text: Arc<str>,
+    /// The upstream's own id of the voice.
+    pub voice: String,
+    /// The upstream's model; its default when absent.
+    pub model: Option<String>,
+    /// Audio container and coding.
+    pub format: AudioFormat,
+    /// Whether the upstream should return subtitles.
+    pub subtitles: Subtitles,
+    /// Voice settings; the upstream's defaults where absent.
+    #[serde(default)]
+    pub settings: VoiceSettings,
+    /// ISO 639-1 language; found by the upstream when absent.
+    pub language: Option<String>,
+}
+
+/// Whether subtitles are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subtitles {
+    /// None.
+    #[default]
+    No,
+    /// SubRip (SRT), where the upstream gives them.
+    Srt,
+}
+
+/// The audio formats that can be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AudioFormat {
+    /// MP3, 44.1 kHz, 128 kbit/s.
+    #[default]
+    Mp3,
+    /// WAV, 16-bit PCM.
+    Wav,
+}
+
+/// Settings of a voice in hundredths: 50 is 0.5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceSettings {
+    /// 0 to 100.
+    pub stability: Option<u8>,
+    /// 0 to 100.
+    pub similarity: Option<u8>,
+    /// 0 to 100.
+    pub style: Option<u8>,
+    /// 50 to 200; 100 is the voice's own speed.
+    pub speed: Option<u16>,
+}
+
+/// A voice to make from a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneVoice {
+    /// What the voice is to be called.
+    pub name: String,
+    /// The recording.
+    pub sample: Bytes,
+    /// The recording's media type, such as `audio/mpeg`.
+    pub content_type: String,
+    /// A text for the upstream's preview, where it makes one.
+    pub preview_text: Option<String>,
+}
+
+/// Where a result's bytes go, and how many there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Into memory.
+    Memory {
+        /// Largest result in bytes; a larger one is [`FailureKind::TooLarge`].
+        max_bytes: u64,
+    },
+    /// Into a new file in this directory, named by the attempt.
+    Directory {
+        /// The directory; it exists.
+        path: PathBuf,
+        /// Largest result in bytes; a larger one is [`FailureKind::TooLarge`] and its file is removed.
+        max_bytes: u64,
+    },
+}
+
+/// An upstream's own id of work that it accepted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UpstreamId(pub String);
+
+/// An amount of an upstream's own credits, in thousandths: what we buy with, never what we sell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UpstreamCredits(i64);
+
+impl UpstreamCredits {
+    /// That many whole credits; stays at the largest amount instead of overflowing.
+    #[must_use]
+    pub const fn whole(credits: i64) -> Self {
+        Self(credits.saturating_mul(1000))
+    }
+
+    /// That many thousandths.
+    #[must_use]
+    pub const fn from_thousandths(thousandths: i64) -> Self {
+        Self(thousandths)
+    }
+
+    /// The amount in thousandths.
+    #[must_use]
+    pub const fn thousandths(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for UpstreamCredits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 1000, self.0 % 1000);
+        match rest {
+            0 => write!(f, "{whole}"),
+            _ => {
+                let digits = format!("{:03}", rest.abs());
+                let sign = if self.0 < 0 && whole == 0 { "-" } else { "" };
+                write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
+            }
+        }
+    }
+}
+
+/// What became of a call that reached the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The upstream took it and works on it; poll for it.
+    Accepted(Accepted),
+    /// The upstream answered with the result.
+    Done(Reply),
+}
+
+/// Work that an upstream took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The upstream's id of it.
+    pub upstream_id: UpstreamId,
+    /// What the upstream says it costs.
+    pub cost: Option<UpstreamCredits>,
+    /// The upstream account's balance after it.
+    pub balance: Option<UpstreamCredits>,
+}
+
+/// How far accepted work is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Queued or being worked on.
+    Running {
+        /// 0 to 100, where the upstream says.
+        percent: Option<u8>,
+    },
+    /// Finished; the result is in hand.
+    Done(Reply),
+    /// The upstream says that it failed.
+    Failed(Failure),
+}
+
+/// A finished call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The result.
+    pub output: Output,
+    /// What the upstream says it cost.
+    pub cost: Option<UpstreamCredits>,
+    /// What the upstream measured.
+    pub measured: Measured,
+}
+
+/// What an upstream measured of a call; absent where it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The audio's length in milliseconds.
+    pub audio_ms: Option<u64>,
+    /// The characters that the upstream counted.
+    pub characters: Option<u64>,
+}
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Speech.
+    Audio(Audio),
+    /// A cloned voice.
+    Voice(ClonedVoice),
+}
+
+/// Speech.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audio {
+    /// The audio.
+    pub body: Body,
+    /// Its media type, such as `audio/mpeg`.
+    pub content_type: String,
+    /// Subtitles as SubRip, where asked for and given.
+    pub srt: Option<String>,
+}
+
+/// The bytes of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// In memory.
+    Memory(Bytes),
+    /// In a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+}
+
+/// A cloned voice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonedVoice {
+    /// The upstream's id of it; lives on the account that made it.
+    pub voice: String,
+}
+
+/// Why a call did not give a result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind:?} from upstream ({code}): {message}", code = code.as_deref().unwrap_or("no code"))]
+pub struct Failure {
+    /// What the engine concludes from it.
+    pub kind: FailureKind,
+    /// Whether the upstream may have begun to work, or to charge.
+    pub reached: Reached,
+    /// The upstream's status or code, such as `429`, `server_busy`, `1008`.
+    pub code: Option<String>,
+    /// The upstream's words: one line, cut to [`FAILURE_MESSAGE_BYTES_MAX`], without any secret.
+    pub message: String,
+    /// How long the upstream asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure with a message made fit to keep: one line, cut at a character boundary.
+    #[must_use]
+    pub fn new(kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Self {
+        let mut line = String::new();
+        for word in message.as_ref().split_whitespace() {
+            if line.len() + word.len() + 1 > FAILURE_MESSAGE_BYTES_MAX {
+                let room = FAILURE_MESSAGE_BYTES_MAX.saturating_sub(line.len() + 4);
+                line.extend(word.chars().scan(0, |used, c| {
+                    *used += c.len_utf8();
+                    (*used <= room).then_some(c)
+                }));
+                line.push('…');
+                break;
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        Self { kind, reached, code: None, message: line, retry_after: None }
+    }
+
+    /// With the upstream's code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// With the wait that the upstream asks for.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+}
+
+/// What a failure means, and so whom it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The request itself is wrong: failing it anywhere else is pointless.
+    BadRequest,
+    /// The upstream refuses the content.
+    Policy,
+    /// The key is not valid.
+    KeyDead,
+    /// The upstream's 401 may mean several things: a free check of the key decides.
+    KeyDoubtful,
+    /// The key's account has not enough credit for this call.
+    OutOfCredit,
+    /// Too many calls of this key.
+    KeyRateLimited,
+    /// Too many calls of the account that this key belongs to.
+    AccountRateLimited,
+    /// Too many calls from our address.
+    EgressRateLimited,
+    /// The upstream is overloaded or broken for now.
+    Busy,
+    /// Sent, and no answer that tells what became of it.
+    Unknown,
+    /// The result is larger than the [`Sink`] takes.
+    TooLarge,
+    /// The provider cannot do this work on this route.
+    Unsupported,
+}
+
+/// Whether the upstream may have begun to work, or to charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// It proved that it did not: a refusal, or no connection was made.
+    No,
+    /// It may have.
+    Maybe,
+    /// It did, and says that it ended.
+    Yes,
+}
+
+/// What became of asking an upstream to drop accepted work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Dropped, and refunded by the upstream.
+    Refunded,
+    /// It goes on: too late, or the upstream cannot drop work.
+    No,
+}
+
+/// A service's health as its server tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Works.
+    Good,
+    /// Works slowly or in part.
+    Degraded,
+    /// Takes no more work for now.
+    Overloaded,
+}
+
+/// A voice that an upstream offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voice {
+    /// The upstream's id of it.
+    pub voice: String,
+    /// Its name.
+    pub name: String,
+    /// Language, as the upstream writes it.
+    pub language: Option<String>,
+    /// Gender, as the upstream writes it.
+    pub gender: Option<String>,
+    /// Where a preview can be heard.
+    pub preview_url: Option<String>,
+    /// Whether this account made it.
+    pub origin: VoiceOrigin,
+}
+
+/// Where a voice comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoiceOrigin {
+    /// The upstream's library.
+    Library,
+    /// Cloned on this account.
+    Cloned,
+}
+
+/// One page of voices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoicePage {
+    /// The voices.
+    pub voices: Vec<Voice>,
+    /// What to ask for next; none on the last page.
+    pub next: Option<String>,
+}
+
+/// Port: an upstream protocol.
+///
+/// # Behavior
+/// * Every method makes as few calls as it can and never repeats one that may have had an effect.
+/// * A secret appears in no message, error, trace or `Debug` output.
+/// * Every answer's size, every wait and every text kept from it is bounded.
+/// * `send` is [`Reached::No`] only where the upstream proved that it did nothing.
+/// * Dropping a future stops the waiting; it does not undo what was sent.
+#[async_trait]
+pub trait Provider: Send + Sync + fmt::Debug + 'static {
+    /// The protocol that this provider speaks.
+    fn protocol(&self) -> &ProtocolId;
+
+    /// How many tasks of one key [`Provider::poll`] takes at once; at least 1.
+    fn poll_batch_max(&self) -> usize;
+
+    /// Sends work.
+    async fn send(&self, call: &Call) -> Result<Sent, Failure>;
+
+    /// Asks how far accepted work is; the answers stand in the order of `calls`. An error of one of them, or of
+    /// the whole, says nothing about the work: it still runs. Results are downloaded into each call's sink.
+    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>>;
+
+    /// Asks the upstream to drop accepted work.
+    async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure>;
+
+    /// The account's balance, by a call that costs nothing; `None` where the upstream does not tell. An error of
+    /// kind [`FailureKind::KeyDead`] means that the key is really dead.
+    async fn balance(&self, access: &Access) -> Result<Option<UpstreamCredits>, Failure>;
+
+    /// The health of the server's services, by a call that costs nothing; empty where the upstream does not tell.
+    async fn health(&self, access: &Access) -> Result<Vec<(ServiceId, Health)>, Failure>;
+
+    /// Voices of the route, page by page; `page` is `None` first, then the last answer's `next`.
+    async fn voices(&self, access: &Access, page: Option<&str>) -> Result<VoicePage, Failure>;
+}
+
+const _: fn(&dyn Provider) = |_| {};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_message_is_one_bounded_line() {
+        let failure = Failure::new(FailureKind::Busy, Reached::No, "<html>\n <b>Lỗi</b>\r\n".repeat(100));
+        assert!(failure.message.len() <= FAILURE_MESSAGE_BYTES_MAX, "{}", failure.message.len());
+        assert!(!failure.message.contains('\n'));
+        assert!(failure.message.starts_with("<html> <b>Lỗi</b> <html>"));
+        let one_word = Failure::new(FailureKind::Busy, Reached::No, "ố".repeat(1000));
+        assert!(one_word.message.len() <= FAILURE_MESSAGE_BYTES_MAX);
+        assert!(one_word.message.len() > FAILURE_MESSAGE_BYTES_MAX / 2);
+    }
+
+    #[test]
+    fn upstream_credits_print_without_needless_zeros() {
+        for (thousandths, text) in
+            [(0, "0"), (1500, "1.5"), (-250, "-0.25"), (12_000, "12"), (-1001, "-1.001")]
+        {
+            assert_eq!(UpstreamCredits::from_thousandths(thousandths).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The upstream simulator and what whole-system tests share.
