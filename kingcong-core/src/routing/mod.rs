@@ -9,7 +9,7 @@ mod split;
 mod state;
 mod system;
 
-pub use split::{InvalidCarry, SetHash, Split};
+pub use split::{InvalidCarry, Split, SplitId};
 pub use state::{Explanation, Standing, State, Switches};
 pub use system::{
     BASE_URL_BYTES_MAX, BaseUrl, InvalidBaseUrl, Limits, Maintenance, PollsCount, SERVERS_MAX,

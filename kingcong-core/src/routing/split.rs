@@ -15,7 +15,7 @@ use crate::id::{ServerId, ServiceId, derived_uuid};
 ///
 /// There is one sequence per service and set of eligible servers with their weights, so an outage or a new ratio
 /// starts another sequence and leaves this one as it was. Between uses a sequence is kept as its
-/// [`carry`](Self::carry) under its [`set_hash`](Self::set_hash).
+/// [`carry`](Self::carry) under its [`id`](Self::id).
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -80,13 +80,13 @@ impl Split {
         &self.carry
     }
 
-    /// The name of this sequence among those of `service`: a function of the servers and their weights.
+    /// The id of this sequence: a function of the service, the servers and their weights.
     #[must_use]
-    pub fn set_hash(&self, service: &ServiceId) -> SetHash {
+    pub fn id(&self, service: &ServiceId) -> SplitId {
         let weights: Vec<String> = self.shares.iter().map(|(_, weight)| weight.to_string()).collect();
         let shares = self.shares.iter().zip(&weights).flat_map(|((server, _), w)| [server.as_str(), w]);
         let parts: Vec<&str> = std::iter::once(service.as_str()).chain(shares).collect();
-        SetHash(derived_uuid("split", &parts).into_bytes())
+        SplitId(derived_uuid("split", &parts).into_bytes())
     }
 
     /// Deals out the next task: the server that it is planned for.
@@ -111,28 +111,28 @@ impl Split {
     }
 }
 
-/// The name of a sequence among the splits of a service; the same in every process and version.
+/// The id that a sequence is kept under; the same in every process and version.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SetHash([u8; 16]);
+pub struct SplitId([u8; 16]);
 
-impl SetHash {
-    /// The name with these bytes.
+impl SplitId {
+    /// The id with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The name's bytes.
+    /// The id's bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-impl fmt::Debug for SetHash {
+impl fmt::Debug for SplitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SetHash({:032x})", u128::from_be_bytes(self.0))
+        write!(f, "SplitId({:032x})", u128::from_be_bytes(self.0))
     }
 }
 
@@ -278,16 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn a_set_hash_names_the_service_the_servers_and_their_weights() {
+    fn an_id_names_the_service_the_servers_and_their_weights() {
         let service = |id: &str| ServiceId::new(id).unwrap();
-        let hash = split(&[70, 30]).set_hash(&service("elevenlabs"));
-        assert_ne!(hash, split(&[70, 30]).set_hash(&service("minimax")));
-        assert_ne!(hash, split(&[60, 40]).set_hash(&service("elevenlabs")));
-        assert_ne!(hash, split(&[70]).set_hash(&service("elevenlabs")));
+        let id = split(&[70, 30]).id(&service("elevenlabs"));
+        assert_ne!(id, split(&[70, 30]).id(&service("minimax")));
+        assert_ne!(id, split(&[60, 40]).id(&service("elevenlabs")));
+        assert_ne!(id, split(&[70]).id(&service("elevenlabs")));
         // A standby gets nothing, so it does not start another sequence.
-        assert_eq!(hash, split(&[70, 30, 0]).set_hash(&service("elevenlabs")));
-        // Rows are stored under this name: it must never change.
-        assert_eq!(format!("{hash:?}"), "SetHash(561864ab8eac8779b72c917b68067b75)");
+        assert_eq!(id, split(&[70, 30, 0]).id(&service("elevenlabs")));
+        // Rows are stored under this id: it must never change.
+        assert_eq!(format!("{id:?}"), "SplitId(561864ab8eac8779b72c917b68067b75)");
     }
 
     #[test]
