@@ -1,0 +1,289 @@
+//! A plain secret in memory, and keeping it out of what people read.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+/// Shortest secret in bytes: anything shorter is a typing error, and could be found by trying.
+pub const SECRET_BYTES_MIN: usize = 8;
+/// Longest secret in bytes.
+pub const SECRET_BYTES_MAX: usize = 4096;
+/// Fewest characters of a secret whose ends [`Secret::mask`] shows: at least 12 must stay hidden.
+pub const MASK_CHARS_MIN: usize = 20;
+/// What [`scrub`] writes in place of a secret.
+pub const SCRUBBED: &str = "[secret]";
+
+/// A plain secret in memory: wiped when dropped, without `Serialize`, its `Debug` shows nothing of it, compared
+/// in constant time.
+///
+/// ```
+/// use kingcong_core::vault::Secret;
+///
+/// let secret = Secret::parse("sk-upstream-0123456789-9f3a")?;
+/// assert_eq!(secret.mask(), "sk-u…9f3a");
+/// assert_eq!(format!("{secret:?}"), "Secret([redacted])");
+/// assert!(Secret::parse("sk-pasted-with-a-line-end\n").is_err());
+/// # Ok::<(), kingcong_core::vault::InvalidSecret>(())
+/// ```
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes a secret of [`SECRET_BYTES_MIN`] to [`SECRET_BYTES_MAX`] bytes. The caller's copy is the caller's to
+    /// wipe.
+    ///
+    /// # Errors
+    /// When its length is out of bounds, it holds a control character, or white space surrounds it: such a secret
+    /// was pasted wrongly and would fail at the upstream.
+    pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&text.len()) {
+            return Err(InvalidSecret::Length { bytes: text.len() });
+        }
+        if text.trim().len() != text.len() {
+            return Err(InvalidSecret::Surrounded);
+        }
+        if let Some(at) = text.chars().position(char::is_control) {
+            return Err(InvalidSecret::ControlCharacter { at });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The secret's text, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// What people may see of it: the first and last four characters, such as `sk-u…9f3a`, or only `…` when it has
+    /// fewer than [`MASK_CHARS_MIN`] characters.
+    #[must_use]
+    pub fn mask(&self) -> String {
+        let text = self.expose();
+        let chars = text.chars().count();
+        if chars < MASK_CHARS_MIN {
+            return "…".to_owned();
+        }
+        text.chars().take(4).chain(['…']).chain(text.chars().skip(chars - 4)).collect()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+/// A text that cannot be a secret. Says what is wrong with it and nothing of the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSecret {
+    /// Too short or too long.
+    #[error("the secret has {bytes} bytes: give one of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes")]
+    Length {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// White space before or after it.
+    #[error(
+        "the secret begins or ends with white space: give it without the surrounding spaces or line ends"
+    )]
+    Surrounded,
+    /// A control character inside it.
+    #[error("character {at} of the secret is a control character: give the secret as one line")]
+    ControlCharacter {
+        /// Which character, counted from 0.
+        at: usize,
+    },
+}
+
+/// The text with [`SCRUBBED`] in place of every known secret, for upstream texts that repeat what was sent.
+///
+/// Finds a secret as it is, percent-encoded (also with `+` for spaces) and JSON-escaped, whichever of its characters
+/// the upstream chose to encode. Scrub before cutting a text: half a secret is not found.
+///
+/// ```
+/// use kingcong_core::vault::{Secret, scrub};
+///
+/// let secret = Secret::parse("sk/upstream=0123456789")?;
+/// let text = scrub("401 for /v1?key=sk%2Fupstream%3d0123456789", &[&secret]);
+/// assert_eq!(text, "401 for /v1?key=[secret]");
+/// # Ok::<(), kingcong_core::vault::InvalidSecret>(())
+/// ```
+#[must_use]
+pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(next) = text[at..].chars().next() {
+        match secrets.iter().filter_map(|secret| occurrence(&text[at..], secret.expose())).max() {
+            Some(bytes) => {
+                clean.push_str(SCRUBBED);
+                at += bytes;
+            }
+            None => {
+                clean.push(next);
+                at += next.len_utf8();
+            }
+        }
+    }
+    clean
+}
+
+/// The length in bytes of the longest writing of `secret` at the start of `text`.
+fn occurrence(text: &str, secret: &str) -> Option<usize> {
+    // A secret that itself holds `%` or `\` can be read in several ways: all of them are followed at once.
+    let mut ends = vec![0];
+    for c in secret.chars() {
+        ends = ends
+            .into_iter()
+            .flat_map(|end| writings(&text[end..], c).map(move |bytes| end + bytes))
+            .collect();
+        ends.sort_unstable();
+        ends.dedup();
+        if ends.is_empty() {
+            return None;
+        }
+    }
+    ends.pop()
+}
+
+/// The lengths in bytes of the writings of `c` at the start of `text`.
+fn writings(text: &str, c: char) -> impl Iterator<Item = usize> {
+    let plain = text.starts_with(c).then(|| c.len_utf8());
+    let plus = (c == ' ' && text.starts_with('+')).then_some(1);
+    // An escape can only stand where the text has its first character: this keeps the search quick.
+    let percent = text.starts_with('%').then(|| percent_encoded(text, c)).flatten();
+    let json = text.starts_with('\\').then(|| json_escaped(text, c)).flatten();
+    [plain, plus, percent, json].into_iter().flatten()
+}
+
+/// The length of `c` written as `%C3%A9`, in either case.
+fn percent_encoded(text: &str, c: char) -> Option<usize> {
+    let code: String = c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02x}")).collect();
+    starts_with_ignoring_case(text, &code)
+}
+
+/// The length of `c` written as `\"`, `\\`, `\/` or `\u00e9`, in either case.
+fn json_escaped(text: &str, c: char) -> Option<usize> {
+    if matches!(c, '"' | '\\' | '/') && text[1..].starts_with(c) {
+        return Some(2);
+    }
+    let code: String = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    starts_with_ignoring_case(text, &code)
+}
+
+fn starts_with_ignoring_case(text: &str, prefix: &str) -> Option<usize> {
+    text.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix)).map(str::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_one_line_of_bounded_length_without_surrounding_space() {
+        for (text, expected) in [
+            ("1234567", InvalidSecret::Length { bytes: 7 }),
+            (&"x".repeat(SECRET_BYTES_MAX + 1), InvalidSecret::Length { bytes: SECRET_BYTES_MAX + 1 }),
+            (" 12345678", InvalidSecret::Surrounded),
+            ("12345678\r\n", InvalidSecret::Surrounded),
+            ("12345678\u{a0}", InvalidSecret::Surrounded),
+            ("1234\n5678", InvalidSecret::ControlCharacter { at: 4 }),
+            ("12345678\u{0}", InvalidSecret::ControlCharacter { at: 8 }),
+        ] {
+            assert_eq!(Secret::parse(text).unwrap_err(), expected, "{text:?}");
+        }
+        for text in ["12345678", "group 12:key", &"x".repeat(SECRET_BYTES_MAX)] {
+            assert_eq!(secret(text).expose(), text);
+        }
+    }
+
+    #[test]
+    fn secrets_are_equal_when_their_texts_are() {
+        assert_eq!(secret("sk-0123456789"), secret("sk-0123456789"));
+        assert_ne!(secret("sk-0123456789"), secret("sk-0123456788"));
+        assert_ne!(secret("sk-0123456789"), secret("sk-012345678"));
+    }
+
+    #[test]
+    fn a_mask_shows_only_the_ends_of_a_long_secret() {
+        for (text, mask) in [
+            ("sk-upstream-0123456789-9f3a", "sk-u…9f3a"),
+            ("0123456789abcdefghij", "0123…ghij"),
+            ("0123456789abcdefghi", "…"),
+            ("12345678", "…"),
+            ("khóa-bí-mật-của-chúng-tôi", "khóa…-tôi"),
+        ] {
+            assert_eq!(secret(text).mask(), mask);
+        }
+    }
+
+    #[test]
+    fn scrubbing_finds_a_secret_however_it_is_written() {
+        let slash = secret("sk/a+b \"c\\é😀-12");
+        let percent = secret("a%25b\\u0041%2");
+        for (text, expected) in [
+            ("key sk/a+b \"c\\é😀-12.", "key [secret]."),
+            ("k=sk%2Fa%2Bb+%22c%5C%C3%A9%F0%9F%98%80-12&x=1", "k=[secret]&x=1"),
+            ("k=sk%2fa%2bb%20%22c%5c%c3%a9%f0%9f%98%80-12", "k=[secret]"),
+            ("%73%6B%2F%61+%62%20%22%63%5C%C3%A9%F0%9F%98%80%2D%31%32", "[secret]"),
+            (r#"{"key":"sk\/a+b \"c\\é😀-12"}"#, r#"{"key":"[secret]"}"#),
+            (r#"{"key":"sk/a\u002Bb \u0022c\u005c\u00e9\uD83D\ude00-12"}"#, r#"{"key":"[secret]"}"#),
+            ("a%25b\\u0041%2", "[secret]"),
+            ("a%2525b%5Cu0041%252", "[secret]"),
+            (r"a%25b\\u0041%2", "[secret]"),
+            ("sk/a+b \"c\\é😀-1", "sk/a+b \"c\\é😀-1"),
+            ("%2 \\u00 % \\", "%2 \\u00 % \\"),
+        ] {
+            assert_eq!(scrub(text, &[&slash, &percent]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn scrubbing_takes_the_longest_of_several_secrets() {
+        let (short, long) = (secret("sk-01234567"), secret("sk-01234567-89"));
+        for secrets in [[&short, &long], [&long, &short]] {
+            assert_eq!(scrub("sk-01234567-89sk-01234567", &secrets), "[secret][secret]");
+        }
+        assert_eq!(scrub("nothing to hide", &[]), "nothing to hide");
+    }
+
+    proptest! {
+        #[test]
+        fn a_scrubbed_text_is_the_text_without_the_secret(
+            text in r"[!-~é][ -~é😀]{6,40}[!-~é]",
+            before in "[a-z<> ]{0,20}",
+            after in "[a-z<> ]{0,20}",
+            ways in prop::collection::vec(0..3_u8, 48),
+        ) {
+            let secret = secret(&text);
+            let mut written = String::new();
+            for (c, way) in text.chars().zip(&ways) {
+                match way {
+                    0 => written.push(c),
+                    1 => c.to_string().bytes().for_each(|byte| written.push_str(&format!("%{byte:02X}"))),
+                    _ => c.encode_utf16(&mut [0; 2]).iter()
+                        .for_each(|unit| written.push_str(&format!("\\u{unit:04X}"))),
+                }
+            }
+            let whole = format!("{before}é{written}é{after}");
+            let clean = scrub(&whole, &[&secret]);
+            prop_assert!(clean.contains(SCRUBBED), "{}", clean);
+            prop_assert!(!clean.contains(&text) && !clean.contains(&written));
+        }
+    }
+}
