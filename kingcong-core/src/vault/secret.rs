@@ -139,18 +139,19 @@ pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
 
 /// The length in bytes of the longest writing of `secret` at the start of `text`.
 fn occurrence(text: &str, secret: &str) -> Option<usize> {
+    let mut chars = secret.chars();
     // A secret that itself holds `%` or `\` can be read in several ways: all of them are followed at once.
-    let mut ends = vec![0];
-    for c in secret.chars() {
+    let mut ends: Vec<usize> = writings(text, chars.next()?).collect();
+    for c in chars {
+        if ends.is_empty() {
+            return None;
+        }
         ends = ends
             .into_iter()
             .flat_map(|end| writings(&text[end..], c).map(move |bytes| end + bytes))
             .collect();
         ends.sort_unstable();
         ends.dedup();
-        if ends.is_empty() {
-            return None;
-        }
     }
     ends.pop()
 }

@@ -1,5 +1,6 @@
 //! What holds for the vault as a whole.
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
@@ -339,5 +340,24 @@ async fn nothing_that_prints_shows_a_secret_or_a_key() {
         for hidden in [CANARY, "canary", "0123456789", key_text, "000102", "0, 1, 2", "171, 171", "abab"] {
             assert!(!printed.contains(hidden), "{hidden} in: {printed}");
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_secret_opens_as_it_was_sealed(
+        text in "[!-~]([ -~é😀]{6,60}|[a-z]{4094})[!-~]",
+        key in any::<u128>(),
+        version in 1..=u32::MAX,
+        nonce in any::<[u8; NONCE_BYTES]>(),
+    ) {
+        let keyring = keyring([OpenDataKey::generate(tenant_context(), &Always(5))]);
+        let secret = Secret::parse(&text).unwrap();
+        let version = SecretVersion::new(version).unwrap();
+        let binding = Binding { key: KeyId::from_uuid(uuid(key)), version, ..binding() };
+        let sealed = keyring.seal(&secret, &binding, nonce).unwrap();
+        let stored = Envelope::from_bytes(sealed.as_bytes().to_vec()).unwrap();
+        prop_assert_eq!(&stored, &sealed);
+        prop_assert_eq!(keyring.open(&stored, &binding), Ok(secret));
     }
 }
