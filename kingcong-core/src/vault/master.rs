@@ -326,8 +326,9 @@ impl StaticMasterKey {
         }
     }
 
-    /// The key that wraps this one data key, and the nonce for it. Both are functions of the context, the nonce of
-    /// the data key too, so that no two data keys can ever meet the same pair, and wrapping needs no randomness.
+    /// The key that wraps this one data key, and the nonce for it. The key is a function of the context, the nonce
+    /// of the data key too: two data keys meet the same pair only by a chance of 2^-96, even under one context by
+    /// mistake, and wrapping needs no randomness.
     fn wrapping(&self, plain: &KeyBytes, context: &[u8]) -> (KeyBytes, [u8; NONCE_BYTES]) {
         let digest = mac(&derive(&self.key, context, "kingcong/v1/wrap-nonce"), plain.expose());
         let mut nonce = [0; NONCE_BYTES];
