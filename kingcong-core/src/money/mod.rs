@@ -1,8 +1,24 @@
 //! Money: amounts are integers of a unit's smallest step. No floats, no rounding but the named one.
+//!
+//! An [`Amount`] is what wallets, holds and entries hold. Doors show it as [`Money`], which converts exactly from
+//! and to [`Decimal`]. An exact price is rarely a whole number of steps: it is a [`Fraction`], and a job adds its
+//! fractions up in a [`RunningTotal`], which rounds their sum once, upwards. Reports split a rounded total with
+//! [`allocate`].
 
-use std::fmt;
+mod allocation;
+mod fraction;
+mod total;
 
+use std::{fmt, str::FromStr};
+
+pub use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    allocation::{AllocationError, allocate},
+    fraction::{Fraction, FractionError},
+    total::{DENOMINATOR_MAX, RunningTotal, RunningTotalError},
+};
 
 /// An amount in the smallest step of some unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,7 +66,8 @@ impl Amount {
 pub struct AmountOverflow;
 
 /// A unit of account. The scale, digits after the point of its smallest step, is fixed for ever.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub struct Unit {
     code: &'static str,
     scale: u8,
@@ -65,6 +82,17 @@ impl Unit {
     pub const USD: Self = Self { code: "usd", scale: 9 };
     /// Every unit.
     pub const ALL: [Self; 3] = [Self::CREDIT, Self::NEXTFLOW, Self::USD];
+
+    /// The unit of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn from_code(code: &str) -> Result<Self, UnknownUnit> {
+        Self::ALL
+            .into_iter()
+            .find(|unit| unit.code == code)
+            .ok_or_else(|| UnknownUnit { code: code.chars().take(64).collect() })
+    }
 
     /// The unit's name.
     #[must_use]
@@ -83,4 +111,122 @@ impl fmt::Debug for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unit({})", self.code)
     }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl FromStr for Unit {
+    type Err = UnknownUnit;
+
+    fn from_str(code: &str) -> Result<Self, UnknownUnit> {
+        Self::from_code(code)
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = UnknownUnit;
+
+    fn try_from(code: String) -> Result<Self, UnknownUnit> {
+        Self::from_code(&code)
+    }
+}
+
+impl From<Unit> for &'static str {
+    fn from(unit: Unit) -> Self {
+        unit.code
+    }
+}
+
+/// A unit's name that no unit has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown unit {code:?}: use credit, nextflow or usd")]
+pub struct UnknownUnit {
+    /// What was given, cut to 64 characters.
+    pub code: String,
+}
+
+/// An amount with its unit, as doors take and show it.
+///
+/// ```
+/// use kingcong_core::money::{Decimal, Money, Unit};
+///
+/// let price: Decimal = "0.0001125".parse()?;
+/// let money = Money::from_decimal(price, Unit::USD)?;
+/// assert_eq!(money.amount.get(), 112_500);
+/// assert_eq!(money.to_decimal(), price);
+/// assert_eq!(money.to_string(), "0.0001125 usd");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Money {
+    /// How much, in the unit's smallest step.
+    pub amount: Amount,
+    /// Of what.
+    pub unit: Unit,
+}
+
+impl Money {
+    /// That amount of that unit.
+    #[must_use]
+    pub const fn new(amount: Amount, unit: Unit) -> Self {
+        Self { amount, unit }
+    }
+
+    /// Exactly that many whole units; nothing is rounded.
+    ///
+    /// # Errors
+    /// When the value has more digits after the point than the unit, or does not fit 64 bits of its steps.
+    pub fn from_decimal(value: Decimal, unit: Unit) -> Result<Self, MoneyError> {
+        let exact = value.normalize();
+        let missing = u32::from(unit.scale)
+            .checked_sub(exact.scale())
+            .ok_or(MoneyError::TooManyDigits { value, unit })?;
+        10_i128
+            .checked_pow(missing)
+            .and_then(|factor| exact.mantissa().checked_mul(factor))
+            .and_then(|steps| i64::try_from(steps).ok())
+            .map(|steps| Self { amount: Amount::new(steps), unit })
+            .ok_or(MoneyError::TooLarge { value, unit })
+    }
+
+    /// The value in whole units, without needless zeros.
+    #[must_use]
+    pub fn to_decimal(self) -> Decimal {
+        Decimal::new(self.amount.get(), u32::from(self.unit.scale)).normalize()
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.to_decimal(), self.unit)
+    }
+}
+
+/// A decimal that is not an amount of its unit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoneyError {
+    /// More digits after the point than the unit has.
+    #[error(
+        "{value} {unit} has too many digits after the point: {unit} has {}; round the value first",
+        .unit.scale()
+    )]
+    TooManyDigits {
+        /// What was given.
+        value: Decimal,
+        /// Of what.
+        unit: Unit,
+    },
+    /// Does not fit 64 bits of the unit's smallest step.
+    #[error("{value} {unit} does not fit 64 bits of the unit's smallest step: give a smaller value")]
+    TooLarge {
+        /// What was given.
+        value: Decimal,
+        /// Of what.
+        unit: Unit,
+    },
 }
