@@ -12,8 +12,9 @@ mod total;
 use std::{fmt, str::FromStr};
 
 pub use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use self::fraction::lcm;
 pub use self::{
     allocation::{AllocationError, allocate},
     fraction::{Fraction, FractionError},
@@ -66,8 +67,7 @@ impl Amount {
 pub struct AmountOverflow;
 
 /// A unit of account. The scale, digits after the point of its smallest step, is fixed for ever.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit {
     code: &'static str,
     scale: u8,
@@ -127,17 +127,16 @@ impl FromStr for Unit {
     }
 }
 
-impl TryFrom<String> for Unit {
-    type Error = UnknownUnit;
-
-    fn try_from(code: String) -> Result<Self, UnknownUnit> {
-        Self::from_code(&code)
+impl Serialize for Unit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code)
     }
 }
 
-impl From<Unit> for &'static str {
-    fn from(unit: Unit) -> Self {
-        unit.code
+impl<'de> Deserialize<'de> for Unit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::from_code(&code).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,1 +1,75 @@
-//! (in work)
+//! What work costs.
+//!
+//! A [`PriceList`] holds the newest [`Price`] of each route, model and operation. A price is a sum of lines, each
+//! "so much per so many characters" (or requests, milliseconds, …), kept as integers so that nothing is lost.
+//! [`Price::quote`] applies it to a task's [`Quantities`] and gives a [`RoutePrice`], which is frozen into the
+//! task: a later change of the list never touches admitted work. A task has one for each route it may go to, and
+//! [`hold_amount`] sets the dearest aside. When the task has succeeded, [`RoutePrice::actual`] says what it costs
+//! on the route that did it; the job's [`crate::money::RunningTotal`] rounds.
+//!
+//! What we sell is counted by us, so it is exact when work is admitted: what the upstream counts is its own
+//! affair and our cost, never a price. Only what nobody can know before (seconds of audio, tokens) is measured by
+//! the upstream; such lines are held at a stated bound, and the upstream's figure is checked against it.
+//!
+//! ```
+//! use std::num::NonZeroU32;
+//!
+//! use kingcong_core::{
+//!     clock::Timestamp,
+//!     id::{Route, ServerId, ServiceId},
+//!     money::{RunningTotal, Unit},
+//!     pricing::*,
+//!     provider::Measured,
+//!     routing::Switch,
+//! };
+//!
+//! let route = Route::new(ServerId::new("ai33")?, ServiceId::new("elevenlabs")?);
+//! let mut list = PriceList::default();
+//! list.set(Price {
+//!     route: route.clone(),
+//!     model: None,
+//!     operation: Operation::Speech,
+//!     unit: Unit::CREDIT,
+//!     name: "speech".into(),
+//!     charge: Charge::lines([
+//!         PriceLine::from_decimal(Measure::Character, "0.7".parse()?, NonZeroU32::MIN, Unit::CREDIT)?,
+//!         PriceLine::from_decimal(Measure::AudioMs, "0.5".parse()?, MS_PER_SECOND, Unit::CREDIT)?,
+//!     ])?,
+//!     switch: Switch::On,
+//!     version: 1,
+//!     since: Timestamp::EPOCH,
+//! })?;
+//!
+//! let price = list.find(&route, Some("eleven_v3"), Operation::Speech)?;
+//! let quoted = price.quote(&Quantities::speech(count_characters("Xin chào"), 100)?)?;
+//! let tasks = [vec![quoted.clone()]];
+//! assert_eq!(hold_amount(&tasks)?.get(), 7); // 8 × 0.7 + 0.96 × 0.5 = 6.08
+//!
+//! let mut total = RunningTotal::new(common_denominator(&[&quoted])?)?;
+//! let actual = quoted.actual(&Measured { audio_ms: Some(700), characters: None });
+//! assert_eq!(actual.exact.to_string(), "119/20"); // 8 × 0.7 + 0.7 × 0.5 = 5.95
+//! assert_eq!(actual.check, Checked::Within);
+//! assert_eq!(total.add(&actual.exact)?.get(), 6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod list;
+mod measure;
+mod package;
+mod price;
+mod quote;
+
+pub use self::{
+    error::PriceError,
+    list::{PRICES_MAX, PriceList},
+    measure::{
+        AUDIO_MS_PER_CHARACTER_MAX, MS_PER_SECOND, Measure, MeasureKind, Operation, Quantities,
+        UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
+    },
+    package::{Catalogue, LABEL_BYTES_MAX, PACKAGES_MAX, Package, PackageError, kingcong_packages},
+    price::{Charge, MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},
+    quote::{
+        ABSURD_FACTOR, Actual, Checked, HOLD_MAX, ReportedPrice, RoutePrice, common_denominator, hold_amount,
+    },
+};

@@ -1,0 +1,152 @@
+use super::{Measure, Operation};
+use crate::{
+    id::Route,
+    money::{DENOMINATOR_MAX, Decimal, Unit},
+};
+
+/// Why something has no price, or a price is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PriceError {
+    /// The list has no price for this, or it is switched off.
+    #[error(
+        "{operation} on {route} (model {model}) has no price that is on: set one, or mark it free",
+        model = .model.as_deref().unwrap_or("any")
+    )]
+    NotFound {
+        /// Where it is bought.
+        route: Route,
+        /// The model that was asked for.
+        model: Option<String>,
+        /// What is done.
+        operation: Operation,
+    },
+    /// A price below zero.
+    #[error("the price {price} is negative: give a price above zero")]
+    Negative {
+        /// What was given.
+        price: Decimal,
+    },
+    /// More digits after the point than a price can hold.
+    #[error(
+        "the price {price} {unit} has more than {digits_max} digits after the point: price a larger number of units"
+    )]
+    TooManyDigits {
+        /// What was given.
+        price: Decimal,
+        /// Of what.
+        unit: Unit,
+        /// Most digits after the point.
+        digits_max: u32,
+    },
+    /// A price that does not fit.
+    #[error("the price {price} {unit} is too large: price a smaller number of units")]
+    TooLarge {
+        /// What was given.
+        price: Decimal,
+        /// Of what.
+        unit: Unit,
+    },
+    /// No line, or only lines of zero.
+    #[error("every line of the price is zero: mark it free instead")]
+    AllZero,
+    /// Two lines of one measure.
+    #[error("the price has two lines per {measure}: add them up to one")]
+    DuplicateMeasure {
+        /// The measure.
+        measure: Measure,
+    },
+    /// A price's name or model breaks its rule.
+    #[error(
+        "{what} {value:?} must be 1 to {bytes_max} bytes without control characters or surrounding spaces"
+    )]
+    BadName {
+        /// Which of the two.
+        what: &'static str,
+        /// What was given, cut to 64 characters.
+        value: String,
+        /// Longest, in bytes.
+        bytes_max: usize,
+    },
+    /// The list already has this version or a newer one.
+    #[error("version {given} of the price is not newer than version {newest} in the list: read it again")]
+    Stale {
+        /// What was given.
+        given: u32,
+        /// What the list has.
+        newest: u32,
+    },
+    /// The list is full.
+    #[error("the list already has {max} prices: remove some first")]
+    Full {
+        /// Most prices.
+        max: usize,
+    },
+    /// The work's amount of a measure is not known, not even as a bound.
+    #[error(
+        "{operation} on {route} is priced per {measure}, of which the work states no most: state it, or price another measure"
+    )]
+    NoBound {
+        /// Where it is bought.
+        route: Route,
+        /// What is done.
+        operation: Operation,
+        /// The measure.
+        measure: Measure,
+    },
+    /// A price that is not free finds nothing in the work to charge for.
+    #[error(
+        "the price of {operation} on {route} measures nothing of this work: price a measure that it has, or mark it free"
+    )]
+    NothingToCharge {
+        /// Where it is bought.
+        route: Route,
+        /// What is done.
+        operation: Operation,
+    },
+    /// A quantity is too large to be priced.
+    #[error("{quantity} {measure} units on {route} cost more than an amount can hold: send less at once")]
+    QuantityTooLarge {
+        /// Where it is bought.
+        route: Route,
+        /// The measure.
+        measure: Measure,
+        /// How many of its smallest units.
+        quantity: u64,
+    },
+    /// A task or a job costs more than can be settled.
+    #[error("the work costs more than an amount can hold: send less at once")]
+    WorkTooLarge,
+    /// The exact prices that meet in one job have no small enough common denominator.
+    #[error(
+        "the prices of the job's routes have no common denominator up to {DENOMINATOR_MAX}: price them per like \
+         numbers of units"
+    )]
+    DenominatorTooLarge,
+    /// Prices of one job in different units.
+    #[error("{first} and {second} prices meet in one job: price all its routes in one unit")]
+    MixedUnits {
+        /// One unit.
+        first: Unit,
+        /// Another.
+        second: Unit,
+    },
+    /// A task without any route.
+    #[error("task {task} of the job has no priced route")]
+    NoRoute {
+        /// Which task, counted from 0.
+        task: usize,
+    },
+    /// A speed that nothing can be spoken at.
+    #[error("a speed of {speed_percent} % speaks nothing: give at least 1")]
+    Speed {
+        /// What was given.
+        speed_percent: u16,
+    },
+    /// A text too long for a bound.
+    #[error("{characters} characters are too many to bound their audio: send less at once")]
+    TooManyCharacters {
+        /// What was given.
+        characters: u64,
+    },
+}

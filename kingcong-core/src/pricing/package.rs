@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::PackageId,
+    money::{Amount, Money, Unit},
+    routing::Switch,
+};
+
+/// Most packages in a catalogue.
+pub const PACKAGES_MAX: usize = 1000;
+/// Longest label of a package in bytes.
+pub const LABEL_BYTES_MAX: usize = 190;
+
+/// Credits that are sold together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its id.
+    pub id: PackageId,
+    /// What the buyer's wallet gets, in the smallest step of `unit`.
+    pub credits: Amount,
+    /// What the credits are.
+    pub unit: Unit,
+    /// What the buyer pays.
+    pub price: Money,
+    /// Its name for people.
+    pub label: String,
+    /// Whether it is on sale.
+    pub switch: Switch,
+}
+
+/// The packages that there are.
+///
+/// ```
+/// use kingcong_core::{id::PackageId, pricing::kingcong_packages};
+///
+/// let packages = kingcong_packages();
+/// let eighth = packages.find(&PackageId::new("package-8")?)?;
+/// assert_eq!(eighth.credits.get(), 10_800_000);
+/// assert_eq!(eighth.price.to_string(), "40 usd");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Package>", into = "Vec<Package>")]
+pub struct Catalogue {
+    packages: BTreeMap<PackageId, Package>,
+}
+
+impl Catalogue {
+    /// Puts a package in the catalogue; the answer is the one that it replaces.
+    ///
+    /// # Errors
+    /// When its credits or price are not above zero, its label is empty, too long or not one clean line, or the
+    /// catalogue is full.
+    pub fn set(&mut self, package: Package) -> Result<Option<Package>, PackageError> {
+        let label = &package.label;
+        if package.credits <= Amount::ZERO || package.price.amount <= Amount::ZERO {
+            let credits = Money::new(package.credits, package.unit);
+            return Err(PackageError::NotPositive { id: package.id, credits, price: package.price });
+        }
+        if !(1..=LABEL_BYTES_MAX).contains(&label.len())
+            || label.trim() != label
+            || label.chars().any(char::is_control)
+        {
+            return Err(PackageError::BadLabel { label: label.chars().take(64).collect(), id: package.id });
+        }
+        if self.packages.len() >= PACKAGES_MAX && !self.packages.contains_key(&package.id) {
+            return Err(PackageError::Full { max: PACKAGES_MAX });
+        }
+        Ok(self.packages.insert(package.id.clone(), package))
+    }
+
+    /// Takes a package out of the catalogue; the answer is that package, if there was one.
+    pub fn remove(&mut self, id: &PackageId) -> Option<Package> {
+        self.packages.remove(id)
+    }
+
+    /// The package with this id.
+    ///
+    /// # Errors
+    /// When there is none, or it is switched off.
+    pub fn find(&self, id: &PackageId) -> Result<&Package, PackageError> {
+        self.packages
+            .get(id)
+            .filter(|package| package.switch == Switch::On)
+            .ok_or_else(|| PackageError::NotFound { id: id.clone() })
+    }
+
+    /// All packages by their ids, on or off.
+    pub fn iter(&self) -> impl Iterator<Item = &Package> {
+        self.packages.values()
+    }
+}
+
+impl TryFrom<Vec<Package>> for Catalogue {
+    type Error = PackageError;
+
+    fn try_from(packages: Vec<Package>) -> Result<Self, PackageError> {
+        let mut catalogue = Self::default();
+        for package in packages {
+            if let Some(twice) = catalogue.set(package)? {
+                return Err(PackageError::Twice { id: twice.id });
+            }
+        }
+        Ok(catalogue)
+    }
+}
+
+impl From<Catalogue> for Vec<Package> {
+    fn from(catalogue: Catalogue) -> Self {
+        catalogue.packages.into_values().collect()
+    }
+}
+
+/// What a [`Catalogue`] refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// No such package, or it is switched off.
+    #[error("package {id} is not on sale: choose one of the catalogue")]
+    NotFound {
+        /// The package.
+        id: PackageId,
+    },
+    /// Nothing is sold, or nothing is paid.
+    #[error("package {id} sells {credits} for {price}: both must be above zero")]
+    NotPositive {
+        /// The package.
+        id: PackageId,
+        /// What the buyer gets.
+        credits: Money,
+        /// What the buyer pays.
+        price: Money,
+    },
+    /// A label that breaks its rule.
+    #[error(
+        "package {id}: the label {label:?} must be 1 to {LABEL_BYTES_MAX} bytes without control characters or \
+         surrounding spaces"
+    )]
+    BadLabel {
+        /// The package.
+        id: PackageId,
+        /// What was given, cut to 64 characters.
+        label: String,
+    },
+    /// A stored catalogue has a package twice.
+    #[error("package {id} is twice in the catalogue: remove one")]
+    Twice {
+        /// The package.
+        id: PackageId,
+    },
+    /// The catalogue is full.
+    #[error("the catalogue already has {max} packages: remove some first")]
+    Full {
+        /// Most packages.
+        max: usize,
+    },
+}
+
+/// KingCong's eight packages, `package-1` to `package-8`: 200,000 credits per dollar, and five percent more of them
+/// with each step of five dollars.
+#[must_use]
+pub fn kingcong_packages() -> Catalogue {
+    let steps = [
+        (5, 1_000_000),
+        (10, 2_100_000),
+        (15, 3_300_000),
+        (20, 4_600_000),
+        (25, 6_000_000),
+        (30, 7_500_000),
+        (35, 9_100_000),
+        (40, 10_800_000),
+    ];
+    let packages = (1..).zip(steps).map(|(number, (dollars, credits))| Package {
+        id: PackageId::new(format!("package-{number}")).expect("a slug"),
+        credits: Amount::new(credits),
+        unit: Unit::CREDIT,
+        price: Money::new(Amount::new(dollars * 1_000_000_000), Unit::USD),
+        label: format!("Package {number}"),
+        switch: Switch::On,
+    });
+    Catalogue { packages: packages.map(|package| (package.id.clone(), package)).collect() }
+}

@@ -1,0 +1,236 @@
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Measure, MeasureKind, Operation, PriceError, Quantities, ReportedPrice, RoutePrice};
+use crate::{
+    clock::Timestamp,
+    id::Route,
+    money::{Decimal, Fraction, Unit},
+    routing::Switch,
+};
+
+/// Longest model name in bytes.
+pub const MODEL_BYTES_MAX: usize = 190;
+/// Longest name of a price in bytes.
+pub const PRICE_NAME_BYTES_MAX: usize = 190;
+
+/// Digits of a price below its unit's smallest step: `num` counts 10^-6 of a step.
+const DIGITS_BELOW_STEP: u32 = 6;
+/// How many of a line's `num` make one smallest step.
+const NUM_PER_STEP: i128 = 1_000_000;
+
+/// One version of a price: what an operation costs on a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Where it is bought.
+    pub route: Route,
+    /// The only model it is for; none is any model without a price of its own.
+    pub model: Option<String>,
+    /// What is done.
+    pub operation: Operation,
+    /// What it is paid in.
+    pub unit: Unit,
+    /// Its name for people.
+    pub name: String,
+    /// How much.
+    pub charge: Charge,
+    /// Whether work may be sold at it.
+    pub switch: Switch,
+    /// How often this price was set: larger is newer.
+    pub version: u32,
+    /// Since when this version is in effect.
+    pub since: Timestamp,
+}
+
+/// How much something costs. Zero has to be said: only [`Charge::Free`] costs nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Charge {
+    /// Nothing.
+    Free,
+    /// The sum of these lines.
+    Lines(PriceLines),
+}
+
+impl Charge {
+    /// The sum of these lines.
+    ///
+    /// # Errors
+    /// When no line is above zero, or two have the same measure.
+    pub fn lines(lines: impl IntoIterator<Item = PriceLine>) -> Result<Self, PriceError> {
+        lines.into_iter().collect::<Vec<_>>().try_into().map(Self::Lines)
+    }
+}
+
+/// Lines of one price: at least one is above zero, each has a measure of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<PriceLine>", into = "Vec<PriceLine>")]
+pub struct PriceLines(Vec<PriceLine>);
+
+impl PriceLines {
+    /// The lines.
+    #[must_use]
+    pub fn as_slice(&self) -> &[PriceLine] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<PriceLine>> for PriceLines {
+    type Error = PriceError;
+
+    fn try_from(lines: Vec<PriceLine>) -> Result<Self, PriceError> {
+        if lines.iter().all(|line| line.num == 0) {
+            return Err(PriceError::AllZero);
+        }
+        let mut measures: Vec<Measure> = lines.iter().map(|line| line.measure).collect();
+        measures.sort_unstable();
+        match measures.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(PriceError::DuplicateMeasure { measure: pair[0] }),
+            None => Ok(Self(lines)),
+        }
+    }
+}
+
+impl From<PriceLines> for Vec<PriceLine> {
+    fn from(lines: PriceLines) -> Self {
+        lines.0
+    }
+}
+
+/// So much per so many of a measure, as integers: $0.075 per 1,000,000 tokens and 1 credit per 300 tokens are kept
+/// without loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceLine {
+    /// What is counted.
+    pub measure: Measure,
+    /// How much, in 10<sup>-6</sup> of the unit's smallest step.
+    pub num: u64,
+    /// Per how many of the measure's smallest unit (a character, a millisecond, a token …).
+    pub per: NonZeroU32,
+}
+
+impl PriceLine {
+    /// `price` whole units per `per` of the measure's smallest unit; nothing is rounded.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use kingcong_core::{
+    ///     money::Unit,
+    ///     pricing::{Measure, PriceLine},
+    /// };
+    ///
+    /// let million = NonZeroU32::new(1_000_000).expect("not zero");
+    /// let line = PriceLine::from_decimal(Measure::Token, "0.075".parse()?, million, Unit::USD)?;
+    /// assert_eq!(line.num, 75_000_000_000_000);
+    /// assert_eq!(line.price(Unit::USD).to_string(), "0.075");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the price is negative, has more than 6 digits below the unit's smallest step, or is too large.
+    pub fn from_decimal(
+        measure: Measure,
+        price: Decimal,
+        per: NonZeroU32,
+        unit: Unit,
+    ) -> Result<Self, PriceError> {
+        let exact = price.normalize();
+        if exact < Decimal::ZERO {
+            return Err(PriceError::Negative { price });
+        }
+        let digits_max = digits_max(unit);
+        let missing = digits_max.checked_sub(exact.scale()).ok_or(PriceError::TooManyDigits {
+            price,
+            unit,
+            digits_max,
+        })?;
+        10_i128
+            .checked_pow(missing)
+            .and_then(|factor| exact.mantissa().checked_mul(factor))
+            .and_then(|num| u64::try_from(num).ok())
+            .map(|num| Self { measure, num, per })
+            .ok_or(PriceError::TooLarge { price, unit })
+    }
+
+    /// The price of [`PriceLine::per`], in whole units.
+    #[must_use]
+    pub fn price(&self, unit: Unit) -> Decimal {
+        Decimal::from_i128_with_scale(self.num.into(), digits_max(unit)).normalize()
+    }
+
+    /// The exact price of so many of the measure's smallest unit, if it fits an amount.
+    pub(super) fn exact(&self, quantity: u64, route: &Route) -> Result<Fraction, PriceError> {
+        i128::from(self.num)
+            .checked_mul(quantity.into())
+            .and_then(|num| Fraction::new(num, self.den()).ok())
+            .filter(|price| price.ceil().is_ok())
+            .ok_or_else(|| PriceError::QuantityTooLarge {
+                route: route.clone(),
+                measure: self.measure,
+                quantity,
+            })
+    }
+
+    /// The exact price of one of the measure's smallest unit.
+    pub(super) fn unit_price(&self) -> Fraction {
+        Fraction::new(self.num.into(), self.den()).expect("a price is not negative, and per not zero")
+    }
+
+    /// What `num` counts in parts of a smallest step, per one of the measure's smallest unit.
+    fn den(&self) -> i128 {
+        i128::from(self.per.get()) * NUM_PER_STEP
+    }
+}
+
+/// Digits after the point that a price in this unit may have.
+fn digits_max(unit: Unit) -> u32 {
+    u32::from(unit.scale()) + DIGITS_BELOW_STEP
+}
+
+impl Price {
+    /// What a task of these quantities costs: exact where we count, held at a bound where the upstream reports.
+    ///
+    /// # Errors
+    /// When the work states no bound for a measure that is priced, when nothing of the work is priced though the
+    /// price is not free, or when the cost is too large to be settled.
+    pub fn quote(&self, quantities: &Quantities) -> Result<RoutePrice, PriceError> {
+        let (mut counted, mut reported) = (Fraction::ZERO, Vec::new());
+        let lines = match &self.charge {
+            Charge::Free => &[],
+            Charge::Lines(lines) => lines.as_slice(),
+        };
+        for &line in lines.iter().filter(|line| line.num > 0) {
+            let measure = line.measure;
+            let quantity = quantities.of(measure).ok_or_else(|| PriceError::NoBound {
+                route: self.route.clone(),
+                operation: self.operation,
+                measure,
+            })?;
+            match measure.kind() {
+                MeasureKind::Counted => {
+                    let part = line.exact(quantity, &self.route)?;
+                    // Amounts that fit add up in 128 bits unless their denominators are out of bounds.
+                    counted = counted.checked_add(&part).map_err(|_| PriceError::DenominatorTooLarge)?;
+                }
+                MeasureKind::Reported => reported.push(ReportedPrice { line, bound: quantity }),
+            }
+        }
+        let quoted = RoutePrice {
+            route: self.route.clone(),
+            model: self.model.clone(),
+            version: self.version,
+            unit: self.unit,
+            counted,
+            reported,
+        }
+        .checked()?;
+        match self.charge {
+            Charge::Lines(_) if quoted.worst() == Fraction::ZERO => {
+                Err(PriceError::NothingToCharge { route: self.route.clone(), operation: self.operation })
+            }
+            Charge::Lines(_) | Charge::Free => Ok(quoted),
+        }
+    }
+}
