@@ -1,1 +1,430 @@
-//! (in work)
+//! The ledger: a wallet's balance, the holds on it, and the append-only entries that explain it.
+//!
+//! The guard stands at the hold: a hold is refused when it would take more than is available. Capturing always
+//! succeeds, because the work is done: what a hold does not cover is taken from what is available, and the rest
+//! is booked as debt. Credits pay debt first, and a wallet in debt takes no new hold.
+//!
+//! Every function here changes the rows that it is given or none of them, and returns the entries to append.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    id::{HoldId, JobId, Route, TaskId, TenantId, UserId, WalletId, derived_uuid},
+    money::{Amount, AmountOverflow, Unit},
+};
+
+/// Whose wallet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// One user's.
+    User(UserId),
+    /// The tenant's own, shared by its users.
+    Tenant,
+}
+
+/// What identifies a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WalletKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Whose.
+    pub owner: Owner,
+    /// What it holds.
+    pub unit: Unit,
+}
+
+impl WalletKey {
+    /// The wallet's id, a function of the key: two processes that open a wallet at once open the same one.
+    #[must_use]
+    pub fn id(&self) -> WalletId {
+        let (kind, owner) = match &self.owner {
+            Owner::User(user) => ("user", user.as_str()),
+            Owner::Tenant => ("tenant", ""),
+        };
+        WalletId::from_uuid(derived_uuid("wallet", &[self.tenant.as_str(), kind, owner, self.unit.code()]))
+    }
+}
+
+/// An owner's balance in one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wallet {
+    /// Function of `key`.
+    pub id: WalletId,
+    /// Whose, and in what.
+    pub key: WalletKey,
+    /// What the owner has, including what is held.
+    pub balance: Amount,
+    /// The part of the balance that open holds have set aside.
+    pub held: Amount,
+    /// What the owner owes for work beyond its holds.
+    pub debt: Amount,
+    /// All that was ever purchased.
+    pub total_purchased: Amount,
+    /// All that was ever charged, before refunds.
+    pub total_spent: Amount,
+    /// All that was ever refunded.
+    pub total_refunded: Amount,
+    /// The number of the newest entry; 0 when there is none.
+    pub last_entry: u64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Credits set aside for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its id.
+    pub id: HoldId,
+    /// On which wallet.
+    pub wallet: WalletId,
+    /// For which job.
+    pub job: JobId,
+    /// What was set aside.
+    pub amount: Amount,
+    /// What of it was captured so far; never more than `amount`.
+    pub captured: Amount,
+    /// Open until its job ends.
+    pub state: HoldState,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+}
+
+/// Whether a hold still sets credits aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// It does.
+    Open,
+    /// Its job ended; the rest went back.
+    Closed {
+        /// When.
+        at: Timestamp,
+        /// What went back.
+        released: Amount,
+    },
+}
+
+/// One line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// On which wallet.
+    pub wallet: WalletId,
+    /// 1, 2, 3 … within the wallet, without a gap.
+    pub number: u64,
+    /// What happened.
+    pub kind: EntryKind,
+    /// By how much the balance changed.
+    pub amount: Amount,
+    /// The balance after it.
+    pub balance_after: Amount,
+    /// By how much the debt changed.
+    pub debt_change: Amount,
+    /// The debt after it.
+    pub debt_after: Amount,
+    /// What it was for.
+    pub cause: Cause,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an entry records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// Credits bought.
+    Purchase,
+    /// Work charged.
+    Usage,
+    /// Charged work given back.
+    Refund,
+    /// A correction by an operator.
+    Adjustment,
+    /// Debt paid from the balance.
+    DebtPayment,
+}
+
+impl EntryKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Purchase, Self::Usage, Self::Refund, Self::Adjustment, Self::DebtPayment];
+
+    /// The kind's name in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::Usage => "usage",
+            Self::Refund => "refund",
+            Self::Adjustment => "adjustment",
+            Self::DebtPayment => "debt_payment",
+        }
+    }
+}
+
+/// What an entry was for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The route that did the work.
+    pub route: Option<Route>,
+    /// The task that was charged or refunded.
+    pub task: Option<TaskId>,
+    /// The host's reference, such as an order or a reason.
+    pub reference: Option<String>,
+}
+
+/// Why the ledger refused a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not enough is available.
+    #[error(
+        "insufficient credits: {needed:?} needed, {available:?} available; buy credits and submit with a new idempotency key"
+    )]
+    InsufficientCredits {
+        /// What the hold would have taken.
+        needed: Amount,
+        /// What was available.
+        available: Amount,
+    },
+    /// The wallet owes.
+    #[error("wallet owes {debt:?}; buy credits, which pay the debt first")]
+    InDebt {
+        /// How much.
+        debt: Amount,
+    },
+    /// A credit or charge of nothing, or less.
+    #[error("amount {amount:?} must be more than zero")]
+    NotPositive {
+        /// The amount given.
+        amount: Amount,
+    },
+    /// More than was charged and not refunded yet.
+    #[error("refund of {asked:?} is more than the {refundable:?} that was charged and not refunded yet")]
+    BeyondCharge {
+        /// What was asked for.
+        asked: Amount,
+        /// What can be refunded.
+        refundable: Amount,
+    },
+    /// The wallet's figures would not fit 64 bits.
+    #[error("the wallet's figures would not fit 64 bits")]
+    Overflow,
+}
+
+impl From<AmountOverflow> for Refusal {
+    fn from(_: AmountOverflow) -> Self {
+        Self::Overflow
+    }
+}
+
+/// What a capture took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The entry to append; none for a part of zero.
+    pub entry: Option<Entry>,
+    /// What became debt; more than zero is worth an alert.
+    pub debt: Amount,
+}
+
+impl Wallet {
+    /// An empty wallet.
+    #[must_use]
+    pub fn open(key: WalletKey, now: Timestamp) -> Self {
+        Self {
+            id: key.id(),
+            key,
+            balance: Amount::ZERO,
+            held: Amount::ZERO,
+            debt: Amount::ZERO,
+            total_purchased: Amount::ZERO,
+            total_spent: Amount::ZERO,
+            total_refunded: Amount::ZERO,
+            last_entry: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// What can be held: the balance less what is held already.
+    #[must_use]
+    pub fn available(&self) -> Amount {
+        Amount::new(self.balance.get() - self.held.get())
+    }
+
+    /// Sets `amount` aside for `job`. Zero is a legal amount, for free work.
+    ///
+    /// # Errors
+    /// [`Refusal::InDebt`], or [`Refusal::InsufficientCredits`] when more is asked than is available.
+    pub fn hold(&mut self, id: HoldId, job: JobId, amount: Amount, now: Timestamp) -> Result<Hold, Refusal> {
+        if amount < Amount::ZERO {
+            return Err(Refusal::NotPositive { amount });
+        }
+        if self.debt > Amount::ZERO {
+            return Err(Refusal::InDebt { debt: self.debt });
+        }
+        if amount > self.available() {
+            return Err(Refusal::InsufficientCredits { needed: amount, available: self.available() });
+        }
+        self.held = self.held.plus(amount)?;
+        self.updated_at = now;
+        Ok(Hold {
+            id,
+            wallet: self.id,
+            job,
+            amount,
+            captured: Amount::ZERO,
+            state: HoldState::Open,
+            opened_at: now,
+        })
+    }
+
+    /// Charges `part` for finished work: from the open hold, then from what is available, the rest as debt.
+    ///
+    /// # Errors
+    /// Only [`Refusal::Overflow`] and [`Refusal::NotPositive`] for a negative part.
+    ///
+    /// # Panics
+    /// When the hold is another wallet's or closed: nothing may be charged after a hold closed.
+    pub fn capture(
+        &mut self,
+        hold: &mut Hold,
+        part: Amount,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<Captured, Refusal> {
+        assert_eq!(hold.wallet, self.id, "the hold is this wallet's");
+        assert_eq!(hold.state, HoldState::Open, "nothing is charged after a hold closed");
+        if part < Amount::ZERO {
+            return Err(Refusal::NotPositive { amount: part });
+        }
+        if part == Amount::ZERO {
+            return Ok(Captured { entry: None, debt: Amount::ZERO });
+        }
+        let from_hold = part.min(hold.amount.minus(hold.captured)?);
+        let beyond = part.minus(from_hold)?;
+        let from_available = beyond.min(self.available());
+        let debt = beyond.minus(from_available)?;
+        let taken = from_hold.plus(from_available)?;
+        let total_spent = self.total_spent.plus(part)?;
+        let entry = self.append(EntryKind::Usage, Amount::new(-taken.get()), debt, cause, now)?;
+        self.held = self.held.minus(from_hold)?;
+        hold.captured = hold.captured.plus(from_hold)?;
+        self.total_spent = total_spent;
+        Ok(Captured { entry: Some(entry), debt })
+    }
+
+    /// Ends an open hold and gives back what it did not capture. A closed hold stays as it is.
+    pub fn close(&mut self, hold: &mut Hold, now: Timestamp) -> Amount {
+        assert_eq!(hold.wallet, self.id, "the hold is this wallet's");
+        match hold.state {
+            HoldState::Closed { .. } => Amount::ZERO,
+            HoldState::Open => {
+                let released = Amount::new(hold.amount.get() - hold.captured.get());
+                self.held = Amount::new(self.held.get() - released.get());
+                self.updated_at = now;
+                hold.state = HoldState::Closed { at: now, released };
+                released
+            }
+        }
+    }
+
+    /// Adds bought credits, and pays debt from them.
+    ///
+    /// # Errors
+    /// [`Refusal::NotPositive`], [`Refusal::Overflow`].
+    pub fn purchase(&mut self, amount: Amount, cause: Cause, now: Timestamp) -> Result<Vec<Entry>, Refusal> {
+        let total = self.total_purchased.plus(amount)?;
+        let entries = self.credit(EntryKind::Purchase, amount, cause, now)?;
+        self.total_purchased = total;
+        Ok(entries)
+    }
+
+    /// Gives back `amount` of charged work; `refundable` is what was charged and not refunded yet.
+    ///
+    /// # Errors
+    /// [`Refusal::NotPositive`], [`Refusal::BeyondCharge`], [`Refusal::Overflow`].
+    pub fn refund(
+        &mut self,
+        amount: Amount,
+        refundable: Amount,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>, Refusal> {
+        if amount > refundable {
+            return Err(Refusal::BeyondCharge { asked: amount, refundable });
+        }
+        let total = self.total_refunded.plus(amount)?;
+        let entries = self.credit(EntryKind::Refund, amount, cause, now)?;
+        self.total_refunded = total;
+        Ok(entries)
+    }
+
+    /// Corrects the balance by an operator's word. A negative correction takes what is available; the rest is debt.
+    ///
+    /// # Errors
+    /// [`Refusal::NotPositive`] for zero, [`Refusal::Overflow`].
+    pub fn adjust(&mut self, change: Amount, cause: Cause, now: Timestamp) -> Result<Vec<Entry>, Refusal> {
+        match change.get() {
+            0 => Err(Refusal::NotPositive { amount: change }),
+            1.. => self.credit(EntryKind::Adjustment, change, cause, now),
+            _ => {
+                let wanted = Amount::ZERO.minus(change)?;
+                let taken = wanted.min(self.available());
+                let debt = wanted.minus(taken)?;
+                let taken = Amount::new(-taken.get());
+                Ok(vec![self.append(EntryKind::Adjustment, taken, debt, cause, now)?])
+            }
+        }
+    }
+
+    /// Adds credits, then pays debt from what is available.
+    fn credit(
+        &mut self,
+        kind: EntryKind,
+        amount: Amount,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>, Refusal> {
+        if amount <= Amount::ZERO {
+            return Err(Refusal::NotPositive { amount });
+        }
+        let mut entries = vec![self.append(kind, amount, Amount::ZERO, cause.clone(), now)?];
+        let paid = self.debt.min(self.available());
+        if paid > Amount::ZERO {
+            let payment = Amount::new(-paid.get());
+            entries.push(self.append(EntryKind::DebtPayment, payment, payment, cause, now)?);
+        }
+        Ok(entries)
+    }
+
+    /// Moves balance and debt together with the entry that says so.
+    fn append(
+        &mut self,
+        kind: EntryKind,
+        amount: Amount,
+        debt_change: Amount,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<Entry, Refusal> {
+        let (balance, debt) = (self.balance.plus(amount)?, self.debt.plus(debt_change)?);
+        (self.balance, self.debt) = (balance, debt);
+        self.last_entry += 1;
+        self.updated_at = now;
+        Ok(Entry {
+            wallet: self.id,
+            number: self.last_entry,
+            kind,
+            amount,
+            balance_after: balance,
+            debt_change,
+            debt_after: debt,
+            cause,
+            at: now,
+        })
+    }
+}

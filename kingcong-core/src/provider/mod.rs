@@ -301,19 +301,15 @@ impl Failure {
     pub fn new(kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Self {
         let mut line = String::new();
         for word in message.as_ref().split_whitespace() {
-            if line.len() + word.len() + 1 > FAILURE_MESSAGE_BYTES_MAX {
-                let room = FAILURE_MESSAGE_BYTES_MAX.saturating_sub(line.len() + 4);
-                line.extend(word.chars().scan(0, |used, c| {
-                    *used += c.len_utf8();
-                    (*used <= room).then_some(c)
-                }));
-                line.push('…');
-                break;
-            }
             if !line.is_empty() {
                 line.push(' ');
             }
             line.push_str(word);
+            if line.len() > FAILURE_MESSAGE_BYTES_MAX {
+                line.truncate(line.floor_char_boundary(FAILURE_MESSAGE_BYTES_MAX - '…'.len_utf8()));
+                line.push('…');
+                break;
+            }
         }
         Self { kind, reached, code: None, message: line, retry_after: None }
     }

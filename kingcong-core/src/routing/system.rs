@@ -371,6 +371,22 @@ impl System {
         Ok(next)
     }
 
+    /// Whether the service, or everything, is under maintenance.
+    #[must_use]
+    pub fn is_in_maintenance(&self, service: &ServiceId) -> bool {
+        match &self.maintenance {
+            Maintenance::None => false,
+            Maintenance::Services(services) => services.contains(service),
+            Maintenance::Full => true,
+        }
+    }
+
+    /// Whether work may be sent on the route now: it is on, and not under maintenance.
+    #[must_use]
+    pub fn serves(&self, route: &Route) -> bool {
+        self.routes.get(route) == Some(&Switch::On) && !self.is_in_maintenance(&route.service)
+    }
+
     /// The servers that may do work of this service now, with their weights; at least one. Those of weight 0 are
     /// among them: a [`Split`](super::Split) plans nothing for them while another has more, but a task that cannot
     /// run where it was planned may move there.

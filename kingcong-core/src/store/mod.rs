@@ -1,1 +1,303 @@
-//! (in work)
+//! Port: where everything durable lives.
+//!
+//! A [`Store`] is dumb. To execute a [`Batch`] it locks and loads the rows that the batch names ([`Needs`]), calls
+//! [`decide`], and writes what changed, in one transaction. It contains no decision about money or limits. What
+//! every store must keep is told by the conformance suite (feature `conformance`).
+
+mod batch;
+mod decide;
+mod memory;
+mod needs;
+mod tables;
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use batch::*;
+pub use decide::decide;
+pub use memory::MemoryStore;
+pub use needs::{ClaimNeeds, Needs};
+pub use tables::*;
+
+use crate::{
+    clock::Timestamp,
+    id::{
+        Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+    },
+    keys::{Key, Limit, Pool},
+    ledger::{Entry, Hold, Wallet, WalletKey},
+    pricing::{Catalogue, PriceList},
+    routing::System,
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, Job, JobState, Task},
+};
+
+/// Everything that is configured: read as a whole, changed by compare-and-swap on its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Grows by one with every change; 0 for an empty store.
+    pub version: i64,
+    /// Servers, services, routes, weights, maintenance.
+    pub system: System,
+    /// The prices in force.
+    pub prices: PriceList,
+    /// The packages on sale.
+    pub packages: Catalogue,
+}
+
+/// Port: where everything durable lives.
+///
+/// # Behavior
+/// * A batch is executed wholly or not at all, and when `write` returns [`Written::Now`] it is durable.
+/// * Batches behave as if they were executed one after the other.
+/// * A batch whose number is not one more than its worker's last is not executed: it is [`Written::Before`] when it
+///   is the last, and [`Written::Fenced`] when the worker was buried.
+/// * The store's time never goes backwards for decisions about one limit.
+/// * Reads see committed batches only, and a batch of this process at once.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Executes a batch.
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
+
+    /// Makes a new worker; its batches are numbered from 1.
+    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError>;
+
+    /// The configuration, when its version is not `known`.
+    async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;
+
+    /// What every process looks at a few times a second.
+    async fn pulse(&self) -> Result<Pulse, StoreError>;
+
+    /// Every key that was not removed.
+    async fn keys(&self) -> Result<Vec<Key>, StoreError>;
+
+    /// The data keys of one use, newest version first.
+    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError>;
+
+    /// The answer that an idempotency key was given.
+    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError>;
+
+    /// A job with its tasks in order.
+    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError>;
+
+    /// Jobs, newest first.
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError>;
+
+    /// A task.
+    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// The results of a job's tasks.
+    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError>;
+
+    /// A wallet.
+    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError>;
+
+    /// Entries of a wallet, newest first, with a number below `before`.
+    async fn entries(
+        &self,
+        wallet: WalletId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Attempts, newest first.
+    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
+
+    /// A cloned voice.
+    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
+
+    /// A user's cloned voices.
+    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError>;
+
+    /// Audit rows, newest first, made before `before`.
+    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Limits with the open attempts that they should count, to be recounted.
+    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError>;
+
+    /// Wallets with everything that they should add up from, in id order after `after`.
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError>;
+
+    /// Jobs with their tasks, in id order after `after`, to be recounted.
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError>;
+
+    /// Ends what the store holds open; nothing is read or written after it.
+    async fn close(&self);
+}
+
+const _: fn(&dyn Store) = |_| {};
+
+/// What every process looks at a few times a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// The store's time.
+    pub now: Timestamp,
+    /// The configuration's version.
+    pub configuration_version: i64,
+    /// Every pool, with how many tasks wait in it.
+    pub pools: Vec<PoolPulse>,
+    /// When the first delayed task is due.
+    pub first_delayed: Option<Timestamp>,
+    /// Open jobs whose deadline has passed, some of them.
+    pub overdue: Vec<JobId>,
+    /// The processes that were not buried.
+    pub workers: Vec<Worker>,
+}
+
+/// A pool as the pulse shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolPulse {
+    /// The pool.
+    pub pool: Pool,
+    /// How many keys serve it now.
+    pub keys: u32,
+}
+
+/// Most overdue jobs in one [`Pulse`].
+pub const PULSE_OVERDUE_MAX: usize = 16;
+/// Most rows that a read may ask for at once.
+pub const PAGE_MAX: u32 = 1000;
+
+/// A job with its tasks in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobWithTasks {
+    /// The job.
+    pub job: Job,
+    /// Its hold.
+    pub hold: Hold,
+    /// Its tasks, in order.
+    pub tasks: Vec<Task>,
+}
+
+/// Which jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Of this user.
+    pub user: Option<(TenantId, UserId)>,
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Older than this job.
+    pub before: Option<JobId>,
+    /// At most so many; at most [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// Which attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptFilter {
+    /// Of this job.
+    pub job: Option<JobId>,
+    /// Of this key.
+    pub key: Option<KeyId>,
+    /// Of this route.
+    pub route: Option<Route>,
+    /// Only those that ended without a result.
+    pub only: AttemptKind,
+    /// Older than this attempt.
+    pub before: Option<AttemptId>,
+    /// At most so many; at most [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// Which kinds of attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that failed or whose answer was lost: the error log.
+    Errors,
+}
+
+/// An audit row as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its id.
+    pub id: AuditId,
+    /// Who.
+    pub actor: Actor,
+    /// At which door.
+    pub door: String,
+    /// What exactly, as JSON text.
+    pub detail: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A limit with what it should count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitCount {
+    /// The limit.
+    pub limit: Limit,
+    /// The open attempts that passed it.
+    pub open_attempts: u32,
+}
+
+/// A wallet with everything that it should add up from, read at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalletBook {
+    /// The wallet.
+    pub wallet: Wallet,
+    /// Every entry, by number.
+    pub entries: Vec<Entry>,
+    /// Every hold.
+    pub holds: Vec<Hold>,
+}
+
+/// What went wrong in a store.
+#[derive(Debug, thiserror::Error)]
+#[error("store: {message}")]
+pub struct StoreError {
+    /// What can be done about it.
+    pub kind: StoreErrorKind,
+    /// What went wrong, with the value and what to do.
+    pub message: String,
+    /// The outcomes of a batch whose commit's answer was lost: they are the truth if it turns out to be
+    /// [`Written::Before`].
+    pub outcomes: Option<(Timestamp, Vec<Outcome>)>,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What can be done about a store's failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Nothing was written; the same batch may be tried again, after a pause.
+    Unavailable,
+    /// The commit was sent and its answer lost: the same batch must be tried again to know.
+    CommitUnknown,
+    /// One of the commands cannot be written by this store, whatever happens.
+    Command,
+    /// The store cannot be used: its files, its schema or its version are wrong.
+    Unusable,
+    /// A row in it cannot be read.
+    Corrupt,
+}
+
+impl StoreError {
+    /// A failure of that kind.
+    #[must_use]
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), outcomes: None, source: None }
+    }
+
+    /// With its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::CommitUnknown)
+    }
+}
+
+/// A worker whose heartbeat is older may be buried, at the soonest.
+pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(2);

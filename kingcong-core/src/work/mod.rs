@@ -1,1 +1,13 @@
-//! (in work)
+//! Work: a request becomes a job of tasks, a task is tried in attempts.
+//!
+//! Their states are enums with data, and they change only through the functions here.
+
+mod attempt;
+mod idempotency;
+mod job;
+mod task;
+
+pub use attempt::{Attempt, AttemptState, Doubt, Ending};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+pub use job::{Job, JobState, TaskResult};
+pub use task::{Next, Task, TaskError, TaskRoute, TaskState};

@@ -1,0 +1,118 @@
+//! A key and its life.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    id::{KeyId, Route, TenantId},
+    provider::UpstreamCredits,
+    routing::Switch,
+    vault::{Envelope, Fingerprint, SecretVersion},
+};
+
+/// An upstream credential, without its secret in plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// The route that it buys on.
+    pub route: Route,
+    /// The tenant whose data key encrypts it.
+    pub tenant: TenantId,
+    /// What people call it.
+    pub label: String,
+    /// What of the secret may be shown.
+    pub mask: String,
+    /// The same for the same secret on the same server; says nothing about it otherwise.
+    pub fingerprint: Fingerprint,
+    /// The version of the secret.
+    pub secret_version: SecretVersion,
+    /// The encrypted secret; none once the key was removed.
+    pub envelope: Option<Envelope>,
+    /// The upstream account, as the operator names it, for keys that share one.
+    pub account: Option<String>,
+    /// The administrator's switch.
+    pub switch: Switch,
+    /// What the library knows of it.
+    pub status: KeyStatus,
+    /// The upstream balance when it was last seen.
+    pub balance: Option<UpstreamCredits>,
+    /// When that was.
+    pub checked_at: Option<Timestamp>,
+    /// When it was last leased.
+    pub last_used: Option<Timestamp>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// What the library knows of a key; apart from the administrator's switch, which it never overrides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStatus {
+    /// It works, as far as known.
+    Active,
+    /// An upstream's answer may mean that it is dead: it rests until a free check tells.
+    Doubtful,
+    /// The upstream does not know it.
+    Dead {
+        /// The upstream's words.
+        reason: String,
+    },
+    /// Its account had not enough credit.
+    OutOfCredit {
+        /// What the call that failed would have needed, about; it works again above this balance.
+        needed: UpstreamCredits,
+    },
+    /// Taken away by an administrator; its secret is gone.
+    Removed,
+}
+
+/// What a free check of a key found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The upstream knows it; the balance where it tells.
+    Alive(Option<UpstreamCredits>),
+    /// The upstream does not know it.
+    Dead {
+        /// The upstream's words.
+        reason: String,
+    },
+    /// The check itself failed; nothing is known.
+    Unclear,
+}
+
+impl Key {
+    /// Whether it may be leased.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.switch == Switch::On && self.status == KeyStatus::Active
+    }
+
+    /// The key after a check at `now`.
+    ///
+    /// A doubtful key that turns out alive is active again; one out of credit when its balance covers what it
+    /// lacked; a dead key that answers again is active again. A removed key stays removed.
+    pub fn checked(&mut self, verdict: &Verdict, now: Timestamp) {
+        let status = match (&self.status, verdict) {
+            (KeyStatus::Removed, _) | (_, Verdict::Unclear) => return,
+            (_, Verdict::Dead { reason }) => KeyStatus::Dead { reason: reason.clone() },
+            (_, Verdict::Alive(Some(balance))) if balance.thousandths() <= 0 => {
+                let needed = match self.status {
+                    KeyStatus::OutOfCredit { needed } => needed,
+                    _ => UpstreamCredits::whole(1),
+                };
+                KeyStatus::OutOfCredit { needed }
+            }
+            (KeyStatus::OutOfCredit { needed }, Verdict::Alive(Some(balance))) if balance < needed => {
+                KeyStatus::OutOfCredit { needed: *needed }
+            }
+            // Where the upstream tells no balance, only the next call can find out.
+            (_, Verdict::Alive(_)) => KeyStatus::Active,
+        };
+        self.status = status;
+        self.checked_at = Some(now);
+        if let Verdict::Alive(Some(balance)) = verdict {
+            self.balance = Some(*balance);
+        }
+    }
+}

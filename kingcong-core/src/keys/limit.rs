@@ -1,0 +1,201 @@
+//! One limit's state, and the decision whether a call may start over a chain of them.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{PoolId, Window};
+use crate::{
+    clock::Timestamp,
+    id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
+};
+
+/// What a limit belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// One key.
+    Key,
+    /// An upstream account that several keys belong to.
+    Account,
+    /// A server, as seen from one of our addresses.
+    Egress,
+}
+
+/// Most calls in flight and most starts per window, with their present state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Its id.
+    pub id: LimitId,
+    /// What it belongs to.
+    pub level: Level,
+    /// The pool that the key serves; `None` while it serves none, and for shared limits.
+    pub pool: Option<PoolId>,
+    /// The account's limit, for a key that has one.
+    pub account: Option<LimitId>,
+    /// Most calls in flight.
+    pub max_in_flight: NonZeroU32,
+    /// Most starts in any window.
+    pub per_window: NonZeroU32,
+    /// Calls in flight.
+    pub in_flight: u32,
+    /// The starts of the last window.
+    pub window: Window,
+    /// Not before this instant.
+    pub cooling_until: Timestamp,
+    /// Keys are tried in this order: when it was last used while it is free, else when it may be free again.
+    pub turn: Timestamp,
+}
+
+/// How long windows are and how much slack they get; the same in every process of one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The length of the window that upstreams count in.
+    pub window: Duration,
+    /// Added to it, because a call reaches the upstream a little after its lease: send slack and jitter.
+    pub guard: Duration,
+    /// The longest that a call may run upstream; an unknown one keeps its slot so long.
+    pub call_max: Duration,
+}
+
+impl Rules {
+    /// What upstreams count in: 60 s.
+    pub const WINDOW: Duration = Duration::from_secs(60);
+    /// 250 ms between lease and send, 250 ms of jitter on the way.
+    pub const GUARD: Duration = Duration::from_millis(500);
+    /// Clients of AI33 give up on a task after 15 minutes; nothing runs longer.
+    pub const CALL_MAX: Duration = Duration::from_secs(15 * 60);
+    /// A key whose parent is full is looked at again after this.
+    const PARENT_FULL_PAUSE: Duration = Duration::from_millis(50);
+
+    fn span(&self) -> Duration {
+        self.window + self.guard
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { window: Self::WINDOW, guard: Self::GUARD, call_max: Self::CALL_MAX }
+    }
+}
+
+impl Limit {
+    /// A limit with nothing in flight.
+    #[must_use]
+    pub fn new(id: LimitId, level: Level, max_in_flight: NonZeroU32, per_window: NonZeroU32) -> Self {
+        Self {
+            id,
+            level,
+            pool: None,
+            account: None,
+            max_in_flight,
+            per_window,
+            in_flight: 0,
+            window: Window::default(),
+            cooling_until: Timestamp::EPOCH,
+            turn: Timestamp::EPOCH,
+        }
+    }
+
+    /// The id of a key's limit.
+    #[must_use]
+    pub const fn id_of_key(key: KeyId) -> LimitId {
+        LimitId::from_uuid(key.as_uuid())
+    }
+
+    /// The id of the limit of an account, as the operator names it.
+    #[must_use]
+    pub fn id_of_account(server: &ServerId, account: &str) -> LimitId {
+        LimitId::from_uuid(derived_uuid("account", &[server.as_str(), account]))
+    }
+
+    /// The id of the limit of a server seen from an egress address.
+    #[must_use]
+    pub fn id_of_egress(server: &ServerId, egress: &Egress) -> LimitId {
+        LimitId::from_uuid(derived_uuid("egress", &[server.as_str(), egress.as_str()]))
+    }
+
+    /// When it lets a call pass; [`Timestamp::FAR`] while only the end of a call can free it.
+    fn opens_at(&self, rules: &Rules) -> Timestamp {
+        if self.in_flight >= self.max_in_flight.get() {
+            return Timestamp::FAR;
+        }
+        self.cooling_until.max(self.window.opens_at(self.per_window.get(), rules.span()))
+    }
+
+    /// Lets nothing pass before `until`; an earlier deadline never shortens a later one.
+    pub fn cool(&mut self, until: Timestamp) {
+        self.cooling_until = self.cooling_until.max(until);
+        if self.turn != Timestamp::FAR {
+            self.turn = self.turn.max(self.cooling_until);
+        }
+    }
+
+    fn start(&mut self, now: Timestamp, rules: &Rules) {
+        self.window.forget(now, rules.span());
+        self.in_flight += 1;
+        self.window.start(now, self.per_window.get());
+    }
+}
+
+/// The limits that one call must pass.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    /// The key's own.
+    pub key: &'a mut Limit,
+    /// Its account's, if it has one.
+    pub account: Option<&'a mut Limit>,
+    /// Its server's as seen from our address, if it has one.
+    pub egress: Option<&'a mut Limit>,
+}
+
+impl Chain<'_> {
+    /// Starts a call on every level, or on none and returns when it is worth another look.
+    ///
+    /// Either way the key's turn is set to its next place among its pool's keys.
+    ///
+    /// # Errors
+    /// The instant before which this key need not be tried again.
+    pub fn lease(&mut self, now: Timestamp, rules: &Rules) -> Result<(), Timestamp> {
+        let own = self.key.opens_at(rules);
+        if own > now {
+            self.key.turn = own;
+            return Err(own);
+        }
+        let shared = self.shared().map(|limit| limit.opens_at(rules)).max().unwrap_or(Timestamp::EPOCH);
+        if shared > now {
+            let again = if shared == Timestamp::FAR { now.plus(Rules::PARENT_FULL_PAUSE) } else { shared };
+            self.key.turn = again;
+            return Err(again);
+        }
+        self.each(|limit| limit.start(now, rules));
+        self.key.turn = self.key.opens_at(rules).max(now);
+        Ok(())
+    }
+
+    /// Ends a call on every level.
+    pub fn release(&mut self, now: Timestamp, rules: &Rules) {
+        self.each(|limit| limit.in_flight = limit.in_flight.saturating_sub(1));
+        if self.key.turn == Timestamp::FAR {
+            self.key.turn = self.key.opens_at(rules).max(now);
+        }
+    }
+
+    /// Ends a call that never left, and takes its start out of the windows again.
+    pub fn give_back(&mut self, leased_at: Timestamp, now: Timestamp, rules: &Rules) {
+        self.each(|limit| limit.window.take_back(leased_at, limit.per_window.get()));
+        self.release(now, rules);
+        self.key.turn = self.key.opens_at(rules).max(now);
+    }
+
+    fn shared(&self) -> impl Iterator<Item = &Limit> {
+        self.account.as_deref().into_iter().chain(self.egress.as_deref())
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut Limit)) {
+        change(self.key);
+        for limit in self.account.as_deref_mut().into_iter().chain(self.egress.as_deref_mut()) {
+            change(limit);
+        }
+    }
+}

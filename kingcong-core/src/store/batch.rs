@@ -1,0 +1,728 @@
+//! The batch that a store executes: commands in, outcomes out, one transaction.
+//!
+//! Commands carry the ids of everything that they touch, as far as their sender can know them, so that a store can
+//! lock the rows of a whole batch in one order before anything is decided.
+
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    id::{
+        Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
+        TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+    },
+    keys::{Key, Limit, PoolId, Rules, Verdict},
+    ledger::{Cause, Entry, Refusal, WalletKey},
+    money::Amount,
+    pricing::{Operation, Package, PackageError, Price, PriceError},
+    provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
+    routing::{Switch, SystemCommand, SystemError},
+    vault::DataKey,
+    work::{Attempt, IdempotencyKey, Job, Task, TaskRoute},
+};
+
+use super::Configuration;
+
+/// Commands that are executed in one transaction, in order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose batch it is.
+    pub worker: WorkerId,
+    /// One more than the worker's last batch: the fence, the heartbeat and the receipt of an unknown commit.
+    pub number: i64,
+    /// How windows are counted.
+    pub rules: Rules,
+    /// What to do.
+    pub commands: Vec<Command>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// It was executed now.
+    Now {
+        /// The store's time of the decisions.
+        at: Timestamp,
+        /// One outcome per command, in order.
+        outcomes: Vec<Outcome>,
+    },
+    /// A batch of this number of this worker was committed before: its commit's answer had been lost.
+    Before,
+    /// The worker was buried; nothing was done, and nothing of it ever will be.
+    Fenced,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Admit a job: money held, tasks queued.
+    Admit(Box<Admit>),
+    /// Lease keys to the next tasks of a pool.
+    Claim(Claim),
+    /// An upstream took an attempt.
+    Accept(Accept),
+    /// An attempt ended, or its answer is lost.
+    Settle(Box<Settle>),
+    /// End a job as far as its tasks have not been sent.
+    Stop(Stop),
+    /// Queue tasks whose instant has come.
+    Promote(Promote),
+    /// Move waiting tasks off a pool that serves nothing.
+    Replan(Replan),
+    /// Take over the attempts of a worker that stopped beating.
+    Adopt(Adopt),
+    /// Nothing: the batch itself is the heartbeat.
+    Beat,
+    /// Take a periodic duty if it is due.
+    TakeDuty(TakeDuty),
+    /// Move money by an admin door.
+    Credit(Box<Credit>),
+    /// Change configuration, prices or packages.
+    Configure(Box<Configure>),
+    /// Register a key.
+    AddKey(Box<AddKey>),
+    /// Change a key by an admin door.
+    ChangeKey(Box<ChangeKey>),
+    /// What a free check of a key found.
+    CheckKey {
+        /// The key.
+        key: KeyId,
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// Store a data key, unless the tenant has one of that version already.
+    AddDataKey(DataKey),
+    /// Record an answer that came after its attempt was taken over: no money, no task.
+    RecordLate(LateAnswer),
+}
+
+/// What became of one command.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Of [`Command::Admit`].
+    Admit(Result<Admitted, NotAdmitted>),
+    /// Of [`Command::Claim`].
+    Claim(Claimed),
+    /// Of [`Command::Accept`]: whether the attempt was still the worker's.
+    Accept(Result<(), NotMine>),
+    /// Of [`Command::Settle`].
+    Settle(Result<Settled, NotMine>),
+    /// Of [`Command::Stop`]: the job afterwards, `None` when there is none of that user.
+    Stop(Option<Stopped>),
+    /// Of [`Command::Promote`] and [`Command::Replan`]: the pools that got work.
+    Moved(Vec<PoolId>),
+    /// Of [`Command::Adopt`].
+    Adopt(Adopted),
+    /// Of [`Command::Beat`], [`Command::AddDataKey`] and [`Command::RecordLate`].
+    Done,
+    /// Of [`Command::TakeDuty`]: whether it is this worker's to do now.
+    TakeDuty(Duty),
+    /// Of [`Command::Credit`].
+    Credit(Result<Credited, NotCredited>),
+    /// Of [`Command::Configure`]: the new version.
+    Configure(Result<i64, NotConfigured>),
+    /// Of [`Command::AddKey`], [`Command::ChangeKey`] and [`Command::CheckKey`].
+    Key(Result<Key, NotChanged>),
+}
+
+/// A job to admit.
+#[derive(Clone, Debug)]
+pub struct Admit {
+    /// Against admitting it twice.
+    pub idempotency: Option<IdempotencyKey>,
+    /// The version of the configuration that it was planned and quoted with.
+    pub configuration_version: i64,
+    /// The job's id.
+    pub job: JobId,
+    /// The hold's id.
+    pub hold: HoldId,
+    /// The user's tenant.
+    pub tenant: TenantId,
+    /// Who asked.
+    pub user: UserId,
+    /// Who pays.
+    pub wallet: WalletKey,
+    /// What is done.
+    pub operation: Operation,
+    /// On which service.
+    pub service: ServiceId,
+    /// What to hold.
+    pub held: Amount,
+    /// The common denominator of its tasks' prices.
+    pub denominator: i64,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Its weight in the queue.
+    pub weight: NonZeroU32,
+    /// The eligible servers with their weights.
+    pub shares: BTreeMap<ServerId, u32>,
+    /// The one key that can do it.
+    pub only_key: Option<KeyId>,
+    /// Its tasks, in order.
+    pub tasks: Vec<NewTask>,
+    /// Most tasks that may wait in a pool.
+    pub queue_max: i64,
+}
+
+/// A task to admit.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Its id.
+    pub id: TaskId,
+    /// What to do; the voice is the planned route's.
+    pub work: Arc<Work>,
+    /// Characters that are sold with it.
+    pub characters: u32,
+    /// Where it may be done, in server order, with frozen prices.
+    pub routes: Arc<[TaskRoute]>,
+}
+
+/// An admitted job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The job; an earlier one's when the idempotency key was known.
+    pub job: JobId,
+    /// What is held for it.
+    pub held: Amount,
+    /// The pools that got work; empty for a replay.
+    pub pools: Vec<PoolId>,
+}
+
+/// Why a job was not admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The configuration has another version by now: plan and quote again.
+    Stale,
+    /// The wallet refused; remembered under the idempotency key.
+    Refused(Refusal),
+    /// The idempotency key was used for another payload.
+    Conflict,
+    /// A pool's queue is full.
+    QueueFull {
+        /// The route.
+        route: Route,
+        /// How many tasks wait there.
+        waiting: i64,
+    },
+}
+
+/// Lease keys to the next tasks of a pool.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The pool.
+    pub pool: PoolId,
+    /// The version of the configuration that the claimer works with.
+    pub configuration_version: i64,
+    /// Most leases.
+    pub leases_max: u32,
+    /// Ids for them; as many as `leases_max`.
+    pub attempts: Vec<AttemptId>,
+    /// The limit of the pool's server seen from the claimer's address.
+    pub egress: Option<EgressLimit>,
+}
+
+/// The limit of a server seen from one of our addresses, made at its first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EgressLimit {
+    /// Its id.
+    pub id: LimitId,
+    /// Most calls in flight.
+    pub max_in_flight: NonZeroU32,
+    /// Most starts per window.
+    pub per_window: NonZeroU32,
+}
+
+/// What a claim found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// The leases.
+    pub leases: Vec<Lease>,
+    /// What to do about the tasks that still wait.
+    pub then: Then,
+}
+
+/// When a pool is worth another claim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// When work is added to it.
+    #[default]
+    Empty,
+    /// At this instant, or when a call of it ends.
+    At(Timestamp),
+    /// At once: more keys are free than were looked at.
+    Again,
+    /// When the configuration changes: its service or route is switched off.
+    Paused,
+    /// The configuration has another version by now: read it and claim again.
+    Stale,
+}
+
+/// A key leased to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The task, as it is now.
+    pub task: Task,
+    /// What to do.
+    pub work: Arc<Work>,
+}
+
+/// An upstream took an attempt.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The upstream's id of it.
+    pub upstream_id: UpstreamId,
+    /// What the upstream says it costs.
+    pub cost: Option<UpstreamCredits>,
+}
+
+/// An attempt ended, or its answer is lost. Names every row that settling may touch.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its task.
+    pub task: TaskId,
+    /// The task's job.
+    pub job: JobId,
+    /// The job's hold.
+    pub hold: HoldId,
+    /// The wallet that pays.
+    pub wallet: WalletId,
+    /// The key that was leased.
+    pub key: KeyId,
+    /// The account's limit.
+    pub account_limit: Option<LimitId>,
+    /// The limit of the server seen from our address.
+    pub egress_limit: Option<LimitId>,
+    /// The pools of the task's routes, where it may be queued again.
+    pub pools: Vec<PoolId>,
+    /// What became of the attempt.
+    pub result: AttemptResult,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug)]
+pub enum AttemptResult {
+    /// It has a result.
+    Done {
+        /// The result; its bytes are durable when they are not in here.
+        output: StoredOutput,
+        /// What the upstream says it cost.
+        cost: Option<UpstreamCredits>,
+        /// What the upstream measured.
+        measured: Measured,
+    },
+    /// It never left.
+    NotSent,
+    /// It failed.
+    Failed(Failure),
+    /// It was sent and nothing tells what became of it.
+    Unknown {
+        /// Whether the upstream must have ended by now, or may still run.
+        waited: Waited,
+        /// What then.
+        policy: UnknownPolicy,
+    },
+}
+
+/// Whether an upstream may still work on an attempt whose answer is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// It may: the slots stay taken.
+    NotYet,
+    /// It must have ended.
+    Enough,
+}
+
+/// What to do with a task whose attempt may have been done and charged upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownPolicy {
+    /// Try again, once the upstream must have ended; the retry is recorded as a possible double.
+    #[default]
+    Retry,
+    /// Fail it.
+    Fail,
+}
+
+/// A result as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredOutput {
+    /// Speech.
+    Audio {
+        /// The audio.
+        body: Body,
+        /// Its media type.
+        content_type: String,
+        /// Subtitles as SubRip.
+        srt: Option<String>,
+    },
+    /// A cloned voice.
+    Voice {
+        /// The library's id for it.
+        id: VoiceId,
+        /// The upstream's id, on the account of the key that made it.
+        upstream_voice: String,
+        /// What the user called it.
+        name: String,
+    },
+}
+
+/// The worker does not own the attempt any more, or it has ended: somebody else settled it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotMine;
+
+/// What settling did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The task afterwards.
+    pub task: Task,
+    /// The job afterwards.
+    pub job: Job,
+    /// What was charged for the task.
+    pub charged: Amount,
+    /// What became debt.
+    pub debt: Amount,
+    /// What the end of the job released.
+    pub released: Amount,
+    /// The key, when it left its pool and wants a free check.
+    pub check_key: Option<KeyId>,
+    /// The pool that the task was queued in again.
+    pub requeued: Option<PoolId>,
+}
+
+/// End a job as far as its tasks have not been sent.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// The job.
+    pub job: JobId,
+    /// Its hold.
+    pub hold: HoldId,
+    /// The wallet that pays.
+    pub wallet: WalletId,
+    /// The pools that its tasks may wait in.
+    pub pools: Vec<PoolId>,
+    /// Why.
+    pub why: StopWhy,
+}
+
+/// Why a job is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopWhy {
+    /// Its user cancelled it.
+    Cancelled,
+    /// Its deadline passed, unless its service is in maintenance: then it gets [`Stop::GRACE`] more.
+    Deadline,
+}
+
+impl Stop {
+    /// What a job whose deadline passes in maintenance gets after it.
+    pub const GRACE: Duration = Duration::from_secs(3600);
+}
+
+/// A stopped job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The job afterwards.
+    pub job: Job,
+    /// How many tasks were ended by it.
+    pub ended: u32,
+    /// What the end of the job released; zero while sent tasks still run.
+    pub released: Amount,
+}
+
+/// Queue tasks whose instant has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Promote {
+    /// Most tasks at once.
+    pub tasks_max: u32,
+}
+
+/// Move waiting tasks off a pool that serves nothing, to routes that they were admitted for.
+#[derive(Clone, Debug)]
+pub struct Replan {
+    /// The pool.
+    pub pool: PoolId,
+    /// Where its tasks may go: routes that work, with their weights. Tasks that may go to none of them stay.
+    pub shares: BTreeMap<ServerId, u32>,
+    /// Most tasks at once.
+    pub tasks_max: u32,
+}
+
+/// Take over the attempts of a worker that stopped beating.
+#[derive(Clone, Copy, Debug)]
+pub struct Adopt {
+    /// The worker.
+    pub worker: WorkerId,
+    /// How old its heartbeat must be.
+    pub dead_after: Duration,
+    /// Most attempts at once.
+    pub attempts_max: u32,
+}
+
+/// What was taken over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// The attempts, with their tasks and work; empty when the worker beats after all.
+    pub leases: Vec<Lease>,
+    /// Whether there may be more.
+    pub more: More,
+}
+
+/// Whether there is more of what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum More {
+    /// That was all.
+    #[default]
+    No,
+    /// There may be more.
+    Maybe,
+}
+
+/// Take a periodic duty if it is due.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeDuty {
+    /// Its name.
+    pub name: &'static str,
+    /// How often it is due.
+    pub every: Duration,
+}
+
+/// Whether a periodic duty is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// By this worker, now.
+    Mine,
+    /// Not before that instant.
+    NotBefore(Timestamp),
+}
+
+/// Move money by an admin door.
+#[derive(Clone, Debug)]
+pub struct Credit {
+    /// Against doing it twice.
+    pub idempotency: Option<IdempotencyKey>,
+    /// The wallet.
+    pub wallet: WalletKey,
+    /// What.
+    pub movement: Movement,
+    /// Who did it, for the audit.
+    pub audit: NewAudit,
+}
+
+/// A movement of money by an admin door.
+#[derive(Clone, Debug)]
+pub enum Movement {
+    /// A package was bought.
+    Purchase {
+        /// The version of the configuration that the package was read from.
+        configuration_version: i64,
+        /// The package.
+        package: PackageId,
+        /// Its credits.
+        amount: Amount,
+        /// The host's order.
+        cause: Cause,
+    },
+    /// Charged work is given back.
+    Refund {
+        /// The task that was charged.
+        task: TaskId,
+        /// How much; all that is left when absent.
+        amount: Option<Amount>,
+        /// Why.
+        cause: Cause,
+    },
+    /// A correction.
+    Adjust {
+        /// By how much.
+        change: Amount,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Moved money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credited {
+    /// What was moved.
+    pub amount: Amount,
+    /// The balance after it; at a replay the balance then, not now.
+    pub balance_after: Amount,
+    /// The first entry's number.
+    pub entry: u64,
+    /// The entries; empty for a replay.
+    pub entries: Vec<Entry>,
+}
+
+/// Why no money was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotCredited {
+    /// The wallet refused.
+    Refused(Refusal),
+    /// The idempotency key was used for another payload.
+    Conflict,
+    /// The configuration has another version by now: read the package again.
+    Stale,
+    /// There is no such task, or this wallet did not pay for it.
+    UnknownTask,
+}
+
+/// Who did what, for the audit.
+#[derive(Clone, Debug)]
+pub struct NewAudit {
+    /// The row's id.
+    pub id: AuditId,
+    /// Who.
+    pub actor: Actor,
+    /// At which door, such as `config.set_route`.
+    pub door: &'static str,
+    /// What exactly, as JSON text without secrets.
+    pub detail: String,
+}
+
+/// Change configuration, prices or packages, if they still have the version that the change was made against.
+#[derive(Clone, Debug)]
+pub struct Configure {
+    /// The version that the change was made against.
+    pub expected_version: i64,
+    /// The change.
+    pub change: ConfigurationChange,
+    /// Who did it.
+    pub audit: NewAudit,
+}
+
+/// A change of the configuration.
+#[derive(Clone, Debug)]
+pub enum ConfigurationChange {
+    /// Everything at once, only into an empty store.
+    Preset(Box<Configuration>),
+    /// Servers, services, routes, weights, maintenance.
+    System(SystemCommand),
+    /// A price; replaces the one for the same route, model and operation.
+    SetPrice(Box<Price>),
+    /// No price any more.
+    RemovePrice {
+        /// The route.
+        route: Route,
+        /// The model that it is for; any when absent.
+        model: Option<String>,
+        /// The operation.
+        operation: Operation,
+    },
+    /// A package; replaces the one of the same id.
+    SetPackage(Box<Package>),
+    /// No such package any more.
+    RemovePackage(PackageId),
+}
+
+/// Why the configuration was not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotConfigured {
+    /// Somebody else changed it first: read it and decide again.
+    Stale {
+        /// Its version now.
+        version: i64,
+    },
+    /// The change is not legal.
+    Refused(SystemError),
+    /// The price is not legal.
+    Price(PriceError),
+    /// The package is not legal.
+    Package(PackageError),
+    /// There is no such price or package.
+    NotFound,
+}
+
+/// Register a key.
+#[derive(Clone, Debug)]
+pub struct AddKey {
+    /// The key.
+    pub key: Key,
+    /// Its limit.
+    pub limit: Limit,
+    /// Its account's limit, when it shares one.
+    pub account_limit: Option<Limit>,
+    /// Who did it.
+    pub audit: NewAudit,
+}
+
+/// Change a key by an admin door.
+#[derive(Clone, Debug)]
+pub struct ChangeKey {
+    /// The key.
+    pub key: KeyId,
+    /// The change.
+    pub change: KeyChange,
+    /// Who did it.
+    pub audit: NewAudit,
+}
+
+/// A change of a key.
+#[derive(Clone, Debug)]
+pub enum KeyChange {
+    /// The administrator's switch.
+    Switch(Switch),
+    /// Its limit.
+    SetLimit {
+        /// Most calls in flight.
+        max_in_flight: NonZeroU32,
+        /// Most starts per window.
+        per_window: NonZeroU32,
+    },
+    /// Taken away for good; its secret is wiped.
+    Remove,
+}
+
+/// Why a key was not registered or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotChanged {
+    /// There is no such key.
+    NotFound,
+    /// The same secret is registered on this route already.
+    Duplicate(KeyId),
+    /// It was removed.
+    Removed,
+    /// No server or service of that name.
+    UnknownRoute(Route),
+}
+
+/// An answer that came after its attempt was taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateAnswer {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The upstream's id, where there was one.
+    pub upstream_id: Option<UpstreamId>,
+    /// What the upstream says it cost.
+    pub cost: Option<UpstreamCredits>,
+}
+
+/// What the idempotency table remembers of an accepted or refused command.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remembered {
+    /// A job was admitted.
+    Job {
+        /// The job.
+        job: JobId,
+        /// What was held for it.
+        held: Amount,
+    },
+    /// Money was moved.
+    Credited {
+        /// How much.
+        amount: Amount,
+        /// The balance after it.
+        balance_after: Amount,
+        /// The first entry's number.
+        entry: u64,
+    },
+    /// The wallet refused.
+    Refused(Refusal),
+}

@@ -1,0 +1,40 @@
+//! Adopting: burying a worker that stopped beating, and taking over what it worked on.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    id::AttemptId,
+    store::{Adopt, Adopted, Batch, Lease, Life, More, Tables},
+    work::AttemptState,
+};
+
+pub(super) fn adopt(tables: &mut Tables, adopt: Adopt, batch: &Batch, now: Timestamp) -> Adopted {
+    let Some(worker) = tables.workers.get(&adopt.worker) else { return Adopted::default() };
+    if worker.life == Life::Alive {
+        if worker.beat > now.minus(adopt.dead_after) || worker.id == batch.worker {
+            return Adopted::default();
+        }
+        if let Some(worker) = tables.workers.get_mut(&adopt.worker) {
+            worker.life = Life::Buried;
+        }
+    }
+    let open: Vec<AttemptId> = tables.open_attempts(adopt.worker).take(adopt.attempts_max as usize).collect();
+    let more = if open.len() == adopt.attempts_max as usize { More::Maybe } else { More::No };
+    let leases = open.into_iter().filter_map(|id| take_over(tables, id, batch)).collect();
+    Adopted { leases, more }
+}
+
+/// Makes an attempt ours. One without an upstream id may have been sent: what became of it is unknown.
+fn take_over(tables: &mut Tables, id: AttemptId, batch: &Batch) -> Option<Lease> {
+    tables.change_attempt(id, |attempt| {
+        attempt.worker = Some(batch.worker);
+        if attempt.state == AttemptState::Leased {
+            attempt.state = AttemptState::Unknown { until: attempt.leased_at.plus(batch.rules.call_max) };
+        }
+    })?;
+    let attempt = tables.attempts().get(&id)?.clone();
+    let task = tables.tasks().get(&attempt.task)?.clone();
+    let work = Arc::clone(tables.inputs.get(&task.id)?);
+    Some(Lease { attempt, task, work })
+}

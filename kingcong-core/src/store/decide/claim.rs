@@ -1,0 +1,185 @@
+//! Claiming: the next tasks of a pool in fair order, each with a key whose limits all let it pass.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    id::{AttemptId, KeyId, LimitId, TaskId},
+    keys::{Level, Limit, Passage, PoolId, Rules},
+    money::Amount,
+    provider::Measured,
+    store::{Batch, Claim, Claimed, EgressLimit, Lease, Tables, Then},
+    work::{Attempt, AttemptState, TaskState},
+};
+
+pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Timestamp) -> Claimed {
+    let nothing = |then| Claimed { leases: Vec::new(), then };
+    if claim.configuration_version != tables.configuration.version {
+        return nothing(Then::Stale);
+    }
+    let Some(pool) = tables.pools.get(&claim.pool) else { return nothing(Then::Empty) };
+    if pool.waiting == 0 {
+        return nothing(Then::Empty);
+    }
+    if !tables.configuration.system.serves(&pool.route) {
+        return nothing(Then::Paused);
+    }
+    let passage = pool.health.passage(now);
+    let leases_max = match passage {
+        Passage::Open => claim.leases_max as usize,
+        Passage::Probe => 1,
+        Passage::Closed(until) => return nothing(Then::At(until)),
+    };
+    if let Some(egress) = &claim.egress {
+        adjust_egress(tables, egress);
+    }
+
+    let mut claimed = Claimed::default();
+    let mut served = None;
+    let mut skipped = None;
+    while claimed.leases.len() < leases_max
+        && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
+        && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
+    {
+        match lease_key(tables, claim, task, &batch.rules, now) {
+            Found::Key(key, account) => {
+                claimed.leases.push(start(tables, claim, batch, attempt, task, key, account, now));
+                served = Some(tag);
+            }
+            Found::NoneForThisTask => skipped = Some((tag, task)),
+            Found::None => break,
+        }
+    }
+    claimed.then = if tables.next_ready(claim.pool, None).is_none() {
+        Then::Empty
+    } else if claimed.leases.len() == leases_max && passage == Passage::Open {
+        Then::Again
+    } else {
+        let next = key_turns(tables, claim.pool).map(|(turn, _)| turn).find(|turn| *turn > now);
+        Then::At(next.unwrap_or(Timestamp::FAR))
+    };
+    note_served(tables, claim.pool, served, &claimed, passage);
+    claimed
+}
+
+/// Writes down how far the pool's virtual time is, last of all: every claim of the pool meets in this row.
+fn note_served(tables: &mut Tables, pool: PoolId, served: Option<i64>, claimed: &Claimed, passage: Passage) {
+    if claimed.leases.is_empty() {
+        return;
+    }
+    let pool = tables.pools.get_mut(&pool).expect("the claim found it");
+    pool.waiting -= claimed.leases.len() as i64;
+    pool.virtual_time = pool.virtual_time.max(served.unwrap_or(0));
+    if passage == Passage::Probe {
+        pool.health.probe();
+    }
+}
+
+/// Makes the egress limit at its first use, and keeps its bounds as they are configured.
+fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
+    match tables.egress_limits.get(&egress.id) {
+        None => {
+            tables.insert_limit(Limit::new(
+                egress.id,
+                Level::Egress,
+                egress.max_in_flight,
+                egress.per_window,
+            ));
+        }
+        Some(limit)
+            if (limit.max_in_flight, limit.per_window) != (egress.max_in_flight, egress.per_window) =>
+        {
+            if let Some(limit) = tables.egress_limits.get_mut(&egress.id) {
+                (limit.max_in_flight, limit.per_window) = (egress.max_in_flight, egress.per_window);
+            }
+        }
+        Some(_) => {}
+    }
+}
+
+enum Found {
+    Key(KeyId, Option<LimitId>),
+    /// Keys are free, and this task tried them all while others of its pool are not free yet.
+    NoneForThisTask,
+    None,
+}
+
+/// The keys of a pool in the order of their turns; a pool of one key has that one.
+fn key_turns(tables: &Tables, pool: PoolId) -> impl Iterator<Item = (Timestamp, LimitId)> {
+    let only = tables.pools.get(&pool).and_then(|pool| pool.key).map(Limit::id_of_key);
+    let only = only.and_then(|id| tables.key_limits().get(&id)).filter(|limit| limit.pool.is_some());
+    only.map(|limit| (limit.turn, limit.id)).into_iter().chain(tables.turns(pool))
+}
+
+/// Leases the least recently used free key, one that the task has not tried while there is one.
+fn lease_key(tables: &mut Tables, claim: &Claim, task: TaskId, rules: &Rules, now: Timestamp) -> Found {
+    loop {
+        let choice = match choose_key(tables, claim.pool, task, now) {
+            Ok(choice) => choice,
+            Err(none) => return none,
+        };
+        let account = tables.key_limits().get(&choice).and_then(|limit| limit.account);
+        let egress = claim.egress.map(|egress| egress.id);
+        let leased = tables.change_limits(choice, account, egress, |mut chain| chain.lease(now, rules));
+        match leased {
+            Some(Ok(())) => return Found::Key(KeyId::from_uuid(choice.as_uuid()), account),
+            // Its turn is later now: look at the next.
+            Some(Err(_)) => {}
+            None => return Found::None,
+        }
+    }
+}
+
+/// The first key whose turn has come, of those that the task has not tried; any when it has tried all of them.
+fn choose_key(tables: &Tables, pool: PoolId, task: TaskId, now: Timestamp) -> Result<LimitId, Found> {
+    let tried = tables.tasks().get(&task).map_or(&[][..], |task| &task.tried);
+    let is_tried = |id: LimitId| tried.contains(&KeyId::from_uuid(id.as_uuid()));
+    let mut due = key_turns(tables, pool).take_while(|(turn, _)| *turn <= now).map(|(_, id)| id);
+    let first = due.next().ok_or(Found::None)?;
+    if !is_tried(first) {
+        return Ok(first);
+    }
+    match due.find(|&id| !is_tried(id)) {
+        Some(id) => Ok(id),
+        None if key_turns(tables, pool).all(|(_, id)| is_tried(id)) => Ok(first),
+        None => Err(Found::NoneForThisTask),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that a lease joins")]
+fn start(
+    tables: &mut Tables,
+    claim: &Claim,
+    batch: &Batch,
+    attempt: AttemptId,
+    task: TaskId,
+    key: KeyId,
+    account_limit: Option<LimitId>,
+    now: Timestamp,
+) -> Lease {
+    tables.change_task(task, |task| {
+        task.count_attempt(key);
+        task.state = TaskState::Running { attempt };
+    });
+    let task = tables.tasks().get(&task).expect("it was next in the pool").clone();
+    let attempt = Attempt {
+        id: attempt,
+        task: task.id,
+        job: task.job,
+        route: task.planned_route().route().clone(),
+        key,
+        account_limit,
+        egress_limit: claim.egress.map(|egress| egress.id),
+        worker: Some(batch.worker),
+        state: AttemptState::Leased,
+        leased_at: now,
+        ended_at: None,
+        cost: None,
+        charged: Amount::ZERO,
+        measured: Measured::default(),
+        possible_double: task.doubt,
+    };
+    tables.insert_attempt(attempt.clone());
+    let work = Arc::clone(tables.inputs.get(&task.id).expect("a ready task's work is loaded with it"));
+    Lease { attempt, task, work }
+}

@@ -1,0 +1,46 @@
+//! Changing the configuration: compare-and-swap on its version, audited.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    store::{AuditRow, Change, ConfigurationChange, Configure, NotConfigured, Tables},
+};
+
+pub(super) fn configure(
+    tables: &mut Tables,
+    configure: &Configure,
+    now: Timestamp,
+) -> Result<i64, NotConfigured> {
+    let version = tables.configuration.version;
+    if version != configure.expected_version {
+        return Err(NotConfigured::Stale { version });
+    }
+    let mut configuration = (*tables.configuration).clone();
+    match &configure.change {
+        ConfigurationChange::Preset(preset) => configuration = (**preset).clone(),
+        ConfigurationChange::System(command) => {
+            configuration.system = configuration.system.apply(command).map_err(NotConfigured::Refused)?;
+        }
+        ConfigurationChange::SetPrice(price) => {
+            configuration.prices.set((**price).clone()).map_err(NotConfigured::Price)?;
+        }
+        ConfigurationChange::RemovePrice { route, model, operation } => {
+            configuration
+                .prices
+                .remove(route, model.as_deref(), *operation)
+                .ok_or(NotConfigured::NotFound)?;
+        }
+        ConfigurationChange::SetPackage(package) => {
+            configuration.packages.set((**package).clone()).map_err(NotConfigured::Package)?;
+        }
+        ConfigurationChange::RemovePackage(id) => {
+            configuration.packages.remove(id).ok_or(NotConfigured::NotFound)?;
+        }
+    }
+    configuration.version = version + 1;
+    tables.configuration = Arc::new(configuration);
+    tables.configuration_change = Some(if version == 0 { Change::New } else { Change::Updated });
+    tables.audits.push(AuditRow { audit: configure.audit.clone(), at: now });
+    Ok(version + 1)
+}

@@ -1,0 +1,99 @@
+//! Money moved by an admin door: purchases, refunds, corrections.
+
+use crate::{
+    clock::Timestamp,
+    ledger::{Cause, Entry, Refusal, Wallet},
+    money::Amount,
+    store::{AuditRow, Credit, Credited, IdempotencyRow, Movement, NotCredited, Remembered, Tables},
+};
+
+pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Result<Credited, NotCredited> {
+    if let Some(answer) = replay(tables, credit)? {
+        return Ok(answer);
+    }
+    let id = credit.wallet.id();
+    let mut wallet =
+        tables.wallets.get(&id).cloned().unwrap_or_else(|| Wallet::open(credit.wallet.clone(), now));
+    let moved = match &credit.movement {
+        Movement::Purchase { configuration_version, .. }
+            if *configuration_version != tables.configuration.version =>
+        {
+            return Err(NotCredited::Stale);
+        }
+        Movement::Purchase { amount, cause, .. } => {
+            wallet.purchase(*amount, cause.clone(), now).map(|e| (*amount, e))
+        }
+        Movement::Adjust { change, cause } => {
+            wallet.adjust(*change, cause.clone(), now).map(|e| (*change, e))
+        }
+        Movement::Refund { task, amount, cause } => {
+            let task = tables.tasks().get(task).ok_or(NotCredited::UnknownTask)?;
+            let paid_by = tables.jobs.get(&task.job).map(|job| job.wallet);
+            if paid_by != Some(id) {
+                return Err(NotCredited::UnknownTask);
+            }
+            let refundable = Amount::new(task.charged.get() - task.refunded.get());
+            let amount = amount.unwrap_or(refundable);
+            let cause = Cause {
+                route: Some(task.planned_route().route().clone()),
+                task: Some(task.id),
+                ..cause.clone()
+            };
+            wallet.refund(amount, refundable, cause, now).map(|entries| (amount, entries))
+        }
+    };
+    let (amount, entries) = match moved {
+        Ok(moved) => moved,
+        Err(refusal) => return Err(refuse(tables, credit, refusal, now)),
+    };
+    if let Movement::Refund { task, .. } = &credit.movement {
+        tables.change_task(*task, |task| task.refunded = Amount::new(task.refunded.get() + amount.get()));
+    }
+    Ok(write(tables, credit, wallet, amount, entries, now))
+}
+
+fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredited> {
+    let Some(idempotency) = &credit.idempotency else { return Ok(None) };
+    let Some(row) = tables.idempotency.get(&idempotency.key) else { return Ok(None) };
+    if row.payload != idempotency.payload {
+        return Err(NotCredited::Conflict);
+    }
+    match row.answer {
+        Remembered::Credited { amount, balance_after, entry } => {
+            Ok(Some(Credited { amount, balance_after, entry, entries: Vec::new() }))
+        }
+        Remembered::Refused(ref refusal) => Err(NotCredited::Refused(refusal.clone())),
+        Remembered::Job { .. } => Err(NotCredited::Conflict),
+    }
+}
+
+fn remember(tables: &mut Tables, credit: &Credit, answer: Remembered, at: Timestamp) {
+    if let Some(idempotency) = credit.idempotency {
+        let row = IdempotencyRow { key: idempotency.key, payload: idempotency.payload, answer, at };
+        tables.idempotency.insert(idempotency.key, row);
+    }
+}
+
+fn refuse(tables: &mut Tables, credit: &Credit, refusal: Refusal, now: Timestamp) -> NotCredited {
+    remember(tables, credit, Remembered::Refused(refusal.clone()), now);
+    NotCredited::Refused(refusal)
+}
+
+fn write(
+    tables: &mut Tables,
+    credit: &Credit,
+    wallet: Wallet,
+    amount: Amount,
+    entries: Vec<Entry>,
+    now: Timestamp,
+) -> Credited {
+    let balance_after = wallet.balance;
+    let entry = entries.first().map_or(wallet.last_entry, |entry| entry.number);
+    for entry in &entries {
+        tables.entries.insert((entry.wallet, entry.number), entry.clone());
+    }
+    tables.wallets.insert(wallet.id, wallet);
+    tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
+    remember(tables, credit, Remembered::Credited { amount, balance_after, entry }, now);
+    Credited { amount, balance_after, entry, entries }
+}

@@ -1,0 +1,67 @@
+//! The decisions of a batch: commands over loaded rows, outcomes out. Pure, and the same for every store.
+//!
+//! Each command changes everything that it should or nothing: it checks first and changes then.
+
+mod admit;
+mod adopt;
+mod claim;
+mod configure;
+mod credit;
+mod keys;
+mod queue;
+mod settle;
+mod stop;
+
+use super::{Batch, Command, Duty, Outcome, TakeDuty, tables::Tables};
+use crate::clock::Timestamp;
+
+/// Executes a batch's commands in order over the rows that they need, at the store's time `now`, which is read
+/// after the rows were locked.
+pub fn decide(tables: &mut Tables, batch: &Batch, now: Timestamp) -> Vec<Outcome> {
+    batch.commands.iter().map(|command| decide_one(tables, batch, command, now)).collect()
+}
+
+fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timestamp) -> Outcome {
+    match command {
+        Command::Admit(admit) => Outcome::Admit(admit::admit(tables, admit, now)),
+        Command::Claim(claim) => Outcome::Claim(claim::claim(tables, claim, batch, now)),
+        Command::Accept(accept) => Outcome::Accept(settle::accept(tables, accept, batch.worker)),
+        Command::Settle(settle) => Outcome::Settle(settle::settle(tables, settle, batch, now)),
+        Command::Stop(stop) => Outcome::Stop(stop::stop(tables, stop, now)),
+        Command::Promote(promote) => Outcome::Moved(queue::promote(tables, *promote, now)),
+        Command::Replan(replan) => Outcome::Moved(queue::replan(tables, replan)),
+        Command::Adopt(adopt) => Outcome::Adopt(adopt::adopt(tables, *adopt, batch, now)),
+        Command::Beat => Outcome::Done,
+        Command::TakeDuty(duty) => Outcome::TakeDuty(take_duty(tables, *duty, now)),
+        Command::Credit(credit) => Outcome::Credit(credit::credit(tables, credit, now)),
+        Command::Configure(configure) => Outcome::Configure(configure::configure(tables, configure, now)),
+        Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
+        Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
+        Command::CheckKey { key, verdict } => Outcome::Key(keys::check(tables, *key, verdict, now)),
+        Command::AddDataKey(key) => {
+            let same = |other: &crate::vault::DataKey| {
+                other.context.used_for == key.context.used_for && other.context.version == key.context.version
+            };
+            if !tables.data_keys.iter().any(|(_, other)| same(other)) {
+                tables.data_keys.insert(key.context.id, key.clone());
+            }
+            Outcome::Done
+        }
+        Command::RecordLate(late) => {
+            if tables.late_answers.get(&late.attempt).is_none() {
+                tables.late_answers.insert(late.attempt, late.clone());
+            }
+            Outcome::Done
+        }
+    }
+}
+
+fn take_duty(tables: &mut Tables, duty: TakeDuty, now: Timestamp) -> Duty {
+    match tables.duties.get(&duty.name.to_owned()) {
+        Some(&due) if due > now => Duty::NotBefore(due),
+        _ => {
+            tables.duties.insert(duty.name.to_owned(), now.plus(duty.every));
+            Duty::Mine
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Settling: an attempt ended. Its slots are given back, and its task is charged, queued again or failed; the last
+//! task of a job closes the hold.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    keys::{KeyStatus, Limit, PoolId, Rules},
+    ledger::{Captured, Cause},
+    money::Amount,
+    provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits},
+    store::{
+        Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
+        UnknownPolicy, VoiceRow, Waited,
+    },
+    work::{AttemptState, Doubt, Ending, JobState, Next, Task, TaskError, TaskResult, TaskState},
+};
+
+/// How long a limit cools when the upstream does not say.
+const COOL_DEFAULT: Duration = Duration::from_secs(15);
+/// The longest that an upstream's hint makes a limit cool.
+const COOL_MAX: Duration = Duration::from_secs(15 * 60);
+
+pub(super) fn accept(tables: &mut Tables, accept: &Accept, worker: WorkerId) -> Result<(), NotMine> {
+    let attempt = tables.attempts().get(&accept.attempt).ok_or(NotMine)?;
+    if attempt.worker != Some(worker) || attempt.state != AttemptState::Leased {
+        return Err(NotMine);
+    }
+    tables.change_attempt(accept.attempt, |attempt| {
+        attempt.state = AttemptState::Accepted { upstream_id: accept.upstream_id.clone() };
+        attempt.cost = accept.cost;
+    });
+    Ok(())
+}
+
+pub(super) fn settle(
+    tables: &mut Tables,
+    settle: &Settle,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<Settled, NotMine> {
+    let attempt = tables.attempts().get(&settle.attempt).ok_or(NotMine)?;
+    let running = TaskState::Running { attempt: settle.attempt };
+    let task = tables.tasks().get(&settle.task).filter(|task| task.state == running).ok_or(NotMine)?;
+    if attempt.worker != Some(batch.worker) || !attempt.is_open() || task.job != settle.job {
+        return Err(NotMine);
+    }
+    let mut done = Money::default();
+    let mut requeued = None;
+    match &settle.result {
+        AttemptResult::Done { output, cost, measured } => {
+            done = finish(tables, settle, output, *cost, *measured, &batch.rules, now);
+        }
+        AttemptResult::NotSent => {
+            give_back(tables, settle, &batch.rules, now);
+            requeued = queue_or_end(tables, settle, Next::Again, Moving::Stay, now);
+        }
+        AttemptResult::Failed(failure) => {
+            end(tables, settle, Ending::from(failure), None, &batch.rules, now);
+            tables.change_task(settle.task, |task| task.count_reached(failure.reached));
+            blame(tables, settle, failure, now);
+            let next = tables.tasks().get(&settle.task).expect("found above").after_failure(failure);
+            let moving = match failure.kind {
+                FailureKind::Busy | FailureKind::Unknown => Moving::IfPossible,
+                FailureKind::Unsupported => Moving::Must,
+                _ => Moving::Stay,
+            };
+            requeued = queue_or_end(tables, settle, next, moving, now);
+        }
+        AttemptResult::Unknown { waited: Waited::NotYet, .. } => {
+            let call_max = batch.rules.call_max;
+            tables.change_attempt(settle.attempt, |attempt| {
+                attempt.state = AttemptState::Unknown { until: attempt.leased_at.plus(call_max) };
+            });
+            note_health(tables, settle, |health, _| health.inconclusive(), now);
+        }
+        AttemptResult::Unknown { waited: Waited::Enough, policy } => {
+            end(tables, settle, Ending::Lost, None, &batch.rules, now);
+            note_health(tables, settle, |health, _| health.inconclusive(), now);
+            let next = lost(tables, settle.task, *policy);
+            requeued = queue_or_end(tables, settle, next, Moving::IfPossible, now);
+        }
+    }
+    let released = close_if_ended(tables, settle, now);
+    let task = tables.tasks().get(&settle.task).expect("found above").clone();
+    let job = tables.jobs.get(&settle.job).expect("a task's job is loaded with it").clone();
+    let check_key = tables.keys.get(&settle.key).and_then(|key| match key.status {
+        KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
+        KeyStatus::Active | KeyStatus::Dead { .. } | KeyStatus::Removed => None,
+    });
+    Ok(Settled { task, job, charged: done.charged, debt: done.debt, released, check_key, requeued })
+}
+
+#[derive(Default)]
+struct Money {
+    charged: Amount,
+    debt: Amount,
+}
+
+impl From<&Failure> for Ending {
+    fn from(failure: &Failure) -> Self {
+        Self::Failed { kind: failure.kind, code: failure.code.clone(), message: failure.message.clone() }
+    }
+}
+
+/// Ends the attempt and gives its slots back.
+fn end(
+    tables: &mut Tables,
+    settle: &Settle,
+    ending: Ending,
+    cost: Option<UpstreamCredits>,
+    rules: &Rules,
+    now: Timestamp,
+) {
+    tables.change_attempt(settle.attempt, |attempt| {
+        attempt.state = AttemptState::Ended(ending);
+        attempt.worker = None;
+        attempt.ended_at = Some(now);
+        attempt.cost = cost.or(attempt.cost);
+    });
+    let key = Limit::id_of_key(settle.key);
+    tables
+        .change_limits(key, settle.account_limit, settle.egress_limit, |mut chain| chain.release(now, rules));
+}
+
+/// Ends an attempt that never left, as if it had not been leased.
+fn give_back(tables: &mut Tables, settle: &Settle, rules: &Rules, now: Timestamp) {
+    let leased_at = tables.change_attempt(settle.attempt, |attempt| {
+        attempt.state = AttemptState::Ended(Ending::NotSent);
+        attempt.worker = None;
+        attempt.ended_at = Some(now);
+        attempt.leased_at
+    });
+    let key = Limit::id_of_key(settle.key);
+    tables.change_limits(key, settle.account_limit, settle.egress_limit, |mut chain| {
+        chain.give_back(leased_at.unwrap_or(now), now, rules);
+    });
+    tables.change_task(settle.task, |task| {
+        task.attempts = task.attempts.saturating_sub(1);
+        task.tried.retain(|key| *key != settle.key);
+    });
+    note_health(tables, settle, |health, _| health.inconclusive(), now);
+}
+
+/// Stores the result and charges for it.
+fn finish(
+    tables: &mut Tables,
+    settle: &Settle,
+    output: &StoredOutput,
+    cost: Option<UpstreamCredits>,
+    measured: Measured,
+    rules: &Rules,
+    now: Timestamp,
+) -> Money {
+    end(tables, settle, Ending::Done, cost, rules, now);
+    note_health(tables, settle, |health, _| health.succeeded(), now);
+    let money = charge(tables, settle, measured, now);
+    tables.change_attempt(settle.attempt, |attempt| {
+        attempt.charged = money.charged;
+        attempt.measured = measured;
+    });
+    tables.change_task(settle.task, |task| {
+        task.count_reached(Reached::Yes);
+        task.state = TaskState::Done;
+        task.charged = money.charged;
+        task.finished_at = Some(now);
+    });
+    tables.outputs.insert(settle.task, OutputRow { task: settle.task, output: output.clone() });
+    if let StoredOutput::Voice { id, upstream_voice, name } = output {
+        let task = tables.tasks().get(&settle.task).expect("settle found it");
+        let voice = VoiceRow {
+            id: *id,
+            tenant: task.tenant.clone(),
+            user: task.user.clone(),
+            key: settle.key,
+            route: task.planned_route().route().clone(),
+            upstream_voice: upstream_voice.clone(),
+            name: name.clone(),
+            created_at: now,
+        };
+        tables.voices.insert(voice.id, voice);
+    }
+    job_task_ended(tables, settle, TaskResult::Done, now);
+    money
+}
+
+/// Adds the task's exact price to the job's sum and captures what that adds to the rounded total.
+fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timestamp) -> Money {
+    let task = tables.tasks().get(&settle.task).expect("settle found it");
+    let route = task.planned_route().route().clone();
+    let price = task.planned_route().price.clone();
+    let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
+    // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
+    let exact = price.actual(&measured).exact;
+    let part = job.total.add(&exact).or_else(|_| job.total.add(&price.worst())).unwrap_or(Amount::ZERO);
+    let hold = tables.holds.get_mut(&settle.hold).expect("a job's hold is loaded with it");
+    let wallet = tables.wallets.get_mut(&settle.wallet).expect("a hold's wallet is loaded with it");
+    let cause = Cause { route: Some(route), task: Some(settle.task), reference: None };
+    // Only a wallet that ever spent 2^63 steps overflows; purchases refuse long before that.
+    let captured =
+        wallet.capture(hold, part, cause, now).unwrap_or(Captured { entry: None, debt: Amount::ZERO });
+    if let Some(entry) = captured.entry {
+        tables.entries.insert((entry.wallet, entry.number), entry);
+    }
+    Money { charged: part, debt: captured.debt }
+}
+
+/// What follows an answer that is lost for good: one retry, recorded, or the end.
+fn lost(tables: &mut Tables, task: TaskId, policy: UnknownPolicy) -> Next {
+    let again = tables.change_task(task, |task| {
+        let first_time = task.doubt == Doubt::None;
+        task.doubt = Doubt::PossibleDouble;
+        task.count_reached(Reached::Maybe);
+        first_time && task.reached < Task::REACHED_MAX && task.attempts < Task::ATTEMPTS_MAX
+    });
+    match policy {
+        UnknownPolicy::Retry if again == Some(true) => Next::Again,
+        UnknownPolicy::Retry | UnknownPolicy::Fail => Next::Fail(TaskError::AnswerLost),
+    }
+}
+
+/// Lets a failure's scope bear its consequence: the request, the key, a limit, or the route.
+fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, now: Timestamp) {
+    let key = Limit::id_of_key(settle.key);
+    let until = now.plus(failure.retry_after.unwrap_or(COOL_DEFAULT).min(COOL_MAX));
+    match failure.kind {
+        FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge | FailureKind::Unsupported => {}
+        FailureKind::KeyDead => {
+            set_key_status(tables, settle, KeyStatus::Dead { reason: failure.message.clone() })
+        }
+        FailureKind::KeyDoubtful => set_key_status(tables, settle, KeyStatus::Doubtful),
+        FailureKind::OutOfCredit => {
+            let characters = tables.tasks().get(&settle.task).map_or(1, |task| task.characters.max(1));
+            let needed = UpstreamCredits::whole(i64::from(characters));
+            set_key_status(tables, settle, KeyStatus::OutOfCredit { needed });
+        }
+        FailureKind::KeyRateLimited => {
+            tables.change_limits(key, None, None, |chain| chain.key.cool(until));
+        }
+        FailureKind::AccountRateLimited => {
+            tables.change_limits(key, settle.account_limit, None, |chain| match chain.account {
+                Some(account) => account.cool(until),
+                None => chain.key.cool(until),
+            });
+        }
+        FailureKind::EgressRateLimited => {
+            tables.change_limits(key, None, settle.egress_limit, |chain| match chain.egress {
+                Some(egress) => egress.cool(until),
+                None => chain.key.cool(until),
+            });
+        }
+        FailureKind::Busy | FailureKind::Unknown => {}
+    }
+    let busy = failure.kind == FailureKind::Busy;
+    note_health(
+        tables,
+        settle,
+        |health, now| if busy { health.busy(now) } else { health.inconclusive() },
+        now,
+    );
+}
+
+/// Takes the key out of its pool until a check finds it well; the administrator's switch stays as it is.
+fn set_key_status(tables: &mut Tables, settle: &Settle, status: KeyStatus) {
+    let Some(key) = tables.keys.get_mut(&settle.key) else { return };
+    if key.status == KeyStatus::Removed {
+        return;
+    }
+    key.status = status;
+    tables.change_limits(Limit::id_of_key(settle.key), None, None, |chain| chain.key.pool = None);
+}
+
+fn note_health(
+    tables: &mut Tables,
+    settle: &Settle,
+    note: impl FnOnce(&mut crate::keys::RouteHealth, Timestamp),
+    now: Timestamp,
+) {
+    let Some(task) = tables.tasks().get(&settle.task) else { return };
+    let pool = task.pool_of(task.planned_route().route());
+    let Some(before) = tables.pools.get(&pool).map(|pool| pool.health) else { return };
+    let mut after = before;
+    note(&mut after, now);
+    if after != before
+        && let Some(pool) = tables.pools.get_mut(&pool)
+    {
+        pool.health = after;
+    }
+}
+
+/// Whether a task that is queued again stays on its route.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moving {
+    /// Other keys of it may do.
+    Stay,
+    /// To a route that it did not try, if one works.
+    IfPossible,
+    /// To a route that it did not try, or not at all.
+    Must,
+}
+
+/// Queues the task again, or ends it: because nothing more may be tried, or because its job was stopped.
+fn queue_or_end(
+    tables: &mut Tables,
+    settle: &Settle,
+    next: Next,
+    moving: Moving,
+    now: Timestamp,
+) -> Option<PoolId> {
+    let state = tables.jobs.get(&settle.job).map(|job| job.state);
+    let next = match (state, next) {
+        (Some(JobState::Cancelling), _) => {
+            end_task(tables, settle, TaskState::Cancelled, TaskResult::Cancelled, now);
+            return None;
+        }
+        (Some(JobState::Expiring), Next::Again | Next::After(_)) => Next::Fail(TaskError::DeadlinePassed),
+        (_, next) => next,
+    };
+    let not_before = match next {
+        Next::Again => None,
+        Next::After(pause) => Some(now.plus(pause)),
+        Next::Fail(error) => {
+            end_task(tables, settle, TaskState::Failed { error }, TaskResult::Failed, now);
+            return None;
+        }
+    };
+    let other = match moving {
+        Moving::Stay => None,
+        Moving::IfPossible | Moving::Must => untried_route(tables, settle.task, now),
+    };
+    if moving == Moving::Must && other.is_none() {
+        let state = TaskState::Failed { error: TaskError::NoRoute };
+        end_task(tables, settle, state, TaskResult::Failed, now);
+        return None;
+    }
+    let task = tables.tasks().get(&settle.task).expect("settle found it");
+    let planned = other.unwrap_or(task.planned);
+    let pool = task.pool_of(task.routes[usize::from(planned)].route());
+    let route = task.routes[usize::from(planned)].route().clone();
+    let row = super::queue::pool_row(tables, pool, &route, settle_key(tables, settle.task));
+    row.waiting += 1;
+    row.sequence += 1;
+    let tag = row.virtual_time;
+    tables.change_task(settle.task, |task| {
+        task.planned = planned;
+        task.state = match not_before {
+            // Another route is not busy: no pause.
+            Some(until) if other.is_none() => TaskState::Delayed { pool, until },
+            Some(_) | None => TaskState::Ready { pool, tag },
+        };
+    });
+    Some(pool)
+}
+
+fn settle_key(tables: &Tables, task: TaskId) -> Option<crate::id::KeyId> {
+    tables.tasks().get(&task).and_then(|task| task.only_key)
+}
+
+/// A route that the task was admitted for and did not try, that is on and not cooling.
+fn untried_route(tables: &Tables, task: TaskId, now: Timestamp) -> Option<u8> {
+    let task = tables.tasks().get(&task)?;
+    if task.only_key.is_some() {
+        return None;
+    }
+    let count = task.routes.len();
+    (1..count).map(|step| (usize::from(task.planned) + step) % count).find_map(|place| {
+        let route = &task.routes[place].route();
+        let works = tables.configuration.system.serves(route)
+            && tables
+                .pools
+                .get(&PoolId::shared(route))
+                .is_none_or(|pool| pool.health.passage(now) == crate::keys::Passage::Open);
+        (works && task.tried_routes & (1 << place) == 0).then(|| u8::try_from(place).unwrap_or(0))
+    })
+}
+
+fn end_task(tables: &mut Tables, settle: &Settle, state: TaskState, result: TaskResult, now: Timestamp) {
+    tables.change_task(settle.task, |task| {
+        task.state = state;
+        task.finished_at = Some(now);
+    });
+    job_task_ended(tables, settle, result, now);
+}
+
+fn job_task_ended(tables: &mut Tables, settle: &Settle, result: TaskResult, now: Timestamp) {
+    let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
+    job.task_ended(result, now);
+    if job.state.is_final() {
+        let deadline = job.deadline;
+        tables.index_deadline(settle.job, Some(deadline), None);
+    }
+}
+
+/// Closes the hold of a job that has just ended.
+fn close_if_ended(tables: &mut Tables, settle: &Settle, now: Timestamp) -> Amount {
+    if !tables.jobs.get(&settle.job).is_some_and(|job| job.state.is_final()) {
+        return Amount::ZERO;
+    }
+    let hold = tables.holds.get_mut(&settle.hold).expect("a job's hold is loaded with it");
+    let wallet = tables.wallets.get_mut(&settle.wallet).expect("a hold's wallet is loaded with it");
+    wallet.close(hold, now)
+}

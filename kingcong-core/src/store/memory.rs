@@ -1,0 +1,315 @@
+//! The in-memory store: the same rows and the same decisions as on a database, gone with the process. For tests,
+//! simulations and measurements.
+
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{
+    AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
+    Journal, Life, LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, Store, StoreError,
+    StoreErrorKind, Tables, VoiceRow, WalletBook, Worker, Written, decide,
+};
+use crate::{
+    clock::{Clock, SystemClock, Timestamp},
+    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::{Key, KeyStatus, Limit},
+    ledger::{Entry, Wallet, WalletKey},
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, AttemptState, Ending, Job, Task},
+};
+
+/// A store in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    clock: Arc<dyn Clock>,
+    closed: AtomicBool,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store on the machine's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock::new()))
+    }
+
+    /// An empty store on that clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let tables = Tables::new(Arc::new(Configuration::default()), Journal::None);
+        Self { tables: Mutex::new(tables), clock, closed: AtomicBool::new(false) }
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&Tables) -> R) -> Result<R, StoreError> {
+        self.check_open()?;
+        Ok(read(&self.tables.lock()))
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::new(StoreErrorKind::Unusable, "it was closed; open another"));
+        }
+        Ok(())
+    }
+}
+
+fn page<T>(rows: impl Iterator<Item = T>, limit: u32) -> Vec<T> {
+    rows.take(limit.min(PAGE_MAX) as usize).collect()
+}
+
+fn with_tasks(tables: &Tables, job: &Job) -> Option<JobWithTasks> {
+    let mut tasks: Vec<Task> =
+        tables.tasks_of(job.id).iter().filter_map(|id| tables.tasks().get(id)).cloned().collect();
+    tasks.sort_by_key(|task| task.place);
+    Some(JobWithTasks { job: job.clone(), hold: tables.holds.get(&job.hold)?.clone(), tasks })
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
+        self.check_open()?;
+        let mut tables = self.tables.lock();
+        let now = self.clock.now();
+        let Some(worker) = tables.workers.get_mut(&batch.worker) else { return Ok(Written::Fenced) };
+        match (worker.life, batch.number - worker.batch) {
+            (Life::Buried, _) => return Ok(Written::Fenced),
+            (Life::Alive, 1) => {}
+            (Life::Alive, 0) => return Ok(Written::Before),
+            (Life::Alive, _) => {
+                let message = format!("batch {} follows batch {} of its worker", batch.number, worker.batch);
+                return Err(StoreError::new(StoreErrorKind::Unusable, message));
+            }
+        }
+        (worker.batch, worker.beat) = (batch.number, now);
+        let outcomes = decide(&mut tables, batch, now);
+        Ok(Written::Now { at: now, outcomes })
+    }
+
+    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+        self.check_open()?;
+        let now = self.clock.now();
+        self.tables
+            .lock()
+            .workers
+            .insert(worker, Worker { id: worker, batch: 0, beat: now, life: Life::Alive });
+        Ok(now)
+    }
+
+    async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
+        self.read(|tables| {
+            (Some(tables.configuration.version) != known).then(|| (*tables.configuration).clone())
+        })
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let now = self.clock.now();
+        self.read(|tables| Pulse {
+            now,
+            configuration_version: tables.configuration.version,
+            pools: tables
+                .pools
+                .iter()
+                .map(|(id, pool)| {
+                    let keys = match pool.key {
+                        None => tables.turns(*id).count(),
+                        Some(key) => {
+                            let limit = tables.key_limits().get(&Limit::id_of_key(key));
+                            usize::from(limit.is_some_and(|limit| limit.pool.is_some()))
+                        }
+                    };
+                    PoolPulse { pool: pool.clone(), keys: u32::try_from(keys).unwrap_or(u32::MAX) }
+                })
+                .collect(),
+            first_delayed: tables.first_delayed(),
+            overdue: tables.overdue(now).take(PULSE_OVERDUE_MAX).collect(),
+            workers: tables
+                .workers
+                .iter()
+                .map(|(_, w)| w.clone())
+                .filter(|w| w.life == Life::Alive)
+                .collect(),
+        })
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.read(|tables| {
+            let kept = tables.keys.iter().map(|(_, key)| key).filter(|key| key.status != KeyStatus::Removed);
+            kept.map(|key| {
+                let limit = tables.key_limits().get(&Limit::id_of_key(key.id));
+                Key {
+                    last_used: limit.and_then(|limit| limit.window.newest()).or(key.last_used),
+                    ..key.clone()
+                }
+            })
+            .collect()
+        })
+    }
+
+    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
+        self.read(|tables| {
+            let mut keys: Vec<DataKey> = tables
+                .data_keys
+                .iter()
+                .map(|(_, key)| key)
+                .filter(|key| key.context.used_for == *used_for)
+                .cloned()
+                .collect();
+            keys.sort_by_key(|key| std::cmp::Reverse(key.context.version));
+            keys
+        })
+    }
+
+    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
+        self.read(|tables| tables.idempotency.get(key).cloned())
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.read(|tables| tables.jobs.get(&id).and_then(|job| with_tasks(tables, job)))
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.jobs.iter().rev().map(|(_, job)| job).filter(|job| {
+                filter.user.as_ref().is_none_or(|(tenant, user)| job.tenant == *tenant && job.user == *user)
+                    && filter.state.is_none_or(|state| job.state == state)
+                    && filter.before.is_none_or(|before| job.id < before)
+            });
+            page(rows.cloned(), filter.limit)
+        })
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        self.read(|tables| tables.tasks().get(&id).cloned())
+    }
+
+    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
+        self.read(|tables| tables.outputs.get(&task).cloned())
+    }
+
+    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
+        self.read(|tables| tables.wallets.get(&key.id()).cloned())
+    }
+
+    async fn entries(
+        &self,
+        wallet: WalletId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.read(|tables| {
+            let range = (wallet, 0)..(wallet, before.unwrap_or(u64::MAX));
+            page(tables.entries.range(range).rev().map(|(_, entry)| entry.clone()), limit)
+        })
+    }
+
+    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.attempts().iter().rev().map(|(_, attempt)| attempt).filter(|attempt| {
+                let is_error =
+                    matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
+                filter.job.is_none_or(|job| attempt.job == job)
+                    && filter.key.is_none_or(|key| attempt.key == key)
+                    && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
+                    && filter.before.is_none_or(|before| attempt.id < before)
+                    && (filter.only == AttemptKind::All || is_error)
+            });
+            page(rows.cloned(), filter.limit)
+        })
+    }
+
+    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(|tables| tables.voices.get(&id).cloned())
+    }
+
+    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.voices.iter().map(|(_, voice)| voice);
+            page(rows.filter(|voice| voice.tenant == *tenant && voice.user == *user).cloned(), PAGE_MAX)
+        })
+    }
+
+    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.audits.iter().rev().filter(|row| before.is_none_or(|before| row.at < before));
+            page(
+                rows.map(|row| AuditEntry {
+                    id: row.audit.id,
+                    actor: row.audit.actor.clone(),
+                    door: row.audit.door.to_owned(),
+                    detail: row.audit.detail.clone(),
+                    at: row.at,
+                }),
+                limit,
+            )
+        })
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
+        self.read(|tables| {
+            let open: Vec<&Attempt> = tables
+                .attempts()
+                .iter()
+                .map(|(_, attempt)| attempt)
+                .filter(|attempt| attempt.is_open())
+                .collect();
+            let all = tables
+                .key_limits()
+                .iter()
+                .chain(tables.account_limits.iter())
+                .chain(tables.egress_limits.iter());
+            all.map(|(_, limit)| {
+                let passed = |attempt: &&&Attempt| {
+                    Limit::id_of_key(attempt.key) == limit.id
+                        || attempt.account_limit == Some(limit.id)
+                        || attempt.egress_limit == Some(limit.id)
+                };
+                let open_attempts = u32::try_from(open.iter().filter(passed).count()).unwrap_or(u32::MAX);
+                LimitCount { limit: limit.clone(), open_attempts }
+            })
+            .collect()
+        })
+    }
+
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
+        self.read(|tables| {
+            let wallets = tables.wallets.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+            page(
+                wallets.map(|(id, wallet)| WalletBook {
+                    wallet: wallet.clone(),
+                    entries: tables
+                        .entries
+                        .range((*id, 0)..=(*id, u64::MAX))
+                        .map(|(_, e)| e.clone())
+                        .collect(),
+                    holds: tables
+                        .holds
+                        .iter()
+                        .map(|(_, hold)| hold)
+                        .filter(|hold| hold.wallet == *id)
+                        .cloned()
+                        .collect(),
+                }),
+                limit,
+            )
+        })
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+        self.read(|tables| {
+            let jobs = tables.jobs.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+            page(jobs.filter_map(|(_, job)| with_tasks(tables, job)), limit)
+        })
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,209 @@
+//! The rows that a batch needs, so that a database can lock them all in one order before anything is decided.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    clock::Timestamp,
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, Route, TaskId, WalletId, WorkerId},
+    keys::{Limit, PoolId},
+    routing::{Split, SplitId},
+    vault::{DataKeyUse, Fingerprint},
+    work::TaskState,
+};
+
+use super::{Command, FlowId, Movement, Tables};
+
+/// The rows that a batch needs.
+///
+/// Load them in the order of the fields, which is the lock order. Rows that are absent are simply not loaded. After
+/// `tasks`, `ready`, `due` and `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after
+/// `keys` and the key limits, [`Needs::follow_limits`] adds the accounts of those limits.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Workers to bury, if their heartbeat is as old as asked.
+    pub adopt: Vec<(WorkerId, std::time::Duration, u32)>,
+    /// Idempotency keys.
+    pub idempotency: BTreeSet<[u8; 32]>,
+    /// Jobs.
+    pub jobs: BTreeSet<JobId>,
+    /// Jobs all of whose tasks are needed.
+    pub tasks_of: BTreeSet<JobId>,
+    /// Tasks.
+    pub tasks: BTreeSet<TaskId>,
+    /// Tasks whose [`crate::provider::Work`] is needed too.
+    pub inputs: BTreeSet<TaskId>,
+    /// Pools whose next ready tasks are needed, with what they are to do, and the keys in the order of their turns.
+    pub claims: Vec<ClaimNeeds>,
+    /// Pools whose next ready tasks are needed alone, and how many.
+    pub ready: Vec<(PoolId, u32)>,
+    /// How many delayed tasks whose instant has come are needed.
+    pub due: u32,
+    /// Attempts.
+    pub attempts: BTreeSet<AttemptId>,
+    /// Holds.
+    pub holds: BTreeSet<HoldId>,
+    /// Wallets.
+    pub wallets: BTreeSet<WalletId>,
+    /// Splits: the row's carry is to be resumed over this one.
+    pub splits: Vec<(SplitId, Split)>,
+    /// Keys.
+    pub keys: BTreeSet<KeyId>,
+    /// Keys on a route with this fingerprint.
+    pub fingerprints: Vec<(Route, Fingerprint)>,
+    /// Limits of keys.
+    pub key_limits: BTreeSet<LimitId>,
+    /// Limits of accounts and of servers seen from our addresses.
+    pub shared_limits: BTreeSet<LimitId>,
+    /// Pools.
+    pub pools: BTreeSet<PoolId>,
+    /// Flows.
+    pub flows: BTreeSet<FlowId>,
+    /// Uses whose data keys are needed.
+    pub data_keys: Vec<DataKeyUse>,
+    /// Periodic duties.
+    pub duties: BTreeSet<&'static str>,
+}
+
+/// What a claim needs of its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimNeeds {
+    /// The pool.
+    pub pool: PoolId,
+    /// How many of its next ready tasks.
+    pub tasks: u32,
+    /// How many of its keys, in the order of their turns.
+    pub keys: u32,
+}
+
+impl ClaimNeeds {
+    /// Keys looked at beyond those that could be leased: keys that a task tried before, or whose account is full.
+    pub const SPARE_KEYS: u32 = 8;
+}
+
+impl Needs {
+    /// What these commands need.
+    #[must_use]
+    pub fn of(commands: &[Command]) -> Self {
+        let mut needs = Self::default();
+        for command in commands {
+            needs.add(command);
+        }
+        needs
+    }
+
+    fn add(&mut self, command: &Command) {
+        match command {
+            Command::Admit(admit) => {
+                self.idempotency.extend(admit.idempotency.map(|idempotency| idempotency.key));
+                self.wallets.insert(admit.wallet.id());
+                if let Some(split) = Split::new(&admit.shares) {
+                    self.splits.push((split.id(&admit.service), split));
+                }
+                for route in admit.tasks.iter().flat_map(|task| task.routes.iter()) {
+                    let pool = admit.only_key.map_or_else(|| PoolId::shared(route.route()), PoolId::of_key);
+                    self.pools.insert(pool);
+                    self.flows.insert((pool, admit.tenant.clone(), admit.user.clone()));
+                }
+            }
+            Command::Claim(claim) => {
+                self.claims.push(ClaimNeeds {
+                    pool: claim.pool,
+                    tasks: claim.leases_max + 1,
+                    keys: claim.leases_max.saturating_add(ClaimNeeds::SPARE_KEYS),
+                });
+                self.pools.insert(claim.pool);
+                self.shared_limits.extend(claim.egress.map(|egress| egress.id));
+            }
+            Command::Accept(accept) => {
+                self.attempts.insert(accept.attempt);
+            }
+            Command::Settle(settle) => {
+                self.jobs.insert(settle.job);
+                self.tasks.insert(settle.task);
+                self.attempts.insert(settle.attempt);
+                self.holds.insert(settle.hold);
+                self.wallets.insert(settle.wallet);
+                self.keys.insert(settle.key);
+                self.key_limits.insert(Limit::id_of_key(settle.key));
+                self.shared_limits.extend(settle.account_limit);
+                self.shared_limits.extend(settle.egress_limit);
+                self.pools.extend(&settle.pools);
+            }
+            Command::Stop(stop) => {
+                self.jobs.insert(stop.job);
+                self.tasks_of.insert(stop.job);
+                self.holds.insert(stop.hold);
+                self.wallets.insert(stop.wallet);
+                self.pools.extend(&stop.pools);
+            }
+            Command::Promote(promote) => self.due = self.due.max(promote.tasks_max),
+            Command::Replan(replan) => {
+                self.ready.push((replan.pool, replan.tasks_max));
+                self.pools.insert(replan.pool);
+            }
+            Command::Adopt(adopt) => self.adopt.push((adopt.worker, adopt.dead_after, adopt.attempts_max)),
+            Command::Beat => {}
+            Command::TakeDuty(duty) => {
+                self.duties.insert(duty.name);
+            }
+            Command::Credit(credit) => {
+                self.idempotency.extend(credit.idempotency.map(|idempotency| idempotency.key));
+                self.wallets.insert(credit.wallet.id());
+                match &credit.movement {
+                    Movement::Refund { task, .. } => {
+                        self.tasks.insert(*task);
+                    }
+                    Movement::Purchase { .. } | Movement::Adjust { .. } => {}
+                }
+            }
+            Command::Configure(_) | Command::RecordLate(_) => {}
+            Command::AddKey(add) => {
+                self.fingerprints.push((add.key.route.clone(), add.key.fingerprint));
+                self.shared_limits.extend(add.account_limit.as_ref().map(|limit| limit.id));
+            }
+            Command::ChangeKey(change) => self.add_key(change.key),
+            Command::CheckKey { key, .. } => self.add_key(*key),
+            Command::AddDataKey(key) => self.data_keys.push(key.context.used_for.clone()),
+        }
+    }
+
+    fn add_key(&mut self, key: KeyId) {
+        self.keys.insert(key);
+        self.key_limits.insert(Limit::id_of_key(key));
+    }
+
+    /// Adds what the loaded tasks and attempts touch; to be called before anything after `attempts` is loaded.
+    pub fn follow_tasks(&mut self, tables: &Tables, now: Timestamp) {
+        for claim in &self.claims {
+            for (_, id) in tables.ready_in(claim.pool) {
+                self.inputs.insert(id);
+            }
+        }
+        let moving = self.ready.iter().flat_map(|&(pool, _)| tables.ready_in(pool).map(|(_, id)| id));
+        let due = tables.due_tasks(now).take(self.due as usize);
+        for task in moving.chain(due).filter_map(|id| tables.tasks().get(&id)) {
+            for route in task.routes.iter() {
+                self.pools.insert(task.pool_of(route.route()));
+            }
+        }
+        for job in &self.tasks_of {
+            for task in tables.tasks_of(*job).iter().filter_map(|id| tables.tasks().get(id)) {
+                if let TaskState::Ready { pool, .. } = task.state {
+                    self.pools.insert(pool);
+                    self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
+                }
+            }
+        }
+        for (worker, ..) in &self.adopt {
+            let open = tables.open_attempts(*worker).filter_map(|id| tables.attempts().get(&id));
+            for attempt in open {
+                self.inputs.insert(attempt.task);
+            }
+        }
+    }
+
+    /// Adds the accounts of the loaded keys' limits; to be called before shared limits are loaded.
+    pub fn follow_limits(&mut self, tables: &Tables) {
+        self.shared_limits.extend(tables.key_limits().iter().filter_map(|(_, limit)| limit.account));
+    }
+}

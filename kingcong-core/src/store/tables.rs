@@ -1,0 +1,638 @@
+//! The rows that a batch works on, with the orders that decisions need and a journal of what changed.
+//!
+//! A store on a database fills [`Tables`] with the rows that a batch names, lets [`super::decide`] change them, and
+//! writes what [`Tables::take_changes`] returns. The in-memory store keeps everything in one that never forgets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    clock::Timestamp,
+    id::{
+        AttemptId, DataKeyId, HoldId, JobId, KeyId, LimitId, ServiceId, TaskId, TenantId, UserId, VoiceId,
+        WalletId, WorkerId,
+    },
+    keys::{Flow, Key, Level, Limit, Pool, PoolId},
+    ledger::{Entry, Hold, Wallet},
+    provider::Work,
+    routing::{Split, SplitId},
+    vault::DataKey,
+    work::{Attempt, Job, Task, TaskState},
+};
+
+use super::{
+    Configuration,
+    batch::{LateAnswer, NewAudit, Remembered, StoredOutput},
+};
+
+/// A user's place among flows.
+pub type FlowId = (PoolId, TenantId, UserId);
+
+/// An opened process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Its id, new at every start.
+    pub id: WorkerId,
+    /// The number of its last batch.
+    pub batch: i64,
+    /// When that was.
+    pub beat: Timestamp,
+    /// Whether it may still write.
+    pub life: Life,
+}
+
+/// Whether a worker may still write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It may.
+    Alive,
+    /// Somebody took over its attempts: it may not.
+    Buried,
+}
+
+/// What an idempotency key was used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRow {
+    /// The key, hashed with its scope.
+    pub key: [u8; 32],
+    /// The payload, hashed.
+    pub payload: [u8; 32],
+    /// The answer.
+    pub answer: Remembered,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How far a split is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitRow {
+    /// A function of the service and the shares.
+    pub id: SplitId,
+    /// The service.
+    pub service: ServiceId,
+    /// The split.
+    pub split: Split,
+}
+
+/// A stored result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRow {
+    /// Of which task.
+    pub task: TaskId,
+    /// The result.
+    pub output: StoredOutput,
+}
+
+/// A voice that a user cloned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoiceRow {
+    /// The library's id for it.
+    pub id: VoiceId,
+    /// Whose tenant.
+    pub tenant: TenantId,
+    /// Whose.
+    pub user: UserId,
+    /// The key whose account has it.
+    pub key: KeyId,
+    /// That key's route.
+    pub route: crate::id::Route,
+    /// The upstream's id.
+    pub upstream_voice: String,
+    /// What the user called it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An audit row.
+#[derive(Clone, Debug)]
+pub struct AuditRow {
+    /// Who did what.
+    pub audit: NewAudit,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Whether a row is new or was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// To be inserted.
+    New,
+    /// To be updated.
+    Updated,
+}
+
+/// Rows by their key, with a journal of the changed ones.
+#[derive(Clone, Debug)]
+pub struct Rows<K, V> {
+    rows: BTreeMap<K, V>,
+    changed: Option<BTreeMap<K, Change>>,
+}
+
+impl<K: Ord + Clone, V> Rows<K, V> {
+    const fn new(journal: Journal) -> Self {
+        let changed = match journal {
+            Journal::Kept => Some(BTreeMap::new()),
+            Journal::None => None,
+        };
+        Self { rows: BTreeMap::new(), changed }
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.rows.get(key)
+    }
+
+    /// The row, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let row = self.rows.get_mut(key)?;
+        if let Some(changed) = &mut self.changed {
+            changed.entry(key.clone()).or_insert(Change::Updated);
+        }
+        Some(row)
+    }
+
+    /// Adds a row that a batch makes.
+    pub fn insert(&mut self, key: K, row: V) {
+        if let Some(changed) = &mut self.changed {
+            let change = if self.rows.contains_key(&key) { Change::Updated } else { Change::New };
+            changed.entry(key.clone()).or_insert(change);
+        }
+        self.rows.insert(key, row);
+    }
+
+    /// Adds a row that the store has already.
+    pub fn load(&mut self, key: K, row: V) {
+        self.rows.insert(key, row);
+    }
+
+    /// Every row, in key order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.rows.iter()
+    }
+
+    /// The rows of a range of keys, in key order.
+    pub fn range(&self, keys: impl std::ops::RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.rows.range(keys)
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows that changed since the last call, in key order.
+    pub fn take_changes(&mut self) -> Vec<(&V, Change)> {
+        let changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.into_iter().filter_map(|(key, change)| Some((self.rows.get(&key)?, change))).collect()
+    }
+}
+
+/// Whether tables remember what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// They do: a database is to be told.
+    Kept,
+    /// They do not: they are the store.
+    None,
+}
+
+/// The rows that a batch works on.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Configuration, prices and packages.
+    pub configuration: Arc<Configuration>,
+    /// Whether the configuration changed since it was loaded.
+    pub configuration_change: Option<Change>,
+    /// Processes.
+    pub workers: Rows<WorkerId, Worker>,
+    /// Idempotency keys.
+    pub idempotency: Rows<[u8; 32], IdempotencyRow>,
+    /// Jobs.
+    pub jobs: Rows<JobId, Job>,
+    /// What tasks are to do; immutable.
+    pub inputs: Rows<TaskId, Arc<Work>>,
+    /// Holds.
+    pub holds: Rows<HoldId, Hold>,
+    /// Wallets.
+    pub wallets: Rows<WalletId, Wallet>,
+    /// Ledger entries; append-only.
+    pub entries: Rows<(WalletId, u64), Entry>,
+    /// Splits.
+    pub splits: Rows<SplitId, SplitRow>,
+    /// Keys.
+    pub keys: Rows<KeyId, Key>,
+    /// Accounts' limits.
+    pub account_limits: Rows<LimitId, Limit>,
+    /// Limits of servers seen from our addresses.
+    pub egress_limits: Rows<LimitId, Limit>,
+    /// Pools.
+    pub pools: Rows<PoolId, Pool>,
+    /// Flows.
+    pub flows: Rows<FlowId, Flow>,
+    /// Data keys.
+    pub data_keys: Rows<DataKeyId, DataKey>,
+    /// Cloned voices.
+    pub voices: Rows<VoiceId, VoiceRow>,
+    /// Results.
+    pub outputs: Rows<TaskId, OutputRow>,
+    /// Audit rows, in the order of their making.
+    pub audits: Vec<AuditRow>,
+    /// Late answers.
+    pub late_answers: Rows<AttemptId, LateAnswer>,
+    /// Periodic duties and when they are due next.
+    pub duties: Rows<String, Timestamp>,
+    tasks: Rows<TaskId, Task>,
+    attempts: Rows<AttemptId, Attempt>,
+    key_limits: Rows<LimitId, Limit>,
+    journal: Journal,
+    by_job: BTreeMap<JobId, Vec<TaskId>>,
+    ready: BTreeMap<PoolId, BTreeSet<(i64, TaskId)>>,
+    delayed: BTreeSet<(Timestamp, TaskId)>,
+    turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
+    open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
+    deadlines: BTreeSet<(Timestamp, JobId)>,
+}
+
+impl Tables {
+    /// Empty tables over a configuration.
+    #[must_use]
+    pub fn new(configuration: Arc<Configuration>, journal: Journal) -> Self {
+        Self {
+            configuration,
+            configuration_change: None,
+            workers: Rows::new(journal),
+            idempotency: Rows::new(journal),
+            jobs: Rows::new(journal),
+            inputs: Rows::new(journal),
+            holds: Rows::new(journal),
+            wallets: Rows::new(journal),
+            entries: Rows::new(journal),
+            splits: Rows::new(journal),
+            keys: Rows::new(journal),
+            account_limits: Rows::new(journal),
+            egress_limits: Rows::new(journal),
+            pools: Rows::new(journal),
+            flows: Rows::new(journal),
+            data_keys: Rows::new(journal),
+            voices: Rows::new(journal),
+            outputs: Rows::new(journal),
+            audits: Vec::new(),
+            late_answers: Rows::new(journal),
+            duties: Rows::new(journal),
+            tasks: Rows::new(journal),
+            attempts: Rows::new(journal),
+            key_limits: Rows::new(journal),
+            journal,
+            by_job: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            delayed: BTreeSet::new(),
+            turns: BTreeMap::new(),
+            open_attempts: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    /// Whether they remember what changed.
+    #[must_use]
+    pub const fn journal(&self) -> Journal {
+        self.journal
+    }
+
+    // Tasks, and the orders that they wait in.
+
+    /// The tasks.
+    #[must_use]
+    pub const fn tasks(&self) -> &Rows<TaskId, Task> {
+        &self.tasks
+    }
+
+    /// Adds a task that a batch makes.
+    pub fn insert_task(&mut self, task: Task) {
+        self.index_task(&task);
+        self.by_job.entry(task.job).or_default().push(task.id);
+        self.tasks.insert(task.id, task);
+    }
+
+    /// Adds a task that the store has already.
+    pub fn load_task(&mut self, task: Task) {
+        if let Some(old) = self.tasks.get(&task.id) {
+            let old = old.state.clone();
+            self.unindex_task(task.id, &old);
+        } else {
+            self.by_job.entry(task.job).or_default().push(task.id);
+        }
+        self.index_task(&task);
+        self.tasks.load(task.id, task);
+    }
+
+    /// Changes a task; `None` when there is none of that id.
+    pub fn change_task<R>(&mut self, id: TaskId, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
+        let task = self.tasks.get_mut(&id)?;
+        let before = task.state.clone();
+        let result = change(task);
+        if task.state != before {
+            let after = task.state.clone();
+            self.unindex_task(id, &before);
+            self.index_state(id, &after);
+        }
+        Some(result)
+    }
+
+    fn index_task(&mut self, task: &Task) {
+        self.index_state(task.id, &task.state);
+    }
+
+    fn index_state(&mut self, id: TaskId, state: &TaskState) {
+        match state {
+            TaskState::Ready { pool, tag } => {
+                self.ready.entry(*pool).or_default().insert((*tag, id));
+            }
+            TaskState::Delayed { until, .. } => {
+                self.delayed.insert((*until, id));
+            }
+            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
+            }
+        }
+    }
+
+    fn unindex_task(&mut self, id: TaskId, state: &TaskState) {
+        match state {
+            TaskState::Ready { pool, tag } => {
+                if let Some(ready) = self.ready.get_mut(pool) {
+                    ready.remove(&(*tag, id));
+                }
+            }
+            TaskState::Delayed { until, .. } => {
+                self.delayed.remove(&(*until, id));
+            }
+            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
+            }
+        }
+    }
+
+    /// The tasks of a job, in no particular order.
+    #[must_use]
+    pub fn tasks_of(&self, job: JobId) -> &[TaskId] {
+        self.by_job.get(&job).map_or(&[], Vec::as_slice)
+    }
+
+    /// The task that is next in a pool's fair order, after `after`.
+    #[must_use]
+    pub fn next_ready(&self, pool: PoolId, after: Option<(i64, TaskId)>) -> Option<(i64, TaskId)> {
+        let ready = self.ready.get(&pool)?;
+        match after {
+            None => ready.first().copied(),
+            Some(last) => {
+                ready.range((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded)).next().copied()
+            }
+        }
+    }
+
+    /// The tasks that wait in a pool, in fair order.
+    pub fn ready_in(&self, pool: PoolId) -> impl DoubleEndedIterator<Item = (i64, TaskId)> {
+        self.ready.get(&pool).into_iter().flatten().copied()
+    }
+
+    /// The delayed tasks whose instant has come, earliest first.
+    pub fn due_tasks(&self, now: Timestamp) -> impl Iterator<Item = TaskId> {
+        self.delayed.iter().take_while(move |(until, _)| *until <= now).map(|&(_, id)| id)
+    }
+
+    /// The instant of the delayed task that is due first.
+    #[must_use]
+    pub fn first_delayed(&self) -> Option<Timestamp> {
+        self.delayed.first().map(|&(until, _)| until)
+    }
+
+    // Attempts, and who works on them.
+
+    /// The attempts.
+    #[must_use]
+    pub const fn attempts(&self) -> &Rows<AttemptId, Attempt> {
+        &self.attempts
+    }
+
+    /// Adds an attempt that a batch makes.
+    pub fn insert_attempt(&mut self, attempt: Attempt) {
+        if let Some(worker) = attempt.worker {
+            self.open_attempts.entry(worker).or_default().insert(attempt.id);
+        }
+        self.attempts.insert(attempt.id, attempt);
+    }
+
+    /// Adds an attempt that the store has already.
+    pub fn load_attempt(&mut self, attempt: Attempt) {
+        if let Some(worker) = attempt.worker {
+            self.open_attempts.entry(worker).or_default().insert(attempt.id);
+        }
+        self.attempts.load(attempt.id, attempt);
+    }
+
+    /// Changes an attempt; `None` when there is none of that id.
+    pub fn change_attempt<R>(&mut self, id: AttemptId, change: impl FnOnce(&mut Attempt) -> R) -> Option<R> {
+        let attempt = self.attempts.get_mut(&id)?;
+        let before = attempt.worker;
+        let result = change(attempt);
+        let after = attempt.worker;
+        if before != after {
+            if let Some(open) = before.and_then(|worker| self.open_attempts.get_mut(&worker)) {
+                open.remove(&id);
+            }
+            if let Some(worker) = after {
+                self.open_attempts.entry(worker).or_default().insert(id);
+            }
+        }
+        Some(result)
+    }
+
+    /// The attempts that a worker works on.
+    pub fn open_attempts(&self, worker: WorkerId) -> impl Iterator<Item = AttemptId> {
+        self.open_attempts.get(&worker).into_iter().flatten().copied()
+    }
+
+    // Limits, and the turns of keys.
+
+    /// The keys' own limits.
+    #[must_use]
+    pub const fn key_limits(&self) -> &Rows<LimitId, Limit> {
+        &self.key_limits
+    }
+
+    /// Adds a limit that a batch makes.
+    pub fn insert_limit(&mut self, limit: Limit) {
+        match limit.level {
+            Level::Key => {
+                if let Some(pool) = limit.pool {
+                    self.turns.entry(pool).or_default().insert((limit.turn, limit.id));
+                }
+                self.key_limits.insert(limit.id, limit);
+            }
+            Level::Account => self.account_limits.insert(limit.id, limit),
+            Level::Egress => self.egress_limits.insert(limit.id, limit),
+        }
+    }
+
+    /// Adds a limit that the store has already.
+    pub fn load_limit(&mut self, limit: Limit) {
+        match limit.level {
+            Level::Key => {
+                if let Some(pool) = limit.pool {
+                    self.turns.entry(pool).or_default().insert((limit.turn, limit.id));
+                }
+                self.key_limits.load(limit.id, limit);
+            }
+            Level::Account => self.account_limits.load(limit.id, limit),
+            Level::Egress => self.egress_limits.load(limit.id, limit),
+        }
+    }
+
+    /// Changes a key's limit together with the shared ones of its chain; `None` when there is none of that id.
+    pub fn change_limits<R>(
+        &mut self,
+        key: LimitId,
+        account: Option<LimitId>,
+        egress: Option<LimitId>,
+        change: impl FnOnce(crate::keys::Chain<'_>) -> R,
+    ) -> Option<R> {
+        let limit = self.key_limits.get_mut(&key)?;
+        let before = (limit.pool, limit.turn);
+        let chain = crate::keys::Chain {
+            key: limit,
+            account: account.and_then(|id| self.account_limits.get_mut(&id)),
+            egress: egress.and_then(|id| self.egress_limits.get_mut(&id)),
+        };
+        let result = change(chain);
+        let limit = self.key_limits.get(&key)?;
+        let after = (limit.pool, limit.turn);
+        if before != after {
+            if let Some(turns) = before.0.and_then(|pool| self.turns.get_mut(&pool)) {
+                turns.remove(&(before.1, key));
+            }
+            if let Some(pool) = after.0 {
+                self.turns.entry(pool).or_default().insert((after.1, key));
+            }
+        }
+        Some(result)
+    }
+
+    /// The keys of a pool in the order of their turns.
+    pub fn turns(&self, pool: PoolId) -> impl Iterator<Item = (Timestamp, LimitId)> {
+        self.turns.get(&pool).into_iter().flatten().copied()
+    }
+
+    // Jobs and their deadlines: kept by the in-memory store only, a database has an index.
+
+    /// Remembers an open job's deadline in place of an earlier one.
+    pub fn index_deadline(&mut self, job: JobId, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if let Some(before) = before {
+            self.deadlines.remove(&(before, job));
+        }
+        if let Some(after) = after {
+            self.deadlines.insert((after, job));
+        }
+    }
+
+    /// The open jobs whose deadline has passed.
+    pub fn overdue(&self, now: Timestamp) -> impl Iterator<Item = JobId> {
+        self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|&(_, job)| job)
+    }
+
+    /// Everything that changed since the last call.
+    pub fn take_changes(&mut self) -> Changes<'_> {
+        Changes {
+            configuration: self.configuration_change.take().map(|change| (&*self.configuration, change)),
+            workers: self.workers.take_changes(),
+            idempotency: self.idempotency.take_changes(),
+            jobs: self.jobs.take_changes(),
+            inputs: {
+                let changed = self.inputs.changed.as_mut().map(std::mem::take).unwrap_or_default();
+                changed.into_keys().filter_map(|id| Some((id, self.inputs.rows.get(&id)?))).collect()
+            },
+            tasks: self.tasks.take_changes(),
+            attempts: self.attempts.take_changes(),
+            holds: self.holds.take_changes(),
+            wallets: self.wallets.take_changes(),
+            entries: self.entries.take_changes(),
+            splits: self.splits.take_changes(),
+            keys: self.keys.take_changes(),
+            limits: {
+                let mut limits = self.key_limits.take_changes();
+                limits.extend(self.account_limits.take_changes());
+                limits.extend(self.egress_limits.take_changes());
+                limits
+            },
+            pools: self.pools.take_changes(),
+            flows: self.flows.take_changes(),
+            data_keys: self.data_keys.take_changes(),
+            voices: self.voices.take_changes(),
+            outputs: self.outputs.take_changes(),
+            audits: std::mem::take(&mut self.audits),
+            late_answers: self.late_answers.take_changes(),
+            duties: {
+                let changed = self.duties.changed.as_mut().map(std::mem::take).unwrap_or_default();
+                changed
+                    .into_keys()
+                    .filter_map(|name| Some((self.duties.rows.get(&name).copied()?, name)))
+                    .collect()
+            },
+        }
+    }
+}
+
+/// What a batch changed, table by table in lock order.
+#[derive(Debug)]
+pub struct Changes<'a> {
+    /// Configuration, prices and packages: the whole, when it changed.
+    pub configuration: Option<(&'a Configuration, Change)>,
+    /// Processes.
+    pub workers: Vec<(&'a Worker, Change)>,
+    /// Idempotency keys.
+    pub idempotency: Vec<(&'a IdempotencyRow, Change)>,
+    /// Jobs.
+    pub jobs: Vec<(&'a Job, Change)>,
+    /// What new tasks are to do.
+    pub inputs: Vec<(TaskId, &'a Arc<Work>)>,
+    /// Tasks.
+    pub tasks: Vec<(&'a Task, Change)>,
+    /// Attempts.
+    pub attempts: Vec<(&'a Attempt, Change)>,
+    /// Holds.
+    pub holds: Vec<(&'a Hold, Change)>,
+    /// Wallets.
+    pub wallets: Vec<(&'a Wallet, Change)>,
+    /// New entries.
+    pub entries: Vec<(&'a Entry, Change)>,
+    /// Splits.
+    pub splits: Vec<(&'a SplitRow, Change)>,
+    /// Keys.
+    pub keys: Vec<(&'a Key, Change)>,
+    /// Limits of every level.
+    pub limits: Vec<(&'a Limit, Change)>,
+    /// Pools.
+    pub pools: Vec<(&'a Pool, Change)>,
+    /// Flows.
+    pub flows: Vec<(&'a Flow, Change)>,
+    /// New data keys.
+    pub data_keys: Vec<(&'a DataKey, Change)>,
+    /// New voices.
+    pub voices: Vec<(&'a VoiceRow, Change)>,
+    /// New results.
+    pub outputs: Vec<(&'a OutputRow, Change)>,
+    /// New audit rows.
+    pub audits: Vec<AuditRow>,
+    /// New late answers.
+    pub late_answers: Vec<(&'a LateAnswer, Change)>,
+    /// Duties with the instant when they are due next.
+    pub duties: Vec<(Timestamp, String)>,
+}

@@ -1,0 +1,231 @@
+//! A task: one call's worth of a job.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::Doubt;
+use crate::{
+    clock::Timestamp,
+    id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
+    keys::PoolId,
+    message::Message,
+    money::Amount,
+    pricing::RoutePrice,
+    provider::{Failure, FailureKind, Reached},
+};
+
+/// One call's worth of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its job.
+    pub job: JobId,
+    /// The user's tenant.
+    pub tenant: TenantId,
+    /// Who asked.
+    pub user: UserId,
+    /// Its place among the job's tasks, from 0; results are joined in this order.
+    pub place: u32,
+    /// Where it is.
+    pub state: TaskState,
+    /// The routes that may do it, with the prices frozen when it was admitted.
+    pub routes: Arc<[TaskRoute]>,
+    /// Which of `routes` it is planned on, or was done on.
+    pub planned: u8,
+    /// The one key that can do it, for voices that live on one account.
+    pub only_key: Option<KeyId>,
+    /// Characters that are sold with it.
+    pub characters: u32,
+    /// How heavy the user's orders weigh in the queue.
+    pub weight: u32,
+    /// Attempts that may have reached an upstream.
+    pub reached: u8,
+    /// Attempts in all.
+    pub attempts: u8,
+    /// Keys that were tried.
+    pub tried: Vec<KeyId>,
+    /// Which of `routes` were tried, a bit each.
+    pub tried_routes: u64,
+    /// Whether an upstream may have done it already, and the answer was lost.
+    pub doubt: Doubt,
+    /// What was charged for it.
+    pub charged: Amount,
+    /// What of that was refunded.
+    pub refunded: Amount,
+    /// When it was admitted.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A route that may do a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRoute {
+    /// The route and what the task costs there.
+    pub price: RoutePrice,
+    /// The voice's id there; empty for work without one.
+    pub voice: Arc<str>,
+}
+
+impl TaskRoute {
+    /// The route.
+    #[must_use]
+    pub const fn route(&self) -> &Route {
+        self.price.route()
+    }
+}
+
+/// Where a task is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Waits in a pool for a key.
+    Ready {
+        /// The pool.
+        pool: PoolId,
+        /// Its place in the pool's virtual time.
+        tag: i64,
+    },
+    /// Waits for an instant, then for a key.
+    Delayed {
+        /// The pool that it will wait in.
+        pool: PoolId,
+        /// Not before then.
+        until: Timestamp,
+    },
+    /// Is being tried.
+    Running {
+        /// By which attempt.
+        attempt: AttemptId,
+    },
+    /// Has its result.
+    Done,
+    /// Ended without.
+    Failed {
+        /// Why.
+        error: TaskError,
+    },
+    /// Ended before it was tried to the end, because its job was cancelled.
+    Cancelled,
+}
+
+/// Why a task failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TaskError {
+    /// An upstream refused it, or the last attempt failed.
+    #[error("upstream failed it ({kind:?}): {message}")]
+    Upstream {
+        /// What kind of failure.
+        kind: FailureKind,
+        /// The upstream's words, scrubbed.
+        message: String,
+    },
+    /// Its job's deadline passed before it could run.
+    #[error("not done before the job's deadline")]
+    DeadlinePassed,
+    /// It may have been done and charged upstream, and the answer is lost.
+    #[error("sent, and the answer is lost; by setting it is not sent again")]
+    AnswerLost,
+    /// No route that it was admitted for is left.
+    #[error("no route that it was admitted for is left")]
+    NoRoute,
+}
+
+impl TaskError {
+    /// What the user may be told.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        match self {
+            Self::DeadlinePassed => Message::DeadlinePassed,
+            Self::Upstream { .. } | Self::AnswerLost | Self::NoRoute => Message::UpstreamFailed,
+        }
+    }
+}
+
+/// What happens to a task after an attempt without a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another key, as soon as one is free.
+    Again,
+    /// Another key, after a pause.
+    After(Duration),
+    /// Nothing more.
+    Fail(TaskError),
+}
+
+impl Task {
+    /// Most attempts that may have reached an upstream.
+    pub const REACHED_MAX: u8 = 3;
+    /// Most attempts in all: refusals that prove that nothing was done do not count against the three.
+    pub const ATTEMPTS_MAX: u8 = 20;
+    /// The pause before the second try after a busy upstream; doubles with each.
+    pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
+    /// The longest such pause: the source's 60 s between retries.
+    pub const BUSY_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+    /// The route that it is planned on, or was done on.
+    #[must_use]
+    pub fn planned_route(&self) -> &TaskRoute {
+        &self.routes[usize::from(self.planned)]
+    }
+
+    /// The pool that it queues in when it is planned on that route.
+    #[must_use]
+    pub fn pool_of(&self, route: &Route) -> PoolId {
+        self.only_key.map_or_else(|| PoolId::shared(route), PoolId::of_key)
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.state, TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled)
+    }
+
+    /// What follows a failed attempt, which is counted already.
+    #[must_use]
+    pub fn after_failure(&self, failure: &Failure) -> Next {
+        let fail =
+            || Next::Fail(TaskError::Upstream { kind: failure.kind, message: failure.message.clone() });
+        if self.reached >= Self::REACHED_MAX || self.attempts >= Self::ATTEMPTS_MAX {
+            return fail();
+        }
+        match failure.kind {
+            FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge => fail(),
+            // Another route may be able to; the caller fails it when there is none.
+            FailureKind::Unsupported
+            | FailureKind::KeyDead
+            | FailureKind::KeyDoubtful
+            | FailureKind::OutOfCredit
+            | FailureKind::KeyRateLimited
+            | FailureKind::AccountRateLimited
+            | FailureKind::EgressRateLimited
+            | FailureKind::Unknown => Next::Again,
+            FailureKind::Busy => {
+                let doublings = u32::from(self.attempts.saturating_sub(1)).min(6);
+                let pause = Self::BUSY_PAUSE.saturating_mul(1 << doublings);
+                Next::After(pause.min(Self::BUSY_PAUSE_MAX))
+            }
+        }
+    }
+
+    /// Counts an attempt that was leased to `key` on the planned route.
+    pub fn count_attempt(&mut self, key: KeyId) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.tried_routes |= 1 << self.planned;
+        if !self.tried.contains(&key) {
+            self.tried.push(key);
+        }
+    }
+
+    /// Counts an attempt that ended, by whether it may have reached the upstream.
+    pub fn count_reached(&mut self, reached: Reached) {
+        match reached {
+            Reached::No => {}
+            Reached::Maybe | Reached::Yes => self.reached = self.reached.saturating_add(1),
+        }
+    }
+}
