@@ -17,7 +17,7 @@ use crate::{
     keys::{Key, KeyStatus, Limit},
     ledger::{Entry, Wallet, WalletKey},
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, AttemptState, Ending, Job, Task},
+    work::{Attempt, AttemptState, Ending, Job, JobState, Task},
 };
 
 /// A store in memory.
@@ -184,6 +184,10 @@ impl Store for MemoryStore {
             });
             page(rows.cloned(), filter.limit)
         })
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.read(|tables| ids.iter().filter_map(|id| Some((*id, tables.jobs.get(id)?.state))).collect())
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {

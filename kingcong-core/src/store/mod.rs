@@ -85,6 +85,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Jobs, newest first.
     async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError>;
 
+    /// The states of these jobs, those that exist; what waiters in other processes look at.
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError>;
+
     /// A task.
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
 
