@@ -6,8 +6,10 @@ mod attempt;
 mod idempotency;
 mod job;
 mod task;
+mod text;
 
 pub use attempt::{Attempt, AttemptState, Doubt, Ending};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
 pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
+pub use text::{Cut, CutError, TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};

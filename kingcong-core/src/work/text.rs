@@ -1,0 +1,848 @@
+//! Texts to speak: checking them, counting their characters and cutting them into pieces that one upstream call
+//! each can carry.
+//!
+//! A [`Text`] is known to be worth speaking: it has something visible in it and no control characters. A cut
+//! prefers the places where a speaker would pause anyway: between paragraphs, else sentences, else clauses, else
+//! words. It never falls inside what a reader sees as one character (a *grapheme cluster*, such as a letter with
+//! its accents or a family emoji), unless that one alone is longer than a whole piece may be.
+
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    str,
+    sync::Arc,
+};
+
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Longest text in characters.
+pub const TEXT_CHARACTERS_MAX: u32 = 1_000_000;
+
+/// Most tasks of one job, and so most pieces of one text.
+pub const TASKS_MAX: u16 = 10_000;
+
+/// A text worth speaking: 1 to [`TEXT_CHARACTERS_MAX`] characters, at least one of them visible, no control
+/// characters but line ends and tabs. A character is a Unicode scalar value: `ế` is one, however many bytes.
+///
+/// ```
+/// use kingcong_core::work::Text;
+///
+/// let text = Text::new("Xin chào! 你好。")?;
+/// assert_eq!(text.characters(), 13);
+/// assert!(Text::new(" \n\u{200b}").is_err());
+/// # Ok::<(), kingcong_core::work::TextError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    text: Arc<str>,
+    characters: u32,
+}
+
+/// Why a text cannot be spoken. Offsets count bytes from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// Nothing in it.
+    #[error("the text is empty: give at least one visible character")]
+    Empty,
+    /// Spaces, format characters and the like only.
+    #[error("none of the text's {characters} characters is visible: give at least one that is")]
+    Invisible {
+        /// How many there are.
+        characters: u32,
+    },
+    /// Longer than [`TEXT_CHARACTERS_MAX`].
+    #[error("the text has {characters} characters: send at most {TEXT_CHARACTERS_MAX}")]
+    TooLong {
+        /// How many there are.
+        characters: usize,
+    },
+    /// A control character that is neither a line end nor a tab.
+    #[error("the text has the control character {character:?} at byte {offset}: remove it")]
+    Control {
+        /// The character.
+        character: char,
+        /// Where it is.
+        offset: usize,
+    },
+    /// Not UTF-8.
+    #[error("the text is not valid UTF-8 at byte {offset}: send it as UTF-8")]
+    NotUtf8 {
+        /// The first byte that is not part of a character.
+        offset: usize,
+    },
+}
+
+/// How to cut a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Into pieces of at most that many characters, as few as natural pauses allow.
+    AtMost(NonZeroU32),
+    /// Into exactly that many pieces, about equally long.
+    Pieces {
+        /// How many.
+        count: NonZeroU16,
+        /// Longest piece in characters.
+        at_most: NonZeroU32,
+    },
+}
+
+/// Why a text cannot be cut as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CutError {
+    /// More than [`TASKS_MAX`] pieces.
+    #[error(
+        "the cut needs more than {TASKS_MAX} pieces: allow longer pieces, ask for fewer, or send less text"
+    )]
+    TooManyPieces,
+    /// More pieces than there are visible characters.
+    #[error("the text has only {visible} visible characters for {count} pieces: ask for fewer pieces")]
+    TooShort {
+        /// Pieces asked for.
+        count: u16,
+        /// What there is to share among them.
+        visible: u32,
+    },
+    /// The pieces together may not hold the text.
+    #[error(
+        "{characters} characters do not fit {count} pieces of at most {at_most}: ask for more or longer pieces"
+    )]
+    TooLong {
+        /// The text's length in characters.
+        characters: u32,
+        /// Pieces asked for.
+        count: u16,
+        /// Longest piece in characters.
+        at_most: u32,
+    },
+    /// The next piece would have nothing visible in it, or would be too long.
+    #[error(
+        "no piece of at most {at_most} characters with something visible in it starts at byte {offset}: \
+         remove spaces and invisible characters there, or allow longer pieces"
+    )]
+    NoPlace {
+        /// Where that piece starts, in bytes from 0.
+        offset: usize,
+        /// Longest piece in characters.
+        at_most: u32,
+    },
+}
+
+impl Text {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// When it is empty, too long, has nothing visible, or a control character other than a line end or a tab.
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, TextError> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(TextError::Empty);
+        }
+        let count = text.chars().count();
+        let characters = u32::try_from(count)
+            .ok()
+            .filter(|&characters| characters <= TEXT_CHARACTERS_MAX)
+            .ok_or(TextError::TooLong { characters: count })?;
+        let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if let Some((offset, character)) = text.char_indices().find(|&(_, c)| control(c)) {
+            return Err(TextError::Control { character, offset });
+        }
+        if text.chars().all(is_invisible) {
+            return Err(TextError::Invisible { characters });
+        }
+        Ok(Self { text, characters })
+    }
+
+    /// Checks a text that came as bytes.
+    ///
+    /// # Errors
+    /// As [`Text::new`], and when the bytes are not UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TextError> {
+        Self::new(str::from_utf8(bytes).map_err(|e| TextError::NotUtf8 { offset: e.valid_up_to() })?)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, shared rather than copied.
+    #[must_use]
+    pub fn into_shared(self) -> Arc<str> {
+        self.text
+    }
+
+    /// How many characters (Unicode scalar values) it has.
+    #[must_use]
+    pub fn characters(&self) -> u32 {
+        self.characters
+    }
+
+    /// Cuts the text. The pieces in order make up exactly the text, and each has something visible in it. The
+    /// work grows in proportion to the text's length.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use kingcong_core::work::{Cut, Text};
+    ///
+    /// let text = Text::new("Mr. Smith came in. He sat down, slowly.")?;
+    /// let pieces = text.cut(Cut::AtMost(NonZeroU32::new(25).unwrap()))?;
+    /// let pieces: Vec<&str> = pieces.iter().map(Text::as_str).collect();
+    /// assert_eq!(pieces, ["Mr. Smith came in. ", "He sat down, slowly."]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When that many pieces are too many, too few or too short for the text, or a stretch of invisible
+    /// characters fills a piece alone.
+    pub fn cut(&self, cut: Cut) -> Result<Vec<Self>, CutError> {
+        let cuts = match cut {
+            Cut::AtMost(at_most) => cut_at_most(&self.places(at_most.get()), at_most.get())?,
+            Cut::Pieces { count, at_most } => {
+                cut_evenly(&self.places(at_most.get()), count.get(), at_most.get())?
+            }
+        };
+        Ok(cuts
+            .windows(2)
+            .map(|ends| Self {
+                text: self.text[ends[0].byte..ends[1].byte].into(),
+                characters: ends[1].character - ends[0].character,
+            })
+            .collect())
+    }
+
+    /// Every place where the text may be cut, in order, from its start to its end.
+    fn places(&self, at_most: u32) -> Places {
+        let text: &str = &self.text;
+        let mut sentences = text.split_sentence_bound_indices().map(|(byte, _)| byte).peekable();
+        let mut list = Vec::new();
+        let mut pause = Pause::default();
+        let (mut byte, mut character, mut visible) = (0, 0, 0);
+        while let Some(cluster) = first_cluster(&text[byte..]) {
+            while sentences.next_if(|&start| start < byte).is_some() {}
+            if sentences.next_if_eq(&byte).is_some() {
+                pause.sentence = true;
+            }
+            list.push(Place { byte, character, visible, strength: pause.strength_before(text, &cluster) });
+            if cluster.characters <= at_most {
+                character += cluster.characters;
+                visible += u32::from(!cluster.invisible);
+            } else {
+                for (inside, c) in cluster.text.char_indices() {
+                    if inside > 0 {
+                        let byte = byte + inside;
+                        list.push(Place { byte, character, visible, strength: Strength::Inside });
+                    }
+                    character += 1;
+                    visible += u32::from(!is_invisible(c));
+                }
+            }
+            pause.pass(byte, &cluster);
+            byte += cluster.text.len();
+        }
+        Places { list, end: Place { byte, character, visible, strength: Strength::Paragraph } }
+    }
+}
+
+/// What a reader sees as one character.
+struct Cluster<'a> {
+    text: &'a str,
+    first: char,
+    characters: u32,
+    invisible: bool,
+}
+
+/// The grapheme cluster that a text starts with.
+fn first_cluster(text: &str) -> Option<Cluster<'_>> {
+    let mut characters = text.chars();
+    let first = characters.next()?;
+    // Most characters need no tables to see that they are clusters; long texts would wait for them.
+    if characters.next().is_some_and(|second| stands_alone(first) && stands_alone(second)) {
+        let text = &text[..first.len_utf8()];
+        return Some(Cluster { text, first, characters: 1, invisible: is_invisible(first) });
+    }
+    let text = text.graphemes(true).next()?;
+    let characters = u32::try_from(text.chars().count()).expect("a text's length fits 32 bits");
+    Some(Cluster { text, first, characters, invisible: text.chars().all(is_invisible) })
+}
+
+/// Whether a character never shares a cluster with another one that stands alone; false where unsure.
+fn stands_alone(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{c}'
+            | '\u{e}'..='\u{2ff}'
+            | '\u{1e00}'..='\u{1eff}'
+            | '\u{3041}'..='\u{3096}'
+            | '\u{3400}'..='\u{9fff}'
+            | '\u{ff01}'..='\u{ff60}'
+    )
+}
+
+/// How natural a pause is at a place; later is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// Inside a grapheme cluster that is longer than a piece.
+    Inside,
+    /// Between two grapheme clusters.
+    Cluster,
+    /// Between words that no space separates, or among the spaces between two words.
+    Word,
+    /// At a word's start, after spaces.
+    Space,
+    /// After a comma and the like.
+    Clause,
+    /// At a sentence's start.
+    Sentence,
+    /// After an empty line.
+    Paragraph,
+}
+
+/// A place where a text may be cut.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Bytes before it.
+    byte: usize,
+    /// Characters before it.
+    character: u32,
+    /// Uncuttable units with something visible in them before it.
+    visible: u32,
+    strength: Strength,
+}
+
+/// The places of a text, each further on than the one before.
+struct Places {
+    list: Vec<Place>,
+    end: Place,
+}
+
+impl Places {
+    fn start(&self) -> Place {
+        self.list[0]
+    }
+
+    /// The places where a piece from `start` may end: with something visible in it, at least `left` visible units
+    /// and at most `longest_rest` characters after it, and at most `at_most` characters itself.
+    fn ends(&self, start: Place, at_most: u32, left: u32, longest_rest: u32) -> &[Place] {
+        let (start_visible, end) = (start.visible, self.end);
+        let first = self.list.partition_point(|place| {
+            place.visible <= start_visible || end.character - place.character > longest_rest
+        });
+        let last = self.list.partition_point(|place| {
+            place.character <= start.character.saturating_add(at_most) && end.visible - place.visible >= left
+        });
+        self.list.get(first..last).unwrap_or_default()
+    }
+}
+
+/// Pieces as long as natural pauses allow. An end in the second half of the room is preferred, so that pieces do
+/// not get tiny; but a sentence is rather ended early than broken late.
+fn cut_at_most(places: &Places, at_most: u32) -> Result<Vec<Place>, CutError> {
+    let mut start = places.start();
+    let mut cuts = vec![start];
+    while places.end.character - start.character > at_most {
+        let ends = places.ends(start, at_most, 1, u32::MAX);
+        let half = ends.partition_point(|end| end.character <= start.character + at_most / 2);
+        let (early, late) = ends.split_at(half);
+        // `max_by_key` gives the last of several equally good ones: the longest piece.
+        let late_best = late.iter().max_by_key(|end| end.strength);
+        let early_sentence = early.iter().rfind(|end| end.strength >= Strength::Sentence);
+        let chosen = match (late_best, early_sentence) {
+            (Some(late), Some(sentence)) if late.strength < Strength::Sentence => Some(sentence),
+            (Some(late), _) => Some(late),
+            (None, _) => early.iter().max_by_key(|end| end.strength),
+        };
+        start = *chosen.ok_or(CutError::NoPlace { offset: start.byte, at_most })?;
+        cuts.push(start);
+        if cuts.len() > usize::from(TASKS_MAX) {
+            return Err(CutError::TooManyPieces);
+        }
+    }
+    cuts.push(places.end);
+    Ok(cuts)
+}
+
+/// Exactly `count` pieces. Each cut has an ideal place, where all pieces would be equally long, and may stray
+/// from it to the nearest natural pause, but no further than keeps every piece within `at_most`.
+fn cut_evenly(places: &Places, count: u16, at_most: u32) -> Result<Vec<Place>, CutError> {
+    let end = places.end;
+    let pieces = u32::from(count);
+    if count > TASKS_MAX {
+        return Err(CutError::TooManyPieces);
+    }
+    if end.visible < pieces {
+        return Err(CutError::TooShort { count, visible: end.visible });
+    }
+    let even = end.character.div_ceil(pieces);
+    if even > at_most {
+        return Err(CutError::TooLong { characters: end.character, count, at_most });
+    }
+    let stray = (even / 2).min((at_most - even) / 2);
+    let mut start = places.start();
+    let mut cuts = vec![start];
+    for number in 1..pieces {
+        let left = pieces - number;
+        // Counted from the text's start, so that strayings do not add up.
+        let ideal = u64::from(end.character) * u64::from(number) / u64::from(pieces);
+        let ideal = u32::try_from(ideal).expect("at most the text's length");
+        let ends = places.ends(start, at_most, left, at_most.saturating_mul(left));
+        let nearest = |least: Strength, stray: u32| {
+            let first = ends.partition_point(|end| end.character.saturating_add(stray) < ideal);
+            let last = ends.partition_point(|end| end.character <= ideal + stray);
+            let near = ends[first..last].iter().filter(|end| end.strength >= least);
+            near.min_by_key(|end| end.character.abs_diff(ideal))
+        };
+        let after = ends.partition_point(|end| end.character < ideal);
+        let around = [after.checked_sub(1).and_then(|before| ends.get(before)), ends.get(after)];
+        start = *nearest(Strength::Sentence, stray)
+            .or_else(|| nearest(Strength::Clause, stray / 2))
+            .or_else(|| nearest(Strength::Space, stray))
+            .or_else(|| nearest(Strength::Word, stray))
+            .or_else(|| around.into_iter().flatten().min_by_key(|end| end.character.abs_diff(ideal)))
+            .ok_or(CutError::NoPlace { offset: start.byte, at_most })?;
+        cuts.push(start);
+    }
+    cuts.push(end);
+    Ok(cuts)
+}
+
+/// What was passed since the last word: it tells how natural a pause is before the next one.
+#[derive(Debug, Default)]
+struct Pause {
+    /// A sentence starts, by the rules of Unicode.
+    sentence: bool,
+    whitespace: bool,
+    line_ends: u8,
+    clause: Clause,
+    /// Where the last run of visible clusters without a space starts and ends, in bytes.
+    run_start: usize,
+    run_end: usize,
+    /// What the last visible cluster starts with.
+    last: Option<char>,
+}
+
+/// Punctuation that ends a clause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Clause {
+    /// None.
+    #[default]
+    No,
+    /// Ends one if a space follows: not in `1,000`.
+    WithSpace,
+    /// Ends one by itself: `，`.
+    Alone,
+}
+
+impl Pause {
+    /// How natural a cut before this cluster is.
+    fn strength_before(&self, text: &str, next: &Cluster<'_>) -> Strength {
+        if next.first.is_whitespace() {
+            // Spaces go with the word before them, unless there are too many.
+            return Strength::Word;
+        }
+        if next.invisible || (!self.whitespace && clings(next.first)) {
+            return Strength::Cluster;
+        }
+        // A line that goes on in lower case is wrapped, not ended.
+        let wrapped = self.line_ends == 1 && next.first.is_lowercase();
+        let abbreviated = || self.line_ends == 0 && ends_in_abbreviation(&text[self.run_start..self.run_end]);
+        let in_word =
+            || self.last.is_some_and(|last| opens(last) || (continues(last) && continues(next.first)));
+        match self.clause {
+            _ if self.line_ends >= 2 => Strength::Paragraph,
+            _ if self.sentence && !wrapped && !abbreviated() => Strength::Sentence,
+            Clause::Alone => Strength::Clause,
+            Clause::WithSpace if self.whitespace => Strength::Clause,
+            _ if self.whitespace => Strength::Space,
+            _ if in_word() => Strength::Cluster,
+            _ => Strength::Word,
+        }
+    }
+
+    /// Goes past a cluster that starts at `byte`.
+    fn pass(&mut self, byte: usize, cluster: &Cluster<'_>) {
+        let c = cluster.first;
+        if c.is_whitespace() {
+            self.whitespace = true;
+            self.line_ends = self.line_ends.saturating_add(match c {
+                '\n' | '\r' | '\u{2028}' => 1,
+                '\u{2029}' => 2,
+                _ => 0,
+            });
+        } else if !cluster.invisible {
+            self.clause = match c {
+                '，' | '、' | '；' | '：' | '—' | '…' | '،' | '؛' => Clause::Alone,
+                ',' | ';' | ':' | '–' | '-' => Clause::WithSpace,
+                '"' | '\'' if self.clause == Clause::WithSpace && !self.whitespace => Clause::WithSpace,
+                _ if self.clause != Clause::No && !self.whitespace && closes(c) => self.clause,
+                _ => Clause::No,
+            };
+            if self.whitespace {
+                self.run_start = byte;
+            }
+            (self.sentence, self.whitespace, self.line_ends) = (false, false, 0);
+            self.run_end = byte + cluster.text.len();
+            self.last = Some(c);
+        }
+    }
+}
+
+/// Whether a character shows nothing by itself: controls, format characters, spaces, variation selectors, fillers.
+fn is_invisible(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_graphic();
+    }
+    match c {
+        '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        // The standard library answers this faster than the tables below.
+        _ if c.is_alphanumeric() => false,
+        _ => matches!(
+            c.general_category(),
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::SpaceSeparator
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+        ),
+    }
+}
+
+/// Whether two such characters side by side are parts of one word or number: `don't`, `3.14`, but not `中文`.
+fn continues(c: char) -> bool {
+    match c {
+        '-' | '/' | '!' | '?' | ';' | '(' | ')' | '[' | ']' | '{' | '}' => false,
+        '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => false,
+        _ => c.is_alphanumeric() || c.is_ascii_punctuation() || c == '’',
+    }
+}
+
+/// Whether a character belongs to what stands before it: punctuation that does not open anything.
+fn clings(c: char) -> bool {
+    if c.is_alphanumeric() || c == '"' || c == '\'' {
+        return false;
+    }
+    c.general_category_group() == GeneralCategoryGroup::Punctuation && !opens(c)
+}
+
+fn opens(c: char) -> bool {
+    let category = || c.general_category();
+    !c.is_alphanumeric()
+        && matches!(category(), GeneralCategory::OpenPunctuation | GeneralCategory::InitialPunctuation)
+}
+
+fn closes(c: char) -> bool {
+    matches!(c.general_category(), GeneralCategory::ClosePunctuation | GeneralCategory::FinalPunctuation)
+}
+
+/// Words whose full stop seldom ends a sentence, without it.
+const ABBREVIATIONS: [&str; 22] = [
+    "BS", "Bs", "Capt", "Co", "Dr", "GS", "Jr", "Mr", "Mrs", "Ms", "PGS", "Prof", "Sr", "St", "TP", "TS",
+    "ThS", "Tp", "Ts", "e.g", "i.e", "vs",
+];
+
+/// Whether a run of visible characters ends in an abbreviation or an initial (`J.`) rather than a sentence.
+fn ends_in_abbreviation(run: &str) -> bool {
+    // Long runs are no abbreviations, and text without spaces is one long run.
+    if run.len() > 16 {
+        return false;
+    }
+    let Some(word) = run.strip_suffix('.') else { return false };
+    let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let mut characters = word.chars();
+    let initial = matches!((characters.next(), characters.next()), (Some(c), None) if c.is_uppercase());
+    initial || ABBREVIATIONS.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at_most(characters: u32) -> Cut {
+        Cut::AtMost(NonZeroU32::new(characters).unwrap())
+    }
+
+    fn pieces(count: u16, characters: u32) -> Cut {
+        Cut::Pieces { count: NonZeroU16::new(count).unwrap(), at_most: NonZeroU32::new(characters).unwrap() }
+    }
+
+    fn cut(text: &str, cut: Cut) -> Vec<String> {
+        let pieces = Text::new(text).unwrap().cut(cut).unwrap();
+        pieces.iter().map(|piece| piece.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_text_without_anything_to_speak_is_refused() {
+        assert_eq!(Text::new(""), Err(TextError::Empty));
+        for (text, characters) in [
+            (" ", 1),
+            ("\n\t \r\n", 5),
+            ("\u{a0}\u{3000}\u{2028}\u{2029}", 4),
+            ("\u{200b}\u{200d}\u{feff}\u{ad}\u{2060}", 5),
+            ("\u{fe0f}\u{e0100}\u{180b}", 3),
+            ("\u{3164}\u{115f}\u{ffa0}\u{2800}\u{34f}", 5),
+            ("\u{e0041}\u{e007f}", 2),
+        ] {
+            assert_eq!(Text::new(text), Err(TextError::Invisible { characters }), "{text:?}");
+        }
+        for text in ["a", ".", "\u{301}", "❤\u{fe0f}", "\r\n\ta", "\u{e000}", "中"] {
+            assert!(Text::new(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_first_wrong_place() {
+        for (bytes, error) in [
+            (&b"a\0b"[..], TextError::Control { character: '\0', offset: 1 }),
+            ("ế\u{7f}".as_bytes(), TextError::Control { character: '\u{7f}', offset: 3 }),
+            ("\u{85}a".as_bytes(), TextError::Control { character: '\u{85}', offset: 0 }),
+            (b"\x1b[0m", TextError::Control { character: '\u{1b}', offset: 0 }),
+            (b"ab\xff", TextError::NotUtf8 { offset: 2 }),
+            (b"\xe1\xba", TextError::NotUtf8 { offset: 0 }),
+            (b"", TextError::Empty),
+        ] {
+            assert_eq!(Text::from_bytes(bytes), Err(error), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_measured_in_characters_not_bytes() {
+        assert_eq!(Text::new("Việt 中 👨\u{200d}👩").unwrap().characters(), 10);
+        let longest = "ế".repeat(TEXT_CHARACTERS_MAX as usize);
+        assert_eq!(Text::new(longest.as_str()).unwrap().characters(), TEXT_CHARACTERS_MAX);
+        assert_eq!(Text::new(longest + "a"), Err(TextError::TooLong { characters: 1_000_001 }));
+    }
+
+    #[test]
+    fn a_cut_falls_where_a_speaker_would_pause() {
+        for (characters, text, expected) in [
+            (100, "One. Two.", &["One. Two."][..]),
+            // Paragraph before sentence, sentence before clause, clause before word.
+            (24, "A line here.\n\nAnd now. It goes on.", &["A line here.\n\n", "And now. It goes on."]),
+            (
+                26,
+                "A line here.\r\n\r\nAnd now. It goes on.",
+                &["A line here.\r\n\r\n", "And now. It goes on."],
+            ),
+            (20, "One, two. Three, four five.", &["One, two. ", "Three, four five."]),
+            (20, "one two one, three four five six", &["one two one, ", "three four five six"]),
+            (10, "one two three", &["one two ", "three"]),
+            (4, "abcdefgh", &["abcd", "efgh"]),
+            // A sentence is rather ended early than broken late.
+            (20, "Yes. One two three four five", &["Yes. ", "One two three four ", "five"]),
+            // Vietnamese: initials, titles and numbers end no sentence.
+            (
+                40,
+                "TP. Hồ Chí Minh có 9.000.000 dân. ThS. Ân sống ở đó.",
+                &["TP. Hồ Chí Minh có 9.000.000 dân. ", "ThS. Ân sống ở đó."],
+            ),
+            (24, "Dr. J. Smith sat. Mr. Poe left.", &["Dr. J. Smith sat. ", "Mr. Poe left."]),
+            // Commas inside numbers are none; quotes and brackets stay with what they enclose.
+            (16, "costs 1,000,000 dong", &["costs 1,000,000 ", "dong"]),
+            (18, "He said \u{201c}Go.\u{201d} She did.", &["He said \u{201c}Go.\u{201d} ", "She did."]),
+            (5, "aaaa(bbb)cccc", &["aaaa", "(bbb)", "cccc"]),
+            // Chinese: no spaces, full-width punctuation, closing quotes.
+            (7, "今天天气好。我们去玩！好吗？", &["今天天气好。", "我们去玩！", "好吗？"]),
+            (9, "他说：“走吧。”她走了。", &["他说：“走吧。”", "她走了。"]),
+            (8, "今天天气很好，我们去玩", &["今天天气很好，", "我们去玩"]),
+            (5, "一二三四五。六", &["一二三四", "五。六"]),
+            // A wrapped line is not ended; a line that ends is.
+            (16, "a wrapped\nline. So", &["a wrapped\nline. ", "So"]),
+            (14, "Title\nSome text here", &["Title\n", "Some text here"]),
+            // Clusters: families, flags, accents, a Korean syllable of parts, CR LF.
+            (
+                6,
+                "👨\u{200d}👩\u{200d}👧👨\u{200d}👩\u{200d}👧",
+                &["👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"],
+            ),
+            (3, "🇻🇳🇻🇳", &["🇻🇳", "🇻🇳"]),
+            (3, "e\u{301}e\u{301}", &["e\u{301}", "e\u{301}"]),
+            (4, "\u{1100}\u{1161}\u{11a8}".repeat(2).leak(), &["\u{1100}\u{1161}\u{11a8}"; 2]),
+            (3, "a\r\nb", &["a\r\n", "b"]),
+        ] {
+            assert_eq!(cut(text, at_most(characters)), expected, "at most {characters}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_longer_than_a_piece_is_cut_inside() {
+        let accents = format!("a{}b", "\u{301}".repeat(9));
+        let pieces = cut(&accents, at_most(4));
+        assert_eq!(pieces.concat(), accents);
+        assert!(pieces.iter().all(|piece| piece.chars().count() <= 4), "{pieces:?}");
+    }
+
+    #[test]
+    fn a_text_falls_into_exactly_the_pieces_asked_for() {
+        let sentence = "Đây là một câu dài đúng bốn mươi ký tự. "; // 40 characters
+        let text = sentence.repeat(300);
+        assert_eq!(Text::new(text.as_str()).unwrap().characters(), 12_000);
+        assert_eq!(cut(&text, pieces(10, 5000)), vec![sentence.repeat(30); 10]);
+        assert_eq!(cut(&text, pieces(10, 1200)), vec![sentence.repeat(30); 10]);
+        for count in [1, 7, 11, 300] {
+            let pieces = cut(&text, pieces(count, 12_000));
+            assert_eq!(pieces.len(), usize::from(count));
+            assert_eq!(pieces.concat(), text);
+            for piece in &pieces {
+                assert!(piece.ends_with(". "), "{piece:?}");
+                let length = piece.chars().count();
+                assert!(length.abs_diff(12_000 / usize::from(count)) <= 40, "{length} of {count}");
+            }
+        }
+        assert_eq!(cut("một hai ba bốn", pieces(2, 10)), ["một hai ", "ba bốn"]);
+        assert_eq!(cut("一二三四五六", pieces(3, 2)), ["一二", "三四", "五六"]);
+        assert_eq!(cut("ab", pieces(2, 5)), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_cut_that_cannot_be_made_is_refused_with_its_reason() {
+        let blank = format!("a{}b", " ".repeat(30));
+        let long = "ab".repeat(6000);
+        for (text, how, error) in [
+            ("ab c", pieces(4, 9), CutError::TooShort { count: 4, visible: 3 }),
+            ("👨\u{200d}👩\u{200d}👧", pieces(2, 9), CutError::TooShort { count: 2, visible: 1 }),
+            ("abcdefghij", pieces(3, 3), CutError::TooLong { characters: 10, count: 3, at_most: 3 }),
+            (&long, pieces(10_001, 9), CutError::TooManyPieces),
+            (&long, at_most(1), CutError::TooManyPieces),
+            (&blank, at_most(10), CutError::NoPlace { offset: 10, at_most: 10 }),
+            ("a b", at_most(1), CutError::NoPlace { offset: 1, at_most: 1 }),
+        ] {
+            assert_eq!(Text::new(text).unwrap().cut(how), Err(error), "{how:?}");
+        }
+        assert_eq!(cut(&"a".repeat(10_000), at_most(1)).len(), 10_000);
+        assert_eq!(
+            cut(&blank, at_most(20)),
+            [format!("a{}", " ".repeat(19)), format!("{}b", " ".repeat(11))]
+        );
+    }
+
+    /// Texts of what is hard to cut: several scripts, abbreviations, joiners, accents, invisible characters.
+    fn tricky() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "a",
+            "Word",
+            "ngữ",
+            "中",
+            "。",
+            "，",
+            "！？",
+            ". ",
+            "! ",
+            ", ",
+            ": ",
+            " ",
+            "  ",
+            "\n",
+            "\n\n",
+            "\r\n",
+            "\t",
+            "Mr. ",
+            "3.14",
+            "1,000",
+            "\u{201c}",
+            "\u{201d}",
+            "(",
+            ")",
+            "👨\u{200d}👩\u{200d}👧",
+            "🇻🇳",
+            "❤\u{fe0f}",
+            "e\u{301}\u{323}",
+            "\u{200b}",
+            "\u{ad}",
+            "\u{1100}\u{1161}",
+            "नमस्ते",
+            "สวัสดี",
+            "\u{202e}",
+            "\u{3000}",
+        ]);
+        prop_oneof![prop::collection::vec(part, 1..200).prop_map(|parts| parts.concat()), "\\PC{1,200}"]
+    }
+
+    fn longest_invisible_run(text: &str) -> usize {
+        text.split(|c| !is_invisible(c)).map(|run| run.chars().count()).max().unwrap_or(0)
+    }
+
+    /// What every cut keeps, whatever the text.
+    fn check_pieces(text: &Text, pieces: &[Text], at_most: u32) -> Result<(), TestCaseError> {
+        prop_assert_eq!(pieces.iter().map(Text::as_str).collect::<String>(), text.as_str());
+        let mut end = 0;
+        for piece in pieces {
+            prop_assert_eq!(Text::new(piece.as_str()), Ok(piece.clone()), "a piece is a whole text itself");
+            prop_assert!(piece.characters() <= at_most, "{:?} is longer than {}", piece, at_most);
+            end += piece.as_str().len();
+            let mut starts = text.as_str().grapheme_indices(true).chain([(text.as_str().len(), "")]);
+            let inside = starts.clone().all(|(start, _)| start != end);
+            let oversized = starts.any(|(start, cluster)| {
+                (start..start + cluster.len()).contains(&end) && cluster.chars().count() > at_most as usize
+            });
+            prop_assert!(!inside || oversized, "cut inside a cluster at {}", end);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_up_the_text_and_keep_the_limit(text in tricky(), limit in 1u32..60) {
+            let Ok(text) = Text::new(text) else { return Ok(()) };
+            match text.cut(at_most(limit)) {
+                Ok(pieces) => check_pieces(&text, &pieces, limit)?,
+                Err(CutError::NoPlace { at_most, .. }) => {
+                    prop_assert_eq!(at_most, limit);
+                    prop_assert!(longest_invisible_run(text.as_str()) >= limit as usize / 2);
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+
+        #[test]
+        fn the_asked_for_number_of_pieces_comes_or_a_reason(
+            text in tricky(), count in 1u16..30, limit in 1u32..200
+        ) {
+            let Ok(text) = Text::new(text) else { return Ok(()) };
+            match text.cut(pieces(count, limit)) {
+                Ok(pieces) => {
+                    prop_assert_eq!(pieces.len(), usize::from(count));
+                    check_pieces(&text, &pieces, limit)?;
+                }
+                Err(CutError::TooShort { visible, .. }) => prop_assert!(visible < u32::from(count)),
+                Err(CutError::TooLong { characters, .. }) => {
+                    prop_assert!(characters > u32::from(count) * limit);
+                }
+                // Little room: clusters and spaces may leave no place.
+                Err(CutError::NoPlace { .. }) => {
+                    let even = text.characters().div_ceil(u32::from(count));
+                    let widest = text.as_str().graphemes(true).map(|cluster| cluster.chars().count()).max();
+                    let unit = widest.unwrap().max(longest_invisible_run(text.as_str()) + 1);
+                    prop_assert!(even as usize + 2 * unit > limit as usize);
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_give_a_text_or_a_reason(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            match Text::from_bytes(&bytes) {
+                Ok(text) => prop_assert_eq!(text.as_str().as_bytes(), &bytes[..]),
+                Err(TextError::NotUtf8 { offset }) => {
+                    prop_assert!(str::from_utf8(&bytes[..offset]).is_ok());
+                    prop_assert!(str::from_utf8(&bytes).is_err());
+                }
+                Err(_) => prop_assert!(str::from_utf8(&bytes).is_ok()),
+            }
+        }
+    }
+}
