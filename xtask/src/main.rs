@@ -1,2 +1,74 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`. `cargo xtask test` is the whole gate that a change
+//! must pass; the rest are shortcuts to the programs of the workspace.
+//!
+//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, and
+//! `project` runs cargo.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
+
+mod gates;
+mod project;
+mod suite;
+mod tidy;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use project::Project;
+
+const HELP: &str = "\
+The project's own commands.
+
+Usage: cargo xtask COMMAND [ARGUMENTS]
+
+  test                              everything that a change must pass, step by step
+  tidy                              only the rules for texts (fast)
+  bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
+  simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
+  upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
+  help                              this text
+";
+
+/// A program of the workspace, as cargo's arguments.
+const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-benches", "--"];
+const SIMULATE: &[&str] =
+    &["run", "--release", "--quiet", "--package", "kingcong-tests", "--bin", "simulate", "--"];
+const UPSTREAMS: &[&str] = &["run", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams", "--"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", arguments),
+    };
+    if matches!(command, "help" | "-h" | "--help")
+        || matches!(rest, [only] if only == "--help" || only == "-h")
+    {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let project = Project::find()?;
+    match command {
+        "bench" => project.hand_over(BENCH, rest),
+        "simulate" => project.hand_over(SIMULATE, rest),
+        "upstreams" => project.hand_over(UPSTREAMS, rest),
+        "test" | "tidy" if !rest.is_empty() => bail!("`{command}` takes no arguments, got {rest:?}"),
+        "test" => Ok(suite::run(&project)),
+        "tidy" => {
+            tidy::check(&project)?;
+            println!("tidy: ok");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => bail!("no command `{command}`; `cargo xtask help` lists them"),
+    }
+}

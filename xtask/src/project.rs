@@ -1,0 +1,175 @@
+//! The checkout, and how cargo is run in it: without a standard input, and so that a failure names the command.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// How many tests ran, summed from the reports of the test programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tests {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
+}
+
+impl Tests {
+    /// Adds what a line of a test program's output reports; most lines report nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split("; ") {
+            match count.split_once(' ') {
+                Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
+                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
+                Some((number, "ignored")) => self.ignored += number.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The checkout that `cargo xtask` was called in.
+#[derive(Debug)]
+pub(crate) struct Project {
+    root: PathBuf,
+    cargo: OsString,
+}
+
+impl Project {
+    /// Finds the checkout by what `cargo run` tells.
+    pub(crate) fn find() -> Result<Self> {
+        let own = env::var_os("CARGO_MANIFEST_DIR").context("start it as `cargo xtask`")?;
+        let root = Path::new(&own).parent().context("the folder `xtask` lies in the workspace")?;
+        Ok(Self { root: root.into(), cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) })
+    }
+
+    /// The workspace's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where builds go.
+    pub(crate) fn target(&self) -> PathBuf {
+        self.root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    }
+
+    /// The text of a file, by its path in the workspace.
+    pub(crate) fn read(&self, file: &str) -> Result<String> {
+        fs::read_to_string(self.root.join(file)).with_context(|| format!("cannot read {file}"))
+    }
+
+    /// The files of the project: what git tracks, and what it would.
+    pub(crate) fn files(&self) -> Result<Vec<String>> {
+        let mut git = Command::new("git");
+        git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&self.root);
+        // A file that was deleted and not yet committed is still listed.
+        Ok(output(git)?.lines().filter(|file| self.root.join(file).is_file()).map(str::to_owned).collect())
+    }
+
+    /// A cargo command in the workspace.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.args(arguments).current_dir(&self.root);
+        // What `cargo run` says about this package: some build scripts would take the change for a reason to
+        // run again.
+        for (name, _) in env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// What a cargo command prints.
+    pub(crate) fn cargo_output(&self, arguments: &[&str]) -> Result<String> {
+        output(self.cargo(arguments))
+    }
+
+    /// Runs a cargo command that tests, shows its output and adds its tests to `tests`.
+    pub(crate) fn cargo_tests(&self, arguments: &[&str], tests: &mut Tests) -> Result<()> {
+        let mut command = self.cargo(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let name = describe(&command);
+        let mut child = command.spawn().with_context(|| format!("cannot start `{name}`"))?;
+        let lines = BufReader::new(child.stdout.take().context("its output is piped")?);
+        for line in lines.split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            tests.add(&line);
+        }
+        ensure!(child.wait()?.success(), "`{name}` failed");
+        ensure!(tests.ignored == 0, "{} tests were ignored: let them run, or take them out", tests.ignored);
+        Ok(())
+    }
+
+    /// Runs a program of the workspace in place of this one: same terminal, same exit code.
+    pub(crate) fn hand_over(&self, program: &[&str], arguments: &[String]) -> Result<ExitCode> {
+        let mut command = self.cargo(program);
+        let status = command.args(arguments).status()?;
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    }
+}
+
+/// Runs a command that shows its own output.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let name = describe(&command);
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{name}`"))?;
+    ensure!(status.success(), "`{name}` failed");
+    Ok(())
+}
+
+fn output(mut command: Command) -> Result<String> {
+    let name = describe(&command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
+    if !output.status.success() {
+        bail!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{name}` did not print UTF-8"))
+}
+
+/// The command as one would type it.
+fn describe(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_result_lines_count() {
+        let mut tests = Tests::default();
+        for line in [
+            "running 3 tests",
+            "test money::tests::a_total_is_rounded_once ... ok",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.25s",
+            "test result: unheard of",
+        ] {
+            tests.add(line);
+        }
+        assert_eq!(tests, Tests { passed: 43, failed: 2, ignored: 1 });
+    }
+
+    #[test]
+    fn a_failed_command_is_named_with_what_it_said() {
+        let mut command = Command::new("git");
+        command.args(["rev-parse", "--verify", "no-such-revision"]);
+        let error = output(command).unwrap_err().to_string();
+        assert!(error.starts_with("`git rev-parse --verify no-such-revision` failed: fatal"), "{error}");
+    }
+}
