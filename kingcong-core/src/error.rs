@@ -1,1 +1,184 @@
-//! (in work)
+//! What the doors of the library answer when they cannot do what was asked.
+
+use crate::{
+    id::{InvalidId, KeyId, Route},
+    ledger::Refusal,
+    message::Message,
+    pricing::{PackageError, PriceError},
+    routing::{InvalidBaseUrl, SystemError},
+    store::StoreError,
+    vault::{InvalidSecret, MasterKeyError, VaultError},
+    work::{InvalidIdempotencyKey, PlanError, RequestError},
+};
+
+/// Why a door did not do what was asked.
+///
+/// Each says what was wrong, with which value, and what to do. [`Error::is_retryable`] tells whether the same call
+/// may succeed later, [`Error::message`] what a user may be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request cannot be admitted as it stands.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A name breaks its rule.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// An idempotency key cannot be one.
+    #[error(transparent)]
+    IdempotencyKey(#[from] InvalidIdempotencyKey),
+    /// Maintenance, no route, no key, no voice, no price: the request has no plan now.
+    #[error("{error}")]
+    NoPlan {
+        /// Why.
+        #[source]
+        error: PlanError,
+        /// What the user may be told.
+        message: Message,
+    },
+    /// The wallet refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The idempotency key was used for another payload.
+    #[error("idempotency key was used for another payload: use a new key for a new request")]
+    IdempotencyConflict,
+    /// A pool's queue is full.
+    #[error("{waiting} tasks wait for {route} already: try again later")]
+    QueueFull {
+        /// The route.
+        route: Route,
+        /// How many tasks wait there.
+        waiting: i64,
+    },
+    /// There is nothing of that name.
+    #[error("no {what} {name:?}")]
+    NotFound {
+        /// Of what kind.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A text cannot be an upstream secret.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
+    /// The same secret is registered on the route already.
+    #[error("this secret is registered on {route} already, as key {key}")]
+    DuplicateKey {
+        /// The route.
+        route: Route,
+        /// The key that has it.
+        key: KeyId,
+    },
+    /// The key was removed; its secret is gone.
+    #[error("key {0} was removed: register its secret again")]
+    KeyRemoved(KeyId),
+    /// No such route is configured.
+    #[error("no route {0}: add the server or switch the route on first")]
+    UnknownRoute(Route),
+    /// A change of the configuration is not legal.
+    #[error(transparent)]
+    Configuration(#[from] SystemError),
+    /// A base URL cannot be one.
+    #[error(transparent)]
+    BaseUrl(#[from] InvalidBaseUrl),
+    /// A price is not legal.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// A package is not legal, or there is none of that name.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// An upstream failed what was asked of it directly.
+    #[error("upstream: {0}")]
+    Upstream(#[from] crate::provider::Failure),
+    /// A configured server speaks a protocol that no registered provider speaks.
+    #[error("no provider for protocol {protocol:?} of server {server}: register one with the builder")]
+    NoProvider {
+        /// The server.
+        server: String,
+        /// Its protocol.
+        protocol: String,
+    },
+    /// The configuration changed again and again while the call was being decided.
+    #[error("the configuration kept changing: try again")]
+    Contended,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored secret does not open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The master key failed.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// A setting is outside of its bounds.
+    #[error("setting {setting}: {value} must be {bounds}")]
+    Setting {
+        /// Which setting.
+        setting: &'static str,
+        /// What was given.
+        value: String,
+        /// What it must be.
+        bounds: &'static str,
+    },
+    /// A result cannot be read or joined.
+    #[error("result of job {job}: {reason}")]
+    Output {
+        /// The job.
+        job: crate::id::JobId,
+        /// Why.
+        reason: String,
+    },
+    /// The library was closed.
+    #[error("it was closed; open it again")]
+    Closed,
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::QueueFull { .. } | Self::Contended => true,
+            Self::NoPlan { error, .. } => matches!(
+                error,
+                PlanError::Unavailable(_) | PlanError::NoKey { .. } | PlanError::VoiceRouteOff { .. }
+            ),
+            Self::MasterKey(error) => matches!(error, MasterKeyError::Unavailable { .. }),
+            Self::Upstream(failure) => failure.kind == crate::provider::FailureKind::Busy,
+            _ => false,
+        }
+    }
+
+    /// What a user may be told.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        match self {
+            Self::NoPlan { message, .. } => message.clone(),
+            Self::Refused(Refusal::InsufficientCredits { needed, available }) => {
+                Message::InsufficientCredits { needed: needed.get(), available: available.get() }
+            }
+            Self::Refused(Refusal::InDebt { debt }) => Message::InDebt { owed: debt.get() },
+            Self::Request(RequestError::Text(error)) => error.into(),
+            Self::Request(_) | Self::Id(_) | Self::IdempotencyKey(_) | Self::IdempotencyConflict => {
+                Message::BadRequest
+            }
+            Self::Upstream(_) => Message::UpstreamFailed,
+            _ => Message::TryAgain,
+        }
+    }
+}
+
+impl From<&crate::work::TextError> for Message {
+    fn from(error: &crate::work::TextError) -> Self {
+        use crate::work::{TEXT_CHARACTERS_MAX, TextError};
+        match error {
+            TextError::Empty | TextError::Invisible { .. } => Self::TextEmpty,
+            TextError::TooLong { characters } => Self::TextTooLong {
+                characters: *characters as u64,
+                characters_max: u64::from(TEXT_CHARACTERS_MAX),
+            },
+            TextError::Control { .. } | TextError::NotUtf8 { .. } => Self::BadRequest,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The plan: gate, cut, routes, quote. From a checked request and a configuration to tasks with frozen prices and
+//! the amount to hold, or the reason why not. Pure; nothing is touched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+use super::{CheckedRequest, Cut, CutError, Order, TaskRoute, VoiceChoice};
+use crate::{
+    id::{KeyId, Route, ServerId, VoiceId},
+    message::Message,
+    money::{Amount, Unit},
+    pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
+    provider::{Speech, Work},
+    routing::{System, Unavailable},
+};
+
+/// What a plan is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanBasis<'a> {
+    /// Servers, services, routes, weights, maintenance.
+    pub system: &'a System,
+    /// The prices in force.
+    pub prices: &'a PriceList,
+    /// The routes that have a usable key.
+    pub keyed: &'a BTreeSet<Route>,
+    /// Most characters in one task.
+    pub task_characters_max: NonZeroU32,
+}
+
+/// A cloned voice that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownVoice {
+    /// The key whose account has it.
+    pub key: KeyId,
+    /// That key's route.
+    pub route: Route,
+    /// The upstream's id.
+    pub upstream_voice: Arc<str>,
+}
+
+/// Tasks with frozen prices, and what to hold for them.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is done.
+    pub operation: Operation,
+    /// The unit of its prices.
+    pub unit: Unit,
+    /// The eligible servers with their weights.
+    pub shares: BTreeMap<ServerId, u32>,
+    /// The one key that can do it.
+    pub only_key: Option<KeyId>,
+    /// Its tasks, in order.
+    pub tasks: Vec<PlannedTask>,
+    /// What to hold: enough whatever route each task takes.
+    pub held: Amount,
+    /// The common denominator of the prices.
+    pub denominator: i64,
+}
+
+/// A task of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedTask {
+    /// What to do; its voice is that of the route that does it.
+    pub work: Arc<Work>,
+    /// Characters that are sold with it.
+    pub characters: u32,
+    /// Where it may be done, in server order.
+    pub routes: Arc<[TaskRoute]>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Maintenance, an unknown service, or no route on.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// Routes are on, and none has a usable key.
+    #[error("no usable key on {}: add one, or enable one", list(.routes))]
+    NoKey {
+        /// The routes that are on.
+        routes: Vec<Route>,
+    },
+    /// The voice is known on no eligible server.
+    #[error("voice has no id on {}: name one of these servers", list(.servers))]
+    VoiceNowhere {
+        /// The eligible servers.
+        servers: Vec<ServerId>,
+    },
+    /// No such voice of that user.
+    #[error("no cloned voice {voice} of this user")]
+    UnknownVoice {
+        /// The voice.
+        voice: VoiceId,
+    },
+    /// The route of the account that has the voice is off.
+    #[error("the voice lives on {route}, which is off or in maintenance")]
+    VoiceRouteOff {
+        /// The route.
+        route: Route,
+    },
+    /// A price is missing or does not fit.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// The text cannot be cut as asked.
+    #[error(transparent)]
+    Cut(#[from] CutError),
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl PlanError {
+    /// What the user may be told.
+    #[must_use]
+    pub fn message(&self, system: &System) -> Message {
+        let service = |route: Option<&Route>| {
+            let id = route.map(|route| &route.service);
+            let name = id.and_then(|id| system.services.get(id)).map(|service| service.name.clone());
+            name.or_else(|| id.map(ToString::to_string)).unwrap_or_default()
+        };
+        match self {
+            Self::Unavailable(unavailable) => system.message(unavailable),
+            Self::NoKey { routes } => Message::NoRoute { service: service(routes.first()) },
+            Self::VoiceRouteOff { route } => Message::NoRoute { service: service(Some(route)) },
+            Self::VoiceNowhere { .. } => Message::VoiceUnavailable { voice: String::new() },
+            Self::UnknownVoice { voice } => Message::VoiceUnavailable { voice: voice.to_string() },
+            Self::Price(PriceError::NotFound { route, .. }) => {
+                Message::NoPrice { service: service(Some(route)) }
+            }
+            Self::Price(_) | Self::Cut(_) => Message::BadRequest,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan for a request; `voice` is the cloned voice that it names, if it names one and there is one.
+    ///
+    /// # Errors
+    /// Maintenance, no route, no key, no voice, no price, or a text that cannot be cut as asked.
+    pub fn new(
+        request: &CheckedRequest,
+        basis: PlanBasis<'_>,
+        voice: Option<&KnownVoice>,
+    ) -> Result<Self, PlanError> {
+        let eligible = basis.system.eligible(&request.service)?;
+        let (shares, voices, only_key) = places(request, basis, eligible, voice)?;
+        let works = works(request, basis)?;
+        let operation = match request.order {
+            Order::Speech(_) => Operation::Speech,
+            Order::CloneVoice(_) => Operation::CloneVoice,
+        };
+        let mut tasks = Vec::with_capacity(works.len());
+        let mut prices = Vec::with_capacity(works.len());
+        let mut quoted = Quoted::default();
+        for (work, quantities) in works {
+            let routes = quoted.routes(request, basis, operation, &voices, &quantities)?;
+            prices.push(routes.iter().map(|route| route.price.clone()).collect::<Vec<RoutePrice>>());
+            let characters = u32::try_from(quantities.characters).unwrap_or(u32::MAX);
+            tasks.push(PlannedTask { work: Arc::new(work), characters, routes });
+        }
+        let held = hold_amount(&prices)?;
+        let all: Vec<&RoutePrice> = prices.iter().flatten().collect();
+        let denominator = common_denominator(&all)?;
+        let unit = all.first().map_or(Unit::CREDIT, |price| price.unit());
+        Ok(Self { operation, unit, shares, only_key, tasks, held, denominator })
+    }
+}
+
+/// The routes of the last quantities that were quoted: pieces of one text are often of one length.
+#[derive(Default)]
+struct Quoted {
+    last: Option<(Quantities, Arc<[TaskRoute]>)>,
+}
+
+impl Quoted {
+    fn routes(
+        &mut self,
+        request: &CheckedRequest,
+        basis: PlanBasis<'_>,
+        operation: Operation,
+        voices: &BTreeMap<ServerId, Arc<str>>,
+        quantities: &Quantities,
+    ) -> Result<Arc<[TaskRoute]>, PlanError> {
+        if let Some((last, routes)) = &self.last
+            && last == quantities
+        {
+            return Ok(Arc::clone(routes));
+        }
+        let quote = |(server, voice): (&ServerId, &Arc<str>)| {
+            let route = Route::new(server.clone(), request.service.clone());
+            let price = basis.prices.find(&route, request.model.as_deref(), operation)?;
+            Ok(TaskRoute { price: price.quote(quantities)?, voice: Arc::clone(voice) })
+        };
+        let routes: Arc<[TaskRoute]> =
+            voices.iter().map(quote).collect::<Result<Vec<_>, PlanError>>()?.into();
+        self.last = Some((*quantities, Arc::clone(&routes)));
+        Ok(routes)
+    }
+}
+
+type Places = (BTreeMap<ServerId, u32>, BTreeMap<ServerId, Arc<str>>, Option<KeyId>);
+
+/// The eligible servers with their weights, the voice's id on each, and the one key that has it.
+fn places(
+    request: &CheckedRequest,
+    basis: PlanBasis<'_>,
+    eligible: BTreeMap<ServerId, u32>,
+    known: Option<&KnownVoice>,
+) -> Result<Places, PlanError> {
+    let voice_on = |server: &ServerId| -> Option<Arc<str>> {
+        match &request.voice {
+            None => Some("".into()),
+            Some(VoiceChoice::Upstream(voice)) => Some(voice.as_str().into()),
+            Some(VoiceChoice::PerServer(voices)) => voices.get(server).map(|voice| voice.as_str().into()),
+            Some(VoiceChoice::Cloned(_)) => {
+                let known = known.filter(|known| known.route.server == *server)?;
+                Some(Arc::clone(&known.upstream_voice))
+            }
+        }
+    };
+    let only_key = match (&request.voice, known) {
+        (Some(VoiceChoice::Cloned(voice)), None) => return Err(PlanError::UnknownVoice { voice: *voice }),
+        (Some(VoiceChoice::Cloned(_)), Some(known)) => {
+            if known.route.service != request.service || !eligible.contains_key(&known.route.server) {
+                return Err(PlanError::VoiceRouteOff { route: known.route.clone() });
+            }
+            Some(known.key)
+        }
+        _ => None,
+    };
+    let with_voice: BTreeMap<ServerId, Arc<str>> =
+        eligible.keys().filter_map(|server| Some((server.clone(), voice_on(server)?))).collect();
+    if with_voice.is_empty() {
+        return Err(PlanError::VoiceNowhere { servers: eligible.into_keys().collect() });
+    }
+    let route = |server: &ServerId| Route::new(server.clone(), request.service.clone());
+    let mut keyed = with_voice.clone();
+    keyed.retain(|server, _| basis.keyed.contains(&route(server)));
+    if keyed.is_empty() {
+        return Err(PlanError::NoKey { routes: with_voice.keys().map(route).collect() });
+    }
+    let shares = eligible.into_iter().filter(|(server, _)| keyed.contains_key(server)).collect();
+    Ok((shares, keyed, only_key))
+}
+
+/// What each task is to do, and how much of each measure it has.
+fn works(request: &CheckedRequest, basis: PlanBasis<'_>) -> Result<Vec<(Work, Quantities)>, PlanError> {
+    match &request.order {
+        Order::CloneVoice(clone) => Ok(vec![(Work::CloneVoice(clone.clone()), Quantities::clone_voice())]),
+        Order::Speech(text) => {
+            let at_most = basis.task_characters_max;
+            let cut = request.pieces.map_or(Cut::AtMost(at_most), |count| Cut::Pieces { count, at_most });
+            let speed = request.settings.speed.unwrap_or(100);
+            let speak = |piece: super::Text| {
+                let quantities = Quantities::speech(u64::from(piece.characters()), speed)?;
+                let speech = Speech {
+                    text: piece.into_shared(),
+                    voice: String::new(),
+                    model: request.model.clone(),
+                    format: request.format,
+                    subtitles: request.subtitles,
+                    settings: request.settings,
+                    language: request.language.clone(),
+                };
+                Ok((Work::Speech(speech), quantities))
+            };
+            text.cut(cut)?.into_iter().map(speak).collect()
+        }
+    }
+}
