@@ -49,3 +49,66 @@ pub struct AllocationError {
     /// How many parts there are.
     pub parts: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(total: i64, weights: &[u64]) -> Vec<i64> {
+        allocate(Amount::new(total), weights).unwrap().into_iter().map(Amount::get).collect()
+    }
+
+    fn weights() -> impl Strategy<Value = Vec<u64>> {
+        proptest::collection::vec(prop_oneof![0..10_u64, any::<u64>()], 1..20)
+            .prop_filter("some weight", |weights| weights.iter().any(|&weight| weight > 0))
+    }
+
+    #[test]
+    fn steps_left_over_go_to_the_largest_remainders() {
+        for (total, weights, parts) in [
+            (10, vec![1, 1, 1], vec![4, 3, 3]),
+            (10, vec![15, 25, 60], vec![2, 2, 6]),
+            (1, vec![1, 2, 2], vec![0, 1, 0]),
+            (-10, vec![1, 1, 1], vec![-4, -3, -3]),
+            (7, vec![0, 1, 0], vec![0, 7, 0]),
+            (0, vec![3, 4], vec![0, 0]),
+            (0, vec![], vec![]),
+            (0, vec![0, 0], vec![0, 0]),
+            (i64::MAX, vec![u64::MAX], vec![i64::MAX]),
+            (i64::MIN, vec![u64::MAX], vec![i64::MIN]),
+        ] {
+            assert_eq!(split(total, &weights), parts, "{total} over {weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_total_without_any_weight_is_refused() {
+        for weights in [&[][..], &[0, 0]] {
+            let error = AllocationError { total: 5, parts: weights.len() };
+            assert_eq!(allocate(Amount::new(5), weights), Err(error));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_and_each_is_within_one_of_its_share(total: i64, weights in weights()) {
+            let parts = split(total, &weights);
+            let sum: i128 = weights.iter().copied().map(i128::from).sum();
+            prop_assert_eq!(parts.iter().copied().map(i128::from).sum::<i128>(), i128::from(total));
+            for (&part, &weight) in parts.iter().zip(&weights) {
+                let share = i128::from(total) * i128::from(weight);
+                let (down, up) = (share.div_euclid(sum), share.div_euclid(sum) + i128::from(share % sum != 0));
+                prop_assert!((down..=up).contains(&part.into()));
+            }
+        }
+
+        #[test]
+        fn more_weight_never_gets_less(total in 0..i64::MAX, weights in weights()) {
+            let mut by_weight: Vec<_> = weights.iter().copied().zip(split(total, &weights)).collect();
+            by_weight.sort_unstable();
+            prop_assert!(by_weight.is_sorted_by_key(|(_, part)| *part));
+        }
+    }
+}

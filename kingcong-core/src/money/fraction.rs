@@ -183,3 +183,120 @@ fn gcd(mut a: i128, mut b: i128) -> i128 {
 pub(crate) fn lcm(a: i128, b: i128) -> Option<i128> {
     (a / gcd(a, b)).checked_mul(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fraction(num: i128, den: i128) -> Fraction {
+        Fraction::new(num, den).unwrap()
+    }
+
+    fn any_fraction() -> impl Strategy<Value = Fraction> {
+        prop_oneof![
+            (0..1000_i128, 1..1000_i128),
+            (0..=i128::from(i64::MAX), 1..=i128::from(i64::MAX)),
+            (0..=i128::MAX, 1..=i128::MAX),
+            (i128::MAX - 9..=i128::MAX, i128::MAX - 9..=i128::MAX),
+        ]
+        .prop_map(|(num, den)| fraction(num, den))
+    }
+
+    #[test]
+    fn a_fraction_is_never_negative_and_never_over_zero() {
+        for (num, den) in [(-1, 1), (1, 0), (1, -1), (0, 0), (i128::MIN, i128::MIN)] {
+            assert_eq!(Fraction::new(num, den), Err(FractionError::NotPositive { num, den }));
+        }
+    }
+
+    #[test]
+    fn malformed_text_is_named() {
+        for text in ["", "1", "1/", "/1", "1/2/3", "a/2", "1.5/2", " 1/2", "1/2 "] {
+            assert_eq!(text.parse::<Fraction>(), Err(FractionError::Malformed { text: text.into() }));
+        }
+        let error = serde_json::from_str::<Fraction>("\"-1/2\"").unwrap_err();
+        assert!(error.to_string().contains("-1/2"), "{error}");
+    }
+
+    #[test]
+    fn the_order_holds_where_multiplying_across_would_overflow() {
+        let max = i128::MAX;
+        let ascending = [
+            Fraction::ZERO,
+            fraction(1, max),
+            fraction(1, max - 1),
+            fraction(max - 2, max - 1),
+            fraction(max - 1, max),
+            fraction(1, 1),
+            fraction(max, max - 1),
+            fraction(max - 1, max - 2),
+            fraction(max - 1, 1),
+            fraction(max, 1),
+        ];
+        assert!(ascending.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_ceiling_that_does_not_fit_is_refused() {
+        let max = i128::from(i64::MAX);
+        assert_eq!(fraction(max, 1).ceil(), Ok(Amount::MAX));
+        assert_eq!(fraction(max * 2 - 1, 2).ceil(), Ok(Amount::MAX));
+        assert_eq!(fraction(max * 2 + 1, 2).ceil(), Err(AmountOverflow));
+        assert_eq!(fraction(i128::MAX, 1).ceil(), Err(AmountOverflow));
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_storage_keep_a_fraction(a in any_fraction()) {
+            prop_assert_eq!(a.to_string().parse::<Fraction>(), Ok(a));
+            let json = serde_json::to_string(&a).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Fraction>(&json).unwrap(), a);
+        }
+
+        #[test]
+        fn equal_values_are_one_fraction(num in 0..1_000_000_i128, den in 1..1_000_000_i128, by in 1..1000_i128) {
+            prop_assert_eq!(fraction(num, den), fraction(num * by, den * by));
+        }
+
+        #[test]
+        fn fractions_compare_as_their_values(
+            (a, b) in (0..=u64::MAX, 1..=u64::MAX),
+            (c, d) in (0..=u64::MAX, 1..=u64::MAX),
+        ) {
+            let by_value = (u128::from(a) * u128::from(d)).cmp(&(u128::from(c) * u128::from(b)));
+            prop_assert_eq!(fraction(a.into(), b.into()).cmp(&fraction(c.into(), d.into())), by_value);
+        }
+
+        #[test]
+        fn the_order_is_one(a in any_fraction(), b in any_fraction(), c in any_fraction()) {
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a.cmp(&b).is_eq(), a == b);
+            let mut sorted = [a, b, c];
+            sorted.sort_unstable();
+            prop_assert!(sorted[0] <= sorted[2]);
+        }
+
+        #[test]
+        fn a_sum_is_exact_or_refused(a in any_fraction(), b in any_fraction()) {
+            let sum = a.checked_add(&b);
+            prop_assert_eq!(&sum, &b.checked_add(&a));
+            match sum {
+                Ok(sum) => prop_assert!(sum >= a && sum >= b),
+                Err(error) => prop_assert_eq!(error, FractionError::TooLarge),
+            }
+        }
+
+        #[test]
+        fn small_sums_are_exact((a, b) in (0..9999_i128, 1..9999_i128), (c, d) in (0..9999_i128, 1..9999_i128)) {
+            prop_assert_eq!(fraction(a, b).checked_add(&fraction(c, d)), Fraction::new(a * d + c * b, b * d));
+        }
+
+        #[test]
+        fn a_ceiling_is_the_smallest_whole_amount_not_less(num in 0..=i128::from(i64::MAX), den in 1..99_i128) {
+            let ceiling = i128::from(fraction(num, den).ceil().unwrap().get());
+            prop_assert!(ceiling * den >= num && (ceiling - 1) * den < num);
+        }
+    }
+}

@@ -229,3 +229,85 @@ pub enum MoneyError {
         unit: Unit,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_unit() -> impl Strategy<Value = Unit> {
+        proptest::sample::select(Unit::ALL.to_vec())
+    }
+
+    #[test]
+    fn money_prints_without_needless_zeros() {
+        for (steps, unit, text) in [
+            (1_000_000, Unit::CREDIT, "1000000 credit"),
+            (112_500, Unit::USD, "0.0001125 usd"),
+            (5_000_000_000, Unit::USD, "5 usd"),
+            (300, Unit::NEXTFLOW, "0.3 nextflow"),
+            (-1, Unit::NEXTFLOW, "-0.001 nextflow"),
+            (0, Unit::USD, "0 usd"),
+            (i64::MIN, Unit::USD, "-9223372036.854775808 usd"),
+        ] {
+            assert_eq!(Money::new(Amount::new(steps), unit).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_decimal_that_is_no_amount_of_its_unit_is_named() {
+        for (text, unit) in [("0.5", Unit::CREDIT), ("1.0001", Unit::NEXTFLOW), ("-0.0000000001", Unit::USD)]
+        {
+            let value: Decimal = text.parse().unwrap();
+            let error = Money::from_decimal(value, unit).unwrap_err();
+            assert_eq!(error, MoneyError::TooManyDigits { value, unit });
+            assert!(error.to_string().starts_with(&format!("{text} {unit}")), "{error}");
+        }
+        for (value, unit) in [
+            (Decimal::from(i64::MAX) + Decimal::ONE, Unit::CREDIT),
+            (Decimal::from(9_223_372_037_i64), Unit::USD),
+            (Decimal::MAX, Unit::USD),
+            (Decimal::MIN, Unit::NEXTFLOW),
+        ] {
+            assert_eq!(Money::from_decimal(value, unit), Err(MoneyError::TooLarge { value, unit }));
+        }
+    }
+
+    #[test]
+    fn zeros_after_the_point_are_no_digits() {
+        let credits = Money::from_decimal("2.000".parse().unwrap(), Unit::CREDIT).unwrap();
+        assert_eq!(credits.amount.get(), 2);
+    }
+
+    #[test]
+    fn a_unit_is_stored_as_its_code() {
+        for unit in Unit::ALL {
+            assert_eq!(Unit::from_code(unit.code()), Ok(unit));
+            assert_eq!(unit.code().parse(), Ok(unit));
+            let json = serde_json::to_string(&unit).unwrap();
+            assert_eq!(json, format!("\"{unit}\""));
+            assert_eq!(serde_json::from_str::<Unit>(&json).unwrap(), unit);
+        }
+        let error = serde_json::from_str::<Unit>("\"VND\"").unwrap_err();
+        assert!(error.to_string().contains("unknown unit \"VND\""), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_survives_its_decimal(steps: i64, unit in any_unit()) {
+            let money = Money::new(Amount::new(steps), unit);
+            prop_assert_eq!(Money::from_decimal(money.to_decimal(), unit), Ok(money));
+            let json = serde_json::to_string(&money).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+        }
+
+        #[test]
+        fn a_decimal_is_taken_exactly_or_refused(mantissa: i64, scale in 0..=28_u32, unit in any_unit()) {
+            let value = Decimal::new(mantissa, scale);
+            if let Ok(money) = Money::from_decimal(value, unit) {
+                prop_assert_eq!(money.to_decimal(), value);
+            }
+        }
+    }
+}

@@ -130,3 +130,110 @@ pub enum RunningTotalError {
     #[error(transparent)]
     Overflow(#[from] AmountOverflow),
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DEN: i64 = 3_600;
+
+    fn fraction(num: i128, den: i128) -> Fraction {
+        Fraction::new(num, den).unwrap()
+    }
+
+    fn add_all(prices: &[Fraction]) -> (Vec<i64>, RunningTotal) {
+        let mut total = RunningTotal::new(DEN).unwrap();
+        let parts = prices.iter().map(|price| total.add(price).unwrap().get()).collect();
+        (parts, total)
+    }
+
+    fn divisible_prices() -> impl Strategy<Value = Vec<Fraction>> {
+        let divisors: Vec<i128> = (1..=DEN.into()).filter(|den| i128::from(DEN) % den == 0).collect();
+        let price = (0..1_000_000_i128, proptest::sample::select(divisors));
+        proptest::collection::vec(price.prop_map(|(num, den)| fraction(num, den)), 0..20)
+    }
+
+    #[test]
+    fn three_times_two_thirds_are_two() {
+        let price = fraction(200, 300);
+        let (parts, total) = add_all(&[price, price, price]);
+        assert_eq!((parts, total.charged().get()), (vec![1, 1, 0], 2));
+        assert_eq!((total.sum(), total.den()), (2 * i128::from(DEN), DEN));
+    }
+
+    #[test]
+    fn a_denominator_out_of_range_is_refused() {
+        for den in [0, -1, i64::MIN, DENOMINATOR_MAX + 1, i64::MAX] {
+            assert_eq!(RunningTotal::new(den), Err(RunningTotalError::Denominator { den: den.into() }));
+        }
+        assert!(RunningTotal::new(DENOMINATOR_MAX).is_ok());
+    }
+
+    #[test]
+    fn stored_parts_that_contradict_each_other_are_refused() {
+        for (sum, charged) in [(7, 1), (7, 3), (-1, 0), (0, 1), (0, -1), (i128::MAX, 0)] {
+            let read = RunningTotal::from_parts(5, sum, Amount::new(charged));
+            assert_eq!(read, Err(RunningTotalError::Parts { den: 5, sum, charged }));
+        }
+        assert!(RunningTotal::from_parts(5, 7, Amount::new(2)).is_ok());
+    }
+
+    #[test]
+    fn a_refused_price_changes_nothing() {
+        let mut total = RunningTotal::new(10).unwrap();
+        total.add(&fraction(1, 2)).unwrap();
+        let before = total;
+        let foreign = fraction(1, 3);
+        assert_eq!(total.add(&foreign), Err(RunningTotalError::Indivisible { exact: foreign, den: 10 }));
+        for too_large in [i128::from(i64::MAX), i128::MAX] {
+            let error = total.add(&fraction(too_large, 1)).unwrap_err();
+            assert_eq!(error, RunningTotalError::Overflow(AmountOverflow));
+        }
+        assert_eq!(total, before);
+    }
+
+    #[test]
+    fn the_largest_amount_fits_over_the_largest_denominator() {
+        let mut total = RunningTotal::new(DENOMINATOR_MAX).unwrap();
+        assert_eq!(total.add(&fraction(i64::MAX.into(), 1)), Ok(Amount::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_never_changes_the_total(
+            (prices, shuffled) in divisible_prices().prop_flat_map(|prices| {
+                (Just(prices.clone()), Just(prices).prop_shuffle())
+            })
+        ) {
+            prop_assert_eq!(add_all(&prices).1, add_all(&shuffled).1);
+        }
+
+        #[test]
+        fn parts_add_up_to_the_exact_sum_rounded_up_once(prices in divisible_prices()) {
+            let (parts, total) = add_all(&prices);
+            let exact = prices.iter().fold(Fraction::ZERO, |sum, price| sum.checked_add(price).unwrap());
+            prop_assert_eq!(total.charged(), exact.ceil().unwrap());
+            prop_assert_eq!(parts.iter().sum::<i64>(), total.charged().get());
+        }
+
+        #[test]
+        fn a_part_is_its_price_rounded_up_or_down(prices in divisible_prices()) {
+            for (part, price) in add_all(&prices).0.into_iter().zip(prices) {
+                let up = price.ceil().unwrap().get();
+                prop_assert!((up - 1..=up).contains(&part) && part >= 0, "{part} for {price}");
+            }
+        }
+
+        #[test]
+        fn a_stored_total_goes_on_as_if_never_stored(prices in divisible_prices()) {
+            let mut stored = RunningTotal::new(DEN).unwrap();
+            for price in &prices {
+                stored.add(price).unwrap();
+                stored = RunningTotal::from_parts(stored.den(), stored.sum(), stored.charged()).unwrap();
+            }
+            prop_assert_eq!(stored, add_all(&prices).1);
+        }
+    }
+}

@@ -94,3 +94,134 @@ fn check_name(what: &'static str, text: &str, bytes_max: usize) -> Result<(), Pr
         false => Err(PriceError::BadName { what, value: text.chars().take(64).collect(), bytes_max }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Timestamp,
+        id::{ServerId, ServiceId},
+        money::Unit,
+        pricing::Charge,
+    };
+
+    fn route(server: &str) -> Route {
+        Route::new(ServerId::new(server).unwrap(), ServiceId::new("elevenlabs").unwrap())
+    }
+
+    fn price(server: &str, model: Option<&str>, version: u32) -> Price {
+        Price {
+            route: route(server),
+            model: model.map(str::to_owned),
+            operation: Operation::Speech,
+            unit: Unit::CREDIT,
+            name: "speech".into(),
+            charge: Charge::Free,
+            switch: Switch::On,
+            version,
+            since: Timestamp::EPOCH,
+        }
+    }
+
+    fn list(prices: impl IntoIterator<Item = Price>) -> PriceList {
+        prices.into_iter().collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    #[test]
+    fn a_model_s_own_price_goes_before_the_one_for_any_model() {
+        let list = list([price("ai33", None, 1), price("ai33", Some("v3"), 7), price("ai84", None, 3)]);
+        let version =
+            |server, model| list.find(&route(server), model, Operation::Speech).map(|price| price.version);
+        for (server, model, found) in [
+            ("ai33", None, 1),
+            ("ai33", Some("v3"), 7),
+            ("ai33", Some("v2"), 1),
+            ("ai84", Some("v3"), 3),
+            ("ai84", None, 3),
+        ] {
+            assert_eq!(version(server, model), Ok(found), "{server} {model:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_price_is_refused_and_named() {
+        let list = list([price("ai33", Some("v3"), 1)]);
+        for (server, model, operation) in [
+            ("ai84", Some("v3"), Operation::Speech),
+            ("ai33", Some("v2"), Operation::Speech),
+            ("ai33", None, Operation::Speech),
+            ("ai33", Some("v3"), Operation::CloneVoice),
+        ] {
+            let error = list.find(&route(server), model, operation).unwrap_err();
+            let missing =
+                PriceError::NotFound { route: route(server), model: model.map(str::to_owned), operation };
+            assert_eq!(error, missing);
+        }
+    }
+
+    #[test]
+    fn a_price_that_is_switched_off_sells_nothing() {
+        let off = |price| Price { switch: Switch::Off, ..price };
+        let list = list([
+            price("ai33", None, 1),
+            off(price("ai33", Some("v3"), 1)),
+            off(price("ai84", None, 1)),
+            price("ai84", Some("v3"), 1),
+        ]);
+        let sold = |server, model| list.find(&route(server), model, Operation::Speech).is_ok();
+        assert!(!sold("ai33", Some("v3")), "the model is off, whatever any model costs");
+        assert!(sold("ai33", Some("v2")));
+        assert!(!sold("ai84", Some("v2")) && !sold("ai84", None));
+        assert!(sold("ai84", Some("v3")), "the model's own price is on");
+    }
+
+    #[test]
+    fn only_a_newer_version_replaces_a_price() {
+        let mut list = list([price("ai33", None, 2)]);
+        for given in [0, 1, 2] {
+            let stale = PriceError::Stale { given, newest: 2 };
+            assert_eq!(list.set(price("ai33", None, given)), Err(stale));
+        }
+        assert_eq!(list.set(price("ai33", None, 3)), Ok(Some(price("ai33", None, 2))));
+        assert_eq!(list.set(price("ai33", Some("v3"), 1)), Ok(None));
+        assert_eq!(list.iter().map(|price| price.version).collect::<Vec<_>>(), [3, 1]);
+    }
+
+    #[test]
+    fn a_removed_price_is_gone_and_the_others_stay() {
+        let mut list = list([price("ai33", None, 1), price("ai33", Some("v3"), 2)]);
+        let removed = list.remove(&route("ai33"), None, Operation::Speech);
+        assert_eq!(removed, Some(price("ai33", None, 1)));
+        assert_eq!(list.remove(&route("ai33"), None, Operation::Speech), None);
+        assert!(list.find(&route("ai33"), None, Operation::Speech).is_err());
+        assert!(list.find(&route("ai33"), Some("v3"), Operation::Speech).is_ok());
+    }
+
+    #[test]
+    fn a_name_or_model_that_is_no_clean_line_is_refused() {
+        for text in ["", " v3", "v3\n", "a\0b", &"m".repeat(191)] {
+            let named = Price { name: text.into(), ..price("ai33", None, 1) };
+            for bad in [named, price("ai33", Some(text), 1)] {
+                let error = PriceList::default().set(bad).unwrap_err();
+                assert!(matches!(&error, PriceError::BadName { bytes_max: 190, .. }), "{text:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_list_takes_new_versions_but_no_new_prices() {
+        let model = |number: usize| format!("model-{number}");
+        let mut list = list((0..PRICES_MAX).map(|number| price("ai33", Some(&model(number)), 1)));
+        assert_eq!(list.set(price("ai33", None, 1)), Err(PriceError::Full { max: PRICES_MAX }));
+        assert!(list.set(price("ai33", Some(&model(0)), 2)).is_ok());
+    }
+
+    #[test]
+    fn a_list_survives_storage() {
+        let list = list([price("ai33", None, 1), price("ai33", Some("v3"), 2), price("ai84", None, 3)]);
+        let json = serde_json::to_string(&list).unwrap();
+        assert_eq!(serde_json::from_str::<PriceList>(&json).unwrap(), list);
+        let twice = serde_json::to_string(&[price("ai33", None, 1), price("ai33", None, 1)]).unwrap();
+        assert!(serde_json::from_str::<PriceList>(&twice).is_err());
+    }
+}

@@ -210,3 +210,60 @@ pub fn audio_ms_bound(characters: u64, speed_percent: u16) -> Result<u64, PriceE
 pub fn count_characters(text: &str) -> u64 {
     text.chars().map(|_| 1).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stored_as_they_are_written() {
+        for operation in Operation::ALL {
+            assert_eq!(operation.as_str().parse(), Ok(operation));
+            assert_eq!(serde_json::to_string(&operation).unwrap(), format!("\"{operation}\""));
+        }
+        for measure in Measure::ALL {
+            assert_eq!(measure.as_str().parse(), Ok(measure));
+            assert_eq!(serde_json::to_string(&measure).unwrap(), format!("\"{measure}\""));
+        }
+        assert_eq!("tts".parse::<Operation>(), Err(UnknownOperation { name: "tts".into() }));
+        assert_eq!("second".parse::<Measure>(), Err(UnknownMeasure { name: "second".into() }));
+    }
+
+    #[test]
+    fn characters_are_scalar_values() {
+        for (text, characters) in [
+            ("", 0),
+            ("Tiếng Việt", 10),
+            ("Tie\u{302}\u{301}ng", 7),
+            ("你好，世界。", 6),
+            ("a\r\n b", 5),
+            ("👨\u{200d}👩\u{200d}👧", 5),
+        ] {
+            assert_eq!(count_characters(text), characters, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_audio_bound_follows_the_speed_and_rounds_up() {
+        for (characters, speed_percent, ms) in [
+            (0, 100, 0),
+            (1, 100, 120),
+            (1000, 100, 120_000),
+            (1000, 50, 240_000),
+            (1000, 200, 60_000),
+            (1, 70, 172),
+            (1, u16::MAX, 1),
+            (u64::MAX / 120, 100, u64::MAX / 120 * 120),
+        ] {
+            assert_eq!(
+                audio_ms_bound(characters, speed_percent),
+                Ok(ms),
+                "{characters} at {speed_percent} %"
+            );
+        }
+        assert_eq!(audio_ms_bound(1, 0), Err(PriceError::Speed { speed_percent: 0 }));
+        let characters = u64::MAX / 120 + 1;
+        assert_eq!(audio_ms_bound(characters, 100), Err(PriceError::TooManyCharacters { characters }));
+        assert!(audio_ms_bound(u64::MAX, 1).is_err());
+    }
+}

@@ -182,3 +182,77 @@ pub fn kingcong_packages() -> Catalogue {
     });
     Catalogue { packages: packages.map(|package| (package.id.clone(), package)).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(id: &str) -> Package {
+        Package {
+            id: PackageId::new(id).unwrap(),
+            credits: Amount::new(1),
+            unit: Unit::CREDIT,
+            price: Money::new(Amount::new(1), Unit::USD),
+            label: "one".into(),
+            switch: Switch::On,
+        }
+    }
+
+    #[test]
+    fn each_of_the_eight_packages_adds_five_dollars_and_five_percent() {
+        let packages = kingcong_packages();
+        assert_eq!(packages.iter().count(), 8);
+        for (step, package) in (1..).zip(packages.iter()) {
+            assert_eq!(package.id.as_str(), format!("package-{step}"));
+            assert_eq!(package.price.to_string(), format!("{} usd", 5 * step));
+            assert_eq!(package.unit, Unit::CREDIT);
+            assert_eq!(package.credits.get(), 200_000 * 5 * step * (100 + 5 * (step - 1)) / 100);
+        }
+    }
+
+    #[test]
+    fn the_eight_packages_keep_the_catalogue_s_own_rules() {
+        let json = serde_json::to_string(&kingcong_packages()).unwrap();
+        assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), kingcong_packages());
+    }
+
+    #[test]
+    fn a_package_that_is_missing_or_off_is_not_on_sale() {
+        let mut catalogue = Catalogue::default();
+        catalogue.set(Package { switch: Switch::Off, ..package("off") }).unwrap();
+        catalogue.set(package("on")).unwrap();
+        assert!(catalogue.find(&PackageId::new("on").unwrap()).is_ok());
+        for id in ["off", "missing"] {
+            let id = PackageId::new(id).unwrap();
+            assert_eq!(catalogue.find(&id), Err(PackageError::NotFound { id }));
+        }
+        assert_eq!(catalogue.remove(&PackageId::new("on").unwrap()), Some(package("on")));
+        assert!(catalogue.find(&PackageId::new("on").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_package_sells_something_for_something() {
+        for steps in [0, -1, i64::MIN] {
+            let amount = Amount::new(steps);
+            let price = Money::new(amount, Unit::USD);
+            for bad in [Package { credits: amount, ..package("p") }, Package { price, ..package("p") }] {
+                let error = Catalogue::default().set(bad).unwrap_err();
+                assert!(matches!(error, PackageError::NotPositive { .. }), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_catalogue_refuses_bad_labels_doubles_and_too_much() {
+        for label in ["", " one", "one\n", &"l".repeat(LABEL_BYTES_MAX + 1)] {
+            let error = Catalogue::default().set(Package { label: label.into(), ..package("p") });
+            assert!(matches!(error, Err(PackageError::BadLabel { .. })), "{label:?}");
+        }
+        let twice = Catalogue::try_from(vec![package("p"), package("p")]);
+        assert_eq!(twice, Err(PackageError::Twice { id: PackageId::new("p").unwrap() }));
+        let packages = (0..PACKAGES_MAX).map(|number| package(&format!("p-{number}")));
+        let mut full = Catalogue::try_from(packages.collect::<Vec<_>>()).unwrap();
+        assert_eq!(full.set(package("more")), Err(PackageError::Full { max: PACKAGES_MAX }));
+        assert_eq!(full.set(package("p-0")), Ok(Some(package("p-0"))));
+    }
+}

@@ -234,3 +234,67 @@ impl Price {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(measure: Measure, num: u64) -> PriceLine {
+        PriceLine { measure, num, per: NonZeroU32::MIN }
+    }
+
+    #[test]
+    fn a_refused_price_is_named() {
+        for (text, unit, message) in [
+            ("-1", Unit::CREDIT, "the price -1 is negative"),
+            ("0.0000001", Unit::CREDIT, "the price 0.0000001 credit has more than 6 digits"),
+            ("18446.744073709551616", Unit::USD, "the price 18446.744073709551616 usd is too large"),
+        ] {
+            let price = text.parse().unwrap();
+            let error =
+                PriceLine::from_decimal(Measure::Character, price, NonZeroU32::MIN, unit).unwrap_err();
+            assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn zero_is_legal_only_as_free() {
+        let zero = line(Measure::Character, 0);
+        assert_eq!(Charge::lines([]), Err(PriceError::AllZero));
+        assert_eq!(Charge::lines([zero, line(Measure::Request, 0)]), Err(PriceError::AllZero));
+        assert!(Charge::lines([zero, line(Measure::Request, 1)]).is_ok());
+        for stored in [
+            r#"{"lines":[]}"#,
+            r#"{"lines":[{"measure":"character","num":0,"per":1}]}"#,
+            r#"{"lines":[{"measure":"character","num":1,"per":0}]}"#,
+            r#"{"lines":[{"measure":"character","num":-1,"per":1}]}"#,
+        ] {
+            assert!(serde_json::from_str::<Charge>(stored).is_err(), "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_price_has_one_line_per_measure() {
+        let twice = [line(Measure::Token, 1), line(Measure::Request, 1), line(Measure::Token, 2)];
+        assert_eq!(Charge::lines(twice), Err(PriceError::DuplicateMeasure { measure: Measure::Token }));
+    }
+
+    #[test]
+    fn a_charge_survives_storage() {
+        for charge in [Charge::Free, Charge::lines([line(Measure::AudioMs, u64::MAX)]).unwrap()] {
+            let json = serde_json::to_string(&charge).unwrap();
+            assert_eq!(serde_json::from_str::<Charge>(&json).unwrap(), charge, "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_its_decimal(num: u64, unit in proptest::sample::select(Unit::ALL.to_vec())) {
+            let line = line(Measure::Character, num);
+            let read = PriceLine::from_decimal(line.measure, line.price(unit), line.per, unit);
+            prop_assert_eq!(read, Ok(line));
+        }
+    }
+}

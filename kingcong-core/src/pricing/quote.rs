@@ -224,3 +224,343 @@ pub fn hold_amount(tasks: &[Vec<RoutePrice>]) -> Result<Amount, PriceError> {
         _ => Err(PriceError::WorkTooLarge),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::{collection, option, prelude::*, sample};
+
+    use super::*;
+    use crate::{
+        clock::Timestamp,
+        id::{ServerId, ServiceId},
+        money::Money,
+        pricing::{Charge, Operation, Price, Quantities},
+        routing::Switch,
+    };
+
+    fn line(measure: Measure, price: &str, per: u32, unit: Unit) -> PriceLine {
+        PriceLine::from_decimal(measure, price.parse().unwrap(), NonZeroU32::new(per).unwrap(), unit).unwrap()
+    }
+
+    fn price(unit: Unit, charge: Charge) -> Price {
+        Price {
+            route: Route::new(ServerId::new("ai33").unwrap(), ServiceId::new("elevenlabs").unwrap()),
+            model: None,
+            operation: Operation::Speech,
+            unit,
+            name: "speech".into(),
+            charge,
+            switch: Switch::On,
+            version: 1,
+            since: Timestamp::EPOCH,
+        }
+    }
+
+    fn per(measure: Measure, price_text: &str, per: u32, unit: Unit) -> Price {
+        price(unit, Charge::lines([line(measure, price_text, per, unit)]).unwrap())
+    }
+
+    fn audio(audio_ms: impl Into<Option<u64>>) -> Measured {
+        Measured { audio_ms: audio_ms.into(), characters: None }
+    }
+
+    fn steps(fraction: Fraction) -> String {
+        fraction.to_string()
+    }
+
+    /// Any number, of any number of digits alike.
+    fn any_size() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..64_u32).prop_map(|(number, shift)| number >> shift)
+    }
+
+    fn any_per() -> impl Strategy<Value = NonZeroU32> {
+        let usual = sample::select(vec![1, 300, 1000, 60_000, 1_000_000]);
+        prop_oneof![4 => usual.prop_map(|per| NonZeroU32::new(per).unwrap()), 1 => any::<NonZeroU32>()]
+    }
+
+    /// A price of up to three lines, in credits with up to four digits after the point.
+    fn any_price() -> impl Strategy<Value = Price> {
+        let num = (1..50_000_u64).prop_map(|ten_thousandths| ten_thousandths * 100);
+        let per = sample::select(vec![1, 7, 300, 1000, 60_000, 1_000_000]);
+        let line = (num, per.prop_map(|per| NonZeroU32::new(per).unwrap()));
+        let measures = vec![Measure::Character, Measure::Request, Measure::AudioMs];
+        (sample::subsequence(measures, 1..=3), collection::vec(line, 3)).prop_map(|(measures, lines)| {
+            let lines = measures.into_iter().zip(lines);
+            let lines = lines.map(|(measure, (num, per))| PriceLine { measure, num, per });
+            price(Unit::CREDIT, Charge::lines(lines).unwrap())
+        })
+    }
+
+    /// A job: each task's price on each of its routes.
+    fn any_job() -> impl Strategy<Value = Vec<Vec<RoutePrice>>> {
+        let tasks = collection::vec((1..20_000_u64, 50..=200_u16), 1..8);
+        (collection::vec(any_price(), 1..4), tasks).prop_map(|(prices, tasks)| {
+            let quantities =
+                tasks.into_iter().map(|(characters, speed)| Quantities::speech(characters, speed));
+            let quote = |quantities| prices.iter().map(|price| price.quote(&quantities).unwrap()).collect();
+            quantities.map(|quantities| quote(quantities.unwrap())).collect()
+        })
+    }
+
+    /// How one task ended, after any tries: on which of its routes, and with how much audio reported, in thousandths
+    /// of its bound.
+    #[derive(Clone, Debug)]
+    struct Went {
+        route: usize,
+        end: End,
+        audio: Option<u64>,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum End {
+        Succeeded,
+        Failed,
+    }
+
+    /// A job, how its tasks went, and the order in which they ended. Audio is reported up to so many thousandths of
+    /// its bound.
+    fn any_run(audio_max: u64) -> impl Strategy<Value = (Vec<Vec<RoutePrice>>, Vec<Went>, Vec<usize>)> {
+        any_job().prop_flat_map(move |job| {
+            let route = 0..job[0].len();
+            let end = prop_oneof![3 => Just(End::Succeeded), 1 => Just(End::Failed)];
+            let went = (route, end, option::weighted(0.9, 0..=audio_max))
+                .prop_map(|(route, end, audio)| Went { route, end, audio });
+            let went = collection::vec(went, job.len());
+            let order = Just((0..job.len()).collect::<Vec<_>>()).prop_shuffle();
+            (Just(job), went, order)
+        })
+    }
+
+    /// Settles a job's tasks in this order: the parts and the total.
+    fn settle(
+        job: &[Vec<RoutePrice>],
+        went: &[Went],
+        order: impl IntoIterator<Item = usize>,
+    ) -> (Vec<Amount>, RunningTotal) {
+        let all: Vec<&RoutePrice> = job.iter().flatten().collect();
+        let mut total = RunningTotal::new(common_denominator(&all).unwrap()).unwrap();
+        let succeeded = order.into_iter().filter(|&task| went[task].end == End::Succeeded);
+        let parts = succeeded.map(|task| total.add(&exact(&job[task], &went[task])).unwrap()).collect();
+        (parts, total)
+    }
+
+    /// What a task that succeeded costs: the price of the route that did it.
+    fn exact(routes: &[RoutePrice], went: &Went) -> Fraction {
+        let route = &routes[went.route];
+        let bound = route.reported().first().map_or(0, |reported| reported.bound);
+        route.actual(&audio(went.audio.map(|thousandths| bound * thousandths / 1000))).exact
+    }
+
+    #[test]
+    fn known_prices_come_out_exactly() {
+        let of = |price: Price, quantities: Quantities| vec![price.quote(&quantities).unwrap()];
+        let tokens = |tokens| Quantities { tokens_bound: Some(tokens), ..Quantities::default() };
+        let five_minutes = Quantities { audio_ms_bound: Some(300_000), ..Quantities::default() };
+        let subtitles = Quantities { characters: 1800, ..Quantities::default() };
+        let whisper = of(per(Measure::AudioMs, "0.006", 60_000, Unit::USD), five_minutes);
+        let gemini = of(per(Measure::Token, "0.075", 1_000_000, Unit::USD), tokens(1500));
+        let wavenet = of(per(Measure::Character, "16", 1_000_000, Unit::USD), subtitles);
+        let gpt = of(per(Measure::Token, "1", 1000, Unit::NEXTFLOW), tokens(300));
+        for (tasks, unit, text) in [
+            (vec![whisper.clone()], Unit::USD, "0.03 usd"),
+            (vec![gemini.clone()], Unit::USD, "0.0001125 usd"),
+            (vec![wavenet.clone()], Unit::USD, "0.0288 usd"),
+            (vec![whisper, gemini, wavenet], Unit::USD, "0.0589125 usd"),
+            (vec![gpt], Unit::NEXTFLOW, "0.3 nextflow"),
+        ] {
+            assert_eq!(Money::new(hold_amount(&tasks).unwrap(), unit).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn three_tasks_of_two_thirds_cost_two() {
+        let task = vec![
+            per(Measure::Character, "1", 300, Unit::CREDIT)
+                .quote(&Quantities::speech(200, 100).unwrap())
+                .unwrap(),
+        ];
+        let job = vec![task; 3];
+        let went = vec![Went { route: 0, end: End::Succeeded, audio: None }; 3];
+        let (parts, total) = settle(&job, &went, 0..3);
+        assert_eq!(parts.iter().map(|part| part.get()).collect::<Vec<_>>(), [1, 1, 0]);
+        assert_eq!(total.charged(), hold_amount(&job).unwrap());
+        assert_eq!(total.charged().get(), 2);
+    }
+
+    #[test]
+    fn lines_of_a_price_add_up() {
+        let lines = [
+            line(Measure::Character, "0.7", 1, Unit::CREDIT),
+            line(Measure::AudioMs, "0.5", 1000, Unit::CREDIT),
+            line(Measure::Request, "3", 1, Unit::CREDIT),
+        ];
+        let quoted = price(Unit::CREDIT, Charge::lines(lines).unwrap())
+            .quote(&Quantities::speech(100, 200).unwrap())
+            .unwrap();
+        assert_eq!(steps(quoted.counted()), "73/1");
+        assert_eq!(steps(quoted.worst()), "76/1", "6 s of audio at 0.5");
+        assert_eq!(quoted.den(), 2000, "whatever number of milliseconds is reported");
+    }
+
+    #[test]
+    fn reported_usage_is_checked_against_its_bound() {
+        let quantities = Quantities { audio_ms_bound: Some(1000), ..Quantities::default() };
+        let quoted = per(Measure::AudioMs, "1", 1, Unit::CREDIT).quote(&quantities).unwrap();
+        for (reported, charged, check) in [
+            (Some(0), 0, Checked::Within),
+            (Some(999), 999, Checked::Within),
+            (Some(1000), 1000, Checked::Within),
+            (Some(1001), 1001, Checked::OverBound),
+            (Some(10_000), 10_000, Checked::OverBound),
+            (Some(10_001), 1000, Checked::Absurd),
+            (Some(u64::MAX), 1000, Checked::Absurd),
+            (None, 1000, Checked::Missing),
+        ] {
+            let actual = quoted.actual(&audio(reported));
+            assert_eq!((actual.exact.ceil().unwrap().get(), actual.check), (charged, check), "{reported:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_upstream_counts_is_no_price() {
+        let quoted = per(Measure::Character, "1", 1, Unit::CREDIT)
+            .quote(&Quantities::speech(100, 100).unwrap())
+            .unwrap();
+        let actual = quoted.actual(&Measured { audio_ms: Some(u64::MAX), characters: Some(200) });
+        assert_eq!(actual, Actual { exact: Fraction::new(100, 1).unwrap(), check: Checked::Within });
+    }
+
+    #[test]
+    fn free_costs_nothing_and_anything_else_finds_something_to_charge() {
+        let free = price(Unit::CREDIT, Charge::Free).quote(&Quantities::clone_voice()).unwrap();
+        assert_eq!(hold_amount(&[vec![free.clone()]]), Ok(Amount::ZERO));
+        assert_eq!(free.actual(&audio(5)), Actual { exact: Fraction::ZERO, check: Checked::Within });
+        let by_character = per(Measure::Character, "1", 1, Unit::CREDIT);
+        let error = by_character.quote(&Quantities::clone_voice()).unwrap_err();
+        assert!(matches!(error, PriceError::NothingToCharge { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_measure_without_a_bound_is_refused() {
+        let by_second = per(Measure::AudioMs, "1", 1000, Unit::CREDIT);
+        let error = by_second.quote(&Quantities::clone_voice()).unwrap_err();
+        assert!(matches!(error, PriceError::NoBound { measure: Measure::AudioMs, .. }), "{error}");
+        let zero =
+            [line(Measure::AudioMs, "0", 1000, Unit::CREDIT), line(Measure::Request, "1", 1, Unit::CREDIT)];
+        let flat = price(Unit::CREDIT, Charge::lines(zero).unwrap());
+        assert!(flat.quote(&Quantities::clone_voice()).is_ok(), "a line of zero needs no bound");
+    }
+
+    #[test]
+    fn units_never_meet_in_one_job() {
+        let quote = |unit| {
+            let quantities = Quantities::speech(1, 100).unwrap();
+            per(Measure::Character, "1", 1, unit).quote(&quantities).unwrap()
+        };
+        let (credit, usd) = (quote(Unit::CREDIT), quote(Unit::USD));
+        let mixed = PriceError::MixedUnits { first: Unit::CREDIT, second: Unit::USD };
+        assert_eq!(hold_amount(&[vec![credit.clone(), usd.clone()]]), Err(mixed.clone()));
+        assert_eq!(hold_amount(&[vec![credit.clone()], vec![usd]]), Err(mixed));
+        assert_eq!(hold_amount(&[vec![credit], vec![]]), Err(PriceError::NoRoute { task: 1 }));
+        assert_eq!(hold_amount(&[]), Ok(Amount::ZERO));
+        assert_eq!(common_denominator(&[]), Ok(1));
+    }
+
+    #[test]
+    fn a_damaged_route_price_is_not_read() {
+        let quantities = Quantities::speech(3, 100).unwrap();
+        let lines =
+            [line(Measure::Character, "0.5", 1, Unit::CREDIT), line(Measure::AudioMs, "9", 7, Unit::CREDIT)];
+        let quoted = price(Unit::CREDIT, Charge::lines(lines).unwrap()).quote(&quantities).unwrap();
+        let json = serde_json::to_string(&quoted).unwrap();
+        for (part, damaged) in [
+            (r#""counted":"3/2""#, r#""counted":"-3/2""#),
+            (r#""counted":"3/2""#, r#""counted":"9223372036854775807/1""#),
+            (r#""counted":"3/2""#, r#""counted":"3/1000000000000000001""#),
+            (r#""bound":360"#, r#""bound":18446744073709551615"#),
+            (r#""unit":"credit""#, r#""unit":"vnd""#),
+            (r#""per":7"#, r#""per":0"#),
+        ] {
+            assert!(json.contains(part), "{json}");
+            assert!(serde_json::from_str::<RoutePrice>(&json.replace(part, damaged)).is_err(), "{damaged}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_total_is_what_succeeded_rounded_up_once_in_any_order((job, went, order) in any_run(20_000)) {
+            let succeeded = job.iter().zip(&went).filter(|(_, went)| went.end == End::Succeeded);
+            let sum = succeeded.fold(Fraction::ZERO, |sum, (routes, went)| {
+                sum.checked_add(&exact(routes, went)).unwrap()
+            });
+            prop_assert_eq!(settle(&job, &went, order).1.charged(), sum.ceil().unwrap());
+        }
+
+        #[test]
+        fn parts_add_up_and_none_is_negative((job, went, order) in any_run(20_000)) {
+            let (parts, total) = settle(&job, &went, order);
+            prop_assert!(parts.iter().all(|part| *part >= Amount::ZERO));
+            prop_assert_eq!(parts.iter().map(|part| part.get()).sum::<i64>(), total.charged().get());
+        }
+
+        #[test]
+        fn a_hold_covers_every_outcome_within_the_bounds((job, went, order) in any_run(1000)) {
+            prop_assert!(settle(&job, &went, order).1.charged() <= hold_amount(&job).unwrap());
+        }
+
+        #[test]
+        fn no_report_makes_a_job_dearer_than_ten_holds((job, went, order) in any_run(50_000)) {
+            prop_assert!(settle(&job, &went, order).1.charged().get() <= 10 * hold_amount(&job).unwrap().get());
+        }
+
+        #[test]
+        fn a_hold_is_the_dearest_of_each_task_rounded_up_once(job in any_job()) {
+            let dearest = job.iter().map(|routes| routes.iter().map(RoutePrice::worst).max().unwrap());
+            let sum = dearest.fold(Fraction::ZERO, |sum, worst| sum.checked_add(&worst).unwrap());
+            prop_assert_eq!(hold_amount(&job), Ok(sum.ceil().unwrap()));
+        }
+
+        #[test]
+        fn cutting_a_text_never_changes_its_price(
+            ten_thousandths in 1..50_000_u64,
+            pieces in collection::vec(1..5000_u64, 1..12),
+        ) {
+            let line = PriceLine {
+                measure: Measure::Character,
+                num: ten_thousandths * 100,
+                per: NonZeroU32::MIN,
+            };
+            let price = price(Unit::CREDIT, Charge::lines([line]).unwrap());
+            let task = |characters| {
+                vec![price.quote(&Quantities { characters, ..Quantities::default() }).unwrap()]
+            };
+            let cut: Vec<_> = pieces.iter().copied().map(task).collect();
+            prop_assert_eq!(hold_amount(&cut), hold_amount(&[task(pieces.iter().sum())]));
+        }
+
+        #[test]
+        fn every_quote_can_be_settled_and_survives_storage(
+            lines in collection::btree_map(sample::select(Measure::ALL.to_vec()), (any_size(), any_per()), 1..6),
+            quantities in collection::vec(any_size(), 5),
+            reported in option::of(any_size()),
+        ) {
+            let lines = lines.into_iter().map(|(measure, (num, per))| PriceLine { measure, num: num.max(1), per });
+            let quantities = Quantities {
+                characters: quantities[0],
+                requests: quantities[1],
+                images: quantities[2],
+                audio_ms_bound: Some(quantities[3]),
+                tokens_bound: Some(quantities[4]),
+            };
+            if let Ok(quoted) = price(Unit::USD, Charge::lines(lines).unwrap()).quote(&quantities) {
+                let actual = quoted.actual(&audio(reported)).exact;
+                prop_assert!(RunningTotal::new(quoted.den()).unwrap().add(&actual).is_ok());
+                prop_assert!(RunningTotal::new(quoted.den()).unwrap().add(&quoted.worst()).is_ok());
+                let json = serde_json::to_string(&quoted).unwrap();
+                prop_assert_eq!(serde_json::from_str::<RoutePrice>(&json).unwrap(), quoted);
+            }
+        }
+    }
+}

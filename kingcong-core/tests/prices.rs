@@ -1,0 +1,160 @@
+//! Prices, holds and parts against `data/prices.json`, which `data/make_prices.py` worked out on its own, by
+//! Python's exact fractions.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::num::NonZeroU32;
+
+use kingcong_core::{
+    clock::Timestamp,
+    id::{Route, ServerId, ServiceId},
+    money::{Decimal, RunningTotal, Unit},
+    pricing::{
+        Charge, Checked, Measure, Operation, Price, PriceError, PriceLine, Quantities, RoutePrice,
+        common_denominator, hold_amount,
+    },
+    provider::Measured,
+    routing::Switch,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    lines: Vec<LineCase>,
+    jobs: Vec<JobCase>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LineCase {
+    unit: Unit,
+    price: Decimal,
+    per: NonZeroU32,
+    num: Option<u64>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JobCase {
+    unit: Unit,
+    routes: Vec<Vec<(Measure, Decimal, NonZeroU32)>>,
+    tasks: Vec<TaskCase>,
+    error: Option<String>,
+    #[serde(flatten)]
+    outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TaskCase {
+    character: u64,
+    request: u64,
+    image: u64,
+    audio_ms: Option<u64>,
+    token: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    den: i64,
+    hold: i64,
+    settled: Vec<Settled>,
+    total: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Settled {
+    task: usize,
+    route: usize,
+    audio_ms: Option<u64>,
+    exact: String,
+    check: Checked,
+    part: i64,
+}
+
+fn expected() -> Expected {
+    serde_json::from_str(include_str!("data/prices.json")).unwrap()
+}
+
+fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)]) -> Price {
+    let lines = lines.iter().map(|&(measure, price, per)| PriceLine::from_decimal(measure, price, per, unit));
+    let charge = match lines.len() {
+        0 => Charge::Free,
+        _ => Charge::lines(lines.collect::<Result<Vec<_>, _>>().unwrap()).unwrap(),
+    };
+    Price {
+        route: Route::new(
+            ServerId::new(format!("server-{number}")).unwrap(),
+            ServiceId::new("elevenlabs").unwrap(),
+        ),
+        model: None,
+        operation: Operation::Speech,
+        unit,
+        name: "speech".into(),
+        charge,
+        switch: Switch::On,
+        version: 1,
+        since: Timestamp::EPOCH,
+    }
+}
+
+fn quote(job: &JobCase) -> Result<Vec<Vec<RoutePrice>>, PriceError> {
+    let prices: Vec<Price> =
+        job.routes.iter().enumerate().map(|(number, lines)| price(number, job.unit, lines)).collect();
+    let quote_task = |task: &TaskCase| {
+        let quantities = Quantities {
+            characters: task.character,
+            requests: task.request,
+            images: task.image,
+            audio_ms_bound: task.audio_ms,
+            tokens_bound: task.token,
+        };
+        prices.iter().map(|price| price.quote(&quantities)).collect()
+    };
+    job.tasks.iter().map(quote_task).collect()
+}
+
+fn name(error: &PriceError) -> &'static str {
+    match error {
+        PriceError::Negative { .. } => "negative",
+        PriceError::TooManyDigits { .. } => "too_many_digits",
+        PriceError::TooLarge { .. } => "too_large",
+        PriceError::NoBound { .. } => "no_bound",
+        PriceError::NothingToCharge { .. } => "nothing_to_charge",
+        PriceError::QuantityTooLarge { .. } => "quantity_too_large",
+        PriceError::WorkTooLarge => "work_too_large",
+        PriceError::DenominatorTooLarge => "denominator",
+        other => panic!("no such error is expected: {other}"),
+    }
+}
+
+#[test]
+fn a_price_is_kept_exactly_or_refused() {
+    for case in expected().lines {
+        let line = PriceLine::from_decimal(Measure::Character, case.price, case.per, case.unit);
+        assert_eq!(line.as_ref().err().map(name), case.error.as_deref(), "{case:?}");
+        assert_eq!(line.as_ref().ok().map(|line| line.num), case.num, "{case:?}");
+        if let Ok(line) = line {
+            assert_eq!((line.price(case.unit), line.per), (case.price, case.per), "{case:?}");
+        }
+    }
+}
+
+#[test]
+fn jobs_are_held_and_charged_to_the_step() {
+    for job in expected().jobs {
+        let held = quote(&job).and_then(|tasks| hold_amount(&tasks).map(|hold| (tasks, hold)));
+        assert_eq!(held.as_ref().err().map(name), job.error.as_deref(), "{job:?}");
+        let Ok((tasks, hold)) = held else { continue };
+        let outcome = job.outcome.as_ref().unwrap_or_else(|| panic!("no outcome: {job:?}"));
+        let den = common_denominator(&tasks.iter().flatten().collect::<Vec<_>>()).unwrap();
+        assert_eq!((den, hold.get()), (outcome.den, outcome.hold), "{job:?}");
+
+        let mut total = RunningTotal::new(den).unwrap();
+        for settled in &outcome.settled {
+            let measured = Measured { audio_ms: settled.audio_ms, characters: None };
+            let actual = tasks[settled.task][settled.route].actual(&measured);
+            assert_eq!(actual.exact.to_string(), settled.exact, "{settled:?} of {job:?}");
+            assert_eq!(actual.check, settled.check, "{settled:?} of {job:?}");
+            assert_eq!(total.add(&actual.exact).unwrap().get(), settled.part, "{settled:?} of {job:?}");
+        }
+        assert_eq!(total.charged().get(), outcome.total, "{job:?}");
+    }
+}
