@@ -29,7 +29,8 @@ pub enum PriceError {
     },
     /// More digits after the point than a price can hold.
     #[error(
-        "the price {price} {unit} has more than {digits_max} digits after the point: price a larger number of units"
+        "the price {price} {unit} has more than {digits_max} digits after the point: price a larger \
+         number of units"
     )]
     TooManyDigits {
         /// What was given.
@@ -84,7 +85,8 @@ pub enum PriceError {
     },
     /// The work's amount of a measure is not known, not even as a bound.
     #[error(
-        "{operation} on {route} is priced per {measure}, of which the work states no most: state it, or price another measure"
+        "{operation} on {route} is priced per {measure}, of which the work states no bound: state one, \
+         or price another measure"
     )]
     NoBound {
         /// Where it is bought.
@@ -96,7 +98,8 @@ pub enum PriceError {
     },
     /// A price that is not free finds nothing in the work to charge for.
     #[error(
-        "the price of {operation} on {route} measures nothing of this work: price a measure that it has, or mark it free"
+        "the price of {operation} on {route} measures nothing of this work: price a measure that \
+         it has, or mark it free"
     )]
     NothingToCharge {
         /// Where it is bought.

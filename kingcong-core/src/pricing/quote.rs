@@ -275,6 +275,10 @@ mod tests {
         (any::<u64>(), 0..64_u32).prop_map(|(number, shift)| number >> shift)
     }
 
+    fn any_measure() -> impl Strategy<Value = Measure> {
+        sample::select(Measure::ALL.to_vec())
+    }
+
     fn any_per() -> impl Strategy<Value = NonZeroU32> {
         let usual = sample::select(vec![1, 300, 1000, 60_000, 1_000_000]);
         prop_oneof![4 => usual.prop_map(|per| NonZeroU32::new(per).unwrap()), 1 => any::<NonZeroU32>()]
@@ -542,11 +546,12 @@ mod tests {
 
         #[test]
         fn every_quote_can_be_settled_and_survives_storage(
-            lines in collection::btree_map(sample::select(Measure::ALL.to_vec()), (any_size(), any_per()), 1..6),
+            lines in collection::btree_map(any_measure(), (any_size(), any_per()), 1..6),
             quantities in collection::vec(any_size(), 5),
             reported in option::of(any_size()),
         ) {
-            let lines = lines.into_iter().map(|(measure, (num, per))| PriceLine { measure, num: num.max(1), per });
+            let lines = lines.into_iter();
+            let lines = lines.map(|(measure, (num, per))| PriceLine { measure, num: num.max(1), per });
             let quantities = Quantities {
                 characters: quantities[0],
                 requests: quantities[1],
