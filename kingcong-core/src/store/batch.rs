@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+        TaskId, TenantId, UserId, VoiceId, WorkerId,
     },
     keys::{Key, Limit, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
@@ -281,7 +281,7 @@ pub struct Accept {
     pub cost: Option<UpstreamCredits>,
 }
 
-/// An attempt ended, or its answer is lost. Names every row that settling may touch.
+/// An attempt ended, or its answer is lost.
 #[derive(Clone, Debug)]
 pub struct Settle {
     /// The attempt.
@@ -290,18 +290,12 @@ pub struct Settle {
     pub task: TaskId,
     /// The task's job.
     pub job: JobId,
-    /// The job's hold.
-    pub hold: HoldId,
-    /// The wallet that pays.
-    pub wallet: WalletId,
     /// The key that was leased.
     pub key: KeyId,
     /// The account's limit.
     pub account_limit: Option<LimitId>,
     /// The limit of the server seen from our address.
     pub egress_limit: Option<LimitId>,
-    /// The pools of the task's routes, where it may be queued again.
-    pub pools: Vec<PoolId>,
     /// What became of the attempt.
     pub result: AttemptResult,
 }
@@ -397,16 +391,10 @@ pub struct Settled {
 }
 
 /// End a job as far as its tasks have not been sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stop {
     /// The job.
     pub job: JobId,
-    /// Its hold.
-    pub hold: HoldId,
-    /// The wallet that pays.
-    pub wallet: WalletId,
-    /// The pools that its tasks may wait in.
-    pub pools: Vec<PoolId>,
     /// Why.
     pub why: StopWhy,
 }

@@ -16,7 +16,7 @@ use super::{Command, FlowId, Movement, Tables};
 /// The rows that a batch needs.
 ///
 /// Load them in the order of the fields, which is the lock order. Rows that are absent are simply not loaded. After
-/// `tasks`, `ready`, `due` and `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after
+/// `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `tasks`, `ready`, `due` and `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after
 /// `keys` and the key limits, [`Needs::follow_limits`] adds the accounts of those limits.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
@@ -121,20 +121,14 @@ impl Needs {
                 self.jobs.insert(settle.job);
                 self.tasks.insert(settle.task);
                 self.attempts.insert(settle.attempt);
-                self.holds.insert(settle.hold);
-                self.wallets.insert(settle.wallet);
                 self.keys.insert(settle.key);
                 self.key_limits.insert(Limit::id_of_key(settle.key));
                 self.shared_limits.extend(settle.account_limit);
                 self.shared_limits.extend(settle.egress_limit);
-                self.pools.extend(&settle.pools);
             }
             Command::Stop(stop) => {
                 self.jobs.insert(stop.job);
                 self.tasks_of.insert(stop.job);
-                self.holds.insert(stop.hold);
-                self.wallets.insert(stop.wallet);
-                self.pools.extend(&stop.pools);
             }
             Command::Promote(promote) => self.due = self.due.max(promote.tasks_max),
             Command::Replan(replan) => {
@@ -172,6 +166,14 @@ impl Needs {
         self.key_limits.insert(Limit::id_of_key(key));
     }
 
+    /// Adds the holds and wallets of the loaded jobs.
+    pub fn follow_jobs(&mut self, tables: &Tables) {
+        for (_, job) in tables.jobs.iter() {
+            self.holds.insert(job.hold);
+            self.wallets.insert(job.wallet);
+        }
+    }
+
     /// Adds what the loaded tasks and attempts touch; to be called before anything after `attempts` is loaded.
     pub fn follow_tasks(&mut self, tables: &Tables, now: Timestamp) {
         for claim in &self.claims {
@@ -179,9 +181,10 @@ impl Needs {
                 self.inputs.insert(id);
             }
         }
+        let named = self.tasks.iter().copied();
         let moving = self.ready.iter().flat_map(|&(pool, _)| tables.ready_in(pool).map(|(_, id)| id));
         let due = tables.due_tasks(now).take(self.due as usize);
-        for task in moving.chain(due).filter_map(|id| tables.tasks().get(&id)) {
+        for task in named.chain(moving).chain(due).filter_map(|id| tables.tasks().get(&id)) {
             for route in task.routes.iter() {
                 self.pools.insert(task.pool_of(route.route()));
             }

@@ -13,7 +13,7 @@ mod settle;
 mod stop;
 
 use super::{Batch, Command, Duty, Outcome, TakeDuty, tables::Tables};
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, id::JobId, money::Amount};
 
 /// Executes a batch's commands in order over the rows that they need, at the store's time `now`, which is read
 /// after the rows were locked.
@@ -64,4 +64,13 @@ fn take_duty(tables: &mut Tables, duty: TakeDuty, now: Timestamp) -> Duty {
             Duty::Mine
         }
     }
+}
+
+/// Closes the hold of a job that has ended; what that released.
+fn close_hold_if_ended(tables: &mut Tables, job: JobId, now: Timestamp) -> Amount {
+    let Some(job) = tables.jobs.get(&job).filter(|job| job.state.is_final()) else { return Amount::ZERO };
+    let (hold, wallet) = (job.hold, job.wallet);
+    let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
+    let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
+    wallet.close(hold, now)
 }

@@ -82,7 +82,7 @@ pub(super) fn settle(
             requeued = queue_or_end(tables, settle, next, Moving::IfPossible, now);
         }
     }
-    let released = close_if_ended(tables, settle, now);
+    let released = super::close_hold_if_ended(tables, settle.job, now);
     let task = tables.tasks().get(&settle.task).expect("found above").clone();
     let job = tables.jobs.get(&settle.job).expect("a task's job is loaded with it").clone();
     let check_key = tables.keys.get(&settle.key).and_then(|key| match key.status {
@@ -194,8 +194,9 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timesta
     // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
     let exact = price.actual(&measured).exact;
     let part = job.total.add(&exact).or_else(|_| job.total.add(&price.worst())).unwrap_or(Amount::ZERO);
-    let hold = tables.holds.get_mut(&settle.hold).expect("a job's hold is loaded with it");
-    let wallet = tables.wallets.get_mut(&settle.wallet).expect("a hold's wallet is loaded with it");
+    let (hold, wallet) = (job.hold, job.wallet);
+    let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
+    let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
     let cause = Cause { route: Some(route), task: Some(settle.task), reference: None };
     // Only a wallet that ever spent 2^63 steps overflows; purchases refuse long before that.
     let captured =
@@ -390,14 +391,4 @@ fn job_task_ended(tables: &mut Tables, settle: &Settle, result: TaskResult, now:
         let deadline = job.deadline;
         tables.index_deadline(settle.job, Some(deadline), None);
     }
-}
-
-/// Closes the hold of a job that has just ended.
-fn close_if_ended(tables: &mut Tables, settle: &Settle, now: Timestamp) -> Amount {
-    if !tables.jobs.get(&settle.job).is_some_and(|job| job.state.is_final()) {
-        return Amount::ZERO;
-    }
-    let hold = tables.holds.get_mut(&settle.hold).expect("a job's hold is loaded with it");
-    let wallet = tables.wallets.get_mut(&settle.wallet).expect("a hold's wallet is loaded with it");
-    wallet.close(hold, now)
 }

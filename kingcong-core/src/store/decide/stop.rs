@@ -61,13 +61,7 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
         tables.jobs.get_mut(&stop.job)?.task_ended(result, now);
     }
     let job = tables.jobs.get(&stop.job)?.clone();
-    let released = if job.state.is_final() {
-        let hold = tables.holds.get_mut(&stop.hold).expect("a job's hold is loaded with it");
-        let wallet = tables.wallets.get_mut(&stop.wallet).expect("a hold's wallet is loaded with it");
-        wallet.close(hold, now)
-    } else {
-        Amount::ZERO
-    };
+    let released = super::close_hold_if_ended(tables, stop.job, now);
     Some(Stopped { job, ended: u32::try_from(waiting.len()).unwrap_or(u32::MAX), released })
 }
 
