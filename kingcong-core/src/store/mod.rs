@@ -9,6 +9,7 @@ mod decide;
 mod memory;
 mod needs;
 mod tables;
+mod verify;
 
 use std::{fmt, time::Duration};
 
@@ -20,6 +21,7 @@ pub use decide::decide;
 pub use memory::MemoryStore;
 pub use needs::{ClaimNeeds, Needs};
 pub use tables::*;
+pub use verify::{Discrepancy, Figure, Recount, RowId, verify_job, verify_limit, verify_wallet};
 
 use crate::{
     clock::Timestamp,
