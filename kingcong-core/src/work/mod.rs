@@ -3,17 +3,25 @@
 //! Their states are enums with data, and they change only through the functions here.
 
 mod attempt;
+mod audio;
 mod idempotency;
 mod job;
+mod join;
+mod mp3;
 mod plan;
 mod request;
+mod subtitles;
 mod task;
 mod text;
+mod wav;
 
 pub use attempt::{Attempt, AttemptState, Doubt, Ending};
+pub use audio::{AudioError, Coding, Layout, WavSamples, duration_ms};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
+pub use join::{AudioPiece, JOINED_BYTES_MAX, JoinError, Joined, join_audio};
 pub use plan::{KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};
+pub use subtitles::join_srt;
 pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
 pub use text::{Cut, CutError, TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};
