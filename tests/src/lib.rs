@@ -1,1 +1,3 @@
-//! The upstream simulator and what whole-system tests share.
+//! What whole-system tests, examples and benches share: the upstream simulator.
+
+pub mod upstreams;

@@ -1,0 +1,4 @@
+//! Whole-system tests, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod simulator;
