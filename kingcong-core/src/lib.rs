@@ -1,9 +1,46 @@
 //! KingCong lets a backend resell AI work that it buys from several upstream servers.
 //!
-//! It answers three questions as one decision, all or nothing: which server and key a task goes to, whether
-//! it may start now, and whether the user can pay for it.
+//! It lives inside the backend, on the backend's own database, and answers three questions as one decision, all or
+//! nothing: **which server and key does this task go to, may it start now, and can the user pay for it?** Then it
+//! does the work, settles the exact price, and can say afterwards why it did each thing.
+//!
+//! This crate is the whole of it but for two adapters: `kingcong-sqlx` keeps it on a database, `kingcong-http` speaks
+//! the upstreams' protocols. In between stand the ports [`store::Store`] and [`provider::Provider`], so a host can
+//! bring its own of either.
+//!
+//! ```
+//! use kingcong_core::{KingCong, NewKey, Preset, Request, vault::{KeyBytes, StaticMasterKey}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In memory, and without providers: nothing is sent. A real host adds `.store(…)` and `.providers(…)`.
+//! let kc = KingCong::builder()
+//!     .preset(Preset::kingcong()?)
+//!     .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
+//!     .start()
+//!     .await?;
+//! kc.keys().add(NewKey::shared("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")).await?;
+//! kc.wallets().purchase("user-1", "package-1", "order-991").await?;
+//!
+//! let request = Request::speech("user-1", "Xin chào!").service("elevenlabs").voice("21m00Tcm4TlvDq8ikWAM");
+//! let job = kc.submit(request).await?;
+//! assert_eq!(job.status().await?.job.held.get(), 9); // 9 characters at 1 credit
+//!
+//! job.cancel().await?;
+//! let wallet = kc.wallets().get("user-1").await?;
+//! assert_eq!((wallet.balance.get(), wallet.held.get()), (1_000_000, 0));
+//! assert!(kc.verify().await?.is_sound());
+//! kc.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
+//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`pricing`], [`ledger`],
+//! [`vault`], [`usage`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
 
 pub mod clock;
+pub mod engine;
 pub mod error;
 pub mod id;
 pub mod keys;
@@ -17,3 +54,7 @@ pub mod store;
 pub mod usage;
 pub mod vault;
 pub mod work;
+
+pub use engine::{Builder, JobHandle, KingCong, NewKey, Preset, Settings};
+pub use error::Error;
+pub use work::Request;

@@ -1,1 +1,75 @@
-//! (in work)
+//! Usage: what an ended attempt says about what was bought and what was sold. The attempt's row is the record; this
+//! is how it is read.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    id::{AttemptId, JobId, KeyId, Route, TaskId},
+    money::Amount,
+    provider::{Measured, UpstreamCredits},
+    work::{Attempt, AttemptState, Doubt, Ending},
+};
+
+/// What one ended attempt bought and sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageRecord {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its task.
+    pub task: TaskId,
+    /// The task's job.
+    pub job: JobId,
+    /// The route.
+    pub route: Route,
+    /// Whose key was used.
+    pub key: KeyId,
+    /// What the upstream says it cost: what was bought.
+    pub cost: Option<UpstreamCredits>,
+    /// What the user was charged: what was sold.
+    pub charged: Amount,
+    /// What the upstream measured.
+    pub measured: Measured,
+    /// From the lease to the end.
+    pub took: Duration,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it ended.
+    pub ending: Ending,
+    /// Whether an earlier attempt of the task may have been done and charged upstream too.
+    pub possible_double: Doubt,
+}
+
+impl UsageRecord {
+    /// The record of an attempt; none while it runs, and none of one that never left.
+    #[must_use]
+    pub fn of(attempt: &Attempt) -> Option<Self> {
+        let AttemptState::Ended(ending) = &attempt.state else { return None };
+        if *ending == Ending::NotSent {
+            return None;
+        }
+        let ended_at = attempt.ended_at?;
+        Some(Self {
+            attempt: attempt.id,
+            task: attempt.task,
+            job: attempt.job,
+            route: attempt.route.clone(),
+            key: attempt.key,
+            cost: attempt.cost,
+            charged: attempt.charged,
+            measured: attempt.measured,
+            took: ended_at.since(attempt.leased_at),
+            ended_at,
+            ending: ending.clone(),
+            possible_double: attempt.possible_double,
+        })
+    }
+
+    /// Whether it gave a result.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.ending == Ending::Done
+    }
+}

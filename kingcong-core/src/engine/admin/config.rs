@@ -1,0 +1,144 @@
+//! Configuration doors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::KingCong;
+use crate::{
+    error::Error,
+    id::{Actor, InvalidId, Route, ServerId, ServiceId},
+    routing::{Explanation, Maintenance, Server, Service, Switch, System, SystemCommand},
+    store::{AuditEntry, ConfigurationChange},
+};
+
+/// Servers, services, routes, weights, maintenance. Each change is acknowledged when it is durable; nothing starts
+/// against it after that, in any process.
+#[derive(Clone, Debug)]
+pub struct ConfigDoors {
+    pub(super) kc: KingCong,
+    pub(super) actor: Result<Actor, InvalidId>,
+}
+
+impl ConfigDoors {
+    /// The configuration as it stands.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn get(&self) -> Result<System, Error> {
+        Ok(self.inner().refresh().await?.configuration.system.clone())
+    }
+
+    /// The classification of the whole and, per service, where it is served or what the user is told.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn explain(&self) -> Result<Explanation, Error> {
+        Ok(self.inner().refresh().await?.configuration.system.explain())
+    }
+
+    /// Switches a route on or off.
+    ///
+    /// # Errors
+    /// An unknown server or service, or a store that fails.
+    pub async fn set_route(&self, server: &str, service: &str, switch: Switch) -> Result<(), Error> {
+        let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
+        self.change("config.set_route", SystemCommand::SetRoute { route, switch }).await
+    }
+
+    /// Puts services under maintenance, or the whole, or nothing any more. Running calls finish, queued tasks wait,
+    /// and go on when it is lifted.
+    ///
+    /// # Errors
+    /// An unknown service, or a store that fails.
+    pub async fn set_maintenance(&self, maintenance: Maintenance) -> Result<(), Error> {
+        self.change("config.set_maintenance", SystemCommand::SetMaintenance(maintenance)).await
+    }
+
+    /// Puts these services under maintenance, and no other.
+    ///
+    /// # Errors
+    /// An unknown service, or a store that fails.
+    pub async fn set_service_maintenance(&self, services: &[&str]) -> Result<(), Error> {
+        let services: BTreeSet<ServiceId> =
+            services.iter().map(ServiceId::new).collect::<Result<_, InvalidId>>()?;
+        let none = services.is_empty();
+        let maintenance = if none { Maintenance::None } else { Maintenance::Services(services) };
+        self.set_maintenance(maintenance).await
+    }
+
+    /// Sets the weights that tasks are split by; the next task follows them.
+    ///
+    /// # Errors
+    /// An unknown server, weights that are all zero or too large, or a store that fails.
+    pub async fn set_weights(&self, weights: &[(&str, u32)]) -> Result<(), Error> {
+        let weights: BTreeMap<ServerId, u32> = weights
+            .iter()
+            .map(|(server, weight)| Ok((ServerId::new(server)?, *weight)))
+            .collect::<Result<_, InvalidId>>()?;
+        self.change("config.set_weights", SystemCommand::SetWeights(weights)).await
+    }
+
+    /// Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
+    ///
+    /// # Errors
+    /// A server of that name, an unknown service, a protocol that this process does not speak, or a store that fails.
+    pub async fn add_server(
+        &self,
+        id: &str,
+        server: Server,
+        services: &[(&str, Switch)],
+    ) -> Result<(), Error> {
+        let id = ServerId::new(id)?;
+        if !self.inner().providers.is_empty() && !self.inner().providers.contains_key(&server.protocol) {
+            let protocol = server.protocol.to_string();
+            return Err(Error::NoProvider { server: id.to_string(), protocol });
+        }
+        let services: BTreeMap<ServiceId, Switch> = services
+            .iter()
+            .map(|(service, switch)| Ok((ServiceId::new(service)?, *switch)))
+            .collect::<Result<_, InvalidId>>()?;
+        self.change("config.add_server", SystemCommand::AddServer { id, server, services }).await
+    }
+
+    /// Removes a server; tasks planned on it move to others that they were admitted for.
+    ///
+    /// # Errors
+    /// An unknown server, or a store that fails.
+    pub async fn remove_server(&self, id: &str) -> Result<(), Error> {
+        self.change("config.remove_server", SystemCommand::RemoveServer(ServerId::new(id)?)).await
+    }
+
+    /// Changes a server's base URL, default limits and the like.
+    ///
+    /// # Errors
+    /// An unknown server, or a store that fails.
+    pub async fn update_server(&self, id: &str, server: Server) -> Result<(), Error> {
+        let Server { base_url, polls, defaults, egress, .. } = server;
+        let id = ServerId::new(id)?;
+        self.change(
+            "config.update_server",
+            SystemCommand::UpdateServer { id, base_url, polls, defaults, egress },
+        )
+        .await
+    }
+
+    /// Adds a service, to be sold on routes.
+    ///
+    /// # Errors
+    /// A service of that name, or a store that fails.
+    pub async fn add_service(&self, id: &str, name: &str) -> Result<(), Error> {
+        let (id, service) = (ServiceId::new(id)?, Service { name: name.to_owned() });
+        self.change("config.add_service", SystemCommand::AddService { id, service }).await
+    }
+
+    /// Changes made by admin doors, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn history(&self, limit: u32) -> Result<Vec<AuditEntry>, Error> {
+        Ok(self.inner().store.audit(None, limit).await?)
+    }
+
+    async fn change(&self, door: &'static str, command: SystemCommand) -> Result<(), Error> {
+        self.inner().configure(&self.actor, door, ConfigurationChange::System(command)).await.map(drop)
+    }
+}

@@ -1,0 +1,229 @@
+//! Key doors.
+
+use std::num::NonZeroU32;
+
+use super::KingCong;
+use crate::{
+    error::Error,
+    id::{Actor, InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
+    keys::{Key, KeyStatus, Level, Limit},
+    routing::{Limits, Switch},
+    store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
+    vault::{InvalidSecret, Secret, SecretVersion},
+};
+
+/// Upstream keys. Their secrets go in and never come out.
+#[derive(Clone, Debug)]
+pub struct KeyDoors {
+    pub(super) kc: KingCong,
+    pub(super) actor: Result<Actor, InvalidId>,
+}
+
+/// A key to register.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    server: Result<ServerId, InvalidId>,
+    service: Result<ServiceId, InvalidId>,
+    secret: Result<Secret, InvalidSecret>,
+    label: String,
+    limits: Option<Limits>,
+    account: Option<(String, Limits)>,
+}
+
+impl NewKey {
+    /// Longest label or account name in bytes.
+    pub const NAME_BYTES_MAX: usize = 190;
+
+    /// A key that all users share.
+    #[must_use]
+    pub fn shared(server: impl AsRef<str>, service: impl AsRef<str>, secret: impl AsRef<str>) -> Self {
+        Self {
+            server: ServerId::new(server),
+            service: ServiceId::new(service),
+            secret: Secret::parse(secret.as_ref()),
+            label: String::new(),
+            limits: None,
+            account: None,
+        }
+    }
+
+    /// Called so by people.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// With these limits; the server's defaults when not said.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Of this upstream account, which has limits of its own that its keys share.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>, limits: Limits) -> Self {
+        self.account = Some((account.into(), limits));
+        self
+    }
+}
+
+impl KeyDoors {
+    /// Registers a key. Its secret is encrypted before it is written; nothing of it is in any answer or log.
+    ///
+    /// # Errors
+    /// A secret that cannot be one, a route that is not configured, the same secret on the same route, a label or
+    /// account name that is too long, a master key or store that fails.
+    pub async fn add(&self, new: NewKey) -> Result<Key, Error> {
+        let inner = self.inner();
+        inner.check_open()?;
+        let actor = self.actor.clone()?;
+        let route = Route::new(new.server?, new.service?);
+        let secret = new.secret?;
+        check_name("label", &new.label)?;
+        let snapshot = inner.refresh().await?;
+        let server = snapshot.configuration.system.servers.get(&route.server);
+        let server = server.ok_or_else(|| Error::UnknownRoute(route.clone()))?;
+        let tenant = TenantId::main();
+        let id = KeyId::from_uuid(inner.ids.uuid());
+        let limits = new.limits.unwrap_or(server.defaults);
+        let mut limit = Limit::new(Limit::id_of_key(id), Level::Key, limits.max_in_flight, limits.per_minute);
+        let account_limit = match &new.account {
+            None => None,
+            Some((account, limits)) => {
+                if account.is_empty() {
+                    return Err(Error::NotFound { what: "account", name: String::new() });
+                }
+                check_name("account", account)?;
+                let id = Limit::id_of_account(&route.server, account);
+                limit.account = Some(id);
+                Some(Limit::new(id, Level::Account, limits.max_in_flight, limits.per_minute))
+            }
+        };
+        let key = Key {
+            id,
+            tenant: tenant.clone(),
+            label: new.label,
+            mask: secret.mask(),
+            fingerprint: inner.fingerprint(&route.server, &secret).await?,
+            secret_version: SecretVersion::FIRST,
+            envelope: Some(inner.seal(&tenant, id, &secret).await?),
+            account: new.account.map(|(account, _)| account),
+            switch: Switch::On,
+            status: KeyStatus::Active,
+            balance: None,
+            checked_at: None,
+            last_used: None,
+            created_at: inner.store_now(),
+            route,
+        };
+        let audit = inner.audit(&actor, "keys.add", &(&key.id, &key.route, &key.mask));
+        let add = AddKey { key, limit, account_limit, audit };
+        self.changed(id, inner.execute(Command::AddKey(Box::new(add))).await?).await
+    }
+
+    /// Every key that was not removed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self) -> Result<Vec<Key>, Error> {
+        Ok(self.inner().store.keys().await?)
+    }
+
+    /// A key.
+    ///
+    /// # Errors
+    /// When there is none of that id, or the store fails.
+    pub async fn get(&self, id: KeyId) -> Result<Key, Error> {
+        let keys = self.inner().store.keys().await?;
+        keys.into_iter()
+            .find(|key| key.id == id)
+            .ok_or_else(|| Error::NotFound { what: "key", name: id.to_string() })
+    }
+
+    /// Sets a key's limits.
+    ///
+    /// # Errors
+    /// When there is none of that id, it was removed, or the store fails.
+    pub async fn set_limits(
+        &self,
+        id: KeyId,
+        max_in_flight: NonZeroU32,
+        per_minute: NonZeroU32,
+    ) -> Result<Key, Error> {
+        self.change(id, "keys.set_limits", KeyChange::SetLimit { max_in_flight, per_window: per_minute })
+            .await
+    }
+
+    /// Switches a key on. One that the library knows to be dead stays out of its pool until a check finds it alive.
+    ///
+    /// # Errors
+    /// When there is none of that id, it was removed, or the store fails.
+    pub async fn enable(&self, id: KeyId) -> Result<Key, Error> {
+        self.change(id, "keys.enable", KeyChange::Switch(Switch::On)).await
+    }
+
+    /// Switches a key off: it gets no new calls; those under way finish.
+    ///
+    /// # Errors
+    /// When there is none of that id, it was removed, or the store fails.
+    pub async fn disable(&self, id: KeyId) -> Result<Key, Error> {
+        self.change(id, "keys.disable", KeyChange::Switch(Switch::Off)).await
+    }
+
+    /// Removes a key for good: its secret is wiped, its history stays.
+    ///
+    /// # Errors
+    /// When there is none of that id, it was removed already, or the store fails.
+    pub async fn remove(&self, id: KeyId) -> Result<Key, Error> {
+        self.change(id, "keys.remove", KeyChange::Remove).await
+    }
+
+    /// Asks the upstream about a key, by a call that costs nothing.
+    ///
+    /// # Errors
+    /// When there is none of that id, no provider speaks its server's protocol, its secret does not open, or the
+    /// store fails. An upstream that cannot be asked leaves the key as it was.
+    pub async fn check(&self, id: KeyId) -> Result<Key, Error> {
+        self.inner().check_open()?;
+        self.inner().check_key(id).await
+    }
+
+    async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<Key, Error> {
+        let inner = self.inner();
+        inner.check_open()?;
+        let actor = self.actor.clone()?;
+        let audit = inner.audit(&actor, door, &(&id, &change));
+        let command = Command::ChangeKey(Box::new(ChangeKey { key: id, change, audit }));
+        self.changed(id, inner.execute(command).await?).await
+    }
+
+    async fn changed(&self, id: KeyId, outcome: Outcome) -> Result<Key, Error> {
+        match outcome {
+            Outcome::Key(Ok(key)) => {
+                self.inner().refresh().await?;
+                self.inner().wake_all();
+                Ok(key)
+            }
+            Outcome::Key(Err(NotChanged::NotFound)) => {
+                Err(Error::NotFound { what: "key", name: id.to_string() })
+            }
+            Outcome::Key(Err(NotChanged::Duplicate(key))) => {
+                let route = self.get(key).await?.route;
+                Err(Error::DuplicateKey { route, key })
+            }
+            Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),
+            Outcome::Key(Err(NotChanged::UnknownRoute(route))) => Err(Error::UnknownRoute(route)),
+            other => unreachable!("changing a key answers with the key, not {other:?}"),
+        }
+    }
+}
+
+fn check_name(setting: &'static str, name: &str) -> Result<(), Error> {
+    if name.len() <= NewKey::NAME_BYTES_MAX && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let value = name.chars().take(64).collect();
+    Err(Error::Setting { setting, value, bounds: "at most 190 bytes without controls" })
+}

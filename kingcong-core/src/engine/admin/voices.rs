@@ -1,0 +1,43 @@
+//! Voice doors.
+
+use super::KingCong;
+use crate::{
+    error::Error,
+    id::{Actor, InvalidId, Route, ServerId, ServiceId, TenantId, UserId},
+    provider::{Access, VoicePage},
+    store::VoiceRow,
+};
+
+/// Voices, the upstreams' and the cloned ones.
+#[derive(Clone, Debug)]
+pub struct VoiceDoors {
+    pub(super) kc: KingCong,
+    pub(super) actor: Result<Actor, InvalidId>,
+}
+
+impl VoiceDoors {
+    /// A page of the voices that a route offers, asked of its upstream with one of its usable keys. `page` is `None`
+    /// first, then the last answer's `next`.
+    ///
+    /// # Errors
+    /// An unknown server, no usable key, or an upstream that fails.
+    pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
+        let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
+        let inner = self.inner();
+        let (provider, base_url) = inner.provider(&route.server)?;
+        let snapshot = inner.snapshot();
+        let key = snapshot.keys.values().find(|key| key.route == route && key.is_usable());
+        let key =
+            key.ok_or_else(|| Error::NotFound { what: "usable key on route", name: route.to_string() })?;
+        let secret = inner.secret(key).await?;
+        Ok(provider.voices(&Access { route, base_url, secret }, page).await?)
+    }
+
+    /// The voices that a user cloned.
+    ///
+    /// # Errors
+    /// A user id that cannot be one, or a store that fails.
+    pub async fn cloned(&self, user: &str) -> Result<Vec<VoiceRow>, Error> {
+        Ok(self.inner().store.voices(&TenantId::main(), &UserId::new(user)?).await?)
+    }
+}

@@ -1,0 +1,264 @@
+//! Opening the library.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
+    lane::Lane, poll::Pollers, settings::Outputs, snapshot::Snapshot,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::Error,
+    id::{Actor, Entropy, SystemEntropy, TenantId},
+    money::{Decimal, Unit},
+    pricing::{Charge, Measure, Operation, Price, PriceLine, kingcong_packages},
+    provider::Provider,
+    routing::{Switch, System},
+    store::{Configuration, ConfigurationChange, MemoryStore, Store},
+    vault::{DataKeyUse, MasterKey, StaticMasterKey},
+};
+
+/// What is to be opened.
+///
+/// ```
+/// use kingcong_core::{engine::{KingCong, Preset}, vault::{KeyBytes, StaticMasterKey}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let master_key = StaticMasterKey::new(KeyBytes::new(&[7; 32]));
+/// let kc = KingCong::builder().preset(Preset::kingcong()?).master_key(master_key).start().await?;
+/// kc.wallets().purchase("user-1", "package-1", "order-991").await?;
+/// assert_eq!(kc.wallets().get("user-1").await?.balance.get(), 1_000_000);
+/// kc.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Builder {
+    store: Option<Arc<dyn Store>>,
+    providers: Vec<Arc<dyn Provider>>,
+    preset: Option<Preset>,
+    master_key: Option<Arc<dyn MasterKey>>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            store: None,
+            providers: Vec::new(),
+            preset: None,
+            master_key: None,
+            settings: Settings::default(),
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+}
+
+/// A configuration that is written into an empty store, and only into an empty one.
+#[derive(Clone, Debug)]
+pub struct Preset(Configuration);
+
+impl Preset {
+    /// The owner's set-up: AI33 and AI84 at 70/30 with ElevenLabs and MiniMax voices, the eight packages, and
+    /// prices to start from: 1 credit a character, 10,000 credits a cloned voice, on every route.
+    ///
+    /// # Errors
+    /// Never as it stands; it passes the checks that any configuration passes.
+    pub fn kingcong() -> Result<Self, Error> {
+        let mut configuration = Configuration {
+            version: 0,
+            system: System::kingcong(),
+            packages: kingcong_packages(),
+            ..Configuration::default()
+        };
+        let routes: Vec<_> = configuration.system.routes.keys().cloned().collect();
+        for route in routes {
+            for (operation, measure, credits) in [
+                (Operation::Speech, Measure::Character, 1),
+                (Operation::CloneVoice, Measure::Request, 10_000),
+            ] {
+                let line = PriceLine::from_decimal(
+                    measure,
+                    Decimal::from(credits),
+                    std::num::NonZeroU32::MIN,
+                    Unit::CREDIT,
+                )?;
+                configuration.prices.set(Price {
+                    name: format!("{route} {operation}"),
+                    route: route.clone(),
+                    model: None,
+                    operation,
+                    unit: Unit::CREDIT,
+                    charge: Charge::lines([line])?,
+                    switch: Switch::On,
+                    version: 1,
+                    since: crate::clock::Timestamp::EPOCH,
+                })?;
+            }
+        }
+        Ok(Self(configuration))
+    }
+
+    /// This configuration.
+    #[must_use]
+    pub const fn new(configuration: Configuration) -> Self {
+        Self(configuration)
+    }
+
+    /// The configuration, to be changed before it is written.
+    pub const fn configuration(&mut self) -> &mut Configuration {
+        &mut self.0
+    }
+}
+
+impl Builder {
+    /// On this store; in memory when not said.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// On this store, shared with others.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// With these providers; one of each protocol, a later one replaces an earlier.
+    #[must_use]
+    pub fn providers(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        self.providers.extend(providers);
+        self
+    }
+
+    /// With this provider.
+    #[must_use]
+    pub fn provider(self, provider: impl Provider) -> Self {
+        self.providers([Arc::new(provider) as Arc<dyn Provider>])
+    }
+
+    /// With this configuration, if the store is empty.
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(preset);
+        self
+    }
+
+    /// With this master key; from the environment variable `KINGCONG_MASTER_KEY` when not said.
+    #[must_use]
+    pub fn master_key(mut self, master_key: impl MasterKey) -> Self {
+        self.master_key = Some(Arc::new(master_key));
+        self
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// On this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With this randomness.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Opens the library on the tokio runtime that it is called on.
+    ///
+    /// # Errors
+    /// A setting outside of its bounds, a master key that cannot be had or is not the store's, a store that cannot
+    /// be used.
+    pub async fn start(self) -> Result<KingCong, Error> {
+        let Self { store, providers, preset, master_key, settings, clock, entropy } = self;
+        settings.check()?;
+        if let Outputs::Directory(path) = &settings.outputs {
+            make_directory(path)?;
+        }
+        let master_key = match master_key {
+            Some(master_key) => master_key,
+            None => Arc::new(StaticMasterKey::from_env(StaticMasterKey::VARIABLE)?),
+        };
+        let store = store.unwrap_or_else(|| Arc::new(MemoryStore::with_clock(Arc::clone(&clock))));
+        let ids = Arc::new(Ids::new(Arc::clone(&clock), Arc::clone(&entropy)));
+        let (lane_store, lane_clock) = (Arc::clone(&store), Arc::clone(&clock));
+        let lane = Lane::start(lane_store, lane_clock, Arc::clone(&ids), settings.rules, settings.dead_after)
+            .await?;
+        let inner = Arc::new(Inner {
+            time: ArcSwap::from_pointee((clock.now(), clock.elapsed())),
+            store,
+            clock,
+            entropy,
+            ids,
+            providers: providers.into_iter().map(|p| (p.protocol().clone(), p)).collect::<BTreeMap<_, _>>(),
+            lane,
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            keychain: Keychain::new(master_key),
+            dispatcher: Dispatcher::default(),
+            pollers: Pollers::default(),
+            events: Events::default(),
+            calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
+            settings,
+            told_health: Mutex::new(BTreeMap::new()),
+            closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            running: TaskTracker::new(),
+            loops: TaskTracker::new(),
+        });
+        inner.refresh().await?;
+        if let Some(Preset(configuration)) = preset {
+            inner.write_preset(configuration).await?;
+        }
+        // A master key that is not the store's is found out now, not at the first call.
+        inner.open_data_keys(&DataKeyUse::Fingerprints).await?;
+        inner.open_data_keys(&DataKeyUse::Tenant(TenantId::main())).await?;
+        inner.pulse_once().await?;
+        inner.loops.spawn(Arc::clone(&inner).run_pulse());
+        if inner.settings.role != Role::Client {
+            inner.loops.spawn(Arc::clone(&inner).run_monitor());
+        }
+        Ok(KingCong { inner })
+    }
+}
+
+fn make_directory(path: &std::path::Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|error| Error::Setting {
+        setting: "outputs",
+        value: format!("{} ({error})", path.display()),
+        bounds: "a directory that can be written",
+    })
+}
+
+impl Inner {
+    async fn write_preset(&self, configuration: Configuration) -> Result<(), Error> {
+        if self.snapshot().configuration.version > 0 {
+            return Ok(());
+        }
+        let change = ConfigurationChange::Preset(Box::new(configuration));
+        let actor = Actor::new("preset")?;
+        match self.configure_at(0, change, &actor, "config.preset").await {
+            // Another process was first: its configuration stands.
+            Ok(_) | Err(Error::Contended) => self.refresh().await.map(drop),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! One call: from a lease to its settlement, however the upstream, the store or the host behave.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Inner, Settings, events::JobEvent, poll::Polled, settings::Outputs};
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    id::VoiceId,
+    keys::PoolId,
+    provider::{
+        Access, Audio, Call, Failure, FailureKind, Output, Reached, Reply, Sent, Sink, UpstreamId, Work,
+    },
+    store::{
+        Accept, AttemptResult, Command, LateAnswer, Lease, NotMine, Outcome, Settle, Settled, StoredOutput,
+        Waited,
+    },
+    work::{Attempt, AttemptState, Ending, TaskState},
+};
+
+/// How long sending may take before its answer counts as lost: longer than any provider's own limit.
+const SEND_MAX: Duration = Duration::from_secs(300);
+/// The pause before settling is tried again when the store failed it.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
+
+impl Inner {
+    /// Sends what was leased and sees it through to its settlement.
+    pub(super) async fn run_lease(
+        self: Arc<Self>,
+        lease: Lease,
+        permit: OwnedSemaphorePermit,
+        claimed_at: Duration,
+    ) {
+        let call = match self.call(&lease).await {
+            Ok(call) => call,
+            Err(error) => {
+                let result = AttemptResult::Failed(not_callable(&error));
+                return self.settle(&lease, result, permit).await;
+            }
+        };
+        let provider = match self.provider(&lease.attempt.route.server) {
+            Ok((provider, _)) => provider,
+            Err(error) => {
+                let result = AttemptResult::Failed(not_callable(&error));
+                return self.settle(&lease, result, permit).await;
+            }
+        };
+        if self.clock.elapsed().saturating_sub(claimed_at) >= Settings::SEND_SLACK {
+            return self.settle(&lease, AttemptResult::NotSent, permit).await;
+        }
+        self.tell_started(&lease);
+        let sent = self.within(SEND_MAX, provider.send(&call)).await;
+        match sent {
+            Some(Ok(Sent::Done(reply))) => {
+                let result = self.done(&lease.work, reply);
+                self.settle(&lease, result, permit).await;
+            }
+            Some(Ok(Sent::Accepted(accepted))) => {
+                let upstream_id = accepted.upstream_id.clone();
+                let accept = Accept { attempt: lease.attempt.id, upstream_id, cost: accepted.cost };
+                match self.accept(accept).await {
+                    Ok(()) => self.poll(Polled::new(lease, call, accepted.upstream_id, permit)),
+                    Err(NotMine) => {
+                        self.record_late(&lease.attempt, Some(accepted.upstream_id), accepted.cost).await
+                    }
+                }
+            }
+            Some(Err(failure)) if failure.kind == FailureKind::Unknown => self.unknown(lease, permit).await,
+            None => self.unknown(lease, permit).await,
+            Some(Err(failure)) => self.settle(&lease, AttemptResult::Failed(failure), permit).await,
+        }
+    }
+
+    /// Sees an attempt of a dead worker through: polls for it, or waits until the upstream must have ended.
+    pub(super) async fn resume(self: Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit) {
+        match lease.attempt.upstream_id().cloned() {
+            Some(upstream_id) => match self.call(&lease).await {
+                Ok(call) => self.poll(Polled::new(lease, call, upstream_id, permit)),
+                Err(error) => {
+                    let result = AttemptResult::Failed(not_callable(&error));
+                    self.settle(&lease, result, permit).await;
+                }
+            },
+            None => self.wait_out(lease, permit).await,
+        }
+    }
+
+    /// What the provider is to be called with.
+    async fn call(&self, lease: &Lease) -> Result<Call, Error> {
+        let attempt = &lease.attempt;
+        let (_, base_url) = self.provider(&attempt.route.server)?;
+        let key = self.key(attempt.key).await?;
+        let secret = self.secret(&key).await?;
+        let work = match &*lease.work {
+            Work::Speech(speech) => {
+                let voice = lease.task.planned_route().voice.to_string();
+                Arc::new(Work::Speech(crate::provider::Speech { voice, ..speech.clone() }))
+            }
+            Work::CloneVoice(_) => Arc::clone(&lease.work),
+        };
+        let sink = match &self.settings.outputs {
+            Outputs::Store => Sink::Memory { max_bytes: Outputs::STORE_BYTES_MAX },
+            Outputs::Directory(path) => {
+                Sink::Directory { path: path.clone(), max_bytes: Outputs::FILE_BYTES_MAX }
+            }
+        };
+        let access = Access { route: attempt.route.clone(), base_url, secret };
+        Ok(Call { attempt: attempt.id, access, work, sink })
+    }
+
+    /// The upstream took it; the store is told before the first poll, so that a crash resumes polling.
+    async fn accept(&self, accept: Accept) -> Result<(), NotMine> {
+        loop {
+            match self.execute(Command::Accept(accept.clone())).await {
+                Ok(Outcome::Accept(accepted)) => return accepted,
+                Ok(other) => unreachable!("accepting answers whether it was accepted, not {other:?}"),
+                Err(Error::Closed) => return Err(NotMine),
+                Err(error) => {
+                    tracing::warn!(%error, "the upstream's id of an attempt could not be written: trying again");
+                    self.clock.sleep(SETTLE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A result as it is to be stored.
+    pub(super) fn done(&self, work: &Work, reply: Reply) -> AttemptResult {
+        let Reply { output, cost, measured } = reply;
+        let output = match output {
+            Output::Audio(Audio { body, content_type, srt }) => {
+                StoredOutput::Audio { body, content_type, srt }
+            }
+            Output::Voice(voice) => StoredOutput::Voice {
+                id: VoiceId::from_uuid(self.ids.uuid()),
+                upstream_voice: voice.voice,
+                name: match work {
+                    Work::CloneVoice(clone) => clone.name.clone(),
+                    Work::Speech(_) => String::new(),
+                },
+            },
+        };
+        AttemptResult::Done { output, cost, measured }
+    }
+
+    /// The answer is lost: the slots stay taken until the upstream must have ended.
+    async fn unknown(self: Arc<Self>, mut lease: Lease, permit: OwnedSemaphorePermit) {
+        let result = AttemptResult::Unknown { waited: Waited::NotYet, policy: self.settings.unknown };
+        let until = lease.attempt.leased_at.plus(self.settings.rules.call_max);
+        lease.attempt.state = AttemptState::Unknown { until };
+        if self.settle_once(&lease, &result).await.is_some() {
+            self.wait_out(lease, permit).await;
+        }
+    }
+
+    /// Waits until the upstream must have ended, then settles a lost answer. Not waited for when closing.
+    async fn wait_out(self: Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit) {
+        let until = match lease.attempt.state {
+            AttemptState::Unknown { until } => until,
+            _ => lease.attempt.leased_at.plus(self.settings.rules.call_max),
+        };
+        let inner = Arc::clone(&self);
+        self.loops.spawn(async move {
+            tokio::select! {
+                () = inner.closing.cancelled() => return,
+                () = inner.wait_until(until) => {}
+            }
+            let result = AttemptResult::Unknown { waited: Waited::Enough, policy: inner.settings.unknown };
+            inner.settle(&lease, result, permit).await;
+        });
+    }
+
+    /// Waits until the store's time is as late as that.
+    pub(super) async fn wait_until(&self, until: Timestamp) {
+        while self.store_now() < until {
+            self.clock.sleep(until.since(self.store_now()).max(Duration::from_millis(1))).await;
+        }
+    }
+
+    /// Settles an attempt, and does what follows from it.
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        lease: &Lease,
+        result: AttemptResult,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let settled = self.settle_once(lease, &result).await;
+        drop(permit);
+        let Some(settled) = settled else { return };
+        self.tell_settled(&settled, &result);
+        self.wake_served(PoolId::shared(&lease.attempt.route));
+        if let Some(key) = lease.task.only_key {
+            self.wake_served(PoolId::of_key(key));
+        }
+        if let Some(pool) = settled.requeued {
+            self.wake(pool, settled.task.planned_route().route());
+        }
+        if let Some(key) = settled.check_key {
+            let inner = Arc::clone(self);
+            self.loops.spawn(async move {
+                tokio::select! {
+                    () = inner.closing.cancelled() => {}
+                    checked = inner.check_key(key) => if let Err(error) = checked {
+                        tracing::warn!(%key, %error, "check of a doubtful key failed; the monitor tries again");
+                    },
+                }
+            });
+        }
+    }
+
+    /// Settles until the store has it; `None` when somebody else took the attempt over, or the library closed.
+    async fn settle_once(&self, lease: &Lease, result: &AttemptResult) -> Option<Settled> {
+        let attempt = &lease.attempt;
+        loop {
+            let settle = Settle {
+                attempt: attempt.id,
+                task: attempt.task,
+                job: attempt.job,
+                key: attempt.key,
+                account_limit: attempt.account_limit,
+                egress_limit: attempt.egress_limit,
+                result: result.clone(),
+            };
+            match self.execute(Command::Settle(Box::new(settle))).await {
+                Ok(Outcome::Settle(Ok(settled))) => return Some(settled),
+                Ok(Outcome::Settle(Err(NotMine))) => {
+                    let cost = match result {
+                        AttemptResult::Done { cost, .. } => *cost,
+                        _ => None,
+                    };
+                    self.record_late(attempt, None, cost).await;
+                    return None;
+                }
+                Ok(other) => unreachable!("settling answers with what was settled, not {other:?}"),
+                Err(Error::Closed) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, attempt = %attempt.id, "settling failed: trying again");
+                    self.clock.sleep(SETTLE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// This worker was taken for dead: what it learnt is recorded, and changes neither money nor task.
+    async fn record_late(
+        &self,
+        attempt: &Attempt,
+        upstream_id: Option<UpstreamId>,
+        cost: Option<crate::provider::UpstreamCredits>,
+    ) {
+        tracing::warn!(attempt = %attempt.id, "answer came after the attempt was taken over");
+        let upstream_id = upstream_id.or_else(|| attempt.upstream_id().cloned());
+        let late = LateAnswer { attempt: attempt.id, upstream_id, cost };
+        if let Err(error) = self.execute(Command::RecordLate(late)).await {
+            tracing::warn!(%error, "a late answer could not be recorded");
+        }
+    }
+
+    fn tell_started(&self, lease: &Lease) {
+        let key =
+            self.snapshot().keys.get(&lease.attempt.key).map(|key| key.mask.clone()).unwrap_or_default();
+        let (route, attempt) = (lease.attempt.route.clone(), lease.task.attempts);
+        let event = JobEvent::TaskStarted { place: lease.task.place, route, key, attempt };
+        self.events.tell(lease.task.job, event);
+    }
+
+    fn tell_settled(&self, settled: &Settled, result: &AttemptResult) {
+        let place = settled.task.place;
+        let event = match &settled.task.state {
+            TaskState::Done => JobEvent::TaskDone { place, charged: settled.charged },
+            TaskState::Failed { error } => JobEvent::TaskFailed { place, error: error.clone() },
+            TaskState::Cancelled => JobEvent::TaskCancelled { place },
+            TaskState::Ready { .. } | TaskState::Delayed { .. } | TaskState::Running { .. } => {
+                let reason = match result {
+                    AttemptResult::Failed(failure) => failure.to_string(),
+                    AttemptResult::NotSent => "it could not be sent in time".into(),
+                    AttemptResult::Unknown { .. } => "its answer was lost".into(),
+                    AttemptResult::Done { .. } => format!("{:?}", Ending::Done),
+                };
+                JobEvent::TaskWaits { place, reason }
+            }
+        };
+        self.events.tell(settled.job.id, event);
+        if settled.job.state.is_final() {
+            self.tell_ended(&settled.job);
+        }
+    }
+}
+
+/// A lease that cannot be called: its key is gone, its secret does not open, or nobody speaks its protocol.
+fn not_callable(error: &Error) -> Failure {
+    let kind = match error {
+        Error::NotFound { .. } | Error::KeyRemoved(_) | Error::Vault(_) => FailureKind::KeyDead,
+        _ => FailureKind::Unsupported,
+    };
+    Failure::new(kind, Reached::No, error.to_string())
+}

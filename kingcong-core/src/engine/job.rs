@@ -1,0 +1,342 @@
+//! A submitted job as its host sees it: watch it, wait for it, read its results, cancel it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    Inner, KingCong,
+    events::{JobEvent, JobEvents},
+};
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    id::{JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId},
+    ledger::Wallet,
+    money::Amount,
+    provider::Body,
+    store::{
+        AttemptFilter, Command, JobFilter, JobWithTasks, Outcome, PAGE_MAX, Stop, StopWhy, Stopped,
+        StoredOutput,
+    },
+    work::{
+        AttemptState, AudioPiece, Ending, Job, JobState, Task, TaskState, duration_ms, join_audio, join_srt,
+    },
+};
+
+/// A submitted job.
+#[derive(Clone, Debug)]
+pub struct JobHandle {
+    kc: KingCong,
+    id: JobId,
+}
+
+/// What is known of a job.
+#[derive(Clone, Debug)]
+pub struct JobReport {
+    /// The job.
+    pub job: Job,
+    /// Its tasks, in order.
+    pub tasks: Vec<TaskReport>,
+    /// What was released when it ended; zero before.
+    pub released: Amount,
+    /// What is available in the wallet that pays, now.
+    pub available: Amount,
+    /// The balance of that wallet, now.
+    pub balance: Amount,
+}
+
+/// What is known of a task.
+#[derive(Clone, Debug)]
+pub struct TaskReport {
+    /// The task.
+    pub task: Task,
+    /// The route that it is planned on, or was done on.
+    pub route: Route,
+    /// The key of its last attempt that left, masked.
+    pub key: Option<String>,
+    /// How many attempts left for an upstream.
+    pub attempts: u32,
+}
+
+/// What a job gave.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum JobResult {
+    /// Speech, joined in order.
+    Speech {
+        /// The audio.
+        audio: Bytes,
+        /// Its media type.
+        content_type: String,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// Subtitles as SubRip, where they were asked for and given.
+        srt: Option<String>,
+    },
+    /// A cloned voice, to be named in [`crate::work::Request::cloned_voice`].
+    Voice {
+        /// Its id.
+        voice: VoiceId,
+    },
+}
+
+impl KingCong {
+    /// The job of that id, whether it exists or not.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> JobHandle {
+        JobHandle { kc: self.clone(), id }
+    }
+
+    /// Jobs, newest first; at most 1,000 at once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, Error> {
+        Ok(self.inner.store.jobs(filter).await?)
+    }
+}
+
+impl JobHandle {
+    pub(super) const fn new(kc: KingCong, id: JobId) -> Self {
+        Self { kc, id }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// What is known of it now.
+    ///
+    /// # Errors
+    /// When there is no such job, or the store fails.
+    pub async fn status(&self) -> Result<JobReport, Error> {
+        self.kc.inner.report(self.id).await
+    }
+
+    /// Its events from now on, in this process.
+    ///
+    /// # Errors
+    /// When there is no such job, or the store fails.
+    pub async fn events(&self) -> Result<JobEvents, Error> {
+        let events = self.kc.inner.events.watch(self.id);
+        let job = self.kc.inner.job_row(self.id).await?.job;
+        if job.state.is_final() {
+            let ended = JobEvent::Ended { state: job.state, charged: job.total.charged() };
+            self.kc.inner.events.tell(self.id, ended);
+        }
+        Ok(JobEvents { events })
+    }
+
+    /// Waits until it has ended, whichever process works on it.
+    ///
+    /// # Errors
+    /// When there is no such job, the store fails, or the library is closed meanwhile.
+    ///
+    /// # Cancellation safety
+    /// Dropping the future stops the waiting, not the job.
+    pub async fn wait(&self) -> Result<JobReport, Error> {
+        let inner = &self.kc.inner;
+        let mut events = self.events().await?;
+        loop {
+            tokio::select! {
+                event = events.next() => {
+                    if matches!(event, Some(JobEvent::Ended { .. }) | None) {
+                        return self.status().await;
+                    }
+                }
+                () = inner.closed.cancelled() => return Err(Error::Closed),
+            }
+        }
+    }
+
+    /// Ends it as far as its tasks have not been sent; those that were run to their end and are charged. What is not
+    /// needed any more is released when the last has ended.
+    ///
+    /// # Errors
+    /// When there is no such job, or the store fails.
+    pub async fn cancel(&self) -> Result<JobReport, Error> {
+        self.kc.inner.stop(self.id, StopWhy::Cancelled).await?;
+        self.status().await
+    }
+
+    /// What it gave: its tasks' results, joined in order.
+    ///
+    /// # Errors
+    /// When it has not completed, or its results cannot be read or joined.
+    pub async fn result(&self) -> Result<JobResult, Error> {
+        let row = self.kc.inner.job_row(self.id).await?;
+        if row.job.state != JobState::Completed {
+            let reason = format!("it is {}; only a completed job has a whole result", row.job.state.as_str());
+            return Err(Error::Output { job: self.id, reason });
+        }
+        self.kc.inner.join(&row).await
+    }
+
+    /// The result of one task, by its place from 0; `None` while it has none.
+    ///
+    /// # Errors
+    /// When there is no such job or task, or the store fails.
+    pub async fn task_output(&self, place: u32) -> Result<Option<StoredOutput>, Error> {
+        let row = self.kc.inner.job_row(self.id).await?;
+        let task = row.tasks.get(place as usize);
+        let task =
+            task.ok_or_else(|| Error::NotFound { what: "task", name: format!("{}/{place}", self.id) })?;
+        Ok(self.kc.inner.store.output(task.id).await?.map(|row| row.output))
+    }
+}
+
+impl Inner {
+    async fn job_row(&self, id: JobId) -> Result<JobWithTasks, Error> {
+        let row = self.store.job(id).await?;
+        row.ok_or_else(|| Error::NotFound { what: "job", name: id.to_string() })
+    }
+
+    /// Stops a job and tells those who watch it.
+    pub(super) async fn stop(&self, job: JobId, why: StopWhy) -> Result<Stopped, Error> {
+        match self.execute(Command::Stop(Stop { job, why })).await? {
+            Outcome::Stop(Some(stopped)) => {
+                if stopped.job.state.is_final() {
+                    self.tell_ended(&stopped.job);
+                }
+                Ok(stopped)
+            }
+            Outcome::Stop(None) => Err(Error::NotFound { what: "job", name: job.to_string() }),
+            other => unreachable!("stopping answers with what was stopped, not {other:?}"),
+        }
+    }
+
+    pub(super) fn tell_ended(&self, job: &Job) {
+        self.events.tell(job.id, JobEvent::Ended { state: job.state, charged: job.total.charged() });
+    }
+
+    async fn report(&self, id: JobId) -> Result<JobReport, Error> {
+        let JobWithTasks { job, hold, tasks } = self.job_row(id).await?;
+        let sent = self.sent_attempts(id).await?;
+        let snapshot = self.snapshot();
+        let tasks = tasks
+            .into_iter()
+            .map(|task| {
+                let of_task = sent.iter().filter(|(sent, ..)| *sent == task.id);
+                let last = of_task.clone().max_by_key(|(_, _, at)| *at);
+                let key = last.and_then(|(_, key, _)| snapshot.keys.get(key)).map(|key| key.mask.clone());
+                let attempts = u32::try_from(of_task.count()).unwrap_or(u32::MAX);
+                TaskReport { route: task.planned_route().route().clone(), key, attempts, task }
+            })
+            .collect();
+        let released = match hold.state {
+            crate::ledger::HoldState::Open => Amount::ZERO,
+            crate::ledger::HoldState::Closed { released, .. } => released,
+        };
+        let wallet = self.paying_wallet(&job).await?;
+        let available = wallet.as_ref().map_or(Amount::ZERO, Wallet::available);
+        let balance = wallet.map_or(Amount::ZERO, |wallet| wallet.balance);
+        Ok(JobReport { job, tasks, released, available, balance })
+    }
+
+    /// The wallet that pays for a job: its user's or its tenant's, in one of the units.
+    async fn paying_wallet(&self, job: &Job) -> Result<Option<Wallet>, Error> {
+        use crate::{
+            ledger::{Owner, WalletKey},
+            money::Unit,
+        };
+        for owner in [Owner::User(job.user.clone()), Owner::Tenant] {
+            for unit in Unit::ALL {
+                let key = WalletKey { tenant: job.tenant.clone(), owner: owner.clone(), unit };
+                if key.id() == job.wallet {
+                    return Ok(self.store.wallet(&key).await?);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The attempts of a job that left for an upstream.
+    async fn sent_attempts(&self, job: JobId) -> Result<Vec<(TaskId, KeyId, Timestamp)>, Error> {
+        let mut filter = AttemptFilter { job: Some(job), limit: PAGE_MAX, ..AttemptFilter::default() };
+        let mut sent = Vec::new();
+        loop {
+            let page = self.store.attempts(&filter).await?;
+            filter.before = page.last().map(|attempt| attempt.id);
+            let whole = page.len() < PAGE_MAX as usize;
+            let left =
+                page.into_iter().filter(|attempt| attempt.state != AttemptState::Ended(Ending::NotSent));
+            sent.extend(left.map(|attempt| (attempt.task, attempt.key, attempt.leased_at)));
+            if whole {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// A completed job's results, joined in order.
+    async fn join(&self, row: &JobWithTasks) -> Result<JobResult, Error> {
+        let job = row.job.id;
+        let fail = |reason: String| Error::Output { job, reason };
+        let mut pieces = Vec::with_capacity(row.tasks.len());
+        for task in &row.tasks {
+            let output = self.store.output(task.id).await?;
+            match output.map(|row| row.output) {
+                Some(StoredOutput::Voice { id, .. }) => return Ok(JobResult::Voice { voice: id }),
+                Some(StoredOutput::Audio { body, content_type, srt }) => {
+                    let bytes = read_body(body).await.map_err(|error| fail(error.to_string()))?;
+                    pieces.push((content_type, bytes, srt));
+                }
+                None => return Err(fail(format!("task {} has none", task.place))),
+            }
+        }
+        let join = || -> Result<JobResult, String> {
+            let mut audio = Vec::with_capacity(pieces.len());
+            let mut subtitles = Vec::with_capacity(pieces.len());
+            for (content_type, bytes, srt) in &pieces {
+                let length = duration_ms(content_type, bytes).map_err(|error| error.to_string())?;
+                subtitles.push((srt.as_deref(), length));
+                audio.push(AudioPiece { content_type, bytes });
+            }
+            let joined = join_audio(&audio).map_err(|error| error.to_string())?;
+            Ok(JobResult::Speech {
+                audio: joined.bytes,
+                content_type: joined.content_type.to_owned(),
+                duration_ms: joined.duration_ms,
+                srt: join_srt(&subtitles),
+            })
+        };
+        join().map_err(fail)
+    }
+}
+
+async fn read_body(body: Body) -> std::io::Result<Bytes> {
+    match body {
+        Body::Memory(bytes) => Ok(bytes),
+        Body::File { path, .. } => read_file(path).await,
+    }
+}
+
+/// Reads a whole file on a thread that may block.
+async fn read_file(path: PathBuf) -> std::io::Result<Bytes> {
+    let path = Arc::new(path);
+    let read = tokio::task::spawn_blocking(move || std::fs::read(&*path));
+    read.await.map_err(std::io::Error::other)?.map(Bytes::from)
+}
+
+impl TaskReport {
+    /// The task's state in the four words of the source: pending, processing, completed, failed.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self.task.state {
+            TaskState::Ready { .. } | TaskState::Delayed { .. } => "pending",
+            TaskState::Running { .. } => "processing",
+            TaskState::Done => "completed",
+            TaskState::Failed { .. } | TaskState::Cancelled => "failed",
+        }
+    }
+}
+
+impl JobFilter {
+    /// The newest jobs of a user.
+    #[must_use]
+    pub fn of_user(tenant: TenantId, user: UserId, limit: u32) -> Self {
+        Self { user: Some((tenant, user)), limit, ..Self::default() }
+    }
+}

@@ -1,0 +1,104 @@
+//! The keychain: opens upstream secrets, and seals new ones.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::Inner;
+use crate::{
+    error::Error,
+    id::{DataKeyId, KeyId, ServerId, TenantId},
+    keys::Key,
+    store::Command,
+    vault::{
+        Binding, DataKeyContext, DataKeyUse, DataKeyVersion, Envelope, Fingerprint, FingerprintScope,
+        Keyring, MasterKey, NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion,
+    },
+};
+
+/// Open data keys, and the secrets that were opened with them.
+#[derive(Debug)]
+pub(super) struct Keychain {
+    master: Arc<dyn MasterKey>,
+    keyring: Mutex<Keyring>,
+    opened: Mutex<BTreeMap<(KeyId, SecretVersion), Arc<Secret>>>,
+}
+
+impl Keychain {
+    pub(super) fn new(master: Arc<dyn MasterKey>) -> Self {
+        Self { master, keyring: Mutex::new(Keyring::default()), opened: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Wipes the secrets of keys that are gone.
+    pub(super) fn forget_all_but(&self, keys: &BTreeMap<KeyId, Arc<Key>>) {
+        self.opened
+            .lock()
+            .retain(|(id, version), _| keys.get(id).is_some_and(|key| key.secret_version == *version));
+    }
+}
+
+fn binding(tenant: &TenantId, key: KeyId, version: SecretVersion) -> Binding {
+    Binding { tenant: tenant.clone(), key, version, purpose: Purpose::UpstreamKey }
+}
+
+impl Inner {
+    /// The key's secret, in plain.
+    pub(super) async fn secret(&self, key: &Key) -> Result<Arc<Secret>, Error> {
+        let place = (key.id, key.secret_version);
+        if let Some(secret) = self.keychain.opened.lock().get(&place) {
+            return Ok(Arc::clone(secret));
+        }
+        let envelope = key.envelope.as_ref().ok_or(Error::KeyRemoved(key.id))?;
+        self.open_data_keys(&DataKeyUse::Tenant(key.tenant.clone())).await?;
+        let opened =
+            self.keychain.keyring.lock().open(envelope, &binding(&key.tenant, key.id, key.secret_version))?;
+        let opened = Arc::new(opened);
+        self.keychain.opened.lock().insert(place, Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Encrypts a new key's secret.
+    pub(super) async fn seal(
+        &self,
+        tenant: &TenantId,
+        key: KeyId,
+        secret: &Secret,
+    ) -> Result<Envelope, Error> {
+        self.open_data_keys(&DataKeyUse::Tenant(tenant.clone())).await?;
+        let mut nonce = [0; NONCE_BYTES];
+        self.entropy.fill(&mut nonce);
+        let keyring = self.keychain.keyring.lock();
+        Ok(keyring.seal(secret, &binding(tenant, key, SecretVersion::FIRST), nonce)?)
+    }
+
+    /// What is the same for the same secret on the same server, whoever registers it: an upstream counts them as one.
+    pub(super) async fn fingerprint(&self, server: &ServerId, secret: &Secret) -> Result<Fingerprint, Error> {
+        self.open_data_keys(&DataKeyUse::Fingerprints).await?;
+        Ok(self.keychain.keyring.lock().fingerprint(server, FingerprintScope::Everyone, secret)?)
+    }
+
+    /// Opens the data keys of a use; makes the first.
+    pub(super) async fn open_data_keys(&self, used_for: &DataKeyUse) -> Result<(), Error> {
+        if self.keychain.keyring.lock().newest(used_for).is_some() {
+            return Ok(());
+        }
+        let mut stored = self.store.data_keys(used_for).await?;
+        if stored.is_empty() {
+            let context = DataKeyContext {
+                id: DataKeyId::from_uuid(self.ids.uuid()),
+                used_for: used_for.clone(),
+                version: DataKeyVersion::FIRST,
+            };
+            let made = OpenDataKey::generate(context, &*self.entropy);
+            let wrapped = made.wrap(&*self.keychain.master, self.clock.now()).await?;
+            self.execute(Command::AddDataKey(wrapped)).await?;
+            // Another process may have been first: what counts is what the store has.
+            stored = self.store.data_keys(used_for).await?;
+        }
+        for data_key in &stored {
+            let open = data_key.open(&*self.keychain.master).await?;
+            self.keychain.keyring.lock().insert(open);
+        }
+        Ok(())
+    }
+}

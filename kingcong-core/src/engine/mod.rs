@@ -1,0 +1,171 @@
+//! The engine: the library as a host uses it.
+//!
+//! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane, one
+//! claiming loop per pool, one task per call under way, one poller per key, and the pulse, which looks at what other
+//! processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about what is
+//! charged.
+
+mod admin;
+mod builder;
+mod call;
+mod dispatch;
+mod events;
+mod ids;
+mod job;
+mod keychain;
+mod lane;
+mod monitor;
+mod poll;
+mod pulse;
+mod settings;
+mod snapshot;
+mod submit;
+mod verify;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use admin::{
+    ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase, ReportDoors, SplitShare, VoiceDoors,
+    WalletDoors,
+};
+pub use builder::{Builder, Preset};
+pub use events::{JobEvent, JobEvents};
+pub use job::{JobHandle, JobReport, JobResult, TaskReport};
+pub use monitor::{RouteStatus, ServedHere, Status};
+pub use settings::{Outputs, Role, Settings};
+pub use submit::Estimate;
+pub use verify::Verification;
+
+use crate::{
+    clock::{Clock, Timestamp},
+    error::Error,
+    id::{Entropy, ProtocolId, Route, ServerId},
+    provider::{Health, Provider},
+    store::{Command, Outcome, Store},
+};
+
+use self::{
+    dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain, lane::Lane, poll::Pollers,
+    snapshot::Snapshot,
+};
+
+/// The library, opened on a store.
+///
+/// Cheap to clone; all clones are one. Dropping the last one does not stop what it owes: call [`KingCong::close`].
+#[derive(Clone, Debug)]
+pub struct KingCong {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    ids: Arc<Ids>,
+    settings: Settings,
+    providers: BTreeMap<ProtocolId, Arc<dyn Provider>>,
+    lane: Lane,
+    snapshot: ArcSwap<Snapshot>,
+    keychain: Keychain,
+    dispatcher: Dispatcher,
+    pollers: Pollers,
+    events: Events,
+    /// Room for calls in flight in this process.
+    calls: Arc<Semaphore>,
+    /// The store's time at a local instant, from the last batch.
+    time: ArcSwap<(Timestamp, Duration)>,
+    /// What servers say of their services, from the last check.
+    told_health: Mutex<BTreeMap<Route, Health>>,
+    /// No more claims, no more submits.
+    closing: CancellationToken,
+    /// Nothing goes on any more, not even what is under way.
+    closed: CancellationToken,
+    /// Calls under way.
+    running: TaskTracker,
+    /// Loops that end when the library closes.
+    loops: TaskTracker,
+}
+
+impl KingCong {
+    /// Starts describing a library to open.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Stops claiming and submitting, waits for what is under way, at most [`Settings::drain`], and ends. What is
+    /// still under way then is taken over by another process, or by this one when it opens again.
+    pub async fn close(&self) {
+        let inner = &self.inner;
+        inner.closing.cancel();
+        inner.running.close();
+        inner.loops.close();
+        tokio::select! {
+            () = inner.running.wait() => {}
+            () = inner.clock.sleep(inner.settings.drain) => {
+                tracing::warn!(calls = inner.running.len(), "closing with calls under way: they will be taken over");
+            }
+        }
+        inner.closed.cancel();
+        inner.loops.wait().await;
+        inner.store.close().await;
+    }
+
+    /// What every process looks at a few times a second, once, now; for hosts and tests that do not want to wait.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn pulse(&self) -> Result<(), Error> {
+        self.inner.pulse_once().await
+    }
+}
+
+impl Inner {
+    /// Executes a command through the lane.
+    async fn execute(&self, command: Command) -> Result<Outcome, Error> {
+        let (at, outcome) = self.lane.execute(command).await?;
+        self.time.store(Arc::new((at, self.clock.elapsed())));
+        Ok(outcome)
+    }
+
+    /// The store's time now, as far as this process knows.
+    fn store_now(&self) -> Timestamp {
+        let (at, then) = **self.time.load();
+        at.plus(self.clock.elapsed().saturating_sub(then))
+    }
+
+    /// Waits for the future, at most so long.
+    async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = future => Some(result),
+            () = self.clock.sleep(limit) => None,
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The provider that speaks the server's protocol, with the server's base URL.
+    fn provider(&self, server: &ServerId) -> Result<(Arc<dyn Provider>, Arc<str>), Error> {
+        let snapshot = self.snapshot();
+        let known = snapshot.configuration.system.servers.get(server);
+        let known = known.ok_or_else(|| Error::NotFound { what: "server", name: server.to_string() })?;
+        let provider = self.providers.get(&known.protocol).ok_or_else(|| Error::NoProvider {
+            server: server.to_string(),
+            protocol: known.protocol.to_string(),
+        })?;
+        Ok((Arc::clone(provider), known.base_url.as_str().into()))
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closing.is_cancelled() { Err(Error::Closed) } else { Ok(()) }
+    }
+}

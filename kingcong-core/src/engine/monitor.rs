@@ -1,0 +1,199 @@
+//! The monitor: every key is checked by a call that costs nothing, and every server asked for its health; in the
+//! background by one process of a store, or on demand.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+use super::{Inner, KingCong};
+use crate::{
+    error::Error,
+    id::{KeyId, Route},
+    keys::{Key, Passage, Verdict},
+    provider::{Access, FailureKind, Health},
+    routing::{Explanation, Switch},
+    store::{Command, Duty, Outcome, TakeDuty},
+};
+
+/// Checks at the same time.
+const CHECKS_AT_ONCE: usize = 8;
+/// The duty's name among those that one process does for all.
+const DUTY: &str = "monitor";
+
+/// What a status bar shows.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The classification of the whole and, per service, where it is served or what the user is told.
+    pub explanation: Explanation,
+    /// Every route.
+    pub routes: Vec<RouteStatus>,
+}
+
+/// A route, as a status bar shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteStatus {
+    /// The route.
+    pub route: Route,
+    /// The administrator's switch.
+    pub switch: Switch,
+    /// Usable keys.
+    pub keys: u32,
+    /// Tasks that wait for it.
+    pub waiting: i64,
+    /// What its last calls say of it.
+    pub passage: Passage,
+    /// What its server said of it at the last check.
+    pub told: Option<Health>,
+    /// Whether this process has a provider for it.
+    pub served_here: ServedHere,
+}
+
+/// Whether this process can call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedHere {
+    /// A provider speaks its server's protocol.
+    Yes,
+    /// None does: if no other process has one, its tasks wait for ever.
+    NoProvider,
+}
+
+impl KingCong {
+    /// What a status bar shows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let inner = &self.inner;
+        let snapshot = inner.refresh().await?;
+        let pulse = inner.store.pulse().await?;
+        let system = &snapshot.configuration.system;
+        let told = inner.told_health.lock().clone();
+        let routes = system
+            .routes
+            .iter()
+            .map(|(route, switch)| {
+                let pools = || pulse.pools.iter().filter(|pulse| pulse.pool.route == *route);
+                let keys =
+                    snapshot.keys.values().filter(|key| key.route == *route && key.is_usable()).count();
+                let shared = pools().find(|pulse| pulse.pool.key.is_none());
+                RouteStatus {
+                    route: route.clone(),
+                    switch: *switch,
+                    keys: u32::try_from(keys).unwrap_or(u32::MAX),
+                    waiting: pools().map(|pulse| pulse.pool.waiting).sum(),
+                    passage: shared.map_or(Passage::Open, |shared| shared.pool.health.passage(pulse.now)),
+                    told: told.get(route).copied(),
+                    served_here: match inner.provider(&route.server) {
+                        Ok(_) => ServedHere::Yes,
+                        Err(_) => ServedHere::NoProvider,
+                    },
+                }
+            })
+            .collect();
+        Ok(Status { explanation: system.explain(), routes })
+    }
+
+    /// Checks every key and every server now; for hosts that drive it by their own schedule.
+    ///
+    /// # Errors
+    /// When the store fails; an upstream that fails a check is no error.
+    pub async fn monitor(&self) -> Result<(), Error> {
+        self.inner.monitor_once().await
+    }
+}
+
+impl Inner {
+    /// Checks at every interval, if no other process of the store has just done so, until the library closes.
+    pub(super) async fn run_monitor(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                () = self.clock.sleep(self.settings.monitor_interval) => {}
+            }
+            let duty = TakeDuty { name: DUTY, every: self.settings.monitor_interval };
+            let checked = match self.execute(Command::TakeDuty(duty)).await {
+                Ok(Outcome::TakeDuty(Duty::Mine)) => {
+                    tokio::select! {
+                        () = self.closing.cancelled() => return,
+                        checked = self.monitor_once() => checked,
+                    }
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match checked {
+                Err(Error::Closed) => return,
+                Err(error) => tracing::warn!(%error, "monitor failed"),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    async fn monitor_once(self: &Arc<Self>) -> Result<(), Error> {
+        let snapshot = self.refresh().await?;
+        let mut asked = std::collections::BTreeSet::new();
+        let servers: Vec<Arc<Key>> =
+            snapshot.keys.values().filter(|key| asked.insert(key.route.server.clone())).cloned().collect();
+        stream::iter(servers).for_each_concurrent(CHECKS_AT_ONCE, |key| self.ask_health(key)).await;
+        let checks: Vec<_> = stream::iter(snapshot.keys.keys().copied())
+            .map(|key| self.check_key(key))
+            .buffer_unordered(CHECKS_AT_ONCE)
+            .collect()
+            .await;
+        for checked in checks {
+            match checked {
+                Ok(_) | Err(Error::NotFound { .. } | Error::NoProvider { .. } | Error::KeyRemoved(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_health(&self, key: Arc<Key>) {
+        let health = async {
+            let (provider, base_url) = self.provider(&key.route.server)?;
+            let secret = self.secret(&key).await?;
+            let access = Access { route: key.route.clone(), base_url, secret };
+            Ok::<_, Error>(provider.health(&access).await?)
+        };
+        match health.await {
+            Ok(services) => {
+                let mut told = self.told_health.lock();
+                for (service, health) in services {
+                    told.insert(Route::new(key.route.server.clone(), service), health);
+                }
+            }
+            Err(error) => {
+                tracing::info!(server = %key.route.server, %error, "no word of the server's health")
+            }
+        }
+    }
+
+    /// Asks the upstream about a key by a call that costs nothing, and writes down what it says.
+    pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<Key, Error> {
+        let key = self.key(id).await?;
+        let (provider, base_url) = self.provider(&key.route.server)?;
+        let secret = self.secret(&key).await?;
+        let access = Access { route: key.route.clone(), base_url, secret };
+        let verdict = match provider.balance(&access).await {
+            Ok(balance) => Verdict::Alive(balance),
+            Err(failure) if failure.kind == FailureKind::KeyDead => Verdict::Dead { reason: failure.message },
+            Err(failure) => {
+                tracing::info!(key = %key.mask, %failure, "check of a key says nothing");
+                Verdict::Unclear
+            }
+        };
+        let checked = match self.execute(Command::CheckKey { key: id, verdict }).await? {
+            Outcome::Key(Ok(checked)) => checked,
+            Outcome::Key(Err(_)) => return Err(Error::NotFound { what: "key", name: id.to_string() }),
+            other => unreachable!("checking a key answers with the key, not {other:?}"),
+        };
+        if checked.is_usable() != key.is_usable() || checked.status != key.status {
+            tracing::info!(key = %checked.mask, status = ?checked.status, "key changed");
+            self.refresh().await?;
+            self.wake_all();
+        }
+        Ok(checked)
+    }
+}

@@ -1,0 +1,124 @@
+//! Settings: plain data with defaults; checked when the library is opened.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use crate::{
+    error::Error,
+    id::Egress,
+    keys::Rules,
+    store::{DEAD_AFTER_MIN, UnknownPolicy},
+};
+
+/// Settings of one opened library.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What this process does.
+    pub role: Role,
+    /// How windows are counted; the same in every process of one store.
+    pub rules: Rules,
+    /// A process whose heartbeat is older is taken for dead and its work taken over; 30 s.
+    pub dead_after: Duration,
+    /// What to do with a task whose answer was lost.
+    pub unknown: UnknownPolicy,
+    /// Most characters in one task; 4,000, below what AI84 takes.
+    pub task_characters_max: NonZeroU32,
+    /// Most tasks that may wait in one pool; 1,000,000.
+    pub queue_max: u32,
+    /// Most calls in flight in this process; 4,096.
+    pub calls_max: u32,
+    /// How long a job may take when its request does not say; 24 h.
+    pub deadline: Duration,
+    /// How often accepted work is polled; 2 s.
+    pub poll_interval: Duration,
+    /// How often the store is looked at for what other processes did; 700 ms.
+    pub pulse_interval: Duration,
+    /// How often every key and server is checked, by one process; 60 s.
+    pub monitor_interval: Duration,
+    /// Tasks move off a route that cools for longer than this; 30 s.
+    pub move_after: Duration,
+    /// How long [`crate::engine::KingCong::close`] waits for running calls; 30 s.
+    pub drain: Duration,
+    /// Where results' bytes are kept.
+    pub outputs: Outputs,
+    /// The address that upstreams see calls of this process come from.
+    pub egress: Egress,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Submits and works.
+    #[default]
+    Both,
+    /// Submits only; at least one other process must work.
+    Client,
+    /// Works only as well as it can submit; the same as [`Role::Both`] to the engine, named for what it is there for.
+    Worker,
+}
+
+/// Where results' bytes are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outputs {
+    /// In the store, up to 8 MiB a task.
+    #[default]
+    Store,
+    /// As files in this directory, up to 1 GiB a task. It is made when it is not there.
+    Directory(PathBuf),
+}
+
+impl Outputs {
+    /// Largest result of a task that is kept in the store, in bytes.
+    pub const STORE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+    /// Largest result of a task that is kept as a file, in bytes.
+    pub const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            role: Role::default(),
+            rules: Rules::default(),
+            dead_after: Duration::from_secs(30),
+            unknown: UnknownPolicy::default(),
+            task_characters_max: NonZeroU32::new(4_000).expect("4,000 is not zero"),
+            queue_max: 1_000_000,
+            calls_max: 4_096,
+            deadline: Duration::from_secs(24 * 3600),
+            poll_interval: Duration::from_secs(2),
+            pulse_interval: Duration::from_millis(700),
+            monitor_interval: Duration::from_secs(60),
+            move_after: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            outputs: Outputs::default(),
+            egress: Egress::main(),
+        }
+    }
+}
+
+impl Settings {
+    /// A lease is sent within this, or given back: it must be far below every `dead_after`.
+    pub const SEND_SLACK: Duration = Duration::from_millis(250);
+
+    /// # Errors
+    /// The first setting that is outside of its bounds.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let at_least = |setting, value: Duration, min: Duration, bounds| {
+            if value >= min {
+                return Ok(());
+            }
+            Err(Error::Setting { setting, value: format!("{value:?}"), bounds })
+        };
+        at_least("dead_after", self.dead_after, DEAD_AFTER_MIN, "at least 2 s")?;
+        at_least("rules.guard", self.rules.guard, Self::SEND_SLACK, "at least 250 ms, the send slack")?;
+        at_least("rules.window", self.rules.window, Duration::from_millis(1), "more than zero")?;
+        at_least("rules.call_max", self.rules.call_max, Duration::from_millis(1), "more than zero")?;
+        at_least("poll_interval", self.poll_interval, Duration::from_millis(1), "more than zero")?;
+        at_least("pulse_interval", self.pulse_interval, Duration::from_millis(1), "more than zero")?;
+        at_least("monitor_interval", self.monitor_interval, Duration::from_millis(1), "more than zero")?;
+        if self.calls_max == 0 {
+            let value = self.calls_max.to_string();
+            return Err(Error::Setting { setting: "calls_max", value, bounds: "at least 1" });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! The snapshot: configuration and keys as this process last read them, replaced as a whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::Inner;
+use crate::{
+    error::Error,
+    id::{KeyId, Route},
+    keys::Key,
+    store::Configuration,
+};
+
+/// Configuration and keys at one instant.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub(super) configuration: Arc<Configuration>,
+    pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
+    /// The routes that have a usable key.
+    pub(super) keyed: BTreeSet<Route>,
+}
+
+impl Snapshot {
+    fn new(configuration: Arc<Configuration>, keys: BTreeMap<KeyId, Arc<Key>>) -> Self {
+        let usable = keys.values().filter(|key| key.is_usable());
+        let keyed = usable.map(|key| key.route.clone()).collect();
+        Self { configuration, keys, keyed }
+    }
+}
+
+impl Inner {
+    /// Reads configuration and keys again.
+    pub(super) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let known = self.snapshot();
+        let configuration = match self.store.configuration(Some(known.configuration.version)).await? {
+            Some(configuration) => Arc::new(configuration),
+            None => Arc::clone(&known.configuration),
+        };
+        let keys = self.store.keys().await?.into_iter().map(|key| (key.id, Arc::new(key))).collect();
+        let snapshot = Arc::new(Snapshot::new(configuration, keys));
+        self.keychain.forget_all_but(&snapshot.keys);
+        self.snapshot.store(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// The key, from the snapshot or, when it is newer than that, from the store.
+    pub(super) async fn key(&self, id: KeyId) -> Result<Arc<Key>, Error> {
+        if let Some(key) = self.snapshot().keys.get(&id) {
+            return Ok(Arc::clone(key));
+        }
+        let snapshot = self.refresh().await?;
+        let key = snapshot.keys.get(&id);
+        key.map(Arc::clone).ok_or_else(|| Error::NotFound { what: "key", name: id.to_string() })
+    }
+}

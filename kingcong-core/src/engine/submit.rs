@@ -1,0 +1,213 @@
+//! Submitting: replay, gate, plan, quote, admit.
+
+use std::sync::Arc;
+
+use super::{Inner, KingCong, job::JobHandle};
+use crate::{
+    error::Error,
+    id::{HoldId, JobId, TaskId},
+    keys::PoolId,
+    ledger::{Owner, WalletKey},
+    money::{Amount, Unit},
+    store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
+    work::{CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, Request, VoiceChoice},
+};
+
+/// How often a plan is made again because the configuration changed meanwhile.
+const PLANS_MAX: u32 = 3;
+
+/// What a request would cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Into how many tasks it would be cut.
+    pub tasks: usize,
+    /// How many characters it would be sold as.
+    pub characters: u64,
+    /// What would be held: the most that it can cost.
+    pub held: Amount,
+    /// In this unit.
+    pub unit: Unit,
+    /// What is available in the wallet that would pay.
+    pub available: Amount,
+}
+
+impl Estimate {
+    /// Whether the wallet has enough.
+    #[must_use]
+    pub fn is_sufficient(&self) -> bool {
+        self.held <= self.available
+    }
+}
+
+impl KingCong {
+    /// What a request would cost now, without touching anything.
+    ///
+    /// # Errors
+    /// As [`KingCong::submit`], except for what only the wallet decides.
+    pub async fn estimate(&self, request: Request) -> Result<Estimate, Error> {
+        let request = request.check()?;
+        let (plan, _) = self.inner.plan(&request).await?;
+        let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
+        Ok(Estimate {
+            tasks: plan.tasks.len(),
+            characters: plan.tasks.iter().map(|task| u64::from(task.characters)).sum(),
+            held: plan.held,
+            unit: plan.unit,
+            available: wallet.map_or(Amount::ZERO, |wallet| wallet.available()),
+        })
+    }
+
+    /// Submits a request: its money is held and its tasks are queued, both or neither.
+    ///
+    /// With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too,
+    /// so use a new key after topping up.
+    ///
+    /// # Errors
+    /// A request that is wrong, a service in maintenance or without route, key, voice or price, a wallet that has
+    /// not enough, a full queue, or a store that fails. Nothing is written then, except a remembered refusal.
+    ///
+    /// # Cancellation safety
+    /// Dropping the future stops the waiting: the request may have been admitted. Submit it again with the same
+    /// idempotency key to know.
+    pub async fn submit(&self, request: Request) -> Result<JobHandle, Error> {
+        self.inner.check_open()?;
+        let request = request.check()?;
+        let admitted = match self.inner.replay(&request).await? {
+            Some(admitted) => admitted,
+            None => self.inner.admit(&request).await?,
+        };
+        Ok(JobHandle::new(self.clone(), admitted.job))
+    }
+}
+
+/// The wallet that pays for a request.
+fn payer(request: &CheckedRequest, unit: Unit) -> WalletKey {
+    let owner = match request.payer {
+        Payer::User => Owner::User(request.user.clone()),
+        Payer::Tenant => Owner::Tenant,
+    };
+    WalletKey { tenant: request.tenant.clone(), owner, unit }
+}
+
+impl Inner {
+    /// The answer that the request's idempotency key was given before, whatever the configuration says now.
+    async fn replay(&self, request: &CheckedRequest) -> Result<Option<Admitted>, Error> {
+        let Some(idempotency) = &request.idempotency else { return Ok(None) };
+        let Some(row) = self.store.idempotency(&idempotency.key).await? else { return Ok(None) };
+        match row.answer {
+            _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
+            Remembered::Job { job, held } => Ok(Some(Admitted { job, held, pools: Vec::new() })),
+            Remembered::Refused(refusal) => Err(refusal.into()),
+            Remembered::Credited { .. } => Err(Error::IdempotencyConflict),
+        }
+    }
+
+    /// The plan for a request, with the version of the configuration that it was made with.
+    async fn plan(&self, request: &CheckedRequest) -> Result<(Plan, i64), Error> {
+        let voice = self.known_voice(request).await?;
+        let snapshot = self.snapshot();
+        let system = &snapshot.configuration.system;
+        let basis = PlanBasis {
+            system,
+            prices: &snapshot.configuration.prices,
+            keyed: &snapshot.keyed,
+            task_characters_max: self.settings.task_characters_max,
+        };
+        match Plan::new(request, basis, voice.as_ref()) {
+            Ok(plan) => Ok((plan, snapshot.configuration.version)),
+            Err(error) => {
+                let message = error.message(system);
+                Err(Error::NoPlan { error, message })
+            }
+        }
+    }
+
+    /// The cloned voice that the request names, if it is this user's.
+    async fn known_voice(&self, request: &CheckedRequest) -> Result<Option<KnownVoice>, Error> {
+        let Some(VoiceChoice::Cloned(id)) = &request.voice else { return Ok(None) };
+        let voice = self.store.voice(*id).await?;
+        let own = voice.filter(|voice| voice.tenant == request.tenant && voice.user == request.user);
+        Ok(own.map(|voice| KnownVoice {
+            key: voice.key,
+            route: voice.route,
+            upstream_voice: voice.upstream_voice.into(),
+        }))
+    }
+
+    async fn admit(self: &Arc<Self>, request: &CheckedRequest) -> Result<Admitted, Error> {
+        for _ in 0..PLANS_MAX {
+            let (plan, version) = match self.plan(request).await {
+                // What another process has just added may be what is missing.
+                Err(Error::NoPlan { .. }) => {
+                    self.refresh().await?;
+                    self.plan(request).await?
+                }
+                plan => plan?,
+            };
+            let admit = self.admission(request, &plan, version);
+            let pools = pools(&plan);
+            match self.execute(Command::Admit(Box::new(admit))).await? {
+                Outcome::Admit(Ok(admitted)) => {
+                    for (pool, route) in pools {
+                        if admitted.pools.contains(&pool) {
+                            self.wake(pool, &route);
+                        }
+                    }
+                    return Ok(admitted);
+                }
+                Outcome::Admit(Err(NotAdmitted::Stale)) => {
+                    self.refresh().await?;
+                }
+                Outcome::Admit(Err(NotAdmitted::Refused(refusal))) => return Err(refusal.into()),
+                Outcome::Admit(Err(NotAdmitted::Conflict)) => return Err(Error::IdempotencyConflict),
+                Outcome::Admit(Err(NotAdmitted::QueueFull { route, waiting })) => {
+                    return Err(Error::QueueFull { route, waiting });
+                }
+                other => unreachable!("admitting answers with an admission, not {other:?}"),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    fn admission(&self, request: &CheckedRequest, plan: &Plan, configuration_version: i64) -> Admit {
+        Admit {
+            idempotency: request.idempotency,
+            configuration_version,
+            job: JobId::from_uuid(self.ids.uuid()),
+            hold: HoldId::from_uuid(self.ids.uuid()),
+            tenant: request.tenant.clone(),
+            user: request.user.clone(),
+            wallet: payer(request, plan.unit),
+            operation: plan.operation,
+            service: request.service.clone(),
+            held: plan.held,
+            denominator: plan.denominator,
+            deadline: request.deadline.unwrap_or(self.settings.deadline),
+            weight: request.weight,
+            shares: plan.shares.clone(),
+            only_key: plan.only_key,
+            tasks: plan
+                .tasks
+                .iter()
+                .map(|task| NewTask {
+                    id: TaskId::from_uuid(self.ids.uuid()),
+                    work: Arc::clone(&task.work),
+                    characters: task.characters,
+                    routes: Arc::clone(&task.routes),
+                })
+                .collect(),
+            queue_max: i64::from(self.settings.queue_max),
+        }
+    }
+}
+
+/// The pools that a plan's tasks may wait in, with their routes.
+fn pools(plan: &Plan) -> Vec<(PoolId, crate::id::Route)> {
+    let routes = plan.tasks.first().map(|task| task.routes.iter()).into_iter().flatten();
+    routes
+        .map(|route| {
+            let pool = plan.only_key.map_or_else(|| PoolId::shared(route.route()), PoolId::of_key);
+            (pool, route.route().clone())
+        })
+        .collect()
+}
