@@ -1,0 +1,148 @@
+//! Fetches results from where an upstream laid them: without the key, within the sink's limit, at once, since
+//! such addresses expire.
+
+use kingcong_core::{
+    id::AttemptId,
+    provider::{
+        Audio, Call, Failure, FailureKind, Measured, Output, Progress, Reached, Reply, Sink, Subtitles,
+        UpstreamCredits, Work,
+    },
+};
+use reqwest::{Response, Url, header::CONTENT_TYPE};
+
+use crate::{
+    http::{BodyError, Exchange, causes, read_bounded, too_large},
+    settings::SUBTITLES_BYTES_MAX,
+    sink::{Writer, extension, sniffed},
+};
+
+/// Longest media type that is believed, in bytes.
+const CONTENT_TYPE_BYTES_MAX: usize = 64;
+
+/// Where an upstream laid finished speech.
+#[derive(Clone, Debug)]
+pub(crate) struct Laid {
+    pub(crate) audio_url: String,
+    pub(crate) srt_url: Option<String>,
+    pub(crate) cost: Option<UpstreamCredits>,
+}
+
+impl Exchange<'_> {
+    /// Fetches finished speech into the call's sink.
+    pub(crate) async fn fetch_speech(&self, call: &Call, laid: Laid) -> Result<Progress, Failure> {
+        // The small file first: when it fails, the large one is not fetched twice.
+        let srt = match (&*call.work, laid.srt_url) {
+            (Work::Speech(speech), Some(url)) if speech.subtitles == Subtitles::Srt => {
+                self.fetch_srt(&url).await?
+            }
+            _ => None,
+        };
+        match self.fetch_audio(&laid.audio_url, &call.sink, call.attempt, srt).await {
+            Ok(audio) => Ok(Progress::Done(Reply {
+                output: Output::Audio(audio),
+                cost: laid.cost,
+                measured: Measured::default(),
+            })),
+            // It will be as large at the next poll.
+            Err(failure) if failure.kind == FailureKind::TooLarge => Ok(Progress::Failed(failure)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn fetch_audio(
+        &self,
+        url: &str,
+        sink: &Sink,
+        attempt: AttemptId,
+        srt: Option<String>,
+    ) -> Result<Audio, Failure> {
+        let response = self.fetch(url).await?;
+        if !response.status().is_success() {
+            return Err(self.unclear(format!("the result's server answers {}", response.status())));
+        }
+        let mut writer = Writer::open(sink, attempt)
+            .await
+            .map_err(|failure| Failure { reached: Reached::Maybe, ..failure })?;
+        let told = told_audio_type(&response);
+        self.drain(response, &mut writer).await?;
+        self.finish_audio(writer, told, attempt, srt).await
+    }
+
+    /// Subtitles, if they are there and are SubRip.
+    pub(crate) async fn fetch_srt(&self, url: &str) -> Result<Option<String>, Failure> {
+        let srt = self.fetch_subtitles(url).await?;
+        Ok(srt.filter(|srt| srt.contains("-->") && !srt.starts_with("WEBVTT")))
+    }
+
+    /// A subtitle file in any format; none where it is not there, too large or no text. Work that was paid for is
+    /// not given up for them.
+    pub(crate) async fn fetch_subtitles(&self, url: &str) -> Result<Option<String>, Failure> {
+        let response = self.fetch(url).await?;
+        let status = response.status();
+        if status.is_client_error() {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            return Err(self.unclear(format!("the subtitles' server answers {status}")));
+        }
+        match read_bounded(response, SUBTITLES_BYTES_MAX).await {
+            Ok(body) => {
+                let text = std::str::from_utf8(&body).ok();
+                Ok(text.map(|text| text.trim_start_matches('\u{feff}').to_owned()))
+            }
+            Err(BodyError::TooLong) => Ok(None),
+            Err(BodyError::Lost(error)) => Err(self.unclear(causes(error))),
+        }
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Response, Failure> {
+        let url = self.result_url(url)?;
+        let request = self.http.download.get(url).timeout(self.http.settings.download_timeout);
+        let response = request.send().await.map_err(|error| self.lost(error))?;
+        tracing::debug!(route = %self.access.route, status = response.status().as_u16(), "result's server answered");
+        Ok(response)
+    }
+
+    /// A result's address, which may be relative to the base URL.
+    fn result_url(&self, url: &str) -> Result<Url, Failure> {
+        let mut base = self.base_url()?;
+        base.path_segments_mut().expect("http and https URLs have a path").pop_if_empty().push("");
+        base.join(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| self.unclear("the result's address is no http or https URL"))
+    }
+
+    /// Writes an answer that is audio into the sink.
+    pub(crate) async fn drain(&self, mut response: Response, writer: &mut Writer) -> Result<(), Failure> {
+        if response.content_length().is_some_and(|length| length > writer.max_bytes()) {
+            return Err(too_large(writer.max_bytes()));
+        }
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+            writer.write(&chunk).await?;
+        }
+        if writer.written() == 0 { Err(self.unclear("a result without bytes")) } else { Ok(()) }
+    }
+
+    /// Ends a result that was written; `told` is the media type that the upstream gave it.
+    pub(crate) async fn finish_audio(
+        &self,
+        writer: Writer,
+        told: Option<String>,
+        attempt: AttemptId,
+        srt: Option<String>,
+    ) -> Result<Audio, Failure> {
+        let content_type = told
+            .or_else(|| sniffed(writer.head()).map(str::to_owned))
+            .ok_or_else(|| self.unclear("a result that is no audio"))?;
+        let body = writer.finish(attempt, extension(&content_type)).await?;
+        Ok(Audio { body, content_type, srt })
+    }
+}
+
+/// The media type of an answer, if it says that it is audio.
+pub(crate) fn told_audio_type(response: &Response) -> Option<String> {
+    let told = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    let told = told.split(';').next()?.trim().to_ascii_lowercase();
+    (told.starts_with("audio/") && told.len() <= CONTENT_TYPE_BYTES_MAX).then_some(told)
+}

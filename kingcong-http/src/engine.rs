@@ -1,0 +1,117 @@
+//! The voice engines that a gateway resells, told apart by the route's service.
+
+use kingcong_core::{
+    id::ServiceId,
+    provider::{Failure, FailureKind},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{http::Exchange, lenient::hundredths};
+use kingcong_core::provider::VoiceSettings;
+
+/// The model that is named to ElevenLabs engines which want one.
+pub(crate) const ELEVENLABS_MODEL: &str = "eleven_multilingual_v2";
+/// The model that is named to MiniMax engines which want one.
+pub(crate) const MINIMAX_MODEL: &str = "speech-2.6-hd";
+/// The ElevenLabs name of [`kingcong_core::provider::AudioFormat::Mp3`].
+pub(crate) const ELEVENLABS_MP3: &str = "mp3_44100_128";
+/// MiniMax: samples per second.
+pub(crate) const MINIMAX_SAMPLE_RATE: u32 = 44_100;
+/// MiniMax: bits per second of MP3.
+pub(crate) const MINIMAX_BITRATE: u32 = 128_000;
+
+/// An engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Service `elevenlabs`.
+    ElevenLabs,
+    /// Service `minimax`.
+    MiniMax,
+}
+
+impl Engine {
+    /// The engine of this exchange's route.
+    ///
+    /// # Errors
+    /// Of kind [`FailureKind::Unsupported`] for other services.
+    pub(crate) fn of(exchange: &Exchange<'_>) -> Result<Self, Failure> {
+        Self::of_service(&exchange.access.route.service).ok_or_else(|| {
+            let service = &exchange.access.route.service;
+            exchange.refuses(
+                FailureKind::Unsupported,
+                format!("service {service} is not spoken by this protocol"),
+            )
+        })
+    }
+
+    fn of_service(service: &ServiceId) -> Option<Self> {
+        match service.as_str() {
+            "elevenlabs" => Some(Self::ElevenLabs),
+            "minimax" => Some(Self::MiniMax),
+            _ => None,
+        }
+    }
+}
+
+/// ElevenLabs' `voice_settings`; none where all are the upstream's defaults.
+pub(crate) fn elevenlabs_voice_settings(settings: VoiceSettings) -> Option<Value> {
+    let given: Map<String, Value> = [
+        ("stability", settings.stability.map(u16::from)),
+        ("similarity_boost", settings.similarity.map(u16::from)),
+        ("style", settings.style.map(u16::from)),
+        ("speed", settings.speed),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), hundredths(value?))))
+    .collect();
+    (!given.is_empty()).then_some(Value::Object(given))
+}
+
+/// MiniMax's `voice_setting`.
+pub(crate) fn minimax_voice_setting(voice: &str, settings: VoiceSettings) -> Value {
+    let mut setting = json!({"voice_id": voice});
+    if let Some(speed) = settings.speed {
+        setting["speed"] = hundredths(speed);
+    }
+    setting
+}
+
+/// MiniMax's `language_boost` for an ISO 639-1 language, if it knows it.
+pub(crate) fn minimax_language(language: Option<&str>) -> Option<&'static str> {
+    Some(match language?.split('-').next()? {
+        "ar" => "Arabic",
+        "bg" => "Bulgarian",
+        "cs" => "Czech",
+        "da" => "Danish",
+        "de" => "German",
+        "el" => "Greek",
+        "en" => "English",
+        "es" => "Spanish",
+        "fi" => "Finnish",
+        "fr" => "French",
+        "he" => "Hebrew",
+        "hi" => "Hindi",
+        "hr" => "Croatian",
+        "hu" => "Hungarian",
+        "id" => "Indonesian",
+        "it" => "Italian",
+        "ja" => "Japanese",
+        "ko" => "Korean",
+        "ms" => "Malay",
+        "nl" => "Dutch",
+        "pl" => "Polish",
+        "pt" => "Portuguese",
+        "ro" => "Romanian",
+        "ru" => "Russian",
+        "sk" => "Slovak",
+        "sl" => "Slovenian",
+        "sv" => "Swedish",
+        "ta" => "Tamil",
+        "th" => "Thai",
+        "tr" => "Turkish",
+        "uk" => "Ukrainian",
+        "vi" => "Vietnamese",
+        "zh" => "Chinese",
+        _ => return None,
+    })
+}

@@ -1,0 +1,358 @@
+//! Sends one request and tells what became of it. An [`Exchange`] is one question to one server under one key; it
+//! makes the request, reads the answer within its limits and turns everything that goes wrong into a [`Failure`].
+//!
+//! What a lost answer means depends on the [`Step`]: after a submit the work may have begun, after a poll or a
+//! free question nothing has changed.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use kingcong_core::{
+    provider::{Access, Failure, FailureKind, Reached},
+    vault::scrub,
+};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use serde_json::Value;
+
+use crate::{
+    UpstreamsError,
+    lenient::thousandths,
+    refusal::{Judge, Refusal, hides_refusal},
+    settings::{API_BODY_BYTES_MAX, IDLE_CONNECTION_KEPT, Settings, USER_AGENT},
+};
+
+/// Most redirects that a download follows.
+const DOWNLOAD_REDIRECTS_MAX: usize = 5;
+/// Longest wait that an upstream may ask for; a longer one is not believed.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest text of an upstream that is looked at as a message, in bytes.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Deepest chain of causes that is put into words.
+const CAUSES_MAX: usize = 8;
+
+/// The clients that all protocols share.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    /// For APIs: follows no redirects, which would carry the key elsewhere.
+    api: reqwest::Client,
+    /// For results, which lie on other servers and are fetched without a key.
+    pub(crate) download: reqwest::Client,
+    pub(crate) settings: Settings,
+}
+
+impl Http {
+    pub(crate) fn new(settings: Settings) -> Result<Self, UpstreamsError> {
+        let tls = tls_config()?;
+        let client = |redirects| {
+            reqwest::Client::builder()
+                .user_agent(USER_AGENT)
+                .tls_backend_preconfigured(tls.clone())
+                // One call per connection: a broken one loses one answer, not a hundred.
+                .http1_only()
+                .connect_timeout(settings.connect_timeout)
+                .pool_idle_timeout(IDLE_CONNECTION_KEPT)
+                .redirect(redirects)
+                .referer(false)
+                .build()
+                .map_err(|error| UpstreamsError { source: error.into() })
+        };
+        Ok(Self {
+            api: client(redirect::Policy::none())?,
+            download: client(redirect::Policy::limited(DOWNLOAD_REDIRECTS_MAX))?,
+            settings,
+        })
+    }
+}
+
+/// TLS with *ring* and no process-wide state; trusts the system's certificates and, for containers that have
+/// none, Mozilla's.
+fn tls_config() -> Result<rustls::ClientConfig, UpstreamsError> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| UpstreamsError { source: error.into() })?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What a request is for, and so what its failure says about the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Sends work: a lost answer leaves its fate unknown.
+    Submit,
+    /// Follows work that was accepted: a failure says nothing about it.
+    Follow,
+    /// Asks something free.
+    Read,
+}
+
+/// The header that carries the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Auth {
+    /// `xi-api-key: <key>`.
+    XiApiKey,
+    /// `Authorization: Bearer <key>`.
+    Bearer,
+}
+
+/// One question to one server under one key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) http: &'a Http,
+    pub(crate) access: &'a Access,
+    pub(crate) auth: Auth,
+    pub(crate) judge: Judge,
+    pub(crate) step: Step,
+}
+
+/// Why a body could not be read whole.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// It is larger than its limit.
+    TooLong,
+    /// The connection broke or the time was over.
+    Lost(reqwest::Error),
+}
+
+impl Exchange<'_> {
+    /// A request to `{base URL}/{path}`, with the key.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<RequestBuilder, Failure> {
+        let mut url = self.base_url()?;
+        if path.iter().any(|piece| matches!(*piece, "" | "." | "..")) {
+            return Err(self.refuses(FailureKind::BadRequest, "an id is empty or made of dots"));
+        }
+        url.path_segments_mut().expect("http and https URLs have a path").pop_if_empty().extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let secret = self.access.secret.expose();
+        let (name, value) = match self.auth {
+            Auth::XiApiKey => ("xi-api-key", HeaderValue::from_str(secret)),
+            Auth::Bearer => ("authorization", HeaderValue::from_str(&format!("Bearer {secret}"))),
+        };
+        let mut value = value.expect("a secret has no control characters, all else fits a header");
+        value.set_sensitive(true);
+        Ok(self.http.api.request(method, url).header(name, value))
+    }
+
+    /// The server's base URL.
+    pub(crate) fn base_url(&self) -> Result<Url, Failure> {
+        Url::parse(&self.access.base_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| {
+                self.refuses(FailureKind::Unsupported, "the server's base URL is no http or https URL")
+            })
+    }
+
+    /// Sends and gives the answer, its body unread, if its status is a success.
+    pub(crate) async fn open(&self, request: RequestBuilder, wait: Duration) -> Result<Response, Failure> {
+        let response = request.timeout(wait).send().await.map_err(|error| self.lost(error))?;
+        let status = response.status();
+        tracing::debug!(route = %self.access.route, step = ?self.step, status = status.as_u16(), "upstream answered");
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = retry_after(response.headers());
+        // The status is a refusal even where its body cannot be read.
+        let body = read_bounded(response, API_BODY_BYTES_MAX).await.unwrap_or_default();
+        Err(self.refused(&Refusal::read(status, &body)).with_retry_after(retry_after))
+    }
+
+    /// Sends and reads a JSON answer that says yes.
+    pub(crate) async fn json(&self, request: RequestBuilder, wait: Duration) -> Result<Value, Failure> {
+        let response = self.open(request, wait).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, API_BODY_BYTES_MAX).await.map_err(|error| match error {
+            BodyError::TooLong => self.unclear("an answer of more bytes than any real one has"),
+            BodyError::Lost(error) => self.lost(error),
+        })?;
+        self.read_json(status, &headers, &body)
+    }
+
+    /// Sends and reads a JSON answer that says yes and carries audio as text, of at most `limit` bytes; gives its
+    /// headers too.
+    pub(crate) async fn audio_json(
+        &self,
+        request: RequestBuilder,
+        wait: Duration,
+        limit: usize,
+    ) -> Result<(HeaderMap, Value), Failure> {
+        let response = self.open(request, wait).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, limit).await.map_err(|error| match error {
+            BodyError::TooLong => too_large(limit as u64),
+            BodyError::Lost(error) => self.lost(error),
+        })?;
+        let json = self.read_json(status, &headers, &body)?;
+        Ok((headers, json))
+    }
+
+    fn read_json(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
+        let json = serde_json::from_slice(body).map_err(|_| {
+            self.unclear(format!("an answer that is not JSON: {}", String::from_utf8_lossy(body)))
+        })?;
+        if hides_refusal(&json) {
+            let refusal = Refusal::from_json(status, &json);
+            return Err(self.refused(&refusal).with_retry_after(retry_after(headers)));
+        }
+        Ok(json)
+    }
+
+    /// The failure that this refusal is.
+    pub(crate) fn refused(&self, refusal: &Refusal) -> Failure {
+        let (kind, reached) = (self.judge)(refusal);
+        let code = refusal.code.clone().unwrap_or_else(|| refusal.status.as_str().to_owned());
+        self.failure(kind, reached, &refusal.message).with_code(self.scrubbed(&code))
+    }
+
+    /// The failure of work that the upstream took and says to have failed.
+    pub(crate) fn task_failed(&self, kind: FailureKind, refusal: &Refusal) -> Failure {
+        let failure = Failure::new(kind, Reached::Yes, self.scrubbed(&refusal.message));
+        match &refusal.code {
+            Some(code) => failure.with_code(self.scrubbed(code)),
+            None => failure,
+        }
+    }
+
+    /// A failure of our own, before anything is sent.
+    pub(crate) fn refuses(&self, kind: FailureKind, message: impl AsRef<str>) -> Failure {
+        self.failure(kind, Reached::No, message)
+    }
+
+    /// The failure of an answer that does not tell what became of the request.
+    pub(crate) fn unclear(&self, message: impl AsRef<str>) -> Failure {
+        self.failure(FailureKind::Unknown, Reached::Maybe, message)
+    }
+
+    /// The failure of a request that got no whole answer.
+    pub(crate) fn lost(&self, error: reqwest::Error) -> Failure {
+        let (kind, reached, what) = if error.is_builder() {
+            (FailureKind::Unsupported, Reached::No, "the request cannot be made")
+        } else if error.is_connect() {
+            (FailureKind::Busy, Reached::No, "no connection")
+        } else {
+            (FailureKind::Unknown, Reached::Maybe, "no whole answer")
+        };
+        tracing::debug!(route = %self.access.route, step = ?self.step, what, "upstream did not answer");
+        self.failure(kind, reached, format!("{what}: {}", causes(error)))
+    }
+
+    /// A failure as this step sees it.
+    fn failure(&self, kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Failure {
+        let (kind, reached) = match (self.step, kind) {
+            (Step::Submit, kind) => (kind, reached),
+            // Work that goes on whatever a poll hears, and a question that has no effect, leave nothing unknown.
+            (Step::Follow, FailureKind::Unknown) => (FailureKind::Busy, Reached::Maybe),
+            (Step::Follow, kind) => (kind, Reached::Maybe),
+            (Step::Read, FailureKind::Unknown) => (FailureKind::Busy, Reached::No),
+            (Step::Read, kind) => (kind, Reached::No),
+        };
+        Failure::new(kind, reached, self.scrubbed(message.as_ref()))
+    }
+
+    /// The text without the key's secret; a text too long to be a message is not looked through. It is not cut
+    /// first, since half a secret would not be found.
+    fn scrubbed(&self, text: &str) -> String {
+        if text.len() > MESSAGE_BYTES_MAX {
+            return format!("a text of {} bytes", text.len());
+        }
+        scrub(text, &[&*self.access.secret])
+    }
+}
+
+/// The failure of a result that is larger than its limit.
+pub(crate) fn too_large(max_bytes: u64) -> Failure {
+    Failure::new(
+        FailureKind::TooLarge,
+        Reached::Yes,
+        format!("the result is larger than the {max_bytes} bytes that may be kept"),
+    )
+}
+
+/// The body, if it is whole and within its limit.
+pub(crate) async fn read_bounded(mut response: Response, max_bytes: usize) -> Result<Bytes, BodyError> {
+    if response.content_length().is_some_and(|length| length > max_bytes as u64) {
+        return Err(BodyError::TooLong);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Lost)? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(BodyError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// The error and its causes, without the URL, which may be signed.
+pub(crate) fn causes(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    for _ in 0..CAUSES_MAX {
+        let Some(error) = cause else { break };
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}
+
+/// How long the upstream asks to wait: seconds, or a date as seen from the answer's own date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match thousandths(&Value::from(text)) {
+        Some(thousandths) => Duration::from_millis(u64::try_from(thousandths).ok()?),
+        None => {
+            let until = httpdate::parse_http_date(text).ok()?;
+            let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+            until.duration_since(now).ok()?
+        }
+    };
+    (!wait.is_zero() && wait <= RETRY_AFTER_MAX).then_some(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_as_seconds_or_as_a_date_and_an_absurd_one_is_not_believed() {
+        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+        for (asked, expected) in [
+            ("7", Some(Duration::from_secs(7))),
+            (" 1.5 ", Some(Duration::from_millis(1500))),
+            ("86400", Some(RETRY_AFTER_MAX)),
+            ("86401", None),
+            ("0", None),
+            ("-5", None),
+            ("soon", None),
+            ("99999999999999999999", None),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(Duration::from_secs(30))),
+            ("Wed, 21 Oct 2026 07:27:30 GMT", None),
+            ("Wed, 21 Oct 2099 07:28:00 GMT", None),
+        ] {
+            let headers = HeaderMap::from_iter([
+                (RETRY_AFTER, HeaderValue::from_str(asked).unwrap()),
+                (DATE, HeaderValue::from_static(date)),
+            ]);
+            assert_eq!(retry_after(&headers), expected, "{asked:?}");
+        }
+        let undated = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(date))]);
+        assert_eq!(retry_after(&undated), None);
+    }
+}
