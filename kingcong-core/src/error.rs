@@ -69,6 +69,17 @@ pub enum Error {
         /// The key that has it.
         key: KeyId,
     },
+    /// The same secret is registered on another service of the server, under another account or none.
+    #[error(
+        "this secret is registered on {route} too, as key {key}: the upstream counts both as one, so remove that key \
+         and register both with the same account"
+    )]
+    OtherAccount {
+        /// The other route.
+        route: Route,
+        /// The key that has it.
+        key: KeyId,
+    },
     /// The key was removed; its secret is gone.
     #[error("key {0} was removed: register its secret again")]
     KeyRemoved(KeyId),

@@ -1,6 +1,9 @@
 //! Opening the library.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -218,6 +221,7 @@ impl Builder {
             events: Events::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,
+            processes: AtomicU32::new(1),
             told_health: Mutex::new(BTreeMap::new()),
             closing: CancellationToken::new(),
             closed: CancellationToken::new(),

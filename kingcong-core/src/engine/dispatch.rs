@@ -9,12 +9,13 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Inner, Role};
+use super::{Inner, Role, Settings};
 use crate::{
     clock::Timestamp,
     error::Error,
     id::{AttemptId, Route},
     keys::{Limit, PoolId},
+    routing::PollsCount,
     store::{Claim, Claimed, Command, EgressLimit, Outcome, Then},
 };
 
@@ -120,12 +121,17 @@ impl Inner {
         // The send slack counts from before the claim: a lease that took too long to get is given back.
         let claimed_at = self.clock.elapsed();
         let snapshot = self.snapshot();
-        let egress =
-            snapshot.configuration.system.servers.get(&route.server).and_then(|server| server.egress);
+        let server = snapshot.configuration.system.servers.get(&route.server);
+        let egress = server.and_then(|server| server.egress);
+        let reserved_for_polls = match server.map(|server| server.polls) {
+            Some(PollsCount::Counted) => self.polls_per_window(),
+            Some(PollsCount::Free) | None => 0,
+        };
         let leases_max = u32::try_from(room.num_permits()).unwrap_or(LEASES_MAX);
         let claim = Claim {
             pool,
             configuration_version: snapshot.configuration.version,
+            reserved_for_polls,
             leases_max,
             attempts: (0..leases_max).map(|_| AttemptId::from_uuid(self.ids.uuid())).collect(),
             egress: egress.map(|limits| EgressLimit {
@@ -151,6 +157,14 @@ impl Inner {
             self.refresh().await?;
         }
         Ok(then)
+    }
+
+    /// How many polls of one account all the processes together make in a window.
+    fn polls_per_window(&self) -> u32 {
+        let Settings { rules, poll_interval, .. } = &self.settings;
+        let polls = rules.window.as_micros().div_ceil(poll_interval.as_micros().max(1));
+        let processes = self.processes.load(Ordering::Relaxed).max(1);
+        u32::try_from(polls).unwrap_or(u32::MAX).saturating_mul(processes)
     }
 
     /// Room for some calls more in this process; waits until there is some.

@@ -1,7 +1,7 @@
 //! The engine: the library as a host uses it.
 //!
 //! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane, one
-//! claiming loop per pool, one task per call under way, one poller per key, and the pulse, which looks at what other
+//! claiming loop per pool, one task per call under way, one poller per account, and the pulse, which looks at what other
 //! processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about what is
 //! charged.
 
@@ -22,7 +22,11 @@ mod snapshot;
 mod submit;
 mod verify;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -80,6 +84,8 @@ struct Inner {
     calls: Arc<Semaphore>,
     /// The store's time at a local instant, from the last batch.
     time: ArcSwap<(Timestamp, Duration)>,
+    /// The processes of the store that were not buried, at the last pulse.
+    processes: AtomicU32,
     /// What servers say of their services, from the last check.
     told_health: Mutex<BTreeMap<Route, Health>>,
     /// No more claims, no more submits.

@@ -1,5 +1,5 @@
-//! Polling: one poller per key asks its upstream how far accepted work is, as many tasks in a call as the protocol
-//! takes. A failed poll says nothing about the work.
+//! Polling: one poller per account (or per key that has none) asks its upstream how far accepted work is, as many
+//! tasks in a call as the protocol takes. A failed poll says nothing about the work.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,18 +9,19 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{Inner, events::JobEvent};
 use crate::{
-    id::KeyId,
+    id::LimitId,
+    keys::Limit,
     provider::{Call, Dropped, Failure, FailureKind, Progress, Provider, Reached, UpstreamId},
     store::{AttemptResult, Lease},
 };
 
-/// Poll calls of one key at the same time.
+/// Poll calls of one account at the same time.
 const AT_ONCE_MAX: usize = 16;
 
 /// The pollers of this process.
 #[derive(Debug, Default)]
 pub(super) struct Pollers {
-    by_key: Mutex<BTreeMap<KeyId, mpsc::UnboundedSender<Polled>>>,
+    by_limit: Mutex<BTreeMap<LimitId, mpsc::UnboundedSender<Polled>>>,
 }
 
 /// An accepted attempt that is polled for.
@@ -46,23 +47,24 @@ impl Polled {
 impl Inner {
     /// Polls for an accepted attempt until it ends. The permits in flight bound how many there can be.
     pub(super) fn poll(self: &Arc<Self>, polled: Polled) {
-        let key = polled.lease.attempt.key;
-        let mut pollers = self.pollers.by_key.lock();
-        let Err(mpsc::error::SendError(polled)) = (match pollers.get(&key) {
+        let attempt = &polled.lease.attempt;
+        let limit = attempt.account_limit.unwrap_or(Limit::id_of_key(attempt.key));
+        let mut pollers = self.pollers.by_limit.lock();
+        let Err(mpsc::error::SendError(polled)) = (match pollers.get(&limit) {
             Some(poller) => poller.send(polled),
             None => Err(mpsc::error::SendError(polled)),
         }) else {
             return;
         };
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.running.spawn(Arc::clone(self).run_poller(key, receiver, polled));
-        pollers.insert(key, sender);
+        self.running.spawn(Arc::clone(self).run_poller(limit, receiver, polled));
+        pollers.insert(limit, sender);
     }
 
-    /// Polls for the attempts of one key; ends when there are none left.
+    /// Polls for the attempts of one account; ends when there are none left.
     async fn run_poller(
         self: Arc<Self>,
-        key: KeyId,
+        limit: LimitId,
         mut more: mpsc::UnboundedReceiver<Polled>,
         first: Polled,
     ) {
@@ -78,11 +80,11 @@ impl Inner {
             open = self.poll_round(open).await;
             if open.is_empty() {
                 // Under the lock nobody can hand over another one in between.
-                let mut pollers = self.pollers.by_key.lock();
+                let mut pollers = self.pollers.by_limit.lock();
                 match more.try_recv() {
                     Ok(polled) => open.push(polled),
                     Err(_) => {
-                        pollers.remove(&key);
+                        pollers.remove(&limit);
                         return;
                     }
                 }

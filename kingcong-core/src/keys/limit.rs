@@ -115,12 +115,14 @@ impl Limit {
         LimitId::from_uuid(derived_uuid("egress", &[server.as_str(), egress.as_str()]))
     }
 
-    /// When it lets a call pass; [`Timestamp::FAR`] while only the end of a call can free it.
-    fn opens_at(&self, rules: &Rules) -> Timestamp {
+    /// When it lets a call pass; [`Timestamp::FAR`] while only the end of a call can free it. `reserved` starts of
+    /// every window are kept free, but for one at least.
+    fn opens_at(&self, rules: &Rules, reserved: u32) -> Timestamp {
         if self.in_flight >= self.max_in_flight.get() {
             return Timestamp::FAR;
         }
-        self.cooling_until.max(self.window.opens_at(self.per_window.get(), rules.span()))
+        let per_window = self.per_window.get().saturating_sub(reserved).max(1);
+        self.cooling_until.max(self.window.opens_at(per_window, rules.span()))
     }
 
     /// Lets nothing pass before `until`; an earlier deadline never shortens a later one.
@@ -152,24 +154,27 @@ pub struct Chain<'a> {
 impl Chain<'_> {
     /// Starts a call on every level, or on none and returns when it is worth another look.
     ///
-    /// Either way the key's turn is set to its next place among its pool's keys.
+    /// Either way the key's turn is set to its next place among its pool's keys. The account keeps
+    /// `reserved_for_polls` starts of every window free.
     ///
     /// # Errors
     /// The instant before which this key need not be tried again.
-    pub fn lease(&mut self, now: Timestamp, rules: &Rules) -> Result<(), Timestamp> {
-        let own = self.key.opens_at(rules);
+    pub fn lease(&mut self, now: Timestamp, rules: &Rules, reserved_for_polls: u32) -> Result<(), Timestamp> {
+        let own = self.key.opens_at(rules, 0);
         if own > now {
             self.key.turn = own;
             return Err(own);
         }
-        let shared = self.shared().map(|limit| limit.opens_at(rules)).max().unwrap_or(Timestamp::EPOCH);
+        let account = self.account.as_deref().map(|limit| limit.opens_at(rules, reserved_for_polls));
+        let egress = self.egress.as_deref().map(|limit| limit.opens_at(rules, 0));
+        let shared = account.max(egress).unwrap_or(Timestamp::EPOCH);
         if shared > now {
             let again = if shared == Timestamp::FAR { now.plus(Rules::PARENT_FULL_PAUSE) } else { shared };
             self.key.turn = again;
             return Err(again);
         }
         self.each(|limit| limit.start(now, rules));
-        self.key.turn = self.key.opens_at(rules).max(now);
+        self.key.turn = self.key.opens_at(rules, 0).max(now);
         Ok(())
     }
 
@@ -177,7 +182,7 @@ impl Chain<'_> {
     pub fn release(&mut self, now: Timestamp, rules: &Rules) {
         self.each(|limit| limit.in_flight = limit.in_flight.saturating_sub(1));
         if self.key.turn == Timestamp::FAR {
-            self.key.turn = self.key.opens_at(rules).max(now);
+            self.key.turn = self.key.opens_at(rules, 0).max(now);
         }
     }
 
@@ -185,11 +190,7 @@ impl Chain<'_> {
     pub fn give_back(&mut self, leased_at: Timestamp, now: Timestamp, rules: &Rules) {
         self.each(|limit| limit.window.take_back(leased_at, limit.per_window.get()));
         self.release(now, rules);
-        self.key.turn = self.key.opens_at(rules).max(now);
-    }
-
-    fn shared(&self) -> impl Iterator<Item = &Limit> {
-        self.account.as_deref().into_iter().chain(self.egress.as_deref())
+        self.key.turn = self.key.opens_at(rules, 0).max(now);
     }
 
     fn each(&mut self, mut change: impl FnMut(&mut Limit)) {

@@ -442,7 +442,7 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// The protocol that this provider speaks.
     fn protocol(&self) -> &ProtocolId;
 
-    /// How many tasks of one key [`Provider::poll`] takes at once; at least 1.
+    /// How many tasks of one account [`Provider::poll`] takes at once; at least 1.
     fn poll_batch_max(&self) -> usize;
 
     /// Sends work.

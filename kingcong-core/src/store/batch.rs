@@ -215,6 +215,8 @@ pub struct Claim {
     pub pool: PoolId,
     /// The version of the configuration that the claimer works with.
     pub configuration_version: i64,
+    /// Starts of every window that accounts keep free, for polls that the upstream counts.
+    pub reserved_for_polls: u32,
     /// Most leases.
     pub leases_max: u32,
     /// Ids for them; as many as `leases_max`.
@@ -674,6 +676,9 @@ pub enum NotChanged {
     NotFound,
     /// The same secret is registered on this route already.
     Duplicate(KeyId),
+    /// The same secret is registered on another service of the server, under another account or none: an upstream
+    /// counts both as one, so both must name the same account.
+    OtherAccount(KeyId),
     /// It was removed.
     Removed,
     /// No server or service of that name.

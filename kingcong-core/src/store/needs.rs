@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     clock::Timestamp,
-    id::{AttemptId, HoldId, JobId, KeyId, LimitId, Route, TaskId, WalletId, WorkerId},
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, ServerId, TaskId, WalletId, WorkerId},
     keys::{Limit, PoolId},
     routing::{Split, SplitId},
     vault::{DataKeyUse, Fingerprint},
@@ -48,8 +48,8 @@ pub struct Needs {
     pub splits: Vec<(SplitId, Split)>,
     /// Keys.
     pub keys: BTreeSet<KeyId>,
-    /// Keys on a route with this fingerprint.
-    pub fingerprints: Vec<(Route, Fingerprint)>,
+    /// Keys of a server with this fingerprint, on any of its services, and their limits.
+    pub fingerprints: Vec<(ServerId, Fingerprint)>,
     /// Limits of keys.
     pub key_limits: BTreeSet<LimitId>,
     /// Limits of accounts and of servers seen from our addresses.
@@ -152,7 +152,7 @@ impl Needs {
             }
             Command::Configure(_) | Command::RecordLate(_) => {}
             Command::AddKey(add) => {
-                self.fingerprints.push((add.key.route.clone(), add.key.fingerprint));
+                self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
                 self.shared_limits.extend(add.account_limit.as_ref().map(|limit| limit.id));
             }
             Command::ChangeKey(change) => self.add_key(change.key),

@@ -73,8 +73,8 @@ impl KeyDoors {
     /// Registers a key. Its secret is encrypted before it is written; nothing of it is in any answer or log.
     ///
     /// # Errors
-    /// A secret that cannot be one, a route that is not configured, the same secret on the same route, a label or
-    /// account name that is too long, a master key or store that fails.
+    /// A secret that cannot be one, a route that is not configured, the same secret on the same route, or on another
+    /// service without the same account, a label or account name that is too long, a master key or store that fails.
     pub async fn add(&self, new: NewKey) -> Result<Key, Error> {
         let inner = self.inner();
         inner.check_open()?;
@@ -212,6 +212,10 @@ impl KeyDoors {
             Outcome::Key(Err(NotChanged::Duplicate(key))) => {
                 let route = self.get(key).await?.route;
                 Err(Error::DuplicateKey { route, key })
+            }
+            Outcome::Key(Err(NotChanged::OtherAccount(key))) => {
+                let route = self.get(key).await?.route;
+                Err(Error::OtherAccount { route, key })
             }
             Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),
             Outcome::Key(Err(NotChanged::UnknownRoute(route))) => Err(Error::UnknownRoute(route)),

@@ -120,7 +120,9 @@ fn lease_key(tables: &mut Tables, claim: &Claim, task: TaskId, rules: &Rules, no
         };
         let account = tables.key_limits().get(&choice).and_then(|limit| limit.account);
         let egress = claim.egress.map(|egress| egress.id);
-        let leased = tables.change_limits(choice, account, egress, |mut chain| chain.lease(now, rules));
+        let leased = tables.change_limits(choice, account, egress, |mut chain| {
+            chain.lease(now, rules, claim.reserved_for_polls)
+        });
         match leased {
             Some(Ok(())) => return Found::Key(KeyId::from_uuid(choice.as_uuid()), account),
             // Its turn is later now: look at the next.

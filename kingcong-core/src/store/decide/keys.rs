@@ -12,11 +12,18 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     if !tables.configuration.system.routes.contains_key(&key.route) {
         return Err(NotChanged::UnknownRoute(key.route.clone()));
     }
-    let same = |other: &Key| {
-        other.route == key.route && other.fingerprint == key.fingerprint && other.status != KeyStatus::Removed
-    };
-    if let Some((_, other)) = tables.keys.iter().find(|(_, other)| same(other)) {
-        return Err(NotChanged::Duplicate(other.id));
+    let twins = tables.keys.iter().map(|(_, other)| other).filter(|other| {
+        other.route.server == key.route.server
+            && other.fingerprint == key.fingerprint
+            && other.status != KeyStatus::Removed
+    });
+    for twin in twins {
+        if twin.route == key.route {
+            return Err(NotChanged::Duplicate(twin.id));
+        }
+        if twin.account.is_none() || twin.account != key.account {
+            return Err(NotChanged::OtherAccount(twin.id));
+        }
     }
     if let Some(account) = &add.account_limit {
         match tables.account_limits.get_mut(&account.id) {
