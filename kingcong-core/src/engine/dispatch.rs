@@ -11,7 +11,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::{Inner, Role, Settings};
 use crate::{
-    clock::Timestamp,
     error::Error,
     id::{AttemptId, Route},
     keys::{Limit, PoolId},
@@ -23,6 +22,8 @@ use crate::{
 const LEASES_MAX: u32 = 64;
 /// How long a pool rests after a claim that the store failed.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
+/// How long a pool with waiting tasks rests at most: what another process frees wakes nobody here.
+const WAITING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// The pools that this process claims from.
 #[derive(Debug, Default)]
@@ -88,10 +89,10 @@ impl Inner {
             };
             let pause = match then {
                 Ok(Then::Again | Then::Stale) => continue,
-                Ok(Then::At(at)) if at < Timestamp::FAR => {
-                    at.since(self.store_now()).max(Duration::from_millis(1))
+                Ok(Then::At(at)) => {
+                    at.since(self.store_now()).clamp(Duration::from_millis(1), WAITING_PAUSE_MAX)
                 }
-                Ok(Then::Empty | Then::Paused | Then::At(_)) => Duration::MAX,
+                Ok(Then::Empty | Then::Paused) => Duration::MAX,
                 Err(Error::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%route, %error, "claim failed");

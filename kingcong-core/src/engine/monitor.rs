@@ -192,7 +192,6 @@ impl Inner {
         if checked.is_usable() != key.is_usable() || checked.status != key.status {
             tracing::info!(key = %checked.mask, status = ?checked.status, "key changed");
             self.refresh().await?;
-            self.wake_all();
         }
         Ok(checked)
     }

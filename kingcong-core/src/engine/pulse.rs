@@ -56,7 +56,6 @@ impl Inner {
         });
         if changed || keys_changed {
             self.refresh().await?;
-            self.wake_all();
         }
         self.tell_watchers().await?;
         if self.settings.role == Role::Client || self.closing.is_cancelled() {

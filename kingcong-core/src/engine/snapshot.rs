@@ -31,7 +31,7 @@ impl Snapshot {
 }
 
 impl Inner {
-    /// Reads configuration and keys again.
+    /// Reads configuration and keys again; what changed may let pools be served that were not.
     pub(super) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
         let known = self.snapshot();
         let configuration = match self.store.configuration(Some(known.configuration.version)).await? {
@@ -39,10 +39,15 @@ impl Inner {
             None => Arc::clone(&known.configuration),
         };
         let keys = self.store.keys().await?.into_iter().map(|key| (key.id, Arc::new(key))).collect();
-        let snapshot = Arc::new(Snapshot::new(configuration, keys));
-        self.keychain.forget_all_but(&snapshot.keys);
-        self.snapshot.store(Arc::clone(&snapshot));
-        Ok(snapshot)
+        let read = Arc::new(Snapshot::new(configuration, keys));
+        self.keychain.forget_all_but(&read.keys);
+        // Another refresh may have read a newer configuration meanwhile: it stands.
+        let is_newer = |now: &Arc<Snapshot>| now.configuration.version > read.configuration.version;
+        self.snapshot.rcu(|now| if is_newer(now) { Arc::clone(now) } else { Arc::clone(&read) });
+        if known.configuration.version != read.configuration.version || known.keyed != read.keyed {
+            self.wake_all();
+        }
+        Ok(self.snapshot())
     }
 
     /// The key, from the snapshot or, when it is newer than that, from the store.

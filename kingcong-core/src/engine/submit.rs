@@ -136,14 +136,7 @@ impl Inner {
 
     async fn admit(self: &Arc<Self>, request: &CheckedRequest) -> Result<Admitted, Error> {
         for _ in 0..PLANS_MAX {
-            let (plan, version) = match self.plan(request).await {
-                // What another process has just added may be what is missing.
-                Err(Error::NoPlan { .. }) => {
-                    self.refresh().await?;
-                    self.plan(request).await?
-                }
-                plan => plan?,
-            };
+            let (plan, version) = self.plan(request).await?;
             let admit = self.admission(request, &plan, version);
             let pools = pools(&plan);
             match self.execute(Command::Admit(Box::new(admit))).await? {

@@ -203,7 +203,6 @@ impl KeyDoors {
         match outcome {
             Outcome::Key(Ok(key)) => {
                 self.inner().refresh().await?;
-                self.inner().wake_all();
                 Ok(key)
             }
             Outcome::Key(Err(NotChanged::NotFound)) => {

@@ -94,7 +94,6 @@ impl Inner {
                 Err(Error::Contended) => {}
                 Ok(version) => {
                     self.refresh().await?;
-                    self.wake_all();
                     return Ok(version);
                 }
                 Err(error) => return Err(error),
