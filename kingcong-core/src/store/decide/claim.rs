@@ -37,10 +37,17 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     let mut claimed = Claimed::default();
     let mut served = None;
     let mut skipped = None;
+    let mut not_loaded = false;
     while claimed.leases.len() < leases_max
         && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
     {
+        if tables.inputs.get(&task).is_none() {
+            // It was queued by this very batch, so what it is to do was not loaded: the next claim has it.
+            skipped = Some((tag, task));
+            not_loaded = true;
+            continue;
+        }
         match lease_key(tables, claim, task, &batch.rules, now) {
             Found::Key(key, account) => {
                 claimed.leases.push(start(tables, claim, batch, attempt, task, key, account, now));
@@ -52,7 +59,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     }
     claimed.then = if tables.next_ready(claim.pool, None).is_none() {
         Then::Empty
-    } else if claimed.leases.len() == leases_max && passage == Passage::Open {
+    } else if not_loaded || claimed.leases.len() == leases_max && passage == Passage::Open {
         Then::Again
     } else {
         let next = key_turns(tables, claim.pool).map(|(turn, _)| turn).find(|turn| *turn > now);
