@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use super::{
     audio::Format,
-    book::{Caller, Order, Service, State as TaskState, Subtitles, Task},
     calendar,
     faults::{Charge, Refusal, TaskFault},
     http,
     server::Server,
     settings::{Dialect, ErrorField, Group, Numbers, OutOfCredit, RefundField},
+    task::{Caller, Order, Service, State as TaskState, Subtitles, Task},
     voices::{self, ClonedVoice, Use},
 };
 
@@ -425,12 +425,13 @@ async fn tasks(State(server): Shared, caller: Caller, Query(page): Query<Page>) 
         return server.refuse(Refusal::BadRequest("page starts at 1, limit is 1 to 100".to_owned()));
     }
     let skip = (page.page - 1).saturating_mul(page.limit);
-    let (tasks, total) = server.with(|book, now| book.tasks_of(now, caller, skip, page.limit));
-    let data: Vec<Value> = tasks.iter().map(|task| task_json(&server, task)).collect();
-    http::json(
-        200,
-        json!({ "success": true, "data": data, "page": page.page, "limit": page.limit, "total": total }),
-    )
+    let found = |tasks: &[Task], total| {
+        let data: Vec<Value> = tasks.iter().map(|task| task_json(&server, task)).collect();
+        let body =
+            json!({ "success": true, "data": data, "page": page.page, "limit": page.limit, "total": total });
+        http::json(200, body)
+    };
+    server.list(caller, skip, page.limit, found).await
 }
 
 #[derive(Deserialize)]

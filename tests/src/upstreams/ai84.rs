@@ -16,11 +16,11 @@ use serde_json::{Map, Value, json};
 use super::{
     ai33::{number, price},
     audio::Format,
-    book::{Caller, Order, Service, State as TaskState, Subtitles, Task},
     faults::{Charge, Refusal, TaskFault},
     http,
     server::Server,
     settings::{Casing, Dialect, ErrorField, Group, OutOfCredit, Plan},
+    task::{Caller, Order, Service, State as TaskState, Subtitles, Task},
     voices,
 };
 

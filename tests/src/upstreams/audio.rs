@@ -297,6 +297,12 @@ fn srt_time(ms: u64) -> String {
     format!("{:02}:{:02}:{:02},{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
 }
 
+/// A text's subtitles as MiniMax writes them, with times in milliseconds.
+pub fn titles(text: &str, ms: u64) -> Value {
+    let title = |(start, end, line): (u64, u64, String)| json!({ "text": line, "time_begin": start, "time_end": end });
+    cues(text, ms).into_iter().map(title).collect()
+}
+
 /// A text's characters with their times, as ElevenLabs writes them.
 pub fn alignment(text: &str, ms: u64) -> Value {
     let characters: Vec<String> = text.chars().map(String::from).collect();

@@ -1,5 +1,5 @@
-//! What a fake server knows: its accounts, keys and tasks, what it counted and what it saw. The protocols call it under
-//! one lock and turn its verdicts into their own words. It takes the time as an argument and answers at once.
+//! What a fake server knows: its accounts, keys and tasks, and what it counted. The protocols call it under one lock
+//! and turn its verdicts into their own words. It takes the time as an argument and answers at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -8,245 +8,28 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
-
 use super::{
-    audio::{self, Format},
+    audio,
     faults::{Broken, Charge, DownloadFault, PollFault, Refusal, SubmitFault, TaskFault, mix},
+    journal::Journal,
+    report::{
+        AccountReport, Counters, KeyReport, Life, LimitKind, Outcome, SUBMIT_TEXT_CHARACTERS_MAX, Submit,
+        VIOLATIONS_KEPT_MAX, Violation, Who,
+    },
     server::Health,
     settings::{Account, ClientIds, Excess, Group, Limit, Pace, Plan, Scope, ServerSettings},
+    task::{Caller, End, Order, State, Subtitles, Task},
     voices::VoiceLibrary,
     window::Window,
 };
-
-/// Submits kept in the log, newest first to stay. Counters go on for ever.
-pub const LOG_SUBMITS_MAX: usize = 500_000;
-
-/// Characters of a text that the log keeps.
-pub const LOG_TEXT_CHARACTERS_MAX: usize = 100;
-
-/// Violations kept, oldest first to stay.
-pub const VIOLATIONS_KEPT_MAX: usize = 100_000;
-
-/// A limit was, or would have been, exceeded by one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The server's name.
-    pub server: Arc<str>,
-    /// Whose limit it is.
-    pub who: Who,
-    /// What is limited.
-    pub limit: LimitKind,
-    /// The most that is allowed.
-    pub max: u64,
-    /// What there was, with this call.
-    pub observed: u64,
-    /// Whether the call was served all the same.
-    pub excess: Excess,
-    /// When, since the simulator started.
-    pub at: Duration,
-}
-
-/// Whose limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// A key, as `account/key`.
-    Key(Arc<str>),
-    /// An account.
-    Account(Arc<str>),
-    /// A client's address.
-    Ip(IpAddr),
-}
-
-/// What is limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitKind {
-    /// Tasks not yet ended.
-    InFlight,
-    /// Submits per window.
-    Starts,
-    /// Submits and polls per window.
-    Calls,
-    /// Characters per window.
-    Characters,
-}
-
-/// A submit that reached a server with a known key.
-#[derive(Clone, Debug)]
-pub struct Submit {
-    /// When, since the simulator started.
-    pub at: Duration,
-    /// The key, as `account/key`.
-    pub key: Arc<str>,
-    /// The client's address.
-    pub ip: IpAddr,
-    /// The service it asks for.
-    pub service: Service,
-    /// The first characters of the text, see [`LOG_TEXT_CHARACTERS_MAX`].
-    pub text_start: String,
-    /// The whole text's [`audio::digest`].
-    pub digest: u64,
-    /// The whole text's Unicode characters.
-    pub characters: u64,
-    /// The client's own identifier of the task, if it sent one.
-    pub client_id: Option<Arc<str>>,
-    /// How many submits of this text there have been, with this one.
-    pub nth: u64,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a submit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// A task was made and charged.
-    Accepted {
-        /// The upstream's id of the task.
-        task: String,
-        /// The charge.
-        credits: i64,
-    },
-    /// A task was made and charged, but the client cannot know: the answer broke like this.
-    AnswerLost {
-        /// The upstream's id of the task.
-        task: String,
-        /// The charge.
-        credits: i64,
-        /// How the answer broke.
-        broken: Broken,
-    },
-    /// It was refused.
-    Refused(Refusal),
-    /// Nothing was done and the answer broke.
-    Broken(Broken),
-}
-
-/// Totals of a server since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counters {
-    /// Submits with a known key.
-    pub submits: u64,
-    /// Calls with an unknown or dead key.
-    pub unauthorized: u64,
-    /// Tasks made.
-    pub accepted: u64,
-    /// Tasks made whose answer was lost on purpose.
-    pub answers_lost: u64,
-    /// Submits refused or broken before anything was done.
-    pub refused: u64,
-    /// Tasks that ended well.
-    pub done: u64,
-    /// Tasks that failed.
-    pub failed: u64,
-    /// Tasks deleted while they ran.
-    pub cancelled: u64,
-    /// Polls.
-    pub polls: u64,
-    /// Downloads of results.
-    pub downloads: u64,
-    /// Accepted tasks whose text had been accepted before.
-    pub repeated_texts: u64,
-    /// Accepted tasks whose client identifier had been accepted before.
-    pub repeated_client_ids: u64,
-    /// Limits exceeded.
-    pub violations: u64,
-    /// Calls that carried a key to the address of results, which is a stranger.
-    pub keys_leaked: u64,
-    /// Credits charged.
-    pub charged: i64,
-    /// Credits given back.
-    pub refunded: i64,
-}
-
-/// One account as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountReport {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its balance.
-    pub credits: i64,
-    /// Credits charged so far.
-    pub charged: i64,
-    /// Credits given back so far.
-    pub refunded: i64,
-    /// Tasks not yet ended.
-    pub in_flight: u64,
-}
-
-/// One key as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyReport {
-    /// `account/key`.
-    pub name: Arc<str>,
-    /// Whether it works.
-    pub life: Life,
-    /// Submits so far.
-    pub starts: u64,
-    /// Tasks not yet ended.
-    pub in_flight: u64,
-    /// Most tasks at once so far.
-    pub in_flight_peak: u64,
-    /// Most submits in one window so far.
-    pub starts_peak: u64,
-}
-
-/// Whether a key works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It does.
-    Alive,
-    /// It was revoked: every call with it is refused.
-    Dead,
-}
-
-/// What is bought at a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Speech by ElevenLabs.
-    ElevenLabs,
-    /// Speech by MiniMax.
-    MiniMax,
-}
-
-/// A request to make a task.
-#[derive(Debug)]
-pub(super) struct Order {
-    pub(super) caller: Caller,
-    pub(super) service: Service,
-    pub(super) text: String,
-    pub(super) voice: String,
-    pub(super) model: String,
-    /// What it will cost.
-    pub(super) credits: i64,
-    /// The upstream's own count.
-    pub(super) characters: u64,
-    pub(super) format: Format,
-    pub(super) subtitles: Subtitles,
-    pub(super) group: Group,
-    pub(super) receive_url: Option<String>,
-    pub(super) client_id: Option<String>,
-    /// What the upstream finds wrong only after it has accepted the task.
-    pub(super) flaw: Option<TaskFault>,
-}
-
-/// Who calls.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller {
-    pub(super) key: usize,
-    pub(super) ip: IpAddr,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subtitles {
-    None,
-    Wanted,
-}
 
 /// What the book says to a submit.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The task is made; its answer may have to break.
     Accepted(Task, Option<Broken>),
+    /// The client's identifier is known: this is the task that was made for it.
+    Joined(Task, Option<Broken>),
     Refused(Refusal),
     Broken(Broken),
 }
@@ -260,104 +43,13 @@ pub(super) enum Seen {
     Broken(Broken),
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Task {
-    pub(super) number: u64,
-    pub(super) id: String,
-    pub(super) key: usize,
-    pub(super) service: Service,
-    pub(super) voice: Arc<str>,
-    pub(super) model: Arc<str>,
-    pub(super) digest: u64,
-    pub(super) characters: u64,
-    pub(super) credits: i64,
-    pub(super) format: Format,
-    pub(super) ms: u64,
-    /// Kept only where subtitles were wanted.
-    pub(super) text: Option<Arc<str>>,
-    pub(super) receive_url: Option<Arc<str>>,
-    pub(super) submitted: Duration,
-    queue: Duration,
-    end: End,
-    pub(super) fault: Option<TaskFault>,
-    pub(super) state: State,
-    group: Group,
-    polls: u64,
-    downloads: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    At(Duration),
-    AfterPolls(u64),
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Queued { position: u64 },
-    Processing { percent: u64 },
-    Done,
-    Failed(TaskFault),
-}
-
-impl State {
-    pub(super) fn ended(self) -> bool {
-        match self {
-            Self::Queued { .. } | Self::Processing { .. } => false,
-            Self::Done | Self::Failed(_) => true,
-        }
-    }
-}
-
-impl Task {
-    /// When it will have ended, if the clock decides that.
-    pub(super) fn ends_at(&self) -> Option<Duration> {
-        match self.end {
-            End::At(at) => Some(at),
-            End::AfterPolls(_) => Some(self.submitted),
-            End::Never => None,
-        }
-    }
-
-    /// When the clock alone will have ended it.
-    pub(super) fn ends_by_clock(&self) -> Option<Duration> {
-        match self.end {
-            End::At(at) => Some(at),
-            End::AfterPolls(_) | End::Never => None,
-        }
-    }
-
-    pub(super) fn audio(&self) -> Vec<u8> {
-        self.format.bytes(self.digest, self.ms)
-    }
-
-    fn observe(&mut self, now: Duration) {
-        if self.state.ended() {
-            return;
-        }
-        self.state = match self.end {
-            End::At(at) => {
-                let waited = now.saturating_sub(self.submitted);
-                match waited.checked_sub(self.queue) {
-                    None => State::Queued { position: 1 },
-                    Some(worked) => {
-                        let whole = (at - self.submitted - self.queue).as_nanos().max(1);
-                        State::Processing { percent: percent(worked.as_nanos(), whole) }
-                    }
-                }
-            }
-            End::AfterPolls(polls) if self.polls <= 1 && polls > 1 => State::Queued { position: 1 },
-            End::AfterPolls(polls) => {
-                State::Processing { percent: percent(u128::from(self.polls), u128::from(polls + 1)) }
-            }
-            End::Never => State::Processing { percent: percent(u128::from(self.polls), 100) },
-        };
-    }
-}
-
-fn percent(part: u128, whole: u128) -> u64 {
-    u64::try_from((part * 100 / whole).min(99)).expect("at most 99")
+/// What the book says to a poll of many tasks.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// The tasks on the page, and how many there are in all.
+    Tasks(Vec<Task>, usize),
+    Refused(Refusal),
+    Broken(Broken),
 }
 
 #[derive(Debug)]
@@ -372,6 +64,8 @@ pub(super) struct AccountState {
     starts: Window,
     calls: Window,
     characters: Window,
+    /// Numbers of its tasks.
+    tasks: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -427,10 +121,7 @@ pub(super) struct Book {
     pub(super) webhooks: Vec<Task>,
     last_task: u64,
     by_ip: BTreeMap<IpAddr, Window>,
-    seen_texts: BTreeMap<u64, u64>,
-    accepted_texts: BTreeSet<u64>,
-    accepted_client_ids: BTreeMap<Arc<str>, u64>,
-    pub(super) log: VecDeque<Submit>,
+    pub(super) journal: Journal,
     pub(super) violations: Vec<Violation>,
     pub(super) counters: Counters,
 }
@@ -453,10 +144,7 @@ impl Book {
             webhooks: Vec::new(),
             last_task: 0,
             by_ip: BTreeMap::new(),
-            seen_texts: BTreeMap::new(),
-            accepted_texts: BTreeSet::new(),
-            accepted_client_ids: BTreeMap::new(),
-            log: VecDeque::new(),
+            journal: Journal::default(),
             violations: Vec::new(),
             counters: Counters::default(),
             settings,
@@ -497,6 +185,7 @@ impl Book {
             starts: Window::default(),
             calls: Window::default(),
             characters: Window::default(),
+            tasks: BTreeSet::new(),
         });
     }
 
@@ -583,8 +272,15 @@ impl Book {
         self.ended.push_back(number);
         while self.ended.len() > self.settings.tasks_kept_max {
             if let Some(oldest) = self.ended.pop_front() {
-                self.tasks.remove(&oldest);
+                self.forget(oldest);
             }
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        if let Some(task) = self.tasks.remove(&number) {
+            let account = self.keys[task.key].account;
+            self.accounts[account].tasks.remove(&number);
         }
     }
 
@@ -623,18 +319,15 @@ impl Book {
 
     pub(super) fn submit(&mut self, now: Duration, order: Order) -> Verdict {
         let digest = audio::digest(&order.text);
-        let nth = self.seen_texts.entry(digest).or_default();
-        *nth += 1;
-        let nth = *nth;
+        let nth = self.journal.times_submitted(digest) + 1;
         self.counters.submits += 1;
         self.keys[order.caller.key].starts_total += 1;
-
         let mut entry = Submit {
             at: now,
             key: Arc::clone(&self.keys[order.caller.key].name),
             ip: order.caller.ip,
             service: order.service,
-            text_start: order.text.chars().take(LOG_TEXT_CHARACTERS_MAX).collect(),
+            text_start: order.text.chars().take(SUBMIT_TEXT_CHARACTERS_MAX).collect(),
             digest,
             characters: order.text.chars().count() as u64,
             client_id: order.client_id.as_deref().map(Arc::from),
@@ -642,25 +335,26 @@ impl Book {
             outcome: Outcome::Broken(Broken::Silent),
         };
         let verdict = self.judge(now, order, digest, nth);
+        let mut made = None;
         entry.outcome = match &verdict {
-            Verdict::Accepted(task, None) => {
-                Outcome::Accepted { task: task.id.clone(), credits: task.credits }
+            Verdict::Accepted(task, broken) => {
+                made = Some(task.number);
+                let (task, credits) = (task.id.clone(), task.credits);
+                match *broken {
+                    None => Outcome::Accepted { task, credits },
+                    Some(broken) => Outcome::AnswerLost { task, credits, broken },
+                }
             }
-            Verdict::Accepted(task, Some(broken)) => {
-                Outcome::AnswerLost { task: task.id.clone(), credits: task.credits, broken: *broken }
-            }
+            Verdict::Joined(task, _) => Outcome::Joined { task: task.id.clone() },
             Verdict::Refused(refusal) => Outcome::Refused(refusal.clone()),
             Verdict::Broken(broken) => Outcome::Broken(*broken),
         };
         match verdict {
-            Verdict::Accepted(_, None) => {}
+            Verdict::Accepted(_, None) | Verdict::Joined(..) => {}
             Verdict::Accepted(_, Some(_)) => self.counters.answers_lost += 1,
             Verdict::Refused(_) | Verdict::Broken(_) => self.counters.refused += 1,
         }
-        if self.log.len() == LOG_SUBMITS_MAX {
-            self.log.pop_front();
-        }
-        self.log.push_back(entry);
+        self.journal.enter(entry, made, &mut self.counters);
         verdict
     }
 
@@ -683,11 +377,11 @@ impl Book {
                 None
             }
         };
-        let known = order.client_id.as_deref().and_then(|id| self.accepted_client_ids.get(id));
+        let known = order.client_id.as_deref().and_then(|id| self.journal.task_for(id));
         if self.settings.dialect.client_ids == ClientIds::Deduplicated
-            && let Some(task) = known.and_then(|number| self.tasks.get(number))
+            && let Some(task) = known.and_then(|number| self.tasks.get(&number))
         {
-            return Verdict::Accepted(task.clone(), broken_after);
+            return Verdict::Joined(task.clone(), broken_after);
         }
         if let Err(refusal) = self.charge(order.caller, order.credits) {
             return Verdict::Refused(refusal);
@@ -713,9 +407,8 @@ impl Book {
 
         let starts = key.starts.sum(now, length) + 1;
         let all_in_flight = account.in_flight + account.in_flight_turbo + 1;
-        let rate_refusal = |window: &Window| Refusal::RateLimited {
-            retry_after_s: Some(window.wait(now, length).as_nanos().div_ceil(1_000_000_000).max(1) as u64),
-        };
+        let rate_refusal =
+            |window: &Window| Refusal::RateLimited { retry_after_s: Some(window.wait_s(now, length)) };
         let checks = [
             (
                 limits.key_in_flight,
@@ -814,7 +507,6 @@ impl Book {
         };
         let length = self.settings.audio;
         let characters = order.text.chars().count() as u64;
-        let client_id: Option<Arc<str>> = order.client_id.map(Arc::from);
         let mut task = Task {
             number,
             id: self.id(number),
@@ -839,6 +531,7 @@ impl Book {
             state: State::Queued { position: 1 },
             group: order.group,
             polls: 0,
+            polls_tried: 0,
             downloads: 0,
         };
         task.observe(now);
@@ -851,70 +544,82 @@ impl Book {
         key.in_flight += 1;
         key.in_flight_peak = key.in_flight_peak.max(key.in_flight);
         let account = &mut self.accounts[key.account];
+        account.tasks.insert(number);
         match order.group {
             Group::Standard => account.in_flight += 1,
             Group::Turbo => account.in_flight_turbo += 1,
         }
         self.counters.accepted += 1;
-        if !self.accepted_texts.insert(digest) {
-            self.counters.repeated_texts += 1;
-        }
-        if let Some(id) = client_id
-            && self.accepted_client_ids.insert(id, number).is_some()
-        {
-            self.counters.repeated_client_ids += 1;
-        }
         task
     }
 
     /// Looks at a task of the caller's account, as a poll does.
     pub(super) fn poll(&mut self, now: Duration, caller: Caller, id: &str) -> Seen {
+        if let Err(refusal) = self.count_poll(now, caller) {
+            return Seen::Refused(refusal);
+        }
+        let Some(number) = self.find(caller, id) else { return Seen::Unknown };
+        match self.poll_fault(number) {
+            Some(PollFault::Refuse(refusal)) => Seen::Refused(refusal),
+            Some(PollFault::Break(broken)) => Seen::Broken(broken),
+            None => self.look(now, number).map_or(Seen::Unknown, Seen::Task),
+        }
+    }
+
+    /// A page of the tasks of the caller's account, newest first. One poll, which sees each task on the page.
+    pub(super) fn list(&mut self, now: Duration, caller: Caller, skip: usize, take: usize) -> Listed {
+        if let Err(refusal) = self.count_poll(now, caller) {
+            return Listed::Refused(refusal);
+        }
+        let tasks = &self.accounts[self.keys[caller.key].account].tasks;
+        let total = tasks.len();
+        let page: Vec<u64> = tasks.iter().rev().skip(skip).take(take).copied().collect();
+        match page.first().and_then(|&first| self.poll_fault(first)) {
+            Some(PollFault::Refuse(refusal)) => Listed::Refused(refusal),
+            Some(PollFault::Break(broken)) => Listed::Broken(broken),
+            None => Listed::Tasks(page.iter().filter_map(|&number| self.look(now, number)).collect(), total),
+        }
+    }
+
+    /// Counts a poll at the account's bucket, where polls count.
+    fn count_poll(&mut self, now: Duration, caller: Caller) -> Result<(), Refusal> {
         self.counters.polls += 1;
+        let Some(Limit { max, excess }) = self.settings.limits.account_calls else { return Ok(()) };
         let length = self.settings.window;
         let account = &mut self.accounts[self.keys[caller.key].account];
         let calls = account.calls.sum(now, length) + 1;
-        match self.settings.limits.account_calls {
-            Some(Limit { max, excess }) if calls > max => {
-                let wait = account.calls.wait(now, length);
-                let who = Who::Account(Arc::clone(&account.name));
-                if excess == Excess::Served {
-                    account.calls.push(now, 1);
-                }
-                self.violate(now, who, LimitKind::Calls, max, calls, excess);
-                if excess == Excess::Refused {
-                    let retry_after_s = Some(wait.as_nanos().div_ceil(1_000_000_000).max(1) as u64);
-                    return Seen::Refused(Refusal::RateLimited { retry_after_s });
-                }
-            }
-            Some(_) => account.calls.push(now, 1),
-            None => {}
+        let refused = calls > max && excess == Excess::Refused;
+        if !refused {
+            account.calls.push(now, 1);
         }
-        let Some(number) = self.find(caller, id) else { return Seen::Unknown };
-        let task = self.tasks.get_mut(&number).expect("just found");
+        let retry_after_s = Some(account.calls.wait_s(now, length));
+        let who = Who::Account(Arc::clone(&account.name));
+        if calls > max {
+            self.violate(now, who, LimitKind::Calls, max, calls, excess);
+        }
+        if refused { Err(Refusal::RateLimited { retry_after_s }) } else { Ok(()) }
+    }
+
+    fn poll_fault(&mut self, number: u64) -> Option<PollFault> {
+        let task = self.tasks.get_mut(&number)?;
+        task.polls_tried += 1;
+        let nth = task.polls_tried;
+        self.next.poll.pop_front().or_else(|| self.settings.faults.poll(number, nth))
+    }
+
+    /// A task as it is now. Tasks that are paced by polls move on.
+    fn look(&mut self, now: Duration, number: u64) -> Option<Task> {
+        let task = self.tasks.get_mut(&number)?;
         task.polls += 1;
-        let (polls, end, state) = (task.polls, task.end, task.state);
-        let fault = self.next.poll.pop_front().or_else(|| self.settings.faults.poll(number, polls));
-        match fault {
-            // A poll that did not come through is no poll for those who count them.
-            Some(fault) => {
-                self.tasks.get_mut(&number).expect("just found").polls -= 1;
-                match fault {
-                    PollFault::Refuse(refusal) => Seen::Refused(refusal),
-                    PollFault::Break(broken) => Seen::Broken(broken),
-                }
-            }
-            None => {
-                if let End::AfterPolls(most) = end
-                    && polls > most
-                    && !state.ended()
-                {
-                    self.end(number);
-                }
-                let task = self.tasks.get_mut(&number).expect("just found");
-                task.observe(now);
-                Seen::Task(task.clone())
-            }
+        if let End::AfterPolls(most) = task.end
+            && task.polls > most
+            && !task.state.ended()
+        {
+            self.end(number);
         }
+        let task = self.tasks.get_mut(&number)?;
+        task.observe(now);
+        Some(task.clone())
     }
 
     /// The number of the caller's task with this id.
@@ -939,37 +644,19 @@ impl Book {
         self.next.download.pop_front().or_else(|| self.settings.faults.download(number, downloads))
     }
 
-    /// The tasks of the caller's account, newest first.
-    pub(super) fn tasks_of(
-        &mut self,
-        now: Duration,
-        caller: Caller,
-        skip: usize,
-        take: usize,
-    ) -> (Vec<Task>, usize) {
-        let account = self.keys[caller.key].account;
-        let mine = || self.tasks.values().rev().filter(|task| self.keys[task.key].account == account);
-        let total = mine().count();
-        let mut page: Vec<Task> = mine().skip(skip).take(take).cloned().collect();
-        for task in &mut page {
-            task.observe(now);
-        }
-        (page, total)
-    }
-
     /// Removes the caller's tasks; running ones are cancelled. Returns the credits given back.
     pub(super) fn delete(&mut self, caller: Caller, ids: &[String]) -> i64 {
         let mut refunded = 0;
         for id in ids {
             let Some(number) = self.find(caller, id) else { continue };
             refunded += self.cancel(number);
-            self.tasks.remove(&number);
+            self.forget(number);
         }
         refunded
     }
 
     /// Ends a running task without a result and gives its credits back. Nothing happens to an ended one.
-    pub(super) fn cancel(&mut self, number: u64) -> i64 {
+    fn cancel(&mut self, number: u64) -> i64 {
         let Some(task) = self.tasks.get_mut(&number) else { return 0 };
         if task.state.ended() {
             return 0;

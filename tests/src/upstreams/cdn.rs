@@ -15,11 +15,11 @@ use serde::Deserialize;
 
 use super::{
     audio,
-    book::{State as TaskState, Task},
     faults::DownloadFault,
     http,
     server::{Server, signature},
     settings::Edge,
+    task::{State as TaskState, Task},
 };
 
 /// All servers by name.
@@ -101,6 +101,7 @@ fn content(task: &Task, extension: &str) -> Response {
     let (content_type, bytes) = match extension {
         "srt" => ("application/x-subrip", audio::srt(text, task.ms).into_bytes()),
         "json" => ("application/json", audio::alignment(text, task.ms).to_string().into_bytes()),
+        "titles" => ("application/json", audio::titles(text, task.ms).to_string().into_bytes()),
         "tar" => ("application/x-tar", archive(task)),
         _ => (task.format.content_type(), task.audio()),
     };
@@ -110,7 +111,7 @@ fn content(task: &Task, extension: &str) -> Response {
 /// MiniMax's result of an asynchronous task.
 pub(super) fn archive(task: &Task) -> Vec<u8> {
     let text = task.text.as_deref().unwrap_or_default();
-    let titles = serde_json::json!([{ "text": text, "time_begin": 0, "time_end": task.ms }]);
+    let titles = audio::titles(text, task.ms);
     let extra = serde_json::json!({
         "audio_length": task.ms,
         "audio_sample_rate": task.format.rate(),

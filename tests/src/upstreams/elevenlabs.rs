@@ -18,11 +18,11 @@ use super::{
     ai33::price,
     audio::{self, Format},
     base64,
-    book::{Caller, Order, Service, Subtitles, Task},
     faults::Refusal,
     http,
     server::Server,
     settings::{Dialect, ElevenLabsErrors, Group, Scope},
+    task::{Caller, Order, Service, Subtitles, Task},
     voices::{self, ClonedVoice, Use, Voice},
 };
 

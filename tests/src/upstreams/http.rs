@@ -22,10 +22,10 @@ use tokio::{
 use tower_service::Service as _;
 
 use super::{
-    book::Caller,
     faults::{Broken, Refusal},
     server::Server,
     settings::Protocol,
+    task::Caller,
 };
 
 /// Largest request body, in bytes: a million characters of text, or a recording to clone.

@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 
 use super::{
     audio::Format,
-    book::{Book, Caller, Order, Service, State as TaskState, Subtitles, Task},
+    book::Book,
     cdn,
     faults::Refusal,
     http,
     server::Server,
     settings::{Group, StatusCase, Usage},
+    task::{Caller, Order, Service, State as TaskState, Subtitles, Task},
     voices::{self, ClonedVoice, UploadedFile, Use},
 };
 
@@ -163,6 +164,8 @@ struct Speech {
     #[serde(default)]
     audio_setting: AudioSetting,
     output_format: Option<String>,
+    #[serde(default)]
+    subtitle_enable: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -271,7 +274,8 @@ async fn speak(State(server): Shared, caller: Caller, body: Bytes) -> Answer {
         Some(_) => return Err(no(2013)),
     };
     let as_events = speech.stream;
-    let order = speech.order(&server, caller, text)?;
+    let subtitles = if speech.subtitle_enable { Subtitles::Wanted } else { Subtitles::None };
+    let order = Order { subtitles, ..speech.order(&server, caller, text)? };
     let done = |task: &Task| {
         used(&server, task);
         let bytes = task.audio();
@@ -279,7 +283,11 @@ async fn speak(State(server): Shared, caller: Caller, body: Bytes) -> Answer {
             events(task, &bytes)
         } else {
             let audio = if as_url { server.result_url(task, task.format.extension()) } else { hex(&bytes) };
-            http::json(200, result(task, &audio, bytes.len()))
+            let mut body = result(task, &audio, bytes.len());
+            if task.text.is_some() {
+                body["data"]["subtitle_file"] = server.result_url(task, "titles").into();
+            }
+            http::json(200, body)
         };
         if let Ok(id) = HeaderValue::from_str(&trace_id(task)) {
             response.headers_mut().insert(HeaderName::from_static("trace-id"), id);
@@ -467,7 +475,7 @@ async fn upload(State(server): Shared, caller: Caller, mut form: Multipart) -> A
         let account = book.account_index(caller);
         let file = UploadedFile { account, name, purpose, bytes: bytes.len() as u64, made: now, text };
         let id = UPLOADED_FILE_ID_FIRST + book.voices.number();
-        book.voices.files.insert(id, file.clone());
+        book.voices.keep(id, file.clone());
         (id, file)
     });
     Ok(http::json(200, json!({ "file": file_json(&server, id, &file), "base_resp": ok() })))

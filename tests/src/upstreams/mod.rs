@@ -38,27 +38,31 @@ mod cdn;
 mod elevenlabs;
 mod faults;
 mod http;
+mod journal;
 mod minimax;
+mod report;
 mod server;
 mod settings;
+mod task;
 mod voices;
 mod window;
 
-pub use book::{
-    AccountReport, Counters, KeyReport, LOG_SUBMITS_MAX, LOG_TEXT_CHARACTERS_MAX, Life, LimitKind, Outcome,
-    Service, Submit, VIOLATIONS_KEPT_MAX, Violation, Who,
-};
 pub use elevenlabs::elevenlabs_error;
 pub use faults::{
     Broken, Charge, DownloadFault, Faults, PerMille, PollFault, Refusal, SubmitFault, TaskFault,
 };
 pub use minimax::minimax_status;
+pub use report::{
+    AccountReport, Counters, KeyReport, Life, LimitKind, Outcome, SUBMIT_TEXT_CHARACTERS_MAX,
+    SUBMITS_KEPT_MAX, Submit, VIOLATIONS_KEPT_MAX, Violation, Who,
+};
 pub use server::{Health, Server};
 pub use settings::{
     Account, AudioLength, Casing, ClientIds, DEFAULT_CREDITS, DEFAULT_KEYS, Dialect, Edge, ElevenLabsErrors,
     ErrorField, Excess, Group, Key, Latency, Limit, Limits, Numbers, OutOfCredit, Pace, Plan, Protocol,
     RefundField, Scope, ServerSettings, StatusCase, Urls, Usage,
 };
+pub use task::Service;
 
 /// Running fake servers, each on its own port of 127.0.0.1. Dropping it stops them and closes their connections.
 #[derive(Debug)]

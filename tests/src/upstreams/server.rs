@@ -17,14 +17,15 @@ use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     ai33, ai84,
-    book::{
-        AccountReport, Book, Counters, KeyReport, Life, Order, Outcome, Seen, State, Submit, Task, Verdict,
-        Violation,
-    },
+    book::{Book, Listed, Seen, Verdict},
     elevenlabs,
     faults::{Broken, DownloadFault, Faults, PollFault, Refusal, SubmitFault, TaskFault, mix},
-    http, minimax,
+    http,
+    journal::made_a_task,
+    minimax,
+    report::{AccountReport, Counters, KeyReport, Life, Submit, Violation},
     settings::{Account, Dialect, Edge, Limits, Pace, Protocol, ServerSettings, Urls},
+    task::{Caller, Order, Service, State, Task},
 };
 
 /// The simulator's time: the machine's, plus what tests have skipped.
@@ -196,10 +197,10 @@ impl Server {
     }
 
     /// Changes how a service's health is told.
-    pub fn set_health(&self, service: super::Service, health: Health) {
+    pub fn set_health(&self, service: Service, health: Health) {
         self.with(|book, _| match service {
-            super::Service::ElevenLabs => book.health.elevenlabs = health,
-            super::Service::MiniMax => book.health.minimax = health,
+            Service::ElevenLabs => book.health.elevenlabs = health,
+            Service::MiniMax => book.health.minimax = health,
         });
     }
 
@@ -212,17 +213,16 @@ impl Server {
 
     /// The latest submits, oldest first.
     pub fn log(&self) -> Vec<Submit> {
-        self.with(|book, _| book.log.iter().cloned().collect())
+        self.with(|book, _| book.journal.submits().cloned().collect())
     }
 
     /// Submits by which a text was accepted that had been accepted before, as far back as the log goes.
     pub fn resubmitted(&self) -> Vec<Submit> {
         let mut accepted = BTreeSet::new();
-        let charged = |submit: &Submit| match submit.outcome {
-            Outcome::Accepted { .. } | Outcome::AnswerLost { .. } => true,
-            Outcome::Refused(_) | Outcome::Broken(_) => false,
-        };
-        self.log().into_iter().filter(|submit| charged(submit) && !accepted.insert(submit.digest)).collect()
+        self.log()
+            .into_iter()
+            .filter(|submit| made_a_task(submit) && !accepted.insert(submit.digest))
+            .collect()
     }
 
     /// Totals since the start.
@@ -316,7 +316,7 @@ impl Server {
         match verdict {
             Verdict::Refused(refusal) => self.refuse(refusal),
             Verdict::Broken(broken) => broken.spoil(self.refuse(Refusal::Busy)).await,
-            Verdict::Accepted(task, broken) => {
+            Verdict::Accepted(task, broken) | Verdict::Joined(task, broken) => {
                 self.call_back(&task);
                 let response = accepted(&task, balance);
                 match broken {
@@ -346,7 +346,7 @@ impl Server {
         let (task, broken) = match self.with(|book, now| book.submit(now, order)) {
             Verdict::Refused(refusal) => return self.refuse(refusal),
             Verdict::Broken(broken) => return broken.spoil(self.refuse(Refusal::Busy)).await,
-            Verdict::Accepted(task, broken) => (task, broken),
+            Verdict::Accepted(task, broken) | Verdict::Joined(task, broken) => (task, broken),
         };
         let running = Running { server: self, task: task.number };
         match task.ends_at() {
@@ -383,7 +383,7 @@ impl Server {
     /// Looks at a task; `found` writes the answer.
     pub(super) async fn poll(
         &self,
-        caller: super::book::Caller,
+        caller: Caller,
         id: &str,
         found: impl FnOnce(&Task) -> Response,
     ) -> Response {
@@ -392,6 +392,21 @@ impl Server {
             Seen::Unknown => self.refuse(Refusal::NotFound),
             Seen::Refused(refusal) => self.refuse(refusal),
             Seen::Broken(broken) => broken.spoil(().into_response()).await,
+        }
+    }
+
+    /// Looks at a page of tasks; `found` writes the answer from them and the number of all.
+    pub(super) async fn list(
+        &self,
+        caller: Caller,
+        skip: usize,
+        take: usize,
+        found: impl FnOnce(&[Task], usize) -> Response,
+    ) -> Response {
+        match self.with(|book, now| book.list(now, caller, skip, take)) {
+            Listed::Tasks(tasks, total) => found(&tasks, total),
+            Listed::Refused(refusal) => self.refuse(refusal),
+            Listed::Broken(broken) => broken.spoil(().into_response()).await,
         }
     }
 

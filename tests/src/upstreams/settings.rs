@@ -144,7 +144,7 @@ impl ServerSettings {
             faults: Faults::none(),
             edge: Edge::Open,
             clone_fee: 0,
-            tasks_kept_max: 500_000,
+            tasks_kept_max: 200_000,
             seed: 1,
         }
     }

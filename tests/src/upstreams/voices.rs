@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+/// Uploaded files that a server remembers.
+const FILES_KEPT_MAX: usize = 1_000;
+
 /// A listed voice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Voice {
@@ -93,7 +96,15 @@ impl VoiceLibrary {
         self.clones.iter().filter(move |voice| voice.account == account)
     }
 
-    /// Removes an account's voice. Says whether there was one.
+    /// Keeps a file; the oldest is forgotten when there are too many.
+    pub(super) fn keep(&mut self, id: u64, file: UploadedFile) {
+        self.files.insert(id, file);
+        if self.files.len() > FILES_KEPT_MAX {
+            self.files.pop_first();
+        }
+    }
+
+    /// Removes an account's voice.
     pub(super) fn remove(&mut self, account: usize, id: &str) -> Option<ClonedVoice> {
         let at = self.clones.iter().position(|voice| voice.account == account && voice.id == id)?;
         Some(self.clones.remove(at))

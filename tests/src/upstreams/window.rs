@@ -26,9 +26,10 @@ impl Window {
         self.sum += weight;
     }
 
-    /// How long until the oldest call leaves the window.
-    pub(super) fn wait(&self, now: Duration, length: Duration) -> Duration {
-        self.calls.front().map_or(Duration::ZERO, |&(at, _)| (at + length).saturating_sub(now))
+    /// Whole seconds, at least one, until the oldest call leaves the window.
+    pub(super) fn wait_s(&self, now: Duration, length: Duration) -> u64 {
+        let wait = self.calls.front().map_or(Duration::ZERO, |&(at, _)| (at + length).saturating_sub(now));
+        (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
     }
 }
 
@@ -43,7 +44,8 @@ mod tests {
         window.push(Duration::from_secs(1), 1);
         window.push(Duration::from_secs(2), 5);
         assert_eq!(window.sum(Duration::from_secs(61) - ns, length), 6);
-        assert_eq!(window.wait(Duration::from_secs(61) - ns, length), ns);
+        assert_eq!(window.wait_s(Duration::from_secs(61) - ns, length), 1);
+        assert_eq!(window.wait_s(Duration::from_secs(2) - ns, length), 60);
         assert_eq!(window.sum(Duration::from_secs(61), length), 5);
         assert_eq!(window.sum(Duration::from_secs(62), length), 0);
     }

@@ -177,10 +177,11 @@ async fn every_audio_format_decodes_to_its_length() {
 #[tokio::test]
 async fn ai33_lists_tasks_and_gives_credits_back_for_running_ones_that_are_deleted() {
     let bench =
-        Bench::with_two_accounts(ServerSettings { pace: Pace::Polls(1), ..ServerSettings::ai33() }).await;
+        Bench::with_two_accounts(ServerSettings { pace: Pace::Polls(2), ..ServerSettings::ai33() }).await;
     let done = bench.ai33_task("a1", "12345").await;
-    bench.ai33_poll("a1", &done).await;
-    bench.ai33_poll("a1", &done).await;
+    for _ in 0..3 {
+        bench.ai33_poll("a1", &done).await;
+    }
     let running = bench.ai33_task("a2", "1234567").await;
     let foreign = bench.ai33_task("b1", "123").await;
 
@@ -346,6 +347,28 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
     String::from_utf8(request).unwrap()
 }
 
+#[tokio::test]
+async fn a_list_of_ai33_is_one_poll_that_sees_many_tasks() {
+    let limits = Limits { account_calls: Some(Limit::recorded(5)), ..Limits::none() };
+    let bench = Bench::with_two_accounts(ServerSettings { pace: Pace::Polls(1), ..counting(limits) }).await;
+    for text in ["one", "two", "three"] {
+        bench.ai33_task("a1", text).await;
+    }
+    let list = async || {
+        let page = bench.json("a2", "/v1/tasks?limit=100").await;
+        let states: Vec<String> =
+            of(&page, "/data").as_array().unwrap().iter().map(|task| text_of(task, "/status")).collect();
+        states
+    };
+    assert_eq!(list().await, ["doing"; 3]);
+    assert_eq!(list().await, ["done"; 3]);
+    assert_eq!(bench.server.violations(), []);
+    bench.server.next_poll(PollFault::Break(Broken::Html(502)));
+    let broken = bench.get("a1", "/v1/tasks?limit=100").send().await.unwrap();
+    assert_eq!(broken.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(bench.server.violations()[0].observed, 6, "three submits and three lists");
+}
+
 // Formats: AI84
 
 #[tokio::test]
@@ -484,6 +507,7 @@ async fn a_client_identifier_is_ignored_or_joins_the_calls() {
     assert_eq!(bench.server.log()[0].client_id.as_deref(), Some("attempt-1"));
     bench.server.set_dialect(Dialect { client_ids: ClientIds::Deduplicated, ..Dialect::default() });
     assert_eq!(submit().await, second);
+    assert_eq!(bench.server.log()[2].outcome, Outcome::Joined { task: second.clone() });
     assert_eq!(bench.credits("a"), 1_000 - 10, "charged twice, not three times");
 }
 
@@ -630,6 +654,11 @@ async fn minimax_speaks_in_hex_by_url_and_in_events() {
     let url = body(bench.minimax("a1", json!({ "output_format": "url" })).await, 200).await;
     let fetched = bench.http.get(text_of(&url, "/data/audio")).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(fetched, bytes);
+
+    let titled = body(bench.minimax("a1", json!({ "subtitle_enable": true })).await, 200).await;
+    let titles = bench.http.get(text_of(&titled, "/data/subtitle_file")).send().await.unwrap();
+    let titles = body(titles, 200).await;
+    assert_eq!(titles, json!([{ "text": "four", "time_begin": 0, "time_end": 240 }]));
 
     let events = bench.minimax("a1", json!({ "stream": true })).await;
     assert_eq!(events.headers()["content-type"], "text/event-stream");
