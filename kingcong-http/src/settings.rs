@@ -12,8 +12,9 @@ pub const SYNCHRONOUS_TIMEOUT: Duration = Duration::from_secs(180);
 pub const POLL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest wait for a whole result.
 pub const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long an idle connection is kept: shorter than servers usually keep theirs.
-pub(crate) const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept: shorter than the shortest that servers usually keep theirs, 5 s. A submit
+/// on a connection that the server is just closing would leave its fate unknown.
+pub(crate) const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(4);
 
 /// Largest answer of an API in bytes.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;

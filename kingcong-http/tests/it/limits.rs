@@ -63,9 +63,16 @@ async fn a_result_without_end_is_too_large() {
 
 #[tokio::test]
 async fn a_result_may_be_exactly_as_large_as_its_limit() {
-    let server = finished_at("/a.mp3".to_owned()).await;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n";
+    let undeclared =
+        broken(Then::Closes(format!("{head}4\r\nID3 \r\n3\r\nabc\r\n0\r\n\r\n").into_bytes())).await;
     let directory = tempfile::tempdir().unwrap();
-    let size = MP3.len() as u64;
+    for (audio_url, size) in [("/a.mp3", MP3.len() as u64), (undeclared.as_str(), 7)] {
+        check_limit(&finished_at(audio_url.to_owned()).await, &directory, size).await;
+    }
+}
+
+async fn check_limit(server: &Server, directory: &tempfile::TempDir, size: u64) {
     for (max_bytes, fits) in [(size, true), (size - 1, false)] {
         let mut in_memory = call(&server.base_url, "elevenlabs");
         in_memory.sink = Sink::Memory { max_bytes };

@@ -68,7 +68,7 @@ fn answers_that_quote_it() -> Vec<Answer> {
     let long = format!("{}{SECRET} and again {SECRET}", "a ".repeat(240));
     let words = [format!("Invalid key {SECRET}"), format!("Invalid key at {url}"), long];
     let mut answers = Vec::new();
-    for status in [200, 401, 429, 500] {
+    for status in [200, 401, 500] {
         for words in &words {
             for body in [
                 json!({"success": false, "message": words, "code": SECRET}),
@@ -141,6 +141,14 @@ async fn the_key_is_said_nowhere() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_address_of_a_result_is_said_nowhere() {
+    let address = format!("{NOWHERE}/a.mp3?signature=s3cr3t");
+    let server = Server::always(ok_json(json!({"status": "done", "metadata": {"audio_url": address}}))).await;
+    let failure = poll(&provider("ai33"), call(&server.base_url, "minimax"), "t").await.unwrap_err();
+    assert!(!format!("{failure:?}").contains("s3cr3t"), "whoever has it has the result: {failure:?}");
 }
 
 #[tokio::test]
