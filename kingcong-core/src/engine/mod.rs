@@ -1,8 +1,8 @@
 //! The engine: the library as a host uses it.
 //!
-//! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane, one
-//! claiming loop per pool, one task per call under way, one poller per account, and the pulse, which looks at what other
-//! processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about what is
+//! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane,
+//! one claiming loop per pool, one task per call under way, one poller per account, and the pulse, which looks at
+//! what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about what is
 //! charged.
 
 mod admin;

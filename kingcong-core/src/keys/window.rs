@@ -140,7 +140,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_window_reads_back_as_it_was_written(gaps in proptest::collection::vec(0_i64..100_000, 0..300), per in 1_u32..1000) {
+        fn a_window_reads_back_as_it_was_written(
+            gaps in proptest::collection::vec(0_i64..100_000, 0..300),
+            per in 1_u32..1000,
+        ) {
             let mut window = Window::default();
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
             for gap in gaps {
@@ -151,7 +154,10 @@ mod tests {
         }
 
         #[test]
-        fn never_more_starts_than_allowed_in_any_window(gaps in proptest::collection::vec(0_i64..2_000_000, 1..400), per in 1_u32..40) {
+        fn never_more_starts_than_allowed_in_any_window(
+            gaps in proptest::collection::vec(0_i64..2_000_000, 1..400),
+            per in 1_u32..40,
+        ) {
             let mut window = Window::default();
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
             let mut starts = Vec::new();
@@ -170,7 +176,10 @@ mod tests {
         }
 
         #[test]
-        fn a_window_opens_exactly_when_it_says(gaps in proptest::collection::vec(1_i64..500_000, 10..60), per in 1_u32..10) {
+        fn a_window_opens_exactly_when_it_says(
+            gaps in proptest::collection::vec(1_i64..500_000, 10..60),
+            per in 1_u32..10,
+        ) {
             let mut window = Window::default();
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
             for gap in gaps {

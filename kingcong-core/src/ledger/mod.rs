@@ -192,19 +192,22 @@ pub enum Refusal {
         available: Amount,
     },
     /// The wallet owes.
-    #[error("wallet owes {debt:?}; buy credits, which pay the debt first")]
+    #[error("wallet owes {}; buy credits, which pay the debt first", .debt.get())]
     InDebt {
         /// How much.
         debt: Amount,
     },
     /// A credit or charge of nothing, or less.
-    #[error("amount {amount:?} must be more than zero")]
+    #[error("amount {} must be more than zero", .amount.get())]
     NotPositive {
         /// The amount given.
         amount: Amount,
     },
     /// More than was charged and not refunded yet.
-    #[error("refund of {asked:?} is more than the {refundable:?} that was charged and not refunded yet")]
+    #[error(
+        "refund of {} is more than the {} that was charged and not refunded yet",
+        .asked.get(), .refundable.get()
+    )]
     BeyondCharge {
         /// What was asked for.
         asked: Amount,

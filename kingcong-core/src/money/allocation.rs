@@ -1,3 +1,5 @@
+//! Fair allocation: a rounded total split over weighted parts that add up to it.
+
 use super::Amount;
 
 /// Splits a rounded total over parts as their weights ask: each part gets its share rounded down or up, the parts

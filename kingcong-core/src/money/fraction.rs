@@ -1,3 +1,5 @@
+//! Exact fractions of an amount: what prices come to before they are rounded.
+
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! A job's running total: exact sum inside, rounded once, handed out in parts that add up.
+
 use super::{Amount, AmountOverflow, Fraction};
 
 /// Largest common denominator of a job's exact prices: 10<sup>12</sup> for how much they buy (the `per` of the

@@ -1,3 +1,5 @@
+//! Why something has no price, or a price is refused.
+
 use super::{Measure, Operation};
 use crate::{
     id::Route,

@@ -1,3 +1,5 @@
+//! The prices in force, found by route, model and operation.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

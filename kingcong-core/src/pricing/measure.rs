@@ -1,3 +1,5 @@
+//! What is sold and measured: operations, measures, and how much of each a task has.
+
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};

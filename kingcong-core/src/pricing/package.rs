@@ -1,3 +1,5 @@
+//! Packages of credits, and the catalogue of those on sale.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

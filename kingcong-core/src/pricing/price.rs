@@ -1,3 +1,5 @@
+//! A price: so much per so many of each measure, as integers.
+
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! Quotes: what a task costs on one route, frozen, and what it cost in the end.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Measure, PriceError, PriceLine};

@@ -16,8 +16,9 @@ use super::{Command, FlowId, Movement, Tables};
 /// The rows that a batch needs.
 ///
 /// Load them in the order of the fields, which is the lock order. Rows that are absent are simply not loaded. After
-/// `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `tasks`, `ready`, `due` and `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after
-/// `keys` and the key limits, [`Needs::follow_limits`] adds the accounts of those limits.
+/// `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `tasks`, `ready`, `due` and
+/// `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after `keys` and the key limits,
+/// [`Needs::follow_limits`] adds the accounts of those limits.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// Workers to bury, if their heartbeat is as old as asked.
