@@ -2,8 +2,8 @@
 //!
 //! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane,
 //! one claiming loop per pool, one task per call under way, one poller per account, and the pulse, which looks at
-//! what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about what is
-//! charged.
+//! what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about
+//! what is charged.
 
 mod admin;
 mod builder;

@@ -183,7 +183,8 @@ pub struct Cause {
 pub enum Refusal {
     /// Not enough is available.
     #[error(
-        "insufficient credits: {needed:?} needed, {available:?} available; buy credits and submit with a new idempotency key"
+        "insufficient credits: {} needed, {} available; buy credits and submit with a new idempotency key",
+        .needed.get(), .available.get()
     )]
     InsufficientCredits {
         /// What the hold would have taken.
