@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PoolId, Window};
+use super::{BUCKET_MICROS, PoolId, Window};
 use crate::{
     clock::Timestamp,
     id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
@@ -115,6 +115,15 @@ impl Limit {
         LimitId::from_uuid(derived_uuid("egress", &[server.as_str(), egress.as_str()]))
     }
 
+    /// The instant of a decision about it: `now`, unless the clock was set back behind its newest start. Time stands
+    /// still for it then, until the clock has caught up.
+    #[must_use]
+    pub fn time(&self, now: Timestamp) -> Timestamp {
+        // The newest start of a large limit may lie a bucket ahead.
+        let ahead = now.plus(Duration::from_micros(BUCKET_MICROS.unsigned_abs()));
+        self.window.newest().filter(|newest| *newest > ahead).unwrap_or(now)
+    }
+
     /// When it lets a call pass; [`Timestamp::FAR`] while only the end of a call can free it. `reserved` starts of
     /// every window are kept free, but for one at least.
     fn opens_at(&self, rules: &Rules, reserved: u32) -> Timestamp {
@@ -131,6 +140,12 @@ impl Limit {
         if self.turn != Timestamp::FAR {
             self.turn = self.turn.max(self.cooling_until);
         }
+    }
+
+    /// Its place among its pool's keys after a call ended: as it was last used, if it is free.
+    fn turn_after_end(&self, now: Timestamp, rules: &Rules) -> Timestamp {
+        let last_used = self.window.newest().unwrap_or(Timestamp::EPOCH).min(now);
+        self.opens_at(rules, 0).max(last_used)
     }
 
     fn start(&mut self, now: Timestamp, rules: &Rules) {
@@ -182,15 +197,15 @@ impl Chain<'_> {
     pub fn release(&mut self, now: Timestamp, rules: &Rules) {
         self.each(|limit| limit.in_flight = limit.in_flight.saturating_sub(1));
         if self.key.turn == Timestamp::FAR {
-            self.key.turn = self.key.opens_at(rules, 0).max(now);
+            self.key.turn = self.key.turn_after_end(now, rules);
         }
     }
 
     /// Ends a call that never left, and takes its start out of the windows again.
     pub fn give_back(&mut self, leased_at: Timestamp, now: Timestamp, rules: &Rules) {
-        self.each(|limit| limit.window.take_back(leased_at, limit.per_window.get()));
+        self.each(|limit| limit.window.take_back(leased_at, now, rules.span()));
         self.release(now, rules);
-        self.key.turn = self.key.opens_at(rules, 0).max(now);
+        self.key.turn = self.key.turn_after_end(now, rules);
     }
 
     fn each(&mut self, mut change: impl FnMut(&mut Limit)) {

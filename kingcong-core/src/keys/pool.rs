@@ -96,6 +96,21 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// By how much one task of that weight moves its user's virtual finish; at least 1, so that no weight is endless.
+    #[must_use]
+    pub fn step(weight: u32) -> i64 {
+        (TAG_STEP / i64::from(weight.max(1))).max(1)
+    }
+
+    /// Takes back a task that leaves the queue unserved, if it is the user's last: the finish is where it began, or at
+    /// the virtual time if that is later. Tasks are to leave from the last to the first. One that others of the user
+    /// follow leaves its gap, for the next tasks would else get the same tags as those.
+    pub fn take_back(&mut self, tag: i64, weight: u32, virtual_time: i64) {
+        if self.finish == tag.saturating_add(Self::step(weight)) {
+            self.finish = tag.max(virtual_time);
+        }
+    }
+
     /// The tags of `count` more tasks of weight `weight`; moves the finish past them.
     pub fn tags(
         &mut self,
@@ -103,7 +118,7 @@ impl Flow {
         count: usize,
         weight: u32,
     ) -> impl Iterator<Item = i64> + use<> {
-        let step = TAG_STEP / i64::from(weight.max(1));
+        let step = Self::step(weight);
         let start = self.finish.max(virtual_time);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.finish = start.saturating_add(count.saturating_mul(step));

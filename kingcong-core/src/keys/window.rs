@@ -41,21 +41,25 @@ impl Window {
         }
     }
 
-    /// Remembers a start; returns the instant under which it is remembered, for [`Window::take_back`].
-    pub fn start(&mut self, now: Timestamp, per_window: u32) -> Timestamp {
+    /// Remembers a start. When the clock was set back it counts as if it came with the newest one.
+    pub fn start(&mut self, now: Timestamp, per_window: u32) {
         let at = remembered_as(now, per_window);
         match self.starts.back_mut() {
             Some((newest, starts)) if *newest >= at => *starts += 1,
             _ => self.starts.push_back((at, 1)),
         }
         self.count += 1;
-        at
     }
 
-    /// Forgets one start of that instant: the call never left. Nothing happens when it is forgotten already.
-    pub fn take_back(&mut self, started: Timestamp, per_window: u32) {
-        let at = remembered_as(started, per_window);
-        let Some(place) = self.starts.iter().position(|&(instant, _)| instant >= at) else { return };
+    /// Forgets one start of that instant: the call never left. Nothing happens when it may be forgotten already,
+    /// for then a later call's start would be taken out in its place.
+    pub fn take_back(&mut self, started: Timestamp, now: Timestamp, span: Duration) {
+        let forgotten = self.newest().unwrap_or(now).max(now).minus(span);
+        if started <= forgotten {
+            return;
+        }
+        // The first one that is not earlier is this one, or one that is as well forgotten before it.
+        let Some(place) = self.starts.iter().position(|&(instant, _)| instant >= started) else { return };
         self.starts[place].1 -= 1;
         self.count -= 1;
         if self.starts[place].1 == 0 {
@@ -80,13 +84,15 @@ impl Window {
     }
 }
 
-/// The end of the instant's bucket, for limits too large to remember every instant.
+/// The end of the instant's bucket, for limits too large to remember every instant. An end is in its own bucket.
 fn remembered_as(at: Timestamp, per_window: u32) -> Timestamp {
     if per_window <= EXACT_STARTS_MAX {
         return at;
     }
     let micros = at.as_micros();
-    Timestamp::from_micros(micros.div_euclid(BUCKET_MICROS).saturating_add(1).saturating_mul(BUCKET_MICROS))
+    let into_bucket = micros.rem_euclid(BUCKET_MICROS);
+    let rest = if into_bucket == 0 { 0 } else { BUCKET_MICROS - into_bucket };
+    Timestamp::from_micros(micros.saturating_add(rest))
 }
 
 impl fmt::Display for Window {
@@ -208,8 +214,26 @@ mod tests {
                 other.start(now.plus(Duration::from_secs(1)), per);
                 other
             };
-            window.take_back(now, per);
+            window.take_back(now, now.plus(Duration::from_secs(2)), SPAN);
             assert_eq!(window, with_one);
+        }
+    }
+
+    #[test]
+    fn a_start_that_is_forgotten_takes_no_other_out_with_it() {
+        for per in [5, 1000] {
+            let mut window = Window::default();
+            let first = Timestamp::from_micros(1_700_000_000_000_001);
+            let second = first.plus(SPAN);
+            window.start(first, per);
+            window.forget(second, SPAN);
+            window.start(second, per);
+            let before = window.clone();
+            // Even if the clock was set back in between.
+            for now in [second.plus(Duration::from_secs(5)), first.plus(Duration::from_secs(5))] {
+                window.take_back(first, now, SPAN);
+                assert_eq!(window, before);
+            }
         }
     }
 

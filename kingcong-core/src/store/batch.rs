@@ -48,7 +48,7 @@ pub enum Written {
     },
     /// A batch of this number of this worker was committed before: its commit's answer had been lost.
     Before,
-    /// The worker was buried; nothing was done, and nothing of it ever will be.
+    /// The worker was buried; nothing of this batch was done, and nothing of it ever will be.
     Fenced,
 }
 

@@ -79,10 +79,11 @@ impl Store for MemoryStore {
         let mut tables = self.tables.lock();
         let now = self.clock.now();
         let Some(worker) = tables.workers.get_mut(&batch.worker) else { return Ok(Written::Fenced) };
-        match (worker.life, batch.number - worker.batch) {
+        match (worker.life, batch.number.checked_sub(worker.batch)) {
+            // What was committed before the burial was committed.
+            (_, Some(0)) => return Ok(Written::Before),
             (Life::Buried, _) => return Ok(Written::Fenced),
-            (Life::Alive, 1) => {}
-            (Life::Alive, 0) => return Ok(Written::Before),
+            (Life::Alive, Some(1)) => {}
             (Life::Alive, _) => {
                 let message = format!("batch {} follows batch {} of its worker", batch.number, worker.batch);
                 return Err(StoreError::new(StoreErrorKind::Unusable, message));
@@ -96,10 +97,10 @@ impl Store for MemoryStore {
     async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
         self.check_open()?;
         let now = self.clock.now();
-        self.tables
-            .lock()
-            .workers
-            .insert(worker, Worker { id: worker, batch: 0, beat: now, life: Life::Alive });
+        let mut tables = self.tables.lock();
+        if tables.workers.get(&worker).is_none() {
+            tables.workers.insert(worker, Worker { id: worker, batch: 0, beat: now, life: Life::Alive });
+        }
         Ok(now)
     }
 

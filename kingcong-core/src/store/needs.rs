@@ -8,7 +8,7 @@ use crate::{
     keys::{Limit, PoolId},
     routing::{Split, SplitId},
     vault::{DataKeyUse, Fingerprint},
-    work::TaskState,
+    work::{Task, TaskState},
 };
 
 use super::{Command, FlowId, Movement, Tables};
@@ -16,9 +16,9 @@ use super::{Command, FlowId, Movement, Tables};
 /// The rows that a batch needs.
 ///
 /// Load them in the order of the fields, which is the lock order. Rows that are absent are simply not loaded. After
-/// `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `tasks`, `ready`, `due` and
-/// `adopt` are loaded, [`Needs::follow_tasks`] adds what those tasks touch; after `keys` and the key limits,
-/// [`Needs::follow_limits`] adds the accounts of those limits.
+/// `tasks`, `ready`, `due`, `adopt` and `attempts` are loaded, [`Needs::follow_tasks`] adds what those tasks touch,
+/// jobs among them; after all `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `keys` and
+/// the key limits, [`Needs::follow_limits`] adds the accounts of those limits.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// Workers to bury, if their heartbeat is as old as asked.
@@ -72,13 +72,19 @@ pub struct ClaimNeeds {
     pub pool: PoolId,
     /// How many of its next ready tasks.
     pub tasks: u32,
-    /// How many of its keys, in the order of their turns.
+    /// How many of its keys, in the order of their turns, whether these have come or not.
     pub keys: u32,
 }
 
 impl ClaimNeeds {
-    /// Keys looked at beyond those that could be leased: keys that a task tried before, or whose account is full.
-    pub const SPARE_KEYS: u32 = 8;
+    /// What a claim of so many leases needs.
+    #[must_use]
+    pub const fn new(pool: PoolId, leases_max: u32) -> Self {
+        Self { pool, tasks: leases_max.saturating_add(1), keys: leases_max.saturating_add(Self::SPARE_KEYS) }
+    }
+
+    /// Keys looked at beyond those that could be leased, because a task may have tried so many before.
+    pub const SPARE_KEYS: u32 = Task::ATTEMPTS_MAX as u32;
 }
 
 impl Needs {
@@ -107,11 +113,7 @@ impl Needs {
                 }
             }
             Command::Claim(claim) => {
-                self.claims.push(ClaimNeeds {
-                    pool: claim.pool,
-                    tasks: claim.leases_max + 1,
-                    keys: claim.leases_max.saturating_add(ClaimNeeds::SPARE_KEYS),
-                });
+                self.claims.push(ClaimNeeds::new(claim.pool, claim.leases_max));
                 self.pools.insert(claim.pool);
                 self.shared_limits.extend(claim.egress.map(|egress| egress.id));
             }
@@ -185,14 +187,20 @@ impl Needs {
         let named = self.tasks.iter().copied();
         let moving = self.ready.iter().flat_map(|&(pool, _)| tables.ready_in(pool).map(|(_, id)| id));
         let due = tables.due_tasks(now).take(self.due as usize);
-        for task in named.chain(moving).chain(due).filter_map(|id| tables.tasks().get(&id)) {
-            for route in task.routes.iter() {
-                self.pools.insert(task.pool_of(route.route()));
+        // Who settles a task names its job; who refunds one need not know it.
+        self.jobs.extend(named.clone().filter_map(|id| Some(tables.tasks().get(&id)?.job)));
+        for task in named.chain(due).filter_map(|id| tables.tasks().get(&id)) {
+            self.pools.extend(task.routes.iter().map(|route| task.pool_of(route.route())));
+        }
+        for task in moving.filter_map(|id| tables.tasks().get(&id)) {
+            for pool in task.routes.iter().map(|route| task.pool_of(route.route())) {
+                self.pools.insert(pool);
+                self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
             }
         }
         for job in &self.tasks_of {
             for task in tables.tasks_of(*job).iter().filter_map(|id| tables.tasks().get(id)) {
-                if let TaskState::Ready { pool, .. } = task.state {
+                if let TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } = task.state {
                     self.pools.insert(pool);
                     self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
                 }
@@ -202,6 +210,8 @@ impl Needs {
             let open = tables.open_attempts(*worker).filter_map(|id| tables.attempts().get(&id));
             for attempt in open {
                 self.inputs.insert(attempt.task);
+                let task = tables.tasks().get(&attempt.task);
+                self.pools.extend(task.map(|task| task.pool_of(&attempt.route)));
             }
         }
     }

@@ -212,9 +212,8 @@ impl Task {
         }
     }
 
-    /// Counts an attempt that was leased to `key` on the planned route.
-    pub fn count_attempt(&mut self, key: KeyId) {
-        self.attempts = self.attempts.saturating_add(1);
+    /// Remembers that `key` was tried on the planned route.
+    pub fn note_tried(&mut self, key: KeyId) {
         self.tried_routes |= 1 << self.planned;
         if !self.tried.contains(&key) {
             self.tried.push(key);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     clock::Timestamp,
-    keys::{Flow, Pool, PoolId},
+    keys::PoolId,
     ledger::{Hold, Wallet},
     money::{Amount, RunningTotal},
     routing::Split,
@@ -128,25 +128,16 @@ fn insert_job(tables: &mut Tables, admit: &Admit, held: Amount, now: Timestamp) 
 
 /// Queues a job's tasks of one pool behind what their user has there already.
 fn queue(tables: &mut Tables, admit: &Admit, pool: PoolId, places: &[usize], planned: &[u8], now: Timestamp) {
-    if tables.pools.get(&pool).is_none() {
-        let first = places[0];
-        let route = admit.tasks[first].routes[usize::from(planned[first])].route().clone();
-        tables.pools.insert(pool, Pool::new(route, admit.only_key));
-    }
-    let row = tables.pools.get_mut(&pool).expect("it was inserted above");
+    let first = places[0];
+    let route = admit.tasks[first].routes[usize::from(planned[first])].route();
+    let row = super::queue::pool_row(tables, pool, route, admit.only_key);
     row.sequence += 1;
     row.waiting += places.len() as i64;
     let virtual_time = row.virtual_time;
 
     let flow_id = (pool, admit.tenant.clone(), admit.user.clone());
-    let mut flow = tables.flows.get(&flow_id).cloned().unwrap_or_else(|| Flow {
-        pool,
-        tenant: admit.tenant.clone(),
-        user: admit.user.clone(),
-        finish: 0,
-    });
+    let flow = super::queue::flow_row(tables, &flow_id);
     let tags = flow.tags(virtual_time, places.len(), admit.weight.get());
-    tables.flows.insert(flow_id, flow);
 
     for (&place, tag) in places.iter().zip(tags) {
         let new = &admit.tasks[place];

@@ -27,14 +27,20 @@ pub(super) fn adopt(tables: &mut Tables, adopt: Adopt, batch: &Batch, now: Times
 
 /// Makes an attempt ours. One without an upstream id may have been sent: what became of it is unknown.
 fn take_over(tables: &mut Tables, id: AttemptId, batch: &Batch) -> Option<Lease> {
-    tables.change_attempt(id, |attempt| {
+    let lost = tables.change_attempt(id, |attempt| {
         attempt.worker = Some(batch.worker);
-        if attempt.state == AttemptState::Leased {
+        let lost = attempt.state == AttemptState::Leased;
+        if lost {
             attempt.state = AttemptState::Unknown { until: attempt.leased_at.plus(batch.rules.call_max) };
         }
+        lost
     })?;
     let attempt = tables.attempts().get(&id)?.clone();
     let task = tables.tasks().get(&attempt.task)?.clone();
+    if lost && let Some(pool) = tables.pools.get_mut(&task.pool_of(&attempt.route)) {
+        // If it was the one call that was to see whether the route works, another may see.
+        pool.health.inconclusive();
+    }
     let work = Arc::clone(tables.inputs.get(&task.id)?);
     Some(Lease { attempt, task, work })
 }

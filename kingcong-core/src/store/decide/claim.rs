@@ -8,7 +8,7 @@ use crate::{
     keys::{Level, Limit, Passage, PoolId, Rules},
     money::Amount,
     provider::Measured,
-    store::{Batch, Claim, Claimed, EgressLimit, Lease, Tables, Then},
+    store::{Batch, Claim, ClaimNeeds, Claimed, EgressLimit, Lease, Tables, Then},
     work::{Attempt, AttemptState, TaskState},
 };
 
@@ -38,6 +38,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     let mut served = None;
     let mut skipped = None;
     let mut not_loaded = false;
+    let mut passed_over = 0;
     while claimed.leases.len() < leases_max
         && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
@@ -48,9 +49,9 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
             not_loaded = true;
             continue;
         }
-        match lease_key(tables, claim, task, &batch.rules, now) {
-            Found::Key(key, account) => {
-                claimed.leases.push(start(tables, claim, batch, attempt, task, key, account, now));
+        match lease_key(tables, claim, task, &batch.rules, now, &mut passed_over) {
+            Found::Key(key) => {
+                claimed.leases.push(start(tables, claim, batch, attempt, task, key));
                 served = Some(tag);
             }
             Found::NoneForThisTask => skipped = Some((tag, task)),
@@ -59,7 +60,12 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     }
     claimed.then = if tables.next_ready(claim.pool, None).is_none() {
         Then::Empty
-    } else if not_loaded || claimed.leases.len() == leases_max && passage == Passage::Open {
+    } else if passage == Passage::Open
+        && (not_loaded
+            || claimed.leases.len() == leases_max
+            // Every key that was looked at is used or waits: there may be more.
+            || claimed.leases.len() + passed_over >= ClaimNeeds::new(claim.pool, claim.leases_max).keys as usize)
+    {
         Then::Again
     } else {
         let next = key_turns(tables, claim.pool).map(|(turn, _)| turn).find(|turn| *turn > now);
@@ -104,8 +110,15 @@ fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
     }
 }
 
+/// A leased key: its limit, its account's, and the instant that counts for them.
+struct LeasedKey {
+    limit: LimitId,
+    account: Option<LimitId>,
+    at: Timestamp,
+}
+
 enum Found {
-    Key(KeyId, Option<LimitId>),
+    Key(LeasedKey),
     /// Keys are free, and this task tried them all while others of its pool are not free yet.
     NoneForThisTask,
     None,
@@ -118,8 +131,16 @@ fn key_turns(tables: &Tables, pool: PoolId) -> impl Iterator<Item = (Timestamp, 
     only.map(|limit| (limit.turn, limit.id)).into_iter().chain(tables.turns(pool))
 }
 
-/// Leases the least recently used free key, one that the task has not tried while there is one.
-fn lease_key(tables: &mut Tables, claim: &Claim, task: TaskId, rules: &Rules, now: Timestamp) -> Found {
+/// Leases the least recently used free key, one that the task has not tried while there is one. Counts the keys that
+/// turn out not to be free.
+fn lease_key(
+    tables: &mut Tables,
+    claim: &Claim,
+    task: TaskId,
+    rules: &Rules,
+    now: Timestamp,
+    passed_over: &mut usize,
+) -> Found {
     loop {
         let choice = match choose_key(tables, claim.pool, task, now) {
             Ok(choice) => choice,
@@ -128,12 +149,13 @@ fn lease_key(tables: &mut Tables, claim: &Claim, task: TaskId, rules: &Rules, no
         let account = tables.key_limits().get(&choice).and_then(|limit| limit.account);
         let egress = claim.egress.map(|egress| egress.id);
         let leased = tables.change_limits(choice, account, egress, |mut chain| {
-            chain.lease(now, rules, claim.reserved_for_polls)
+            let now = chain.key.time(now);
+            chain.lease(now, rules, claim.reserved_for_polls).map(|()| now)
         });
         match leased {
-            Some(Ok(())) => return Found::Key(KeyId::from_uuid(choice.as_uuid()), account),
+            Some(Ok(at)) => return Found::Key(LeasedKey { limit: choice, account, at }),
             // Its turn is later now: look at the next.
-            Some(Err(_)) => {}
+            Some(Err(_)) => *passed_over += 1,
             None => return Found::None,
         }
     }
@@ -143,7 +165,8 @@ fn lease_key(tables: &mut Tables, claim: &Claim, task: TaskId, rules: &Rules, no
 fn choose_key(tables: &Tables, pool: PoolId, task: TaskId, now: Timestamp) -> Result<LimitId, Found> {
     let tried = tables.tasks().get(&task).map_or(&[][..], |task| &task.tried);
     let is_tried = |id: LimitId| tried.contains(&KeyId::from_uuid(id.as_uuid()));
-    let mut due = key_turns(tables, pool).take_while(|(turn, _)| *turn <= now).map(|(_, id)| id);
+    let time = |id: &LimitId| tables.key_limits().get(id).map_or(now, |limit| limit.time(now));
+    let mut due = key_turns(tables, pool).take_while(|(turn, id)| *turn <= time(id)).map(|(_, id)| id);
     let first = due.next().ok_or(Found::None)?;
     if !is_tried(first) {
         return Ok(first);
@@ -155,19 +178,16 @@ fn choose_key(tables: &Tables, pool: PoolId, task: TaskId, now: Timestamp) -> Re
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything that a lease joins")]
 fn start(
     tables: &mut Tables,
     claim: &Claim,
     batch: &Batch,
     attempt: AttemptId,
     task: TaskId,
-    key: KeyId,
-    account_limit: Option<LimitId>,
-    now: Timestamp,
+    key: LeasedKey,
 ) -> Lease {
     tables.change_task(task, |task| {
-        task.count_attempt(key);
+        task.attempts = task.attempts.saturating_add(1);
         task.state = TaskState::Running { attempt };
     });
     let task = tables.tasks().get(&task).expect("it was next in the pool").clone();
@@ -176,12 +196,12 @@ fn start(
         task: task.id,
         job: task.job,
         route: task.planned_route().route().clone(),
-        key,
-        account_limit,
+        key: KeyId::from_uuid(key.limit.as_uuid()),
+        account_limit: key.account,
         egress_limit: claim.egress.map(|egress| egress.id),
         worker: Some(batch.worker),
         state: AttemptState::Leased,
-        leased_at: now,
+        leased_at: key.at,
         ended_at: None,
         cost: None,
         charged: Amount::ZERO,

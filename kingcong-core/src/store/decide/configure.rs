@@ -18,6 +18,7 @@ pub(super) fn configure(
     }
     let mut configuration = (*tables.configuration).clone();
     match &configure.change {
+        ConfigurationChange::Preset(_) if version > 0 => return Err(NotConfigured::Stale { version }),
         ConfigurationChange::Preset(preset) => configuration = (**preset).clone(),
         ConfigurationChange::System(command) => {
             configuration.system = configuration.system.apply(command).map_err(NotConfigured::Refused)?;
@@ -40,7 +41,9 @@ pub(super) fn configure(
     }
     configuration.version = version + 1;
     tables.configuration = Arc::new(configuration);
-    tables.configuration_change = Some(if version == 0 { Change::New } else { Change::Updated });
+    // What an earlier command of the batch made is still to be inserted.
+    let change = if version == 0 { Change::New } else { Change::Updated };
+    tables.configuration_change.get_or_insert(change);
     tables.audits.push(AuditRow { audit: configure.audit.clone(), at: now });
     Ok(version + 1)
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     clock::Timestamp,
     id::{KeyId, Route, ServerId, TaskId},
-    keys::{Pool, PoolId},
+    keys::{Flow, Pool, PoolId, TAG_STEP},
     routing::Split,
-    store::{Promote, Replan, Tables},
+    store::{FlowId, Promote, Replan, Tables},
     work::TaskState,
 };
 
@@ -45,13 +45,81 @@ pub(super) fn promote(tables: &mut Tables, promote: Promote, now: Timestamp) -> 
     pools.into_iter().collect()
 }
 
+/// Takes tasks that wait in a pool out of its count, and out of their users' reach, so that leaving costs no turn.
+pub(super) fn leave(tables: &mut Tables, pool: PoolId, leaving: &[TaskId]) {
+    let Some(row) = tables.pools.get_mut(&pool) else { return };
+    row.waiting -= i64::try_from(leaving.len()).unwrap_or(i64::MAX);
+    let (virtual_time, is_empty) = (row.virtual_time, row.waiting == 0);
+    let mut tags: Vec<(i64, TaskId)> = leaving
+        .iter()
+        .filter_map(|id| match tables.tasks().get(id)?.state {
+            TaskState::Ready { tag, .. } => Some((tag, *id)),
+            _ => None,
+        })
+        .collect();
+    tags.sort_unstable();
+    for &(tag, id) in tags.iter().rev() {
+        let Some(task) = tables.tasks().get(&id) else { continue };
+        let (weight, flow) = (task.weight, (pool, task.tenant.clone(), task.user.clone()));
+        if let Some(flow) = tables.flows.get_mut(&flow) {
+            flow.take_back(tag, weight, virtual_time);
+        }
+    }
+    if is_empty
+        && let Some((last, _)) = tags.last()
+        && let Some(row) = tables.pools.get_mut(&pool)
+    {
+        // Nobody waits, so nobody is ahead of anybody.
+        row.virtual_time = row.virtual_time.max(last.saturating_add(TAG_STEP));
+    }
+}
+
 /// Moves tasks off a pool to routes that they were admitted for, in the ratio of the weights.
 pub(super) fn replan(tables: &mut Tables, replan: &Replan) -> Vec<PoolId> {
+    let moves = planned_moves(tables, replan);
+    let leaving: Vec<TaskId> = moves.iter().map(|(id, _)| *id).collect();
+    leave(tables, replan.pool, &leaving);
+    let mut pools = BTreeSet::new();
+    for (id, place) in moves {
+        pools.extend(join(tables, id, place));
+    }
+    pools.into_iter().collect()
+}
+
+/// Queues a waiting task behind what its user has in the pool of that one of its routes.
+fn join(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
+    let task = tables.tasks().get(&id)?;
+    let route = task.routes[usize::from(place)].route().clone();
+    let (pool, weight) = (task.pool_of(&route), task.weight);
+    let flow_id = (pool, task.tenant.clone(), task.user.clone());
+    let row = pool_row(tables, pool, &route, None);
+    row.waiting += 1;
+    row.sequence += 1;
+    let virtual_time = row.virtual_time;
+    let tag = flow_row(tables, &flow_id).tags(virtual_time, 1, weight).next()?;
+    tables.change_task(id, |task| {
+        task.planned = place;
+        task.state = TaskState::Ready { pool, tag };
+    });
+    Some(pool)
+}
+
+/// The flow's row, made when there is none yet.
+pub(super) fn flow_row<'a>(tables: &'a mut Tables, id: &FlowId) -> &'a mut Flow {
+    if tables.flows.get(id).is_none() {
+        let (pool, tenant, user) = id.clone();
+        tables.flows.insert(id.clone(), Flow { pool, tenant, user, finish: 0 });
+    }
+    tables.flows.get_mut(id).expect("it was inserted above")
+}
+
+/// Which tasks of a pool move, and to which of their routes.
+fn planned_moves(tables: &Tables, replan: &Replan) -> Vec<(TaskId, u8)> {
     let waiting: Vec<TaskId> =
         tables.ready_in(replan.pool).map(|(_, id)| id).take(replan.tasks_max as usize).collect();
     // One split per set of servers that tasks may go to: tasks of one chunk are dealt out in the right ratio.
     let mut splits: BTreeMap<Vec<ServerId>, Split> = BTreeMap::new();
-    let mut pools = BTreeSet::new();
+    let mut moves = Vec::new();
     for id in waiting {
         let Some(task) = tables.tasks().get(&id).filter(|task| task.only_key.is_none()) else { continue };
         let here = task.planned_route().route().server.clone();
@@ -68,23 +136,8 @@ pub(super) fn replan(tables: &mut Tables, replan: &Replan) -> Vec<PoolId> {
             splits.insert(servers.clone(), split);
         }
         let server = splits.get_mut(&servers).expect("it was inserted above").pick().clone();
-        let Some(place) = task.routes.iter().position(|route| route.route().server == server) else {
-            continue;
-        };
-        let route = task.routes[place].route().clone();
-        let pool = PoolId::shared(&route);
-        let row = pool_row(tables, pool, &route, None);
-        row.waiting += 1;
-        row.sequence += 1;
-        let tag = row.virtual_time;
-        if let Some(old) = tables.pools.get_mut(&replan.pool) {
-            old.waiting -= 1;
-        }
-        tables.change_task(id, |task| {
-            task.planned = u8::try_from(place).unwrap_or(0);
-            task.state = TaskState::Ready { pool, tag };
-        });
-        pools.insert(pool);
+        let place = task.routes.iter().position(|route| route.route().server == server);
+        moves.extend(place.and_then(|place| u8::try_from(place).ok()).map(|place| (id, place)));
     }
-    pools.into_iter().collect()
+    moves
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    id::{TaskId, WorkerId},
-    keys::{KeyStatus, Limit, PoolId, Rules},
-    ledger::{Captured, Cause},
+    id::{Route, TaskId, WorkerId},
+    keys::{KeyStatus, Limit, Passage, PoolId, Rules},
+    ledger::Cause,
     money::Amount,
     provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits},
+    routing::Switch,
     store::{
         Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
         UnknownPolicy, VoiceRow, Waited,
@@ -58,9 +59,16 @@ pub(super) fn settle(
         }
         AttemptResult::Failed(failure) => {
             end(tables, settle, Ending::from(failure), None, &batch.rules, now);
-            tables.change_task(settle.task, |task| task.count_reached(failure.reached));
             blame(tables, settle, failure, now);
-            let next = tables.tasks().get(&settle.task).expect("found above").after_failure(failure);
+            let next = match (failure.kind, failure.reached) {
+                (FailureKind::Unknown, Reached::Maybe | Reached::Yes) => {
+                    lost(tables, settle.task, UnknownPolicy::Retry)
+                }
+                (_, reached) => {
+                    tables.change_task(settle.task, |task| task.count_reached(reached));
+                    tables.tasks().get(&settle.task).expect("found above").after_failure(failure)
+                }
+            };
             let moving = match failure.kind {
                 FailureKind::Busy | FailureKind::Unknown => Moving::IfPossible,
                 FailureKind::Unsupported => Moving::Must,
@@ -71,7 +79,10 @@ pub(super) fn settle(
         AttemptResult::Unknown { waited: Waited::NotYet, .. } => {
             let call_max = batch.rules.call_max;
             tables.change_attempt(settle.attempt, |attempt| {
-                attempt.state = AttemptState::Unknown { until: attempt.leased_at.plus(call_max) };
+                // What has an upstream's id can be polled.
+                if attempt.state == AttemptState::Leased {
+                    attempt.state = AttemptState::Unknown { until: attempt.leased_at.plus(call_max) };
+                }
             });
             note_health(tables, settle, |health, _| health.inconclusive(), now);
         }
@@ -119,6 +130,7 @@ fn end(
         attempt.ended_at = Some(now);
         attempt.cost = cost.or(attempt.cost);
     });
+    tables.change_task(settle.task, |task| task.note_tried(settle.key));
     let key = Limit::id_of_key(settle.key);
     tables
         .change_limits(key, settle.account_limit, settle.egress_limit, |mut chain| chain.release(now, rules));
@@ -136,10 +148,7 @@ fn give_back(tables: &mut Tables, settle: &Settle, rules: &Rules, now: Timestamp
     tables.change_limits(key, settle.account_limit, settle.egress_limit, |mut chain| {
         chain.give_back(leased_at.unwrap_or(now), now, rules);
     });
-    tables.change_task(settle.task, |task| {
-        task.attempts = task.attempts.saturating_sub(1);
-        task.tried.retain(|key| *key != settle.key);
-    });
+    tables.change_task(settle.task, |task| task.attempts = task.attempts.saturating_sub(1));
     note_health(tables, settle, |health, _| health.inconclusive(), now);
 }
 
@@ -193,14 +202,15 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timesta
     let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
     // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
     let exact = price.actual(&measured).exact;
-    let part = job.total.add(&exact).or_else(|_| job.total.add(&price.worst())).unwrap_or(Amount::ZERO);
+    let mut total = job.total;
+    let part = total.add(&exact).or_else(|_| total.add(&price.worst())).unwrap_or(Amount::ZERO);
     let (hold, wallet) = (job.hold, job.wallet);
     let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
     let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
     let cause = Cause { route: Some(route), task: Some(settle.task), reference: None };
-    // Only a wallet that ever spent 2^63 steps overflows; purchases refuse long before that.
-    let captured =
-        wallet.capture(hold, part, cause, now).unwrap_or(Captured { entry: None, debt: Amount::ZERO });
+    // Only the figures of a wallet that spent, or owes, 2^63 steps do not fit: what cannot be booked is not charged.
+    let Ok(captured) = wallet.capture(hold, part, cause, now) else { return Money::default() };
+    job.total = total;
     if let Some(entry) = captured.entry {
         tables.entries.insert((entry.wallet, entry.number), entry);
     }
@@ -224,7 +234,8 @@ fn lost(tables: &mut Tables, task: TaskId, policy: UnknownPolicy) -> Next {
 /// Lets a failure's scope bear its consequence: the request, the key, a limit, or the route.
 fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, now: Timestamp) {
     let key = Limit::id_of_key(settle.key);
-    let until = now.plus(failure.retry_after.unwrap_or(COOL_DEFAULT).min(COOL_MAX));
+    let hint = failure.retry_after.filter(|hint| !hint.is_zero());
+    let until = now.plus(hint.unwrap_or(COOL_DEFAULT).min(COOL_MAX));
     match failure.kind {
         FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge | FailureKind::Unsupported => {}
         FailureKind::KeyDead => {
@@ -328,7 +339,9 @@ fn queue_or_end(
     };
     let other = match moving {
         Moving::Stay => None,
-        Moving::IfPossible | Moving::Must => untried_route(tables, settle.task, now),
+        Moving::IfPossible => untried_route(tables, settle.task, |tables, route| works(tables, route, now)),
+        Moving::Must => untried_route(tables, settle.task, |tables, route| works(tables, route, now))
+            .or_else(|| untried_route(tables, settle.task, is_on)),
     };
     if moving == Moving::Must && other.is_none() {
         let state = TaskState::Failed { error: TaskError::NoRoute };
@@ -358,21 +371,28 @@ fn settle_key(tables: &Tables, task: TaskId) -> Option<crate::id::KeyId> {
     tables.tasks().get(&task).and_then(|task| task.only_key)
 }
 
-/// A route that the task was admitted for and did not try, that is on and not cooling.
-fn untried_route(tables: &Tables, task: TaskId, now: Timestamp) -> Option<u8> {
+/// Whether a route serves now: it is on, not in maintenance, and not cooling.
+fn works(tables: &Tables, route: &Route, now: Timestamp) -> bool {
+    let pool = tables.pools.get(&PoolId::shared(route));
+    tables.configuration.system.serves(route)
+        && pool.is_none_or(|pool| pool.health.passage(now) == Passage::Open)
+}
+
+/// Whether a route will serve again without anybody's doing, if it does not now.
+fn is_on(tables: &Tables, route: &Route) -> bool {
+    tables.configuration.system.routes.get(route) == Some(&Switch::On)
+}
+
+/// A route that the task was admitted for and did not try, of those that will do.
+fn untried_route(tables: &Tables, task: TaskId, will_do: impl Fn(&Tables, &Route) -> bool) -> Option<u8> {
     let task = tables.tasks().get(&task)?;
     if task.only_key.is_some() {
         return None;
     }
     let count = task.routes.len();
     (1..count).map(|step| (usize::from(task.planned) + step) % count).find_map(|place| {
-        let route = &task.routes[place].route();
-        let works = tables.configuration.system.serves(route)
-            && tables
-                .pools
-                .get(&PoolId::shared(route))
-                .is_none_or(|pool| pool.health.passage(now) == crate::keys::Passage::Open);
-        (works && task.tried_routes & (1 << place) == 0).then(|| u8::try_from(place).unwrap_or(0))
+        let untried = task.tried_routes & (1 << place) == 0;
+        (untried && will_do(tables, task.routes[place].route())).then(|| u8::try_from(place).unwrap_or(0))
     })
 }
 

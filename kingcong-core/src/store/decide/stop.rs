@@ -1,9 +1,11 @@
 //! Stopping a job: what has not been sent ends now, what was sent runs to its end.
 
+use std::collections::BTreeMap;
+
 use crate::{
     clock::Timestamp,
     id::TaskId,
-    keys::{PoolId, TAG_STEP},
+    keys::PoolId,
     money::Amount,
     store::{Stop, StopWhy, Stopped, Tables},
     work::{JobState, TaskError, TaskResult, TaskState},
@@ -16,7 +18,8 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
     }
     let state = match stop.why {
         StopWhy::Cancelled => JobState::Cancelling,
-        StopWhy::Deadline if now < job.deadline => {
+        // Of a job that is being stopped nothing waits any more.
+        StopWhy::Deadline if now < job.deadline || job.state != JobState::Open => {
             return Some(Stopped { job: job.clone(), ended: 0, released: Amount::ZERO });
         }
         StopWhy::Deadline if tables.configuration.system.is_in_maintenance(&job.service) => {
@@ -26,29 +29,30 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
             job.deadline = after;
             return Some(Stopped { job: job.clone(), ended: 0, released: Amount::ZERO });
         }
-        StopWhy::Deadline if job.state == JobState::Cancelling => JobState::Cancelling,
         StopWhy::Deadline => JobState::Expiring,
     };
     let deadline = job.deadline;
-    let waiting: Vec<(TaskId, PoolId)> = tables
-        .tasks_of(stop.job)
-        .iter()
-        .filter_map(|id| tables.tasks().get(id))
-        .filter_map(|task| match task.state {
-            TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => Some((task.id, pool)),
-            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
-                None
+    let mut waiting: BTreeMap<PoolId, Vec<TaskId>> = BTreeMap::new();
+    for task in tables.tasks_of(stop.job).iter().filter_map(|id| tables.tasks().get(id)) {
+        match task.state {
+            TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => {
+                waiting.entry(pool).or_default().push(task.id);
             }
-        })
-        .collect();
+            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
+            }
+        }
+    }
     tables.index_deadline(stop.job, Some(deadline), None);
     tables.jobs.get_mut(&stop.job)?.state = state;
     let result = match state {
         JobState::Cancelling => TaskResult::Cancelled,
         _ => TaskResult::Failed,
     };
-    for &(id, pool) in &waiting {
-        leave_queue(tables, id, pool);
+    for (&pool, tasks) in &waiting {
+        super::queue::leave(tables, pool, tasks);
+    }
+    let ended: Vec<TaskId> = waiting.into_values().flatten().collect();
+    for &id in &ended {
         tables.change_task(id, |task| {
             task.finished_at = Some(now);
             task.state = match result {
@@ -62,17 +66,5 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
     }
     let job = tables.jobs.get(&stop.job)?.clone();
     let released = super::close_hold_if_ended(tables, stop.job, now);
-    Some(Stopped { job, ended: u32::try_from(waiting.len()).unwrap_or(u32::MAX), released })
-}
-
-/// Takes a task out of its pool's count and its user's reach, so that cancelling costs the user no turn.
-fn leave_queue(tables: &mut Tables, id: TaskId, pool: PoolId) {
-    let Some(row) = tables.pools.get_mut(&pool) else { return };
-    row.waiting -= 1;
-    let virtual_time = row.virtual_time;
-    let Some(task) = tables.tasks().get(&id) else { return };
-    let (weight, flow) = (task.weight, (pool, task.tenant.clone(), task.user.clone()));
-    if let Some(flow) = tables.flows.get_mut(&flow) {
-        flow.finish = (flow.finish - TAG_STEP / i64::from(weight.max(1))).max(virtual_time);
-    }
+    Some(Stopped { job, ended: u32::try_from(ended.len()).unwrap_or(u32::MAX), released })
 }
