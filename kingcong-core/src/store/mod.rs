@@ -5,6 +5,8 @@
 //! every store must keep is told by the conformance suite (feature `conformance`).
 
 mod batch;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod decide;
 mod memory;
 mod needs;
@@ -55,15 +57,17 @@ pub struct Configuration {
 /// * A batch is executed wholly or not at all, and when `write` returns [`Written::Now`] it is durable.
 /// * Batches behave as if they were executed one after the other.
 /// * A batch whose number is not one more than its worker's last is not executed: it is [`Written::Before`] when it
-///   is the last, and [`Written::Fenced`] when the worker was buried.
-/// * The store's time never goes backwards for decisions about one limit.
+///   is the last, even if the worker was buried since, else [`Written::Fenced`] when the worker was buried or is not
+///   known, else an error of kind [`StoreErrorKind::Unusable`].
+/// * The time of a batch is read from the store's clock after its rows are locked. Decisions allow for a clock that
+///   was set back or ahead: see [`Limit::time`].
 /// * Reads see committed batches only, and a batch of this process at once.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Executes a batch.
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
 
-    /// Makes a new worker; its batches are numbered from 1.
+    /// Makes a new worker; its batches are numbered from 1. A worker that exists stays as it is, buried or not.
     async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError>;
 
     /// The configuration, when its version is not `known`.

@@ -1,0 +1,134 @@
+//! Laws of the configuration: one version after the other, each with its audit row.
+
+use std::time::Duration;
+
+use super::fixtures::{Scene, TestClock, configuration, line, package, route, server, service};
+use crate::{
+    clock::Clock,
+    id::PackageId,
+    pricing::{Charge, Measure, Operation, PackageError, Price, PriceError},
+    routing::{Maintenance, Switch, SystemCommand, SystemError},
+    store::{Configuration, ConfigurationChange, NotConfigured, Store},
+};
+
+async fn read(store: &dyn Store) -> Configuration {
+    store.configuration(None).await.expect("the store can be read").expect("there always is one")
+}
+
+fn weights(ai33: u32) -> ConfigurationChange {
+    ConfigurationChange::System(SystemCommand::SetWeights([(server("ai33"), ai33)].into()))
+}
+
+/// A preset is written where nothing was configured, once, and never over something.
+pub(super) async fn a_preset_is_for_an_empty_store(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::empty(store, clock);
+    assert_eq!(read(store).await, Configuration::default());
+    assert_eq!(scene.version().await, 0);
+    let worker = scene.worker().await;
+    let preset = || ConfigurationChange::Preset(Box::new(configuration()));
+    assert_eq!(worker.configure_from(0, preset()).await, Ok(1));
+    assert_eq!(read(store).await, Configuration { version: 1, ..configuration() });
+    assert_eq!(worker.configure_from(0, preset()).await, Err(NotConfigured::Stale { version: 1 }));
+    assert_eq!(worker.configure(weights(1)).await, Ok(2));
+    let before = read(store).await;
+    assert_eq!(worker.configure_from(2, preset()).await, Err(NotConfigured::Stale { version: 2 }));
+    assert_eq!(read(store).await, before);
+}
+
+/// Two who decided upon the same version cannot both have their way.
+pub(super) async fn a_change_against_an_older_version_is_refused(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (one, two) = (scene.worker().await, scene.worker().await);
+    assert_eq!(one.configure_from(1, weights(60)).await, Ok(2));
+    assert_eq!(two.configure_from(1, weights(50)).await, Err(NotConfigured::Stale { version: 2 }));
+    assert_eq!(two.configure_from(3, weights(50)).await, Err(NotConfigured::Stale { version: 2 }));
+    assert_eq!(read(store).await.system.servers[&server("ai33")].weight, 60);
+}
+
+/// Every kind of change is there afterwards, beside the earlier ones, and says who made it.
+pub(super) async fn changes_add_up_and_are_audited(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::empty(store, clock);
+    let worker = scene.worker().await;
+    let price =
+        Price { version: 2, ..configuration().prices.iter().next().expect("there are prices").clone() };
+    let (route, operation) = (price.route.clone(), price.operation);
+    let removed = PackageId::new("package-1").expect("the id is legal");
+    let mut expected = configuration();
+    let changes = [
+        ConfigurationChange::Preset(Box::new(configuration())),
+        ConfigurationChange::System(SystemCommand::SetMaintenance(Maintenance::Services(
+            [service("minimax")].into(),
+        ))),
+        ConfigurationChange::SetPrice(Box::new(price.clone())),
+        ConfigurationChange::SetPrice(Box::new(Price { model: Some("v3".into()), ..price.clone() })),
+        ConfigurationChange::RemovePrice { route: route.clone(), model: Some("v3".into()), operation },
+        ConfigurationChange::SetPackage(Box::new(package("package-2", 77))),
+        ConfigurationChange::RemovePackage(removed.clone()),
+    ];
+    for (version, change) in (0..).zip(changes) {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(worker.configure_from(version, change).await, Ok(version + 1));
+    }
+    expected.version = 7;
+    expected.system.version += 1;
+    expected.system.maintenance = Maintenance::Services([service("minimax")].into());
+    expected.prices.set(price).expect("the price is legal");
+    expected.packages.set(package("package-2", 77)).expect("the package is legal");
+    expected.packages.remove(&removed).expect("there is the package");
+    assert_eq!(read(store).await, expected);
+    let rows = store.audit(None, 100).await.expect("the store can be read");
+    assert_eq!(rows.len(), 7);
+    assert!(rows.is_sorted_by(|a, b| a.at > b.at), "newest first");
+    assert_eq!(rows[0].at, clock.now());
+    assert!(rows.iter().all(|row| row.actor.as_str() == "admin" && row.door == "config.change"));
+
+    let both = [(7, weights(10)), (8, weights(20))].map(|(expected_version, change)| {
+        let audit = super::fixtures::audit(&scene.ids, "config.change");
+        let configure = crate::store::Configure { expected_version, change, audit };
+        crate::store::Command::Configure(Box::new(configure))
+    });
+    worker.write(both.to_vec()).await;
+    let now = read(store).await;
+    assert_eq!((now.version, now.system.servers[&server("ai33")].weight), (9, 20), "both in one batch");
+}
+
+/// What the domain refuses leaves version, configuration and audit as they were.
+pub(super) async fn an_illegal_change_changes_nothing(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    let before = read(store).await;
+    let nowhere = SystemCommand::SetRoute { route: route("ai99"), switch: Switch::On };
+    let refused = worker.configure(ConfigurationChange::System(nowhere)).await;
+    assert!(matches!(refused, Err(NotConfigured::Refused(SystemError::UnknownServer { .. }))), "{refused:?}");
+
+    let old = before.prices.iter().next().expect("there are prices").clone();
+    let charge = Charge::lines([line(Measure::Character, 7, 1)]).expect("it charges something");
+    let refused = worker.configure(ConfigurationChange::SetPrice(Box::new(Price { charge, ..old }))).await;
+    let stale = PriceError::Stale { given: 1, newest: 1 };
+    assert_eq!(refused, Err(NotConfigured::Price(stale)));
+
+    let refused = worker.configure(ConfigurationChange::SetPackage(Box::new(package("package-2", 0)))).await;
+    assert!(matches!(refused, Err(NotConfigured::Package(PackageError::NotPositive { .. }))), "{refused:?}");
+    let id = PackageId::new("package-9").expect("the id is legal");
+    let refused = worker.configure(ConfigurationChange::RemovePackage(id)).await;
+    assert_eq!(refused, Err(NotConfigured::NotFound));
+    let model = Some("none".to_owned());
+    let price =
+        ConfigurationChange::RemovePrice { route: route("ai33"), model, operation: Operation::Speech };
+    assert_eq!(worker.configure(price).await, Err(NotConfigured::NotFound));
+
+    assert_eq!(read(store).await, before);
+    assert_eq!(store.audit(None, 100).await.expect("the store can be read").len(), 1);
+}
+
+/// Who knows the version is told nothing; who does not gets the whole.
+pub(super) async fn a_configuration_is_read_when_it_changed(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    assert_eq!(store.configuration(Some(1)).await.expect("the store can be read"), None);
+    worker.configure(weights(60)).await.expect("it is legal");
+    assert_eq!(scene.version().await, 2);
+    let changed = store.configuration(Some(1)).await.expect("the store can be read");
+    assert_eq!(changed.map(|configuration| configuration.version), Some(2));
+    assert_eq!(store.configuration(Some(2)).await.expect("the store can be read"), None);
+}

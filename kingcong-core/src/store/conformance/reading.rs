@@ -1,0 +1,347 @@
+//! Laws of reads: what was written is read as it was, found by what was asked for, and in pages.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::fixtures::{
+    NewKey, Order, Scene, TestClock, TestWorker, done, failed, idempotency, line, pool, route, user,
+    wallet_of,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    id::{AttemptId, JobId, KeyId, TaskId, TenantId, VoiceId},
+    keys::{Key, KeyStatus, PoolId},
+    ledger::Cause,
+    money::Amount,
+    pricing::Measure,
+    provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
+    routing::Switch,
+    store::{
+        Accept, AddKey, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, LateAnswer,
+        Movement, NewAudit, Outcome, PAGE_MAX, Store, StoredOutput,
+    },
+    vault::SecretVersion,
+    work::{AttemptState, Ending, JobState},
+};
+
+/// Text that breaks what quotes, folds, trims, pads or counts it wrongly.
+const ODD_TEXT: &str =
+    "Xin chào 🎉 e\u{301} '\"`;-- \\ % _ ?1 $1 :a\t{}[] \u{FFFD}\u{10FFFF}\u{200B}\r\n ñ Ñ ß ﬁ ";
+
+async fn with_keys<'a>(scene: &'a Scene<'_>, keys: &[NewKey]) -> (TestWorker<'a>, Vec<KeyId>) {
+    let worker = scene.worker().await;
+    let mut ids = Vec::new();
+    for key in keys {
+        ids.push(worker.add_key(key).await);
+    }
+    worker.buy("user-1", 1_000_000).await;
+    (worker, ids)
+}
+
+/// Odd texts and extreme numbers come back to the last byte and step.
+pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+
+    let add = NewKey::new("ai33", u32::MAX, u32::MAX).add(&scene.ids);
+    let key = Key {
+        label: ODD_TEXT.into(),
+        mask: "sk-…é".into(),
+        account: Some(ODD_TEXT.into()),
+        tenant: TenantId::new("người thuê").expect("the id is legal"),
+        secret_version: SecretVersion::LAST,
+        switch: Switch::Off,
+        status: KeyStatus::Dead { reason: ODD_TEXT.into() },
+        balance: Some(UpstreamCredits::from_thousandths(i64::MIN)),
+        checked_at: Some(Timestamp::from_micros(1)),
+        last_used: Some(Timestamp::from_micros(2)),
+        ..add.key.clone()
+    };
+    worker.execute(Command::AddKey(Box::new(AddKey { key: key.clone(), ..add }))).await;
+    assert_eq!(store.keys().await.expect("the store can be read"), [key]);
+
+    // Names that differ in case, accent or trailing bytes are different users.
+    let names = ["Người Dùng", "người dùng", "nguoi dung", "người dùng\u{301}", "'; drop table x --"];
+    for (amount, name) in (1..).zip(names) {
+        let reference = Some(ODD_TEXT.to_owned());
+        let cause = Cause { reference: reference.clone(), ..Cause::default() };
+        let movement = Movement::Adjust { change: Amount::new(i64::MAX - amount), cause };
+        let detail = serde_json::json!({ "text": ODD_TEXT }).to_string();
+        let audit = NewAudit { detail: detail.clone(), ..super::fixtures::audit(&scene.ids, "wallets.move") };
+        let credit = Credit { audit: audit.clone(), ..worker.credit_command(name, movement) };
+        worker.credit(credit).await.expect("it is legal");
+        let wallet = scene.wallet(name).await;
+        assert_eq!((wallet.balance.get(), wallet.key), (i64::MAX - amount, wallet_of(name)));
+        let entry = store.entries(wallet.id, None, 1).await.expect("the store can be read").remove(0);
+        assert_eq!(entry.cause.reference, reference);
+        let rows = store.audit(None, 100).await.expect("the store can be read");
+        let row = rows.iter().find(|row| row.id == audit.id).expect("it is there");
+        assert_eq!((&row.detail, &row.actor), (&detail, &audit.actor));
+    }
+
+    // An exact sum that needs more than 64 bits, of a task whose text and words are odd.
+    let name = names[4];
+    let line = line(Measure::Character, u64::MAX, 997);
+    let text: Arc<str> = ODD_TEXT.repeat(3).into();
+    let order = Order { texts: vec![Arc::clone(&text); 3], line: Some(line), ..Order::new(name, 0) };
+    let serving = worker.add_key(&NewKey::new("ai33", 9, u32::MAX)).await;
+    let job = worker.admitted(&order.under(idempotency(ODD_TEXT, ODD_TEXT))).await;
+    let leases = worker.claim(pool("ai33"), 3).await.leases;
+    assert!(leases.iter().all(|lease| *lease.work == super::fixtures::speech(&text)));
+    let upstream_id = UpstreamId(ODD_TEXT.into());
+    let least = UpstreamCredits::from_thousandths(i64::MIN);
+    let accept =
+        Accept { attempt: leases[0].attempt.id, upstream_id: upstream_id.clone(), cost: Some(least) };
+    assert_eq!(worker.execute(Command::Accept(accept)).await, Outcome::Accept(Ok(())));
+    let read = attempt(store, leases[0].attempt.id).await;
+    assert_eq!((read.state, read.cost), (AttemptState::Accepted { upstream_id }, Some(least)));
+
+    let output = StoredOutput::Audio {
+        body: Body::Memory(Bytes::from((0..=255).cycle().take(70_000).collect::<Vec<u8>>())),
+        content_type: ODD_TEXT.into(),
+        srt: Some(ODD_TEXT.repeat(100)),
+    };
+    let most = i64::MAX.unsigned_abs();
+    let measured = Measured { audio_ms: Some(most), characters: Some(0) };
+    let cost = Some(UpstreamCredits::from_thousandths(i64::MAX));
+    let settled =
+        worker.settled(&leases[0], AttemptResult::Done { output: output.clone(), cost, measured }).await;
+    assert!(settled.job.total.sum() > i128::from(i64::MAX), "{:?}", settled.job.total);
+    assert_eq!(scene.job(job.job.id).await.job, settled.job);
+    let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
+    assert_eq!(row.output, output);
+    let read = attempt(store, leases[0].attempt.id).await;
+    assert_eq!((read.measured, read.cost, read.charged), (measured, cost, settled.charged));
+
+    let file = Body::File { path: "/ổ đĩa/kết quả 1.mp3".into(), bytes: most };
+    let output = StoredOutput::Audio { body: file, content_type: String::new(), srt: None };
+    let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Measured::default() };
+    let settled = worker.settled(&leases[1], result).await;
+    let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
+    assert_eq!(row.output, output);
+
+    let failure = Failure::new(FailureKind::Policy, Reached::Yes, ODD_TEXT).with_code(ODD_TEXT);
+    let ending =
+        Ending::Failed { kind: failure.kind, code: failure.code.clone(), message: failure.message.clone() };
+    let settled = worker.settled(&leases[2], AttemptResult::Failed(failure)).await;
+    assert_eq!(attempt(store, leases[2].attempt.id).await.state, AttemptState::Ended(ending));
+    assert_eq!(scene.task(settled.task.id).await, settled.task);
+    assert_eq!(leases[0].attempt.key, serving);
+}
+
+async fn attempt(store: &dyn Store, id: AttemptId) -> crate::work::Attempt {
+    let filter = AttemptFilter { limit: PAGE_MAX, ..Default::default() };
+    let attempts = store.attempts(&filter).await.expect("the store can be read");
+    attempts.into_iter().find(|attempt| attempt.id == id).expect("it was leased")
+}
+
+/// Filters of jobs add up; the newest come first.
+pub(super) async fn jobs_are_found_by_user_and_state(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, _) = with_keys(&scene, &[NewKey::new("ai33", 9, 9)]).await;
+    worker.buy("user-2", 1000).await;
+    let mut jobs = Vec::new();
+    for name in ["user-1", "user-2", "user-1", "user-1"] {
+        jobs.push(worker.admitted(&Order::new(name, 1)).await.job.id);
+    }
+    let lease = worker.lease(pool("ai33")).await;
+    worker.settled(&lease, done()).await;
+    let found = |filter: JobFilter| async move {
+        let jobs = store.jobs(&JobFilter { limit: 10, ..filter }).await.expect("the store can be read");
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    let of = |name| Some((TenantId::main(), user(name)));
+    let pick = |places: &[usize]| places.iter().map(|&place| jobs[place]).collect::<Vec<_>>();
+    assert_eq!(found(JobFilter::default()).await, pick(&[3, 2, 1, 0]));
+    assert_eq!(found(JobFilter { user: of("user-1"), ..Default::default() }).await, pick(&[3, 2, 0]));
+    let open = Some(JobState::Open);
+    let filter = JobFilter { user: of("user-1"), state: open, ..Default::default() };
+    assert_eq!(found(filter.clone()).await, pick(&[3, 2]));
+    assert_eq!(found(JobFilter { before: Some(jobs[3]), ..filter }).await, pick(&[2]));
+    let completed = JobFilter { state: Some(JobState::Completed), ..Default::default() };
+    assert_eq!(found(completed).await, pick(&[0]));
+    assert_eq!(found(JobFilter { user: of("USER-1"), ..Default::default() }).await, []);
+    let elsewhere = Some((TenantId::new("other").expect("the id is legal"), user("user-1")));
+    assert_eq!(found(JobFilter { user: elsewhere, ..Default::default() }).await, []);
+
+    let unknown = JobId::from_uuid(scene.ids.uuid());
+    let states = store.job_states(&[jobs[0], unknown, jobs[3]]).await.expect("the store can be read");
+    let states: BTreeSet<_> = states.into_iter().collect();
+    assert_eq!(states, [(jobs[0], JobState::Completed), (jobs[3], JobState::Open)].into());
+    assert_eq!(store.job_states(&[]).await.expect("the store can be read"), []);
+}
+
+/// Filters of attempts add up; those without a result are the error log.
+pub(super) async fn attempts_are_found_by_job_key_route_and_failure(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let keys = [NewKey::new("ai33", 9, 9), NewKey::new("ai84", 9, 9)];
+    let (worker, keys) = with_keys(&scene, &keys).await;
+    let first = worker.admitted(&Order::new("user-1", 3)).await.job.id;
+    let second = worker.admitted(&Order::new("user-1", 1).on(&[("ai84", 1)])).await.job.id;
+    let leases = worker.claim(pool("ai33"), 3).await.leases;
+    let other = worker.lease(pool("ai84")).await;
+    worker.settled(&leases[0], failed(FailureKind::Policy, Reached::Yes)).await;
+    worker.settled(&leases[1], AttemptResult::NotSent).await;
+    worker.settled(&other, super::fixtures::lost(crate::store::UnknownPolicy::Fail)).await;
+    let found = |filter: AttemptFilter| async move {
+        let filter = AttemptFilter { limit: 10, ..filter };
+        let attempts = store.attempts(&filter).await.expect("the store can be read");
+        attempts.into_iter().map(|attempt| attempt.id).collect::<Vec<_>>()
+    };
+    let ids: Vec<_> = leases.iter().chain([&other]).map(|lease| lease.attempt.id).collect();
+    let pick = |places: &[usize]| places.iter().map(|&place| ids[place]).collect::<Vec<_>>();
+    assert_eq!(found(AttemptFilter::default()).await, pick(&[3, 2, 1, 0]));
+    assert_eq!(found(AttemptFilter { job: Some(first), ..Default::default() }).await, pick(&[2, 1, 0]));
+    assert_eq!(found(AttemptFilter { key: Some(keys[1]), ..Default::default() }).await, pick(&[3]));
+    let on_ai33 = AttemptFilter { route: Some(route("ai33")), ..Default::default() };
+    assert_eq!(found(on_ai33.clone()).await, pick(&[2, 1, 0]));
+    let only = AttemptKind::Errors;
+    assert_eq!(found(AttemptFilter { only, ..Default::default() }).await, pick(&[3, 0]));
+    assert_eq!(found(AttemptFilter { only, ..on_ai33 }).await, pick(&[0]));
+    assert_eq!(found(AttemptFilter { before: Some(ids[2]), ..Default::default() }).await, pick(&[1, 0]));
+    assert_eq!(
+        found(AttemptFilter { job: Some(second), key: Some(keys[0]), ..Default::default() }).await,
+        []
+    );
+}
+
+/// A page begins where the one before it ended; a limit of zero asks for nothing.
+pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, _) = with_keys(&scene, &[NewKey::new("ai33", 99, 99)]).await;
+    for name in ["user-2", "user-3", "user-4"] {
+        worker.buy(name, 100).await;
+    }
+    let mut expected = Vec::new();
+    for name in ["user-1", "user-2", "user-1", "user-3", "user-4"] {
+        clock.advance(Duration::from_secs(1));
+        expected.push(worker.admitted(&Order::new(name, 1)).await.job.id);
+    }
+    worker.claim(pool("ai33"), 5).await;
+
+    let (mut jobs, mut before) = (Vec::new(), None);
+    loop {
+        let filter = JobFilter { before, limit: 2, ..Default::default() };
+        let page = store.jobs(&filter).await.expect("the store can be read");
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        jobs.extend(page.into_iter().map(|job| job.id));
+    }
+    jobs.reverse();
+    assert_eq!(jobs, expected);
+
+    let (mut attempts, mut before) = (0, None);
+    loop {
+        let filter = AttemptFilter { before, limit: 2, ..Default::default() };
+        let page = store.attempts(&filter).await.expect("the store can be read");
+        let Some(last) = page.last() else { break };
+        assert!(before.is_none_or(|before| last.id < before));
+        before = Some(last.id);
+        attempts += page.len();
+    }
+    assert_eq!(attempts, 5);
+
+    for _ in 0..6 {
+        worker.adjust("user-1", 1).await.expect("it is legal");
+    }
+    let id = wallet_of("user-1").id();
+    let (mut numbers, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.entries(id, before, 3).await.expect("the store can be read");
+        let Some(last) = page.last() else { break };
+        before = Some(last.number);
+        numbers.extend(page.iter().map(|entry| entry.number));
+    }
+    assert_eq!(numbers, [7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(store.entries(id, Some(1), 3).await.expect("the store can be read"), []);
+    assert_eq!(store.entries(id, None, 0).await.expect("the store can be read"), []);
+    assert_eq!(store.entries(id, None, u32::MAX).await.expect("the store can be read").len(), 7);
+
+    let (mut wallets, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = store.wallet_books(after, 3).await.expect("the store can be read");
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.wallet.id);
+        for book in &page {
+            let holds = if book.wallet.key == wallet_of("user-1") { 2 } else { 1 };
+            assert_eq!(book.holds.len(), holds);
+            wallets.insert(book.wallet.id);
+        }
+    }
+    assert_eq!(wallets.len(), 4);
+
+    let (mut books, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.job_books(after, 2).await.expect("the store can be read");
+        let Some(last) = page.last() else { break };
+        after = Some(last.job.id);
+        books.extend(page.into_iter().map(|book| book.job.id));
+    }
+    assert_eq!(books, expected);
+
+    let rows = store.audit(None, 3).await.expect("the store can be read");
+    assert_eq!(rows.len(), 3);
+    assert!(rows.is_sorted_by(|a, b| (a.at, a.id) >= (b.at, b.id)), "newest first");
+    let older = store.audit(Some(rows[0].at), 100).await.expect("the store can be read");
+    assert!(older.iter().all(|row| row.at < rows[0].at));
+}
+
+/// Asking for what there is not is no error.
+pub(super) async fn what_is_not_there_is_not_found(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::empty(store, clock);
+    let uuid = || scene.ids.uuid();
+    let read = "the store can be read";
+    assert_eq!(store.job(JobId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.task(TaskId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.output(TaskId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.voice(VoiceId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.wallet(&wallet_of("nobody")).await.expect(read), None);
+    assert_eq!(store.idempotency(&[0; 32]).await.expect(read), None);
+    assert_eq!(store.entries(wallet_of("nobody").id(), None, 10).await.expect(read), []);
+    assert_eq!(store.voices(&TenantId::main(), &user("nobody")).await.expect(read), []);
+    assert_eq!(store.keys().await.expect(read), []);
+    assert_eq!(store.limits().await.expect(read), []);
+    assert_eq!(store.audit(None, 10).await.expect(read), []);
+    assert_eq!(store.wallet_books(None, 10).await.expect(read), []);
+    assert_eq!(store.job_books(None, 10).await.expect(read), []);
+    let pulse = store.pulse().await.expect(read);
+    assert_eq!((pulse.now, pulse.configuration_version, pulse.first_delayed), (clock.now(), 0, None));
+    assert!(pulse.pools.is_empty() && pulse.overdue.is_empty() && pulse.workers.is_empty());
+    let worker = scene.worker().await;
+    let late = LateAnswer { attempt: AttemptId::from_uuid(uuid()), upstream_id: None, cost: None };
+    assert_eq!(worker.execute(Command::RecordLate(late)).await, Outcome::Done);
+}
+
+/// The pulse shows every pool with its keys and its queue, the workers that live, and what is due.
+pub(super) async fn the_pulse_tells_what_waits(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let keys = [NewKey::new("ai33", 9, 9), NewKey::new("ai33", 9, 9), NewKey::new("ai84", 9, 9)];
+    let (worker, keys) = with_keys(&scene, &keys).await;
+    let order = Order { deadline: Duration::from_secs(60), ..Order::new("user-1", 4) };
+    let mut jobs = Vec::new();
+    for _ in 0..20 {
+        clock.advance(Duration::from_millis(1));
+        jobs.push(worker.admitted(&order).await.job.id);
+    }
+    let bound = Order { only_key: Some(keys[0]), ..Order::new("user-1", 3) };
+    worker.admit(&bound).await.expect("it can be paid");
+    worker.claim(pool("ai33"), 5).await;
+    let pulse = store.pulse().await.expect("the store can be read");
+    let seen = |id| {
+        let pulse = pulse.pools.iter().find(|pulse| pulse.pool.id == id).expect("the pool was used");
+        (pulse.keys, pulse.pool.waiting)
+    };
+    assert_eq!(seen(pool("ai33")), (2, 75));
+    assert_eq!(seen(PoolId::of_key(keys[0])), (1, 3));
+    assert_eq!(pulse.overdue, []);
+    clock.advance(Duration::from_secs(61));
+    let pulse = store.pulse().await.expect("the store can be read");
+    assert_eq!(pulse.overdue.len(), crate::store::PULSE_OVERDUE_MAX, "some of them");
+    assert_eq!(pulse.overdue, jobs[..crate::store::PULSE_OVERDUE_MAX], "the longest overdue first");
+    assert_eq!(pulse.now, clock.now());
+    let ids: Vec<_> = pulse.workers.iter().map(|worker| worker.id).collect();
+    assert!(ids.contains(&worker.id));
+}
