@@ -1,1 +1,0 @@
-//! Measurements: each prints the figure beside its peer or physical floor.

@@ -1,0 +1,114 @@
+//! Measurements: `cargo xtask bench [--only NAME] [--json]`.
+//!
+//! Each figure is printed beside what it is compared with, a peer or the physical floor, measured in the same run,
+//! and the ratio of the two. Nothing is asserted: whether a figure is good is for the reader to say, and
+//! `docs/performance.md` says what is aimed at. Each benchmark runs in a process of its own, so that none leaves
+//! threads or memory behind for the next.
+//!
+//! `figure` is what is printed, `stage` what several benchmarks set up alike; the rest are the benchmarks.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
+#![expect(clippy::float_arithmetic, reason = "measurements are no money")]
+
+mod decide;
+mod fair;
+mod figure;
+mod fill;
+mod memory;
+mod overspend;
+mod split;
+mod stage;
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Result, bail};
+
+use figure::{Figure, Output};
+
+const HELP: &str = "\
+Measurements, each figure beside its peer or physical floor.
+
+Usage: cargo xtask bench [--only NAME] [--json]
+
+  --only NAME   only benchmarks whose name starts so, such as decide or decide/keys=10
+  --json        one JSON object a line: times in ns, memory in bytes
+";
+
+/// A benchmark: its name, and what measures its figures.
+struct Benchmark {
+    name: &'static str,
+    run: fn() -> Result<Vec<Figure>>,
+}
+
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark { name: "decide/keys=10", run: || decide::measure(10) },
+    Benchmark { name: "decide/keys=1000", run: || decide::measure(1_000) },
+    Benchmark { name: "decide/keys=100000", run: || decide::measure(100_000) },
+    Benchmark { name: "fill/makespan", run: fill::measure },
+    Benchmark { name: "fair/wait", run: fair::measure },
+    Benchmark { name: "split/error", run: split::measure },
+    Benchmark { name: "overspend/1000", run: overspend::measure },
+    Benchmark { name: "memory/queued", run: memory::measure },
+];
+
+fn main() -> ExitCode {
+    match run(env::args().skip(1)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
+    let mut only = String::new();
+    let mut output = Output::Table;
+    while let Some(argument) = arguments.next() {
+        match (argument.as_str(), &mut arguments) {
+            ("--json", _) => output = Output::Json,
+            ("--only", rest) => match rest.next() {
+                Some(name) => only = name,
+                None => bail!("--only needs a name; one of {}", names()),
+            },
+            ("--help" | "-h", _) => {
+                print!("{HELP}\nBenchmarks: {}\n", names());
+                return Ok(());
+            }
+            (unknown, _) => bail!("no option {unknown:?}; try --help"),
+        }
+    }
+    if let Some(benchmark) = BENCHMARKS.iter().find(|benchmark| benchmark.name == only) {
+        for figure in (benchmark.run)()? {
+            println!("{}", figure.line(output));
+        }
+        return Ok(());
+    }
+    let mut chosen = BENCHMARKS.iter().filter(|benchmark| benchmark.name.starts_with(&only)).peekable();
+    if chosen.peek().is_none() {
+        bail!("no benchmark {only:?}; there are {}", names());
+    }
+    chosen.try_for_each(|benchmark| run_alone(benchmark.name, output))
+}
+
+fn names() -> String {
+    BENCHMARKS.iter().map(|benchmark| benchmark.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs one benchmark in a process of its own, which prints its figures.
+fn run_alone(name: &str, output: Output) -> Result<()> {
+    let mut alone = Command::new(env::current_exe()?);
+    alone.args(["--only", name]);
+    match output {
+        Output::Json => {
+            alone.arg("--json");
+        }
+        Output::Table => {}
+    }
+    if !alone.status()?.success() {
+        bail!("{name} failed");
+    }
+    Ok(())
+}
