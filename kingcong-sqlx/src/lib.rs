@@ -1,1 +1,70 @@
-//! DESC
+//! KingCong's store on SQL databases.
+//!
+//! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite. It is dumb by design: a batch is
+//! one transaction that passes the fence, loads the rows that the batch names, lets the core decide, writes what
+//! changed and commits. Nothing here knows what a balance or a limit may be.
+//!
+//! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
+//! `read` are the same for every database, `session` is what a database offers them, and `sqlite` is the one database
+//! that there is.
+
+mod cell;
+mod error;
+mod load;
+mod read;
+mod rows;
+mod save;
+mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+mod table;
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use kingcong_core::clock::Clock;
+
+pub use error::ConnectError;
+pub use store::SqlStore;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The clock that is read inside transactions where the database has none of its own; the machine's by default.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Most connections that read at once.
+    pub readers_max: NonZeroU32,
+    /// How long a batch waits for other processes that write.
+    pub write_wait_max: Duration,
+    /// Most pages that an SQLite file may have; as many as the disk holds when absent.
+    pub sqlite_pages_max: Option<NonZeroU32>,
+}
+
+/// Most connections that read at once, by default.
+pub const READERS_MAX: NonZeroU32 = NonZeroU32::new(4).expect("4 is not zero");
+/// How long a batch waits for other processes that write, by default.
+pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: None, readers_max: READERS_MAX, write_wait_max: WRITE_WAIT_MAX, sqlite_pages_max: None }
+    }
+}
+
+/// Opens the database of a URL.
+async fn open(
+    url: &str,
+    options: &Options,
+    clock: &Arc<dyn Clock>,
+) -> Result<Box<dyn session::Database>, ConnectError> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    match scheme {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options, clock).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        "sqlite" => Err(ConnectError::SwitchedOff { database: "SQLite", feature: "sqlite" }),
+        // The rest of the URL may hold a password: only the scheme is repeated.
+        _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
+    }
+}

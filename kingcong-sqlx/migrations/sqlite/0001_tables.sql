@@ -1,0 +1,351 @@
+-- KingCong's tables on SQLite.
+--
+-- Times are microseconds since 1970 in UTC, amounts are whole smallest steps of their unit, ids are 16 bytes,
+-- exact numbers beyond 64 bits are text. A column whose comment says "mirror" repeats what another column decides:
+-- it is written for people and other programs, and never read.
+--
+-- No foreign keys: rows that many batches change at once would lock their parents out of order.
+
+-- Wallets.
+CREATE TABLE kingcong_credits (
+    id              BLOB NOT NULL PRIMARY KEY,
+    tenant          TEXT NOT NULL,
+    user_id         TEXT,                       -- none: the tenant's own wallet
+    unit            TEXT NOT NULL,
+    created_at      INTEGER NOT NULL,
+    balance         INTEGER NOT NULL,           -- includes what is held
+    held            INTEGER NOT NULL,
+    debt            INTEGER NOT NULL,
+    total_purchased INTEGER NOT NULL,
+    total_spent     INTEGER NOT NULL,
+    total_refunded  INTEGER NOT NULL,
+    last_entry      INTEGER NOT NULL,           -- the newest number in kingcong_transactions
+    updated_at      INTEGER NOT NULL,
+    CHECK (held >= 0 AND debt >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- Ledger entries: append-only, numbered within their wallet without a gap.
+CREATE TABLE kingcong_transactions (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    wallet        BLOB NOT NULL,
+    number        INTEGER NOT NULL,
+    type          TEXT NOT NULL,                -- purchase, usage, refund, adjustment, debt_payment
+    amount        INTEGER NOT NULL,
+    balance_after INTEGER NOT NULL,
+    debt_change   INTEGER NOT NULL,
+    debt_after    INTEGER NOT NULL,
+    server        TEXT,
+    service       TEXT,
+    task_id       BLOB,
+    reference     TEXT,
+    created_at    INTEGER NOT NULL,
+    user_id       TEXT,                         -- mirror of the wallet's
+    service_used  TEXT,                         -- mirror: server_service
+    UNIQUE (wallet, number)
+) STRICT;
+
+-- What is configured: one row. Prices and packages have tables of their own, under the same version.
+CREATE TABLE kingcong_config (
+    id                     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    version                INTEGER NOT NULL,
+    document               TEXT NOT NULL,       -- servers, services, routes, weights, maintenance as JSON
+    updated_at             INTEGER NOT NULL,
+    ai33_elevenlabs_active INTEGER NOT NULL,    -- mirrors, from here on
+    ai33_minimax_active    INTEGER NOT NULL,
+    ai84_elevenlabs_active INTEGER NOT NULL,
+    ai84_minimax_active    INTEGER NOT NULL,
+    maintenance_mode       TEXT NOT NULL,
+    task_split_ratio_ai33  INTEGER NOT NULL,
+    task_split_ratio_ai84  INTEGER NOT NULL
+) STRICT;
+
+-- Prices: a row never changes but for whether it is in force.
+CREATE TABLE kingcong_pricing (
+    id                    INTEGER PRIMARY KEY AUTOINCREMENT,
+    server                TEXT NOT NULL,
+    service_type          TEXT NOT NULL,
+    operation             TEXT NOT NULL,
+    model                 TEXT NOT NULL,        -- empty: any
+    version               INTEGER NOT NULL,
+    document              TEXT NOT NULL,        -- the price as JSON
+    in_force              INTEGER NOT NULL CHECK (in_force IN (0, 1)),
+    service_name          TEXT NOT NULL,        -- mirrors, from here on
+    credits_per_character TEXT,
+    credits_per_second    TEXT,
+    is_active             INTEGER NOT NULL,
+    updated_at            INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX kingcong_pricing_in_force ON kingcong_pricing (server, service_type, operation, model)
+    WHERE in_force = 1;
+
+-- Packages of credits.
+CREATE TABLE kingcong_packages (
+    id         TEXT NOT NULL PRIMARY KEY,
+    credits    INTEGER NOT NULL,
+    unit       TEXT NOT NULL,
+    price      INTEGER NOT NULL,
+    price_unit TEXT NOT NULL,
+    label      TEXT NOT NULL,
+    is_active  INTEGER NOT NULL CHECK (is_active IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+-- Upstream credentials, encrypted.
+CREATE TABLE kingcong_api_keys (
+    id                 BLOB NOT NULL PRIMARY KEY,
+    server             TEXT NOT NULL,
+    service            TEXT NOT NULL,
+    tenant             TEXT NOT NULL,
+    fingerprint        BLOB NOT NULL,
+    account            TEXT,
+    created_at         INTEGER NOT NULL,
+    used_before        INTEGER,                 -- when it was last used before it was registered
+    label              TEXT NOT NULL,
+    mask               TEXT NOT NULL,
+    secret_version     INTEGER NOT NULL,
+    envelope           BLOB,                    -- none: the key was removed
+    switch             TEXT NOT NULL,           -- on, off
+    phase              TEXT NOT NULL,           -- active, doubtful, dead, out_of_credit, removed
+    reason             TEXT,                    -- why it is dead
+    needed             INTEGER,                 -- out of credit: thousandths that it needs
+    balance            INTEGER,                 -- thousandths
+    checked_at         INTEGER,
+    api_key            TEXT NOT NULL,           -- mirrors, from here on: the mask
+    is_active          INTEGER NOT NULL,
+    current_usage      INTEGER NOT NULL DEFAULT 0,
+    max_threads        INTEGER NOT NULL DEFAULT 0,
+    rate_limit_per_min INTEGER NOT NULL DEFAULT 0,
+    last_used          INTEGER
+) STRICT;
+CREATE UNIQUE INDEX kingcong_api_keys_fingerprint ON kingcong_api_keys (server, fingerprint, service)
+    WHERE phase <> 'removed';
+
+-- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.
+CREATE TABLE kingcong_limits (
+    id            BLOB NOT NULL PRIMARY KEY,
+    level         TEXT NOT NULL,                -- key, account, egress
+    account       BLOB,
+    pool          BLOB,                         -- the pool that the key serves now
+    max_in_flight INTEGER NOT NULL,
+    per_window    INTEGER NOT NULL,
+    in_flight     INTEGER NOT NULL,
+    starts        TEXT NOT NULL,                -- of the last window
+    cooling_until INTEGER NOT NULL,
+    turn          INTEGER NOT NULL              -- keys are tried in this order
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_limits_turn ON kingcong_limits (pool, turn, id) WHERE pool IS NOT NULL;
+
+-- Where tasks wait for keys.
+CREATE TABLE kingcong_pools (
+    id           BLOB NOT NULL PRIMARY KEY,
+    server       TEXT NOT NULL,
+    service      TEXT NOT NULL,
+    only_key     BLOB,
+    virtual_time INTEGER NOT NULL,
+    sequence     INTEGER NOT NULL,
+    waiting      INTEGER NOT NULL,
+    health       TEXT NOT NULL                  -- JSON
+) STRICT, WITHOUT ROWID;
+
+-- How far a user's orders reach in a pool's virtual time.
+CREATE TABLE kingcong_flows (
+    pool    BLOB NOT NULL,
+    tenant  TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    finish  INTEGER NOT NULL,
+    PRIMARY KEY (pool, tenant, user_id)
+) STRICT, WITHOUT ROWID;
+
+-- How far the splits between servers are.
+CREATE TABLE kingcong_splits (
+    id      BLOB NOT NULL PRIMARY KEY,
+    service TEXT NOT NULL,
+    carry   TEXT NOT NULL                       -- JSON
+) STRICT, WITHOUT ROWID;
+
+-- Requests.
+CREATE TABLE kingcong_jobs (
+    id           BLOB NOT NULL PRIMARY KEY,
+    tenant       TEXT NOT NULL,
+    user_id      TEXT NOT NULL,
+    operation    TEXT NOT NULL,
+    service      TEXT NOT NULL,
+    wallet       BLOB NOT NULL,
+    hold         BLOB NOT NULL,
+    held         INTEGER NOT NULL,
+    tasks        INTEGER NOT NULL,
+    total_den    INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    state        TEXT NOT NULL,
+    open_tasks   INTEGER NOT NULL,
+    failed_tasks INTEGER NOT NULL,
+    total_sum    TEXT NOT NULL,                 -- the exact price so far, over total_den
+    charged      INTEGER NOT NULL,
+    deadline     INTEGER NOT NULL,
+    finished_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
+CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';
+CREATE INDEX kingcong_jobs_state ON kingcong_jobs (state, id) WHERE state <> 'completed';
+
+-- Their tasks.
+CREATE TABLE kingcong_tasks (
+    id           BLOB NOT NULL PRIMARY KEY,
+    job          BLOB NOT NULL,
+    tenant       TEXT NOT NULL,
+    user_id      TEXT NOT NULL,
+    place        INTEGER NOT NULL,
+    routes       TEXT NOT NULL,                 -- where it may be done and at which frozen prices, as JSON
+    only_key     BLOB,
+    characters   INTEGER NOT NULL,
+    weight       INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    state        TEXT NOT NULL,                 -- ready, delayed, running, done, failed, cancelled
+    pool         BLOB,                          -- ready and delayed
+    tag          INTEGER,                       -- ready
+    until        INTEGER,                       -- delayed
+    attempt      BLOB,                          -- running
+    error        TEXT,                          -- failed, as JSON
+    planned      INTEGER NOT NULL,
+    reached      INTEGER NOT NULL,
+    attempts     INTEGER NOT NULL,
+    tried        BLOB NOT NULL,                 -- ids of keys, one after the other
+    tried_routes INTEGER NOT NULL,
+    doubt        TEXT NOT NULL,
+    credits_cost INTEGER NOT NULL,              -- what was charged
+    refunded     INTEGER NOT NULL,
+    completed_at INTEGER,
+    status       TEXT NOT NULL,                 -- mirrors: pending, processing, completed, failed
+    assigned_to  TEXT NOT NULL,
+    service      TEXT NOT NULL,
+    api_key_id   BLOB,
+    output_data  TEXT,                          -- where the result is
+    input_data   TEXT NOT NULL                  -- what to do, as JSON; no mirror
+) STRICT;
+CREATE INDEX kingcong_tasks_job ON kingcong_tasks (job, place);
+CREATE INDEX kingcong_tasks_ready ON kingcong_tasks (pool, tag, id) WHERE state = 'ready';
+CREATE INDEX kingcong_tasks_delayed ON kingcong_tasks (until, id) WHERE state = 'delayed';
+
+-- Tries of tasks: lease, recovery record and usage record in one.
+CREATE TABLE kingcong_attempts (
+    id              BLOB NOT NULL PRIMARY KEY,
+    task_id         BLOB NOT NULL,
+    job             BLOB NOT NULL,
+    server          TEXT NOT NULL,
+    service         TEXT NOT NULL,
+    api_key_id      BLOB NOT NULL,
+    account_limit   BLOB,
+    egress_limit    BLOB,
+    leased_at       INTEGER NOT NULL,
+    doubt           TEXT NOT NULL,
+    open_worker     BLOB,                       -- who works on it; none when it has ended
+    state           TEXT NOT NULL,              -- leased, accepted, unknown, done, not_sent, failed, lost
+    upstream_id     TEXT,
+    unknown_until   INTEGER,
+    failure_kind    TEXT,
+    failure_code    TEXT,
+    failure_message TEXT,
+    ended_at        INTEGER,
+    cost            INTEGER,                    -- the upstream's own credits, in thousandths
+    charged         INTEGER NOT NULL,
+    audio_ms        INTEGER,
+    characters      INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_attempts_open ON kingcong_attempts (open_worker, id) WHERE open_worker IS NOT NULL;
+CREATE INDEX kingcong_attempts_job ON kingcong_attempts (job, id);
+CREATE INDEX kingcong_attempts_key ON kingcong_attempts (api_key_id, id);
+CREATE INDEX kingcong_attempts_errors ON kingcong_attempts (id) WHERE state IN ('failed', 'lost');
+
+-- Credits set aside for jobs.
+CREATE TABLE kingcong_holds (
+    id        BLOB NOT NULL PRIMARY KEY,
+    wallet    BLOB NOT NULL,
+    job       BLOB NOT NULL,
+    amount    INTEGER NOT NULL,
+    opened_at INTEGER NOT NULL,
+    captured  INTEGER NOT NULL,
+    closed_at INTEGER,                          -- none: open
+    released  INTEGER,
+    CHECK (captured <= amount)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_holds_wallet ON kingcong_holds (wallet, id);
+
+-- Answers that idempotency keys were given.
+CREATE TABLE kingcong_idempotency (
+    id         BLOB NOT NULL PRIMARY KEY,       -- the key, hashed with its scope
+    payload    BLOB NOT NULL,                   -- the payload, hashed
+    answer     TEXT NOT NULL,                   -- JSON
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Results.
+CREATE TABLE kingcong_outputs (
+    task           BLOB NOT NULL PRIMARY KEY,
+    kind           TEXT NOT NULL,               -- audio, audio_file, voice
+    content_type   TEXT,
+    srt            TEXT,
+    path           TEXT,
+    bytes          INTEGER,
+    voice          BLOB,
+    upstream_voice TEXT,
+    name           TEXT,
+    body           BLOB
+) STRICT;
+
+-- Cloned voices.
+CREATE TABLE kingcong_voices (
+    id             BLOB NOT NULL PRIMARY KEY,
+    tenant         TEXT NOT NULL,
+    user_id        TEXT NOT NULL,
+    api_key_id     BLOB NOT NULL,
+    server         TEXT NOT NULL,
+    service        TEXT NOT NULL,
+    upstream_voice TEXT NOT NULL,
+    name           TEXT NOT NULL,
+    created_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_voices_user ON kingcong_voices (tenant, user_id, id);
+
+-- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.
+CREATE TABLE kingcong_workers (
+    id       BLOB NOT NULL PRIMARY KEY,
+    batch_no INTEGER NOT NULL,
+    beat     INTEGER NOT NULL,
+    alive    INTEGER NOT NULL CHECK (alive IN (0, 1))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_workers_alive ON kingcong_workers (id) WHERE alive = 1;
+
+-- Answers that came after their attempt was taken over.
+CREATE TABLE kingcong_late_answers (
+    attempt     BLOB NOT NULL PRIMARY KEY,
+    upstream_id TEXT,
+    cost        INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The vault's data keys, wrapped by a master key.
+CREATE TABLE kingcong_data_keys (
+    id         BLOB NOT NULL PRIMARY KEY,
+    used_for   TEXT NOT NULL,                   -- tenant, fingerprints
+    tenant     TEXT NOT NULL,                   -- empty for fingerprints
+    version    INTEGER NOT NULL,
+    master_key TEXT NOT NULL,
+    wrapped    BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (used_for, tenant, version)
+) STRICT;
+
+-- Who did what by an admin door.
+CREATE TABLE kingcong_audit (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         BLOB NOT NULL UNIQUE,
+    actor      TEXT NOT NULL,
+    door       TEXT NOT NULL,
+    detail     TEXT NOT NULL,                   -- JSON
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX kingcong_audit_time ON kingcong_audit (created_at, number);
+
+-- When periodic duties are due next.
+CREATE TABLE kingcong_monitors (
+    name    TEXT NOT NULL PRIMARY KEY,
+    next_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

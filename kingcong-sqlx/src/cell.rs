@@ -1,0 +1,270 @@
+//! Cells: the values that cross between row types and databases, the same for every database.
+//!
+//! A row type writes its cells in the order of its table's columns and reads them back in the same order. What it
+//! cannot read is a [`Corrupt`] row, named by table, column and id, never by its content.
+
+use std::fmt::{self, Write as _};
+
+use kingcong_core::{clock::Timestamp, money::Amount, store::StoreError, store::StoreErrorKind};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Null,
+    Int(i64),
+    /// 16 bytes.
+    Id([u8; 16]),
+    Bytes(Vec<u8>),
+    Text(String),
+    /// A word that the program itself chose.
+    Word(&'static str),
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(value: u32) -> Self {
+        Self::Int(value.into())
+    }
+}
+
+impl From<Amount> for Cell {
+    fn from(value: Amount) -> Self {
+        Self::Int(value.get())
+    }
+}
+
+impl From<Timestamp> for Cell {
+    fn from(value: Timestamp) -> Self {
+        Self::Int(value.as_micros())
+    }
+}
+
+impl From<Uuid> for Cell {
+    fn from(value: Uuid) -> Self {
+        Self::Id(value.into_bytes())
+    }
+}
+
+impl From<&[u8]> for Cell {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl Cell {
+    /// A value as JSON text.
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        Self::Text(serde_json::to_string(value).expect("rows are plain data with string keys"))
+    }
+
+    /// An enum's bare variant as its serde name.
+    pub(crate) fn word_of(value: &impl Serialize) -> Self {
+        match serde_json::to_value(value).expect("rows are plain data with string keys") {
+            serde_json::Value::String(word) => Self::Text(word),
+            other => Self::Text(other.to_string()),
+        }
+    }
+
+    /// A number without a sign, its bits kept; absurd figures beyond 63 bits turn out negative for people.
+    pub(crate) const fn unsigned(value: u64) -> Self {
+        Self::Int(value.cast_signed())
+    }
+}
+
+/// A row as it was read: its cells are taken one after the other.
+#[derive(Debug)]
+pub(crate) struct Row {
+    table: &'static str,
+    id: String,
+    cells: std::vec::IntoIter<Cell>,
+    column: usize,
+}
+
+impl Row {
+    pub(crate) fn new(table: &'static str, cells: Vec<Cell>) -> Self {
+        Self { table, id: String::new(), cells: cells.into_iter(), column: 0 }
+    }
+
+    fn bad(&self, why: impl fmt::Display) -> Corrupt {
+        Corrupt { table: self.table, id: self.id.clone(), column: self.column, why: why.to_string() }
+    }
+
+    /// Reads a row, and names it by its first cell when it cannot be read.
+    pub(crate) fn read<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Corrupt>,
+    ) -> Result<T, StoreError> {
+        let first = self.cells.as_slice().first().cloned();
+        read(&mut self).map_err(|corrupt| {
+            let mut id = String::new();
+            match first {
+                Some(Cell::Id(bytes)) => id = Uuid::from_bytes(bytes).to_string(),
+                Some(Cell::Bytes(bytes)) => {
+                    for byte in bytes.iter().take(32) {
+                        let _ = write!(id, "{byte:02x}");
+                    }
+                }
+                Some(Cell::Int(number)) => id = number.to_string(),
+                Some(Cell::Text(_) | Cell::Word(_) | Cell::Null) | None => {}
+            }
+            Corrupt { id, ..corrupt }.into()
+        })
+    }
+
+    pub(crate) fn cell(&mut self) -> Result<Cell, Corrupt> {
+        self.column += 1;
+        self.cells.next().ok_or_else(|| self.bad("it is missing"))
+    }
+
+    fn present<T>(&mut self, value: Option<T>) -> Result<T, Corrupt> {
+        value.ok_or_else(|| self.bad("it is null"))
+    }
+
+    pub(crate) fn int_or_null(&mut self) -> Result<Option<i64>, Corrupt> {
+        match self.cell()? {
+            Cell::Null => Ok(None),
+            Cell::Int(value) => Ok(Some(value)),
+            _ => Err(self.bad("it is no integer")),
+        }
+    }
+
+    pub(crate) fn int(&mut self) -> Result<i64, Corrupt> {
+        let value = self.int_or_null()?;
+        self.present(value)
+    }
+
+    /// An integer that a narrower type takes.
+    pub(crate) fn number<T: TryFrom<i64>>(&mut self) -> Result<T, Corrupt> {
+        let value = self.int()?;
+        T::try_from(value).map_err(|_| self.bad(format_args!("{value} is out of its range")))
+    }
+
+    pub(crate) fn unsigned_or_null(&mut self) -> Result<Option<u64>, Corrupt> {
+        Ok(self.int_or_null()?.map(i64::cast_unsigned))
+    }
+
+    pub(crate) fn amount(&mut self) -> Result<Amount, Corrupt> {
+        self.int().map(Amount::new)
+    }
+
+    pub(crate) fn time(&mut self) -> Result<Timestamp, Corrupt> {
+        self.int().map(Timestamp::from_micros)
+    }
+
+    pub(crate) fn time_or_null(&mut self) -> Result<Option<Timestamp>, Corrupt> {
+        Ok(self.int_or_null()?.map(Timestamp::from_micros))
+    }
+
+    pub(crate) fn uuid_or_null(&mut self) -> Result<Option<Uuid>, Corrupt> {
+        match self.cell()? {
+            Cell::Null => Ok(None),
+            Cell::Id(bytes) => Ok(Some(Uuid::from_bytes(bytes))),
+            _ => Err(self.bad("it is no id of 16 bytes")),
+        }
+    }
+
+    pub(crate) fn uuid(&mut self) -> Result<Uuid, Corrupt> {
+        let value = self.uuid_or_null()?;
+        self.present(value)
+    }
+
+    pub(crate) fn bytes_or_null(&mut self) -> Result<Option<Vec<u8>>, Corrupt> {
+        match self.cell()? {
+            Cell::Null => Ok(None),
+            Cell::Id(bytes) => Ok(Some(bytes.to_vec())),
+            Cell::Bytes(bytes) => Ok(Some(bytes)),
+            _ => Err(self.bad("it is not bytes")),
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Corrupt> {
+        let value = self.bytes_or_null()?;
+        self.present(value)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        let bytes = self.bytes()?;
+        let found = bytes.len();
+        bytes.try_into().map_err(|_| self.bad(format_args!("it has {found} bytes of {N}")))
+    }
+
+    pub(crate) fn text_or_null(&mut self) -> Result<Option<String>, Corrupt> {
+        match self.cell()? {
+            Cell::Null => Ok(None),
+            Cell::Text(text) => Ok(Some(text)),
+            Cell::Word(word) => Ok(Some(word.to_owned())),
+            _ => Err(self.bad("it is no text")),
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Corrupt> {
+        let value = self.text_or_null()?;
+        self.present(value)
+    }
+
+    /// A text that a checked type takes.
+    pub(crate) fn parsed<T: TryFrom<String>>(&mut self) -> Result<T, Corrupt> {
+        let text = self.text()?;
+        T::try_from(text).map_err(|_| self.bad("its text breaks the rule of its type"))
+    }
+
+    /// A text that one of a closed set of words is.
+    pub(crate) fn word<T>(&mut self, meaning: impl FnOnce(&str) -> Option<T>) -> Result<T, Corrupt> {
+        let text = self.text()?;
+        meaning(&text).ok_or_else(|| self.bad("its word is not known to this release"))
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T, Corrupt> {
+        let text = self.text()?;
+        serde_json::from_str(&text).map_err(|error| self.bad_json(&error))
+    }
+
+    /// What a checked type says of its parts.
+    pub(crate) fn checked<T, E: fmt::Display>(&self, parts: Result<T, E>) -> Result<T, Corrupt> {
+        parts.map_err(|error| self.bad(error))
+    }
+
+    pub(crate) fn some<T>(&self, value: Option<T>) -> Result<T, Corrupt> {
+        value.ok_or_else(|| self.bad("columns contradict each other"))
+    }
+
+    /// Says where JSON is wrong and nothing of what it holds.
+    fn bad_json(&self, error: &serde_json::Error) -> Corrupt {
+        self.bad(format_args!("its JSON is wrong at line {} column {}", error.line(), error.column()))
+    }
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("row {id} of {table} is damaged: column {column} as read: {why}; restore it from a backup")]
+pub(crate) struct Corrupt {
+    table: &'static str,
+    id: String,
+    column: usize,
+    why: String,
+}
+
+impl From<Corrupt> for StoreError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::new(StoreErrorKind::Corrupt, corrupt.to_string())
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a database was not opened.
+
+use kingcong_core::store::StoreError;
+
+/// Why a database was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No database of that kind is known.
+    #[error(
+        "{scheme:?} is no known kind of database: begin the URL with sqlite://, as in sqlite://kingcong.db"
+    )]
+    UnknownScheme {
+        /// What the URL began with.
+        scheme: String,
+    },
+    /// The database's support was not compiled in.
+    #[error("{database} support is switched off: build kingcong-sqlx with its feature {feature:?}")]
+    SwitchedOff {
+        /// The database.
+        database: &'static str,
+        /// The feature to switch on.
+        feature: &'static str,
+    },
+    /// A URL that names nothing.
+    #[error("{url:?} names no database file: write it as sqlite://path/to/kingcong.db, or sqlite::memory:")]
+    NoPath {
+        /// What was given.
+        url: String,
+    },
+    /// The tables were made by a newer release.
+    #[error(
+        "the tables have version {found} and this release knows versions up to {known}: use the release that made \
+         them, or a newer one"
+    )]
+    NewerTables {
+        /// The version of the tables.
+        found: i64,
+        /// The newest version that this release knows.
+        known: i64,
+    },
+    /// The SQLite library can corrupt files in WAL mode.
+    #[error("SQLite {found} can corrupt files in WAL mode: link SQLite 3.51.3 or newer")]
+    OldSqlite {
+        /// Its version.
+        found: String,
+    },
+    /// The file cannot be used in WAL mode.
+    #[error("the file cannot be used in WAL mode ({found:?}): put it on a local file system")]
+    NoWal {
+        /// The mode that it has.
+        found: String,
+    },
+    /// It could not be opened or read.
+    #[error("{what}")]
+    Unusable {
+        /// What went wrong, and what to do.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Its tables could not be made or upgraded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

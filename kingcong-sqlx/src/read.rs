@@ -1,0 +1,350 @@
+//! The reads of the port, each from one consistent view and bounded.
+
+use std::collections::BTreeMap;
+
+use kingcong_core::{
+    clock::Timestamp,
+    id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId},
+    keys::{Key, Limit, Pool, Window},
+    ledger::{Entry, Hold, Wallet, WalletKey},
+    store::{
+        AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
+        LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError, StoreErrorKind,
+        VoiceRow, WalletBook, Worker,
+    },
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, Job, JobState, Task},
+};
+
+use crate::{
+    cell::{Cell, Row},
+    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use},
+    session::{STATEMENT_ROWS_MAX, Session, load, padded, select},
+    table::Record,
+};
+
+/// Conditions of a query that is put together from a filter.
+#[derive(Default)]
+struct Query {
+    conditions: Vec<&'static str>,
+    cells: Vec<Cell>,
+}
+
+impl Query {
+    fn and(&mut self, condition: &'static str, cells: impl IntoIterator<Item = Cell>) {
+        self.conditions.push(condition);
+        self.cells.extend(cells);
+    }
+
+    fn page(mut self, order: &str, limit: u32) -> (String, Vec<Cell>) {
+        self.cells.push(limit.min(PAGE_MAX).into());
+        let conditions = match self.conditions.is_empty() {
+            true => String::new(),
+            false => format!("WHERE {} ", self.conditions.join(" AND ")),
+        };
+        (format!("{conditions}ORDER BY {order} LIMIT ?"), self.cells)
+    }
+}
+
+/// The one row of a query, if there is one.
+async fn one<R: Record + Send>(
+    session: &mut dyn Session,
+    rest: &str,
+    cells: Vec<Cell>,
+) -> Result<Option<R>, StoreError> {
+    Ok(select(session, rest, cells).await?.into_iter().next())
+}
+
+pub(crate) async fn configuration_version(session: &mut dyn Session) -> Result<i64, StoreError> {
+    let sql = "SELECT version FROM kingcong_config WHERE id = 1".to_owned();
+    let rows = session.fetch(ConfigurationRow::TABLE.name, sql, Vec::new()).await?;
+    match rows.into_iter().next() {
+        Some(row) => row.read(Row::int),
+        None => Ok(0),
+    }
+}
+
+pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configuration, StoreError> {
+    let Some(row) = one::<ConfigurationRow>(session, "WHERE id = 1", Vec::new()).await? else {
+        return Ok(Configuration::default());
+    };
+    let damaged = |what: &str, error: &dyn std::fmt::Display| {
+        let message = format!("the rows in force of {what} contradict each other: {error}");
+        StoreError::new(StoreErrorKind::Corrupt, message)
+    };
+    let prices = select::<PriceRow>(session, "WHERE in_force = 1 ORDER BY id", Vec::new()).await?;
+    let prices: Vec<_> = prices.into_iter().map(|row| row.0).collect();
+    let packages = select::<PackageRow>(session, "ORDER BY id", Vec::new()).await?;
+    let packages: Vec<_> = packages.into_iter().map(|row| row.0).collect();
+    Ok(Configuration {
+        version: row.version,
+        system: row.system,
+        prices: prices.try_into().map_err(|error| damaged("kingcong_pricing", &error))?,
+        packages: packages.try_into().map_err(|error| damaged("kingcong_packages", &error))?,
+    })
+}
+
+pub(crate) async fn pulse(session: &mut dyn Session, now: Timestamp) -> Result<Pulse, StoreError> {
+    let configuration_version = configuration_version(session).await?;
+    let sql = format!(
+        "SELECT {}, CASE WHEN p.only_key IS NULL \
+         THEN (SELECT count(*) FROM kingcong_limits l WHERE l.pool = p.id) \
+         ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END \
+         FROM kingcong_pools p ORDER BY p.id",
+        Pool::TABLE.read_columns("p.")
+    );
+    let rows = session.fetch(Pool::TABLE.name, sql, Vec::new()).await?;
+    let read_pool = |row: &mut Row| Ok(PoolPulse { pool: Pool::read(row)?, keys: row.number()? });
+    let pools = rows.into_iter().map(|row| row.read(read_pool)).collect::<Result<_, _>>()?;
+
+    let sql = "SELECT min(until) FROM kingcong_tasks WHERE state = 'delayed'".to_owned();
+    let rows = session.fetch(Task::TABLE.name, sql, Vec::new()).await?;
+    let first_delayed = match rows.into_iter().next() {
+        Some(row) => row.read(Row::time_or_null)?,
+        None => None,
+    };
+
+    let overdue =
+        "SELECT id FROM kingcong_jobs WHERE state = 'open' AND deadline <= ? ORDER BY deadline LIMIT ?";
+    let cells = vec![now.into(), Cell::Int(PULSE_OVERDUE_MAX as i64)];
+    let rows = session.fetch(Job::TABLE.name, overdue.to_owned(), cells).await?;
+    let read_id = |row: &mut Row| Ok(JobId::from_uuid(row.uuid()?));
+    let overdue = rows.into_iter().map(|row| row.read(read_id)).collect::<Result<_, _>>()?;
+
+    let workers = select::<Worker>(session, "WHERE alive = 1 ORDER BY id", Vec::new()).await?;
+    Ok(Pulse { now, configuration_version, pools, first_delayed, overdue, workers })
+}
+
+pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<Key>, StoreError> {
+    let sql = format!(
+        "SELECT {}, l.starts FROM kingcong_api_keys k LEFT JOIN kingcong_limits l ON l.id = k.id \
+         WHERE k.phase <> 'removed' ORDER BY k.id",
+        Key::TABLE.read_columns("k.")
+    );
+    let rows = session.fetch(Key::TABLE.name, sql, Vec::new()).await?;
+    let read_key = |row: &mut Row| {
+        let key = Key::read(row)?;
+        let newest = match row.text_or_null()? {
+            Some(starts) => row.checked(starts.parse::<Window>())?.newest(),
+            None => None,
+        };
+        Ok(Key { last_used: newest.or(key.last_used), ..key })
+    };
+    rows.into_iter().map(|row| row.read(read_key)).collect()
+}
+
+pub(crate) async fn data_keys(
+    session: &mut dyn Session,
+    used_for: &DataKeyUse,
+) -> Result<Vec<DataKey>, StoreError> {
+    let mut cells = Vec::new();
+    put_use(used_for, &mut cells);
+    select(session, "WHERE used_for = ? AND tenant = ? ORDER BY version DESC", cells).await
+}
+
+pub(crate) async fn idempotency(
+    session: &mut dyn Session,
+    key: &[u8; 32],
+) -> Result<Option<IdempotencyRow>, StoreError> {
+    one(session, "WHERE id = ?", vec![key.as_slice().into()]).await
+}
+
+pub(crate) async fn job(session: &mut dyn Session, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+    let job = one::<Job>(session, "WHERE id = ?", vec![id.as_uuid().into()]).await?;
+    let jobs = with_tasks(session, job.into_iter().collect()).await?;
+    Ok(jobs.into_iter().next())
+}
+
+/// The jobs with their holds and tasks, in the order of `jobs`.
+async fn with_tasks(session: &mut dyn Session, jobs: Vec<Job>) -> Result<Vec<JobWithTasks>, StoreError> {
+    let ids = jobs.iter().map(|job| job.hold.as_uuid().into()).collect();
+    let holds = load::<Hold>(session, ids).await?;
+    let mut holds: BTreeMap<HoldId, Hold> = holds.into_iter().map(|hold| (hold.id, hold)).collect();
+    let mut whole = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let Some(hold) = holds.remove(&job.hold) else { continue };
+        let tasks = select(session, "WHERE job = ? ORDER BY place", vec![job.id.as_uuid().into()]).await?;
+        whole.push(JobWithTasks { job, hold, tasks });
+    }
+    Ok(whole)
+}
+
+pub(crate) async fn jobs(session: &mut dyn Session, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+    let mut query = Query::default();
+    if let Some((tenant, user)) = &filter.user {
+        query.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
+    }
+    match filter.state {
+        // Most jobs are completed ones, the others have an index.
+        Some(JobState::Completed) => query.and("state = 'completed'", []),
+        Some(state) => {
+            query.and("state = ? AND state <> 'completed'", [Cell::Word(state.as_str())]);
+        }
+        None => {}
+    }
+    if let Some(before) = filter.before {
+        query.and("id < ?", [before.as_uuid().into()]);
+    }
+    let (rest, cells) = query.page("id DESC", filter.limit);
+    select(session, &rest, cells).await
+}
+
+pub(crate) async fn job_states(
+    session: &mut dyn Session,
+    ids: &[JobId],
+) -> Result<Vec<(JobId, JobState)>, StoreError> {
+    let mut states = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(STATEMENT_ROWS_MAX) {
+        let places = vec!["?"; padded(chunk.len())].join(", ");
+        let sql = format!("SELECT id, state FROM kingcong_jobs WHERE id IN ({places})");
+        let cells = chunk.iter().map(|id| id.as_uuid().into()).collect();
+        for row in session.fetch(Job::TABLE.name, sql, cells).await? {
+            states.push(row.read(|row| {
+                let id = JobId::from_uuid(row.uuid()?);
+                let state =
+                    row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
+                Ok((id, state))
+            })?);
+        }
+    }
+    Ok(states)
+}
+
+pub(crate) async fn task(session: &mut dyn Session, id: TaskId) -> Result<Option<Task>, StoreError> {
+    one(session, "WHERE id = ?", vec![id.as_uuid().into()]).await
+}
+
+pub(crate) async fn output(session: &mut dyn Session, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
+    one(session, "WHERE task = ?", vec![task.as_uuid().into()]).await
+}
+
+pub(crate) async fn wallet(session: &mut dyn Session, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
+    one(session, "WHERE id = ?", vec![key.id().as_uuid().into()]).await
+}
+
+pub(crate) async fn entries(
+    session: &mut dyn Session,
+    wallet: WalletId,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut query = Query::default();
+    query.and("wallet = ?", [wallet.as_uuid().into()]);
+    if let Some(before) = before {
+        query.and("number < ?", [Cell::Int(i64::try_from(before).unwrap_or(i64::MAX))]);
+    }
+    let (rest, cells) = query.page("number DESC", limit);
+    let rows: Vec<EntryRow> = select(session, &rest, cells).await?;
+    Ok(rows.into_iter().map(|row| row.entry).collect())
+}
+
+pub(crate) async fn attempts(
+    session: &mut dyn Session,
+    filter: &AttemptFilter,
+) -> Result<Vec<Attempt>, StoreError> {
+    let mut query = Query::default();
+    if let Some(job) = filter.job {
+        query.and("job = ?", [job.as_uuid().into()]);
+    }
+    if let Some(key) = filter.key {
+        query.and("api_key_id = ?", [key.as_uuid().into()]);
+    }
+    if let Some(route) = &filter.route {
+        query
+            .and("server = ? AND service = ?", [route.server.as_str().into(), route.service.as_str().into()]);
+    }
+    match filter.only {
+        AttemptKind::All => {}
+        AttemptKind::Errors => query.and("state IN ('failed', 'lost')", []),
+    }
+    if let Some(before) = filter.before {
+        query.and("id < ?", [before.as_uuid().into()]);
+    }
+    let (rest, cells) = query.page("id DESC", filter.limit);
+    select(session, &rest, cells).await
+}
+
+pub(crate) async fn voice(session: &mut dyn Session, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+    one(session, "WHERE id = ?", vec![id.as_uuid().into()]).await
+}
+
+pub(crate) async fn voices(
+    session: &mut dyn Session,
+    tenant: &TenantId,
+    user: &UserId,
+) -> Result<Vec<VoiceRow>, StoreError> {
+    let mut query = Query::default();
+    query.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
+    let (rest, cells) = query.page("id", PAGE_MAX);
+    select(session, &rest, cells).await
+}
+
+pub(crate) async fn audit(
+    session: &mut dyn Session,
+    before: Option<Timestamp>,
+    limit: u32,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let mut query = Query::default();
+    if let Some(before) = before {
+        query.and("created_at < ?", [before.into()]);
+    }
+    let (rest, cells) = query.page("created_at DESC, number DESC", limit);
+    select(session, &rest, cells).await
+}
+
+pub(crate) async fn limits(session: &mut dyn Session) -> Result<Vec<LimitCount>, StoreError> {
+    let columns = ["api_key_id", "account_limit", "egress_limit"];
+    let passed = columns.map(|column| {
+        format!("SELECT {column} AS id FROM kingcong_attempts WHERE open_worker IS NOT NULL AND {column} IS NOT NULL")
+    });
+    let sql = format!("SELECT id, count(*) FROM ({}) GROUP BY id", passed.join(" UNION ALL "));
+    let rows = session.fetch(Attempt::TABLE.name, sql, Vec::new()).await?;
+    let read_count = |row: &mut Row| Ok((LimitId::from_uuid(row.uuid()?), row.number::<u32>()?));
+    let open: BTreeMap<LimitId, u32> =
+        rows.into_iter().map(|row| row.read(read_count)).collect::<Result<_, _>>()?;
+    let limits = select::<Limit>(session, "ORDER BY level, id", Vec::new()).await?;
+    let count = |limit: Limit| LimitCount { open_attempts: open.get(&limit.id).copied().unwrap_or(0), limit };
+    Ok(limits.into_iter().map(count).collect())
+}
+
+pub(crate) async fn wallet_books(
+    session: &mut dyn Session,
+    after: Option<WalletId>,
+    limit: u32,
+) -> Result<Vec<WalletBook>, StoreError> {
+    let mut query = Query::default();
+    if let Some(after) = after {
+        query.and("id > ?", [after.as_uuid().into()]);
+    }
+    let (rest, cells) = query.page("id", limit);
+    let mut books = Vec::new();
+    for wallet in select::<Wallet>(session, &rest, cells).await? {
+        let id = || vec![Cell::from(wallet.id.as_uuid())];
+        let entries: Vec<EntryRow> = select(session, "WHERE wallet = ? ORDER BY number", id()).await?;
+        let holds = select(session, "WHERE wallet = ? ORDER BY id", id()).await?;
+        books.push(WalletBook { wallet, entries: entries.into_iter().map(|row| row.entry).collect(), holds });
+    }
+    Ok(books)
+}
+
+pub(crate) async fn job_books(
+    session: &mut dyn Session,
+    after: Option<JobId>,
+    limit: u32,
+) -> Result<Vec<JobWithTasks>, StoreError> {
+    let mut query = Query::default();
+    if let Some(after) = after {
+        query.and("id > ?", [after.as_uuid().into()]);
+    }
+    let (rest, cells) = query.page("id", limit);
+    let jobs = select(session, &rest, cells).await?;
+    with_tasks(session, jobs).await
+}
+
+/// A worker, as the fence found it in its way.
+pub(crate) async fn worker(
+    session: &mut dyn Session,
+    id: kingcong_core::id::WorkerId,
+) -> Result<Option<Worker>, StoreError> {
+    Ok(load::<Worker>(session, vec![id.as_uuid().into()]).await?.into_iter().next())
+}

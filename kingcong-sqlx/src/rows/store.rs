@@ -1,0 +1,314 @@
+//! Rows that belong to the store itself: workers, idempotency keys, splits, results, voices, audit, duties.
+
+use kingcong_core::{
+    clock::Timestamp,
+    id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, VoiceId, WorkerId},
+    provider::{Body, UpstreamCredits, UpstreamId},
+    routing::SplitId,
+    store::{
+        AuditEntry, AuditRow, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
+    },
+};
+
+use super::{put_route, read_route};
+use crate::{
+    cell::{Cell, Corrupt, Row},
+    table::{Record, Table},
+};
+
+impl Record for Worker {
+    const TABLE: Table = Table {
+        name: "kingcong_workers",
+        key: 1,
+        fixed: &["id"],
+        mutable: &["batch_no", "beat", "alive"],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.push(self.id.as_uuid().into());
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        let alive = match self.life {
+            Life::Alive => 1,
+            Life::Buried => 0,
+        };
+        cells.extend([self.batch.into(), self.beat.into(), Cell::Int(alive)]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            id: WorkerId::from_uuid(row.uuid()?),
+            batch: row.int()?,
+            beat: row.time()?,
+            life: if row.int()? == 0 { Life::Buried } else { Life::Alive },
+        })
+    }
+}
+
+impl Record for IdempotencyRow {
+    const TABLE: Table = Table {
+        name: "kingcong_idempotency",
+        key: 1,
+        fixed: &["id", "payload", "answer", "created_at"],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.key.as_slice().into(),
+            self.payload.as_slice().into(),
+            Cell::json(&self.answer),
+            self.at.into(),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self { key: row.array()?, payload: row.array()?, answer: row.json()?, at: row.time()? })
+    }
+}
+
+/// How far a split is, without what it is over: the loader knows that.
+#[derive(Debug)]
+pub(crate) struct SplitState {
+    pub(crate) id: SplitId,
+    pub(crate) service: ServiceId,
+    pub(crate) carry: Vec<i64>,
+}
+
+impl Record for SplitState {
+    const TABLE: Table = Table {
+        name: "kingcong_splits",
+        key: 1,
+        fixed: &["id", "service"],
+        mutable: &["carry"],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([Cell::Id(*self.id.as_bytes()), self.service.as_str().into()]);
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        cells.push(Cell::json(&self.carry));
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self { id: SplitId::from_bytes(row.array()?), service: row.parsed()?, carry: row.json()? })
+    }
+}
+
+impl Record for OutputRow {
+    const TABLE: Table = Table {
+        name: "kingcong_outputs",
+        key: 1,
+        fixed: &[
+            "task",
+            "kind",
+            "content_type",
+            "srt",
+            "path",
+            "bytes",
+            "voice",
+            "upstream_voice",
+            "name",
+            "body",
+        ],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.push(self.task.as_uuid().into());
+        match &self.output {
+            StoredOutput::Audio { body, content_type, srt } => {
+                let (kind, path, length, bytes) = match body {
+                    Body::Memory(bytes) => ("audio", Cell::Null, Cell::Null, Cell::Bytes(bytes.to_vec())),
+                    Body::File { path, bytes } => {
+                        // Paths are bytes on some systems; ours are made by the library from UTF-8.
+                        let path = Cell::Text(path.to_string_lossy().into_owned());
+                        ("audio_file", path, Cell::unsigned(*bytes), Cell::Null)
+                    }
+                };
+                let (content_type, srt) = (content_type.as_str().into(), srt.as_deref().into());
+                cells.extend([Cell::Word(kind), content_type, srt, path, length]);
+                cells.extend([Cell::Null, Cell::Null, Cell::Null, bytes]);
+            }
+            StoredOutput::Voice { id, upstream_voice, name } => {
+                cells.extend([Cell::Word("voice"), Cell::Null, Cell::Null, Cell::Null, Cell::Null]);
+                cells.extend([
+                    id.as_uuid().into(),
+                    upstream_voice.as_str().into(),
+                    name.as_str().into(),
+                    Cell::Null,
+                ]);
+            }
+        }
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        let task = TaskId::from_uuid(row.uuid()?);
+        let kind = row.text()?;
+        let (content_type, srt) = (row.text_or_null()?, row.text_or_null()?);
+        let (path, bytes) = (row.text_or_null()?, row.unsigned_or_null()?);
+        let voice = row.uuid_or_null()?.map(VoiceId::from_uuid);
+        let (upstream_voice, name) = (row.text_or_null()?, row.text_or_null()?);
+        let body = row.bytes_or_null()?;
+        let body = match (kind.as_str(), path, bytes, body) {
+            ("audio", None, None, Some(body)) => Some(Body::Memory(body.into())),
+            ("audio_file", Some(path), Some(bytes), None) => Some(Body::File { path: path.into(), bytes }),
+            _ => None,
+        };
+        let output = match (body, content_type, voice, upstream_voice, name) {
+            (Some(body), Some(content_type), None, None, None) => {
+                Some(StoredOutput::Audio { body, content_type, srt })
+            }
+            (None, None, Some(id), Some(upstream_voice), Some(name)) if kind == "voice" => {
+                Some(StoredOutput::Voice { id, upstream_voice, name })
+            }
+            _ => None,
+        };
+        Ok(Self { task, output: row.some(output)? })
+    }
+}
+
+impl Record for VoiceRow {
+    const TABLE: Table = Table {
+        name: "kingcong_voices",
+        key: 1,
+        fixed: &[
+            "id",
+            "tenant",
+            "user_id",
+            "api_key_id",
+            "server",
+            "service",
+            "upstream_voice",
+            "name",
+            "created_at",
+        ],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.id.as_uuid().into(),
+            self.tenant.as_str().into(),
+            self.user.as_str().into(),
+            self.key.as_uuid().into(),
+        ]);
+        put_route(&self.route, cells);
+        cells.extend([
+            self.upstream_voice.as_str().into(),
+            self.name.as_str().into(),
+            self.created_at.into(),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            id: VoiceId::from_uuid(row.uuid()?),
+            tenant: row.parsed()?,
+            user: row.parsed()?,
+            key: KeyId::from_uuid(row.uuid()?),
+            route: read_route(row)?,
+            upstream_voice: row.text()?,
+            name: row.text()?,
+            created_at: row.time()?,
+        })
+    }
+}
+
+impl Record for LateAnswer {
+    const TABLE: Table = Table {
+        name: "kingcong_late_answers",
+        key: 1,
+        fixed: &["attempt", "upstream_id", "cost"],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.attempt.as_uuid().into(),
+            self.upstream_id.as_ref().map(|id| id.0.as_str()).into(),
+            self.cost.map(UpstreamCredits::thousandths).into(),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            attempt: AttemptId::from_uuid(row.uuid()?),
+            upstream_id: row.text_or_null()?.map(UpstreamId),
+            cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
+        })
+    }
+}
+
+impl Record for AuditEntry {
+    const TABLE: Table = Table {
+        name: "kingcong_audit",
+        key: 1,
+        fixed: &["id", "actor", "door", "detail", "created_at"],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.id.as_uuid().into(),
+            self.actor.as_str().into(),
+            self.door.as_str().into(),
+            self.detail.as_str().into(),
+            self.at.into(),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            id: AuditId::from_uuid(row.uuid()?),
+            actor: row.parsed::<Actor>()?,
+            door: row.text()?,
+            detail: row.text()?,
+            at: row.time()?,
+        })
+    }
+}
+
+/// The row that an audited command leaves.
+pub(crate) fn audit_entry(row: AuditRow) -> AuditEntry {
+    AuditEntry {
+        id: row.audit.id,
+        actor: row.audit.actor,
+        door: row.audit.door.to_owned(),
+        detail: row.audit.detail,
+        at: row.at,
+    }
+}
+
+/// When a periodic duty is due next.
+#[derive(Debug)]
+pub(crate) struct DutyRow {
+    pub(crate) name: String,
+    pub(crate) next_at: Timestamp,
+}
+
+impl Record for DutyRow {
+    const TABLE: Table =
+        Table { name: "kingcong_monitors", key: 1, fixed: &["name"], mutable: &["next_at"], mirrors: &[] };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.push(self.name.as_str().into());
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        cells.push(self.next_at.into());
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self { name: row.text()?, next_at: row.time()? })
+    }
+}

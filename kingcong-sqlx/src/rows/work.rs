@@ -1,0 +1,442 @@
+//! Jobs, tasks and attempts.
+
+use std::sync::Arc;
+
+use kingcong_core::{
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, WalletId, WorkerId},
+    keys::PoolId,
+    money::RunningTotal,
+    pricing::Operation,
+    provider::{Measured, UpstreamCredits, UpstreamId, Work},
+    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Task, TaskRoute, TaskState},
+};
+use uuid::Uuid;
+
+use super::{mirrors, put_route, read_route};
+use crate::{
+    cell::{Cell, Corrupt, Row},
+    table::{Record, Table},
+};
+
+impl Record for Job {
+    const TABLE: Table = Table {
+        name: "kingcong_jobs",
+        key: 1,
+        fixed: &[
+            "id",
+            "tenant",
+            "user_id",
+            "operation",
+            "service",
+            "wallet",
+            "hold",
+            "held",
+            "tasks",
+            "total_den",
+            "created_at",
+        ],
+        mutable: &["state", "open_tasks", "failed_tasks", "total_sum", "charged", "deadline", "finished_at"],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.id.as_uuid().into(),
+            self.tenant.as_str().into(),
+            self.user.as_str().into(),
+            Cell::Word(self.operation.as_str()),
+            self.service.as_str().into(),
+            self.wallet.as_uuid().into(),
+            self.hold.as_uuid().into(),
+            self.held.into(),
+            self.tasks.into(),
+            self.total.den().into(),
+            self.created_at.into(),
+        ]);
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            Cell::Word(self.state.as_str()),
+            self.open_tasks.into(),
+            self.failed_tasks.into(),
+            Cell::Text(self.total.sum().to_string()),
+            self.total.charged().into(),
+            self.deadline.into(),
+            self.finished_at.into(),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        let id = JobId::from_uuid(row.uuid()?);
+        let (tenant, user) = (row.parsed()?, row.parsed()?);
+        let operation = row.word(|word| word.parse::<Operation>().ok())?;
+        let service = row.parsed()?;
+        let wallet = WalletId::from_uuid(row.uuid()?);
+        let hold = HoldId::from_uuid(row.uuid()?);
+        let (held, tasks, den, created_at) = (row.amount()?, row.number()?, row.int()?, row.time()?);
+        let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
+        let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
+        let sum = row.word(|text| text.parse::<i128>().ok())?;
+        let charged = row.amount()?;
+        let total = row.checked(RunningTotal::from_parts(den, sum, charged))?;
+        Ok(Self {
+            id,
+            tenant,
+            user,
+            operation,
+            service,
+            wallet,
+            hold,
+            held,
+            tasks,
+            open_tasks,
+            failed_tasks,
+            total,
+            state,
+            deadline: row.time()?,
+            created_at,
+            finished_at: row.time_or_null()?,
+        })
+    }
+}
+
+/// The column of a task's work; read only where the work is to be done.
+pub(crate) const INPUT_COLUMN: &str = "input_data";
+
+const TASK_FIXED: &[&str] =
+    &["id", "job", "tenant", "user_id", "place", "routes", "only_key", "characters", "weight", "created_at"];
+const TASK_MUTABLE: &[&str] = &[
+    "state",
+    "pool",
+    "tag",
+    "until",
+    "attempt",
+    "error",
+    "planned",
+    "reached",
+    "attempts",
+    "tried",
+    "tried_routes",
+    "doubt",
+    "credits_cost",
+    "refunded",
+    "completed_at",
+];
+const TASK_MIRRORS: &[&str] = &["status", "assigned_to", "service", "api_key_id", "output_data"];
+
+impl Record for Task {
+    const TABLE: Table = Table {
+        name: "kingcong_tasks",
+        key: 1,
+        fixed: TASK_FIXED,
+        mutable: TASK_MUTABLE,
+        mirrors: TASK_MIRRORS,
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([
+            self.id.as_uuid().into(),
+            self.job.as_uuid().into(),
+            self.tenant.as_str().into(),
+            self.user.as_str().into(),
+            self.place.into(),
+            Cell::json(&self.routes),
+            self.only_key.map(KeyId::as_uuid).into(),
+            self.characters.into(),
+            self.weight.into(),
+            self.created_at.into(),
+        ]);
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        let (mut pool, mut tag, mut until, mut attempt, mut error) = (None, None, None, None, Cell::Null);
+        let state = match &self.state {
+            TaskState::Ready { pool: waits_in, tag: place } => {
+                (pool, tag) = (Some(waits_in.as_uuid()), Some(*place));
+                "ready"
+            }
+            TaskState::Delayed { pool: waits_in, until: instant } => {
+                (pool, until) = (Some(waits_in.as_uuid()), Some(*instant));
+                "delayed"
+            }
+            TaskState::Running { attempt: by } => {
+                attempt = Some(by.as_uuid());
+                "running"
+            }
+            TaskState::Done => "done",
+            TaskState::Failed { error: why } => {
+                error = Cell::json(why);
+                "failed"
+            }
+            TaskState::Cancelled => "cancelled",
+        };
+        let tried = self.tried.iter().flat_map(|key| key.as_uuid().into_bytes()).collect();
+        cells.extend([
+            Cell::Word(state),
+            pool.into(),
+            tag.into(),
+            until.into(),
+            attempt.into(),
+            error,
+            Cell::Int(self.planned.into()),
+            Cell::Int(self.reached.into()),
+            Cell::Int(self.attempts.into()),
+            Cell::Bytes(tried),
+            Cell::unsigned(self.tried_routes),
+            doubt_word(self.doubt),
+            self.charged.into(),
+            self.refunded.into(),
+            self.finished_at.into(),
+        ]);
+    }
+
+    fn mirrors(&self, cells: &mut Vec<Cell>) {
+        mirrors::of_task(self, cells);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        let id = TaskId::from_uuid(row.uuid()?);
+        let job = JobId::from_uuid(row.uuid()?);
+        let (tenant, user, place) = (row.parsed()?, row.parsed()?, row.number()?);
+        let routes: Arc<[TaskRoute]> = row.json()?;
+        let only_key = row.uuid_or_null()?.map(KeyId::from_uuid);
+        let (characters, weight, created_at) = (row.number()?, row.number()?, row.time()?);
+        let state = read_task_state(row)?;
+        let planned: u8 = row.number()?;
+        row.some(routes.get(usize::from(planned)))?;
+        let (reached, attempts) = (row.number()?, row.number()?);
+        let tried = row.bytes()?;
+        let (tried, rest) = tried.as_chunks::<16>();
+        row.some(rest.is_empty().then_some(()))?;
+        let tried = tried.iter().map(|bytes| KeyId::from_uuid(Uuid::from_bytes(*bytes))).collect();
+        Ok(Self {
+            id,
+            job,
+            tenant,
+            user,
+            place,
+            state,
+            routes,
+            planned,
+            only_key,
+            characters,
+            weight,
+            reached,
+            attempts,
+            tried,
+            tried_routes: row.int()?.cast_unsigned(),
+            doubt: read_doubt(row)?,
+            charged: row.amount()?,
+            refunded: row.amount()?,
+            created_at,
+            finished_at: row.time_or_null()?,
+        })
+    }
+}
+
+fn read_task_state(row: &mut Row) -> Result<TaskState, Corrupt> {
+    let word = row.text()?;
+    let pool = row.uuid_or_null()?.map(PoolId::from_uuid);
+    let tag = row.int_or_null()?;
+    let until = row.time_or_null()?;
+    let attempt = row.uuid_or_null()?.map(AttemptId::from_uuid);
+    let error = row.text_or_null()?;
+    let state = match (word.as_str(), pool, tag, until, attempt, error) {
+        ("ready", Some(pool), Some(tag), None, None, None) => Some(TaskState::Ready { pool, tag }),
+        ("delayed", Some(pool), None, Some(until), None, None) => Some(TaskState::Delayed { pool, until }),
+        ("running", None, None, None, Some(attempt), None) => Some(TaskState::Running { attempt }),
+        ("done", None, None, None, None, None) => Some(TaskState::Done),
+        ("failed", None, None, None, None, Some(error)) => {
+            serde_json::from_str(&error).ok().map(|error| TaskState::Failed { error })
+        }
+        ("cancelled", None, None, None, None, None) => Some(TaskState::Cancelled),
+        _ => None,
+    };
+    row.some(state)
+}
+
+fn doubt_word(doubt: Doubt) -> Cell {
+    Cell::Word(match doubt {
+        Doubt::None => "none",
+        Doubt::PossibleDouble => "possible_double",
+    })
+}
+
+fn read_doubt(row: &mut Row) -> Result<Doubt, Corrupt> {
+    row.word(|word| match word {
+        "none" => Some(Doubt::None),
+        "possible_double" => Some(Doubt::PossibleDouble),
+        _ => None,
+    })
+}
+
+/// A new task with what it is to do.
+#[derive(Debug)]
+pub(crate) struct NewTask<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) work: &'a Work,
+}
+
+impl Record for NewTask<'_> {
+    const TABLE: Table = Table {
+        name: "kingcong_tasks",
+        key: 1,
+        fixed: TASK_FIXED,
+        mutable: TASK_MUTABLE,
+        mirrors: &["status", "assigned_to", "service", "api_key_id", "output_data", INPUT_COLUMN],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        self.task.fixed(cells);
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        self.task.mutable(cells);
+    }
+
+    fn mirrors(&self, cells: &mut Vec<Cell>) {
+        mirrors::of_task(self.task, cells);
+        cells.push(Cell::json(self.work));
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        row.some(None)
+    }
+}
+
+impl Record for Attempt {
+    const TABLE: Table = Table {
+        name: "kingcong_attempts",
+        key: 1,
+        fixed: &[
+            "id",
+            "task_id",
+            "job",
+            "server",
+            "service",
+            "api_key_id",
+            "account_limit",
+            "egress_limit",
+            "leased_at",
+            "doubt",
+        ],
+        mutable: &[
+            "open_worker",
+            "state",
+            "upstream_id",
+            "unknown_until",
+            "failure_kind",
+            "failure_code",
+            "failure_message",
+            "ended_at",
+            "cost",
+            "charged",
+            "audio_ms",
+            "characters",
+        ],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([self.id.as_uuid().into(), self.task.as_uuid().into(), self.job.as_uuid().into()]);
+        put_route(&self.route, cells);
+        cells.extend([
+            self.key.as_uuid().into(),
+            self.account_limit.map(LimitId::as_uuid).into(),
+            self.egress_limit.map(LimitId::as_uuid).into(),
+            self.leased_at.into(),
+            doubt_word(self.possible_double),
+        ]);
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        let (mut upstream, mut until) = (None, None);
+        let (mut kind, mut code, mut message) = (Cell::Null, None, None);
+        let state = match &self.state {
+            AttemptState::Leased => "leased",
+            AttemptState::Accepted { upstream_id } => {
+                upstream = Some(upstream_id.0.as_str());
+                "accepted"
+            }
+            AttemptState::Unknown { until: instant } => {
+                until = Some(*instant);
+                "unknown"
+            }
+            AttemptState::Ended(Ending::Done) => "done",
+            AttemptState::Ended(Ending::NotSent) => "not_sent",
+            AttemptState::Ended(Ending::Failed { kind: of, code: word, message: text }) => {
+                (kind, code, message) = (Cell::word_of(of), word.as_deref(), Some(text.as_str()));
+                "failed"
+            }
+            AttemptState::Ended(Ending::Lost) => "lost",
+        };
+        cells.extend([
+            self.worker.map(WorkerId::as_uuid).into(),
+            Cell::Word(state),
+            upstream.into(),
+            until.into(),
+            kind,
+            code.into(),
+            message.into(),
+            self.ended_at.into(),
+            self.cost.map(UpstreamCredits::thousandths).into(),
+            self.charged.into(),
+            self.measured.audio_ms.map_or(Cell::Null, Cell::unsigned),
+            self.measured.characters.map_or(Cell::Null, Cell::unsigned),
+        ]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        let id = AttemptId::from_uuid(row.uuid()?);
+        let task = TaskId::from_uuid(row.uuid()?);
+        let job = JobId::from_uuid(row.uuid()?);
+        let route = read_route(row)?;
+        let key = KeyId::from_uuid(row.uuid()?);
+        let account_limit = row.uuid_or_null()?.map(LimitId::from_uuid);
+        let egress_limit = row.uuid_or_null()?.map(LimitId::from_uuid);
+        let leased_at = row.time()?;
+        let possible_double = read_doubt(row)?;
+        let worker = row.uuid_or_null()?.map(WorkerId::from_uuid);
+        let state = read_attempt_state(row)?;
+        Ok(Self {
+            id,
+            task,
+            job,
+            route,
+            key,
+            account_limit,
+            egress_limit,
+            worker,
+            state,
+            leased_at,
+            ended_at: row.time_or_null()?,
+            cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
+            charged: row.amount()?,
+            measured: Measured { audio_ms: row.unsigned_or_null()?, characters: row.unsigned_or_null()? },
+            possible_double,
+        })
+    }
+}
+
+fn read_attempt_state(row: &mut Row) -> Result<AttemptState, Corrupt> {
+    let word = row.text()?;
+    let upstream_id = row.text_or_null()?.map(UpstreamId);
+    let until = row.time_or_null()?;
+    let kind = row.text_or_null()?;
+    let (code, message) = (row.text_or_null()?, row.text_or_null()?);
+    let state = match (word.as_str(), upstream_id, until) {
+        ("leased", ..) => Some(AttemptState::Leased),
+        ("accepted", Some(upstream_id), _) => Some(AttemptState::Accepted { upstream_id }),
+        ("unknown", _, Some(until)) => Some(AttemptState::Unknown { until }),
+        ("done", ..) => Some(AttemptState::Ended(Ending::Done)),
+        ("not_sent", ..) => Some(AttemptState::Ended(Ending::NotSent)),
+        ("failed", ..) => kind.zip(message).and_then(|(kind, message)| {
+            let kind = serde_json::from_value(serde_json::Value::String(kind)).ok()?;
+            Some(AttemptState::Ended(Ending::Failed { kind, code, message }))
+        }),
+        ("lost", ..) => Some(AttemptState::Ended(Ending::Lost)),
+        _ => None,
+    };
+    row.some(state)
+}

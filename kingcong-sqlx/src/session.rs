@@ -1,0 +1,185 @@
+//! What every database room offers to the rest of the crate: sessions that run statements, and the texts of the
+//! statements that differ between databases.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use kingcong_core::{
+    clock::Timestamp,
+    store::{Change, StoreError},
+};
+
+use crate::{
+    cell::{Cell, Row},
+    table::{Deed, Record, Table},
+};
+
+/// Most rows in one statement. Sizes between are rounded up to a power of four, so that a few statements per table
+/// stay prepared.
+pub(crate) const STATEMENT_ROWS_MAX: usize = 256;
+
+/// How many rows the statement has that takes `rows` rows.
+pub(crate) const fn padded(rows: usize) -> usize {
+    let mut size = 1;
+    while size < rows {
+        size *= 4;
+    }
+    size
+}
+
+/// A database.
+#[async_trait]
+pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
+    /// Begins a transaction that may write. Its caller runs in a task of its own and cannot be cancelled.
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// A session that reads what is committed.
+    async fn reader(&self) -> Result<Box<dyn Session>, StoreError>;
+
+    /// Copies the whole database, as of one instant, into a new file.
+    async fn backup(&self, path: &std::path::Path) -> Result<(), StoreError>;
+
+    /// Ends every connection.
+    async fn close(&self);
+}
+
+/// The text of a statement over some number of rows of a table, the number being one that [`padded`] gives.
+pub(crate) type Texts = fn(&Table, Deed, usize) -> String;
+
+/// Runs statements.
+#[async_trait]
+pub(crate) trait Session: Send {
+    /// The texts of this database.
+    fn texts(&self) -> Texts;
+
+    /// Runs a statement that gives rows of `table`.
+    async fn fetch(
+        &mut self,
+        table: &'static str,
+        sql: String,
+        cells: Vec<Cell>,
+    ) -> Result<Vec<Row>, StoreError>;
+
+    /// Runs a statement that gives none; the answer is how many rows it changed.
+    async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError>;
+
+    /// From now on, every read shows what was committed at one instant.
+    async fn begin_view(&mut self) -> Result<(), StoreError>;
+
+    /// Ends what [`Session::begin_view`] began.
+    async fn end_view(&mut self) -> Result<(), StoreError>;
+}
+
+/// A session that may write, wholly or not at all. Dropping it undoes it.
+#[async_trait]
+pub(crate) trait Transaction: Session {
+    /// The database's time, read now.
+    async fn now(&mut self) -> Result<Timestamp, StoreError>;
+
+    /// Makes it durable. An error of the kind `CommitUnknown` means that it may be.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+
+    /// Undoes it.
+    async fn roll_back(self: Box<Self>);
+}
+
+/// Reads the rows of these keys, the cells of one after the other; absent ones are left out.
+pub(crate) async fn load<R: Record + Send>(
+    session: &mut (impl Session + ?Sized),
+    keys: Vec<Cell>,
+) -> Result<Vec<R>, StoreError> {
+    let mut records = Vec::with_capacity(keys.len() / R::TABLE.key);
+    for chunk in keys.chunks(STATEMENT_ROWS_MAX * R::TABLE.key) {
+        let sql = session.texts()(&R::TABLE, Deed::Load, padded(chunk.len() / R::TABLE.key));
+        for row in session.fetch(R::TABLE.name, sql, chunk.to_vec()).await? {
+            records.push(row.read(R::read)?);
+        }
+    }
+    Ok(records)
+}
+
+/// Reads the rows that a query names by hand: `rest` follows the columns and the table.
+pub(crate) async fn select<R: Record + Send>(
+    session: &mut (impl Session + ?Sized),
+    rest: &str,
+    cells: Vec<Cell>,
+) -> Result<Vec<R>, StoreError> {
+    let sql = format!("SELECT {} FROM {} {rest}", R::TABLE.read_columns(""), R::TABLE.name);
+    let rows = session.fetch(R::TABLE.name, sql, cells).await?;
+    rows.into_iter().map(|row| row.read(R::read)).collect()
+}
+
+/// Statements that write, to be run one after the other.
+#[derive(Debug)]
+pub(crate) struct Script {
+    texts: Texts,
+    statements: Vec<(String, Vec<Cell>)>,
+}
+
+impl Script {
+    pub(crate) fn new(texts: Texts) -> Self {
+        Self { texts, statements: Vec::new() }
+    }
+
+    pub(crate) async fn run(self, session: &mut (impl Session + ?Sized)) -> Result<(), StoreError> {
+        for (sql, cells) in self.statements {
+            session.execute(sql, cells).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds a statement that is the same everywhere.
+    pub(crate) fn add(&mut self, sql: &str, cells: Vec<Cell>) {
+        self.statements.push((sql.to_owned(), cells));
+    }
+
+    /// Writes rows as `deed` says; `put` adds the cells of one.
+    pub(crate) fn write<T>(
+        &mut self,
+        table: &Table,
+        deed: Deed,
+        rows: impl IntoIterator<Item = T>,
+        mut put: impl FnMut(&T, &mut Vec<Cell>),
+    ) {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut cells = vec![Cell::Null];
+            let mut count: u32 = 0;
+            for row in rows.by_ref().take(STATEMENT_ROWS_MAX) {
+                put(&row, &mut cells);
+                count += 1;
+            }
+            cells[0] = count.into();
+            self.statements.push(((self.texts)(table, deed, padded(count as usize)), cells));
+        }
+    }
+
+    /// Writes whole rows.
+    pub(crate) fn insert<'r, R: Record + 'r>(
+        &mut self,
+        deed: Deed,
+        records: impl IntoIterator<Item = &'r R>,
+    ) {
+        self.write(&R::TABLE, deed, records, |record, cells| {
+            record.fixed(cells);
+            record.mutable(cells);
+            record.mirrors(cells);
+        });
+    }
+
+    /// Changes rows: mutable columns and mirrors.
+    pub(crate) fn update<'r, R: Record + 'r>(&mut self, records: impl IntoIterator<Item = &'r R>) {
+        self.write(&R::TABLE, Deed::Update, records, |record, cells| {
+            record.key(cells);
+            record.mutable(cells);
+            record.mirrors(cells);
+        });
+    }
+
+    /// Inserts the new rows and updates the others.
+    pub(crate) fn save<R: Record>(&mut self, rows: &[(&R, Change)]) {
+        let of = |kind| rows.iter().filter(move |(_, change)| *change == kind).map(|(row, _)| *row);
+        self.insert(Deed::Insert, of(Change::New));
+        self.update(of(Change::Updated));
+    }
+}

@@ -1,0 +1,85 @@
+//! The texts of statements over several rows.
+//!
+//! A statement has room for more rows than it is given: the first parameter says how many there are, and what is
+//! not bound is null and never looked at. So a few sizes serve every number of rows, and stay prepared.
+
+use crate::table::{Deed, Table};
+
+pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> String {
+    match deed {
+        Deed::Load => load(table, rows),
+        Deed::Insert => insert(table, rows),
+        Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, rows)),
+        Deed::Put => {
+            let changes: Vec<String> = table
+                .mutable
+                .iter()
+                .chain(table.mirrors)
+                .map(|column| format!("{column} = excluded.{column}"))
+                .collect();
+            let key = table.key().join(", ");
+            format!("{} ON CONFLICT ({key}) DO UPDATE SET {}", insert(table, rows), changes.join(", "))
+        }
+        Deed::Update => update(table, rows),
+    }
+}
+
+fn load(table: &Table, rows: usize) -> String {
+    let columns = table.read_columns("");
+    let key = table.key();
+    match key {
+        [key] => {
+            let places = list("?", rows);
+            format!("SELECT {columns} FROM {} WHERE {key} IN ({places})", table.name)
+        }
+        _ => {
+            let values = list(&tuple(key.len()), rows);
+            format!("SELECT {columns} FROM {} WHERE ({}) IN (VALUES {values})", table.name, key.join(", "))
+        }
+    }
+}
+
+fn insert(table: &Table, rows: usize) -> String {
+    let columns: Vec<&str> = table.fixed.iter().chain(table.mutable).chain(table.mirrors).copied().collect();
+    let values = list(&tuple(columns.len()), rows);
+    format!(
+        "WITH used (n) AS (VALUES (?)) INSERT INTO {} ({}) SELECT * FROM (VALUES {values}) \
+         LIMIT (SELECT n FROM used)",
+        table.name,
+        columns.join(", "),
+    )
+}
+
+fn update(table: &Table, rows: usize) -> String {
+    let changed = table.mutable.iter().chain(table.mirrors);
+    let changes: Vec<String> = (table.key + 1..)
+        .zip(changed)
+        .map(|(place, column)| format!("{column} = new.column{place}"))
+        .collect();
+    let found: Vec<String> =
+        (1..).zip(table.key()).map(|(place, key)| format!("old.{key} = new.column{place}")).collect();
+    let values = list(&tuple(table.key + changes.len()), rows);
+    format!(
+        "WITH used (n) AS (VALUES (?)) UPDATE {} AS old SET {} \
+         FROM (SELECT * FROM (VALUES {values}) LIMIT (SELECT n FROM used)) AS new WHERE {}",
+        table.name,
+        changes.join(", "),
+        found.join(" AND "),
+    )
+}
+
+/// `(?, ?, …)`.
+fn tuple(columns: usize) -> String {
+    format!("({})", list("?", columns))
+}
+
+fn list(item: &str, count: usize) -> String {
+    let mut text = String::with_capacity((item.len() + 2) * count);
+    for place in 0..count {
+        if place > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(item);
+    }
+    text
+}

@@ -1,0 +1,357 @@
+//! The store: the port's doors over a database room.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use kingcong_core::{
+    clock::{Clock, SystemClock, Timestamp},
+    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::Key,
+    ledger::{Entry, Wallet, WalletKey},
+    store::{
+        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Journal,
+        Life, LimitCount, Needs, OutputRow, Pulse, Store, StoreError, StoreErrorKind, Tables, VoiceRow,
+        WalletBook, Worker, Written, decide,
+    },
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, Job, JobState, Task},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    ConnectError, Options,
+    load::load_needs,
+    read,
+    save::save_changes,
+    session::{Database, Script, Session, Transaction},
+    table::Deed,
+};
+
+/// A store on an SQL database. Clones are cheap and share everything.
+#[derive(Clone, Debug)]
+pub struct SqlStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Box<dyn Database>,
+    clock: Arc<dyn Clock>,
+    /// The newest configuration that was read or written here, so that a batch reads only the version.
+    configuration: Mutex<Arc<Configuration>>,
+    closed: AtomicBool,
+}
+
+impl SqlStore {
+    /// Opens the database that a URL names, and makes or upgrades its tables.
+    ///
+    /// | URL | what |
+    /// |---|---|
+    /// | `sqlite://kingcong.db`, `sqlite:///var/lib/kingcong.db` | an SQLite file, made when it is not there |
+    /// | `sqlite::memory:` | an SQLite database in memory, gone with the store |
+    ///
+    /// On SQLite the file is KingCong's alone: a second SQLite library in the same process that opens the same file
+    /// would drop its locks.
+    ///
+    /// ```
+    /// use kingcong_core::store::Store;
+    /// use kingcong_sqlx::SqlStore;
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let store = SqlStore::connect("sqlite::memory:").await?;
+    /// assert_eq!(store.pulse().await?.configuration_version, 0);
+    /// store.close().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError`], which says what to do.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, Options::default()).await
+    }
+
+    /// Opens the database that a URL names, with options; see [`SqlStore::connect`].
+    ///
+    /// # Errors
+    /// [`ConnectError`], which says what to do.
+    pub async fn connect_with(url: &str, options: Options) -> Result<Self, ConnectError> {
+        let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let database = crate::open(url, &options, &clock).await?;
+        let inner =
+            Inner { database, clock, configuration: Mutex::default(), closed: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Copies the whole database, as of one instant, into the new file `path`, while work goes on.
+    ///
+    /// A copy made otherwise may be torn, or lack what is in files beside the database.
+    ///
+    /// # Errors
+    /// When `path` exists or cannot be written.
+    pub async fn backup(&self, path: impl AsRef<std::path::Path>) -> Result<(), StoreError> {
+        self.inner.check_open()?;
+        self.inner.database.backup(path.as_ref()).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        self.inner.check_open()?;
+        self.inner.database.reader().await
+    }
+}
+
+/// What became of a batch in its transaction, before the commit.
+enum Executed {
+    Now { at: Timestamp, outcomes: Vec<kingcong_core::store::Outcome>, configuration: Arc<Configuration> },
+    Not(Written),
+}
+
+impl Inner {
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::new(StoreErrorKind::Unusable, "it was closed; open another"));
+        }
+        Ok(())
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
+        let mut transaction = self.database.begin().await?;
+        match self.execute(&mut *transaction, batch).await {
+            Ok(Executed::Now { at, outcomes, configuration }) => match transaction.commit().await {
+                Ok(()) => {
+                    *self.configuration.lock() = configuration;
+                    Ok(Written::Now { at, outcomes })
+                }
+                Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
+                    Err(StoreError { outcomes: Some((at, outcomes)), ..error })
+                }
+                Err(error) => Err(error),
+            },
+            Ok(Executed::Not(written)) => {
+                transaction.roll_back().await;
+                Ok(written)
+            }
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Fence, load, decide, save.
+    async fn execute(
+        &self,
+        transaction: &mut dyn Transaction,
+        batch: &Batch,
+    ) -> Result<Executed, StoreError> {
+        if let Some(refused) = fence(transaction, batch).await? {
+            return Ok(Executed::Not(refused));
+        }
+        let before = self.current_configuration(transaction).await?;
+        let mut tables = Tables::new(Arc::clone(&before), Journal::Kept);
+        let mut needs = Needs::of(&batch.commands);
+        let now = load_needs(transaction, &mut needs, &mut tables).await?;
+        let outcomes = decide(&mut tables, batch, now);
+        save_changes(transaction.texts(), &mut tables, &before, now)?.run(transaction).await?;
+        Ok(Executed::Now { at: now, outcomes, configuration: tables.configuration })
+    }
+
+    async fn current_configuration(
+        &self,
+        session: &mut dyn Transaction,
+    ) -> Result<Arc<Configuration>, StoreError> {
+        let version = read::configuration_version(session).await?;
+        let known = Arc::clone(&self.configuration.lock());
+        if known.version == version {
+            return Ok(known);
+        }
+        Ok(Arc::new(read::configuration(session).await?))
+    }
+}
+
+/// The first statement of every batch: fence, heartbeat and receipt in one. The answer is why the batch is not
+/// executed, if it is not.
+async fn fence(transaction: &mut dyn Transaction, batch: &Batch) -> Result<Option<Written>, StoreError> {
+    let sql =
+        "UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND alive = 1 AND batch_no = ?";
+    let beat = transaction.now().await?;
+    let last = batch.number.saturating_sub(1);
+    let cells = vec![batch.number.into(), beat.into(), batch.worker.as_uuid().into(), last.into()];
+    if transaction.execute(sql.to_owned(), cells).await? == 1 {
+        return Ok(None);
+    }
+    match read::worker(transaction, batch.worker).await? {
+        None => Ok(Some(Written::Fenced)),
+        // What was committed before the burial was committed.
+        Some(worker) if worker.batch == batch.number => Ok(Some(Written::Before)),
+        Some(Worker { life: Life::Buried, .. }) => Ok(Some(Written::Fenced)),
+        Some(worker) => {
+            let message = format!("batch {} follows batch {} of its worker", batch.number, worker.batch);
+            Err(StoreError::new(StoreErrorKind::Unusable, message))
+        }
+    }
+}
+
+/// Runs work that must not stop half-way in a task of its own: a caller that goes away changes nothing.
+async fn unstoppable<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(stopped) if stopped.is_panic() => {
+            let message = "a command of the batch broke a decision; nothing of the batch was written";
+            Err(StoreError::new(StoreErrorKind::Command, message).caused_by(stopped))
+        }
+        Err(stopped) => {
+            let message = "the runtime is shutting down";
+            Err(StoreError::new(StoreErrorKind::Unavailable, message).caused_by(stopped))
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
+        self.inner.check_open()?;
+        let (inner, batch) = (Arc::clone(&self.inner), batch.clone());
+        unstoppable(async move { inner.write(&batch).await }).await
+    }
+
+    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+        self.inner.check_open()?;
+        let inner = Arc::clone(&self.inner);
+        unstoppable(async move {
+            let mut transaction = inner.database.begin().await?;
+            let now = transaction.now().await?;
+            let row = Worker { id: worker, batch: 0, beat: now, life: Life::Alive };
+            let mut script = Script::new(transaction.texts());
+            script.insert(Deed::InsertIfAbsent, [&row]);
+            match script.run(&mut *transaction).await {
+                Ok(()) => transaction.commit().await.map(|()| now),
+                Err(error) => {
+                    transaction.roll_back().await;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let configuration = match read::configuration_version(&mut *session).await? {
+            version if Some(version) == known => None,
+            _ => Some(read::configuration(&mut *session).await?),
+        };
+        session.end_view().await?;
+        Ok(configuration)
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let now = self.inner.clock.now();
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = read::pulse(&mut *session, now).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        read::keys(&mut *self.reader().await?).await
+    }
+
+    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
+        read::data_keys(&mut *self.reader().await?, used_for).await
+    }
+
+    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
+        read::idempotency(&mut *self.reader().await?, key).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = read::job(&mut *session, id).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        read::jobs(&mut *self.reader().await?, filter).await
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        read::job_states(&mut *self.reader().await?, ids).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        read::task(&mut *self.reader().await?, id).await
+    }
+
+    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
+        read::output(&mut *self.reader().await?, task).await
+    }
+
+    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
+        read::wallet(&mut *self.reader().await?, key).await
+    }
+
+    async fn entries(
+        &self,
+        wallet: WalletId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        read::entries(&mut *self.reader().await?, wallet, before, limit).await
+    }
+
+    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        read::attempts(&mut *self.reader().await?, filter).await
+    }
+
+    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        read::voice(&mut *self.reader().await?, id).await
+    }
+
+    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices(&mut *self.reader().await?, tenant, user).await
+    }
+
+    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        read::audit(&mut *self.reader().await?, before, limit).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = read::limits(&mut *session).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = read::wallet_books(&mut *session, after, limit).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = read::job_books(&mut *session, after, limit).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.database.close().await;
+    }
+}

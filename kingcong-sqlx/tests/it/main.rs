@@ -1,0 +1,7 @@
+//! Tests of the store on real databases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod laws;
+mod life;
+mod world;
