@@ -1,1 +1,0 @@
-//! Runnable examples; start with `cargo run --example quickstart`.
