@@ -220,11 +220,16 @@ impl Task {
         }
     }
 
-    /// Counts an attempt that ended, by whether it may have reached the upstream.
+    /// Counts an attempt that ended without a result, by whether it may have reached the upstream. What may still be
+    /// done and charged there puts every later attempt in doubt.
     pub fn count_reached(&mut self, reached: Reached) {
         match reached {
             Reached::No => {}
-            Reached::Maybe | Reached::Yes => self.reached = self.reached.saturating_add(1),
+            Reached::Maybe => {
+                self.reached = self.reached.saturating_add(1);
+                self.doubt = Doubt::PossibleDouble;
+            }
+            Reached::Yes => self.reached = self.reached.saturating_add(1),
         }
     }
 }

@@ -221,7 +221,6 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timesta
 fn lost(tables: &mut Tables, task: TaskId, policy: UnknownPolicy) -> Next {
     let again = tables.change_task(task, |task| {
         let first_time = task.doubt == Doubt::None;
-        task.doubt = Doubt::PossibleDouble;
         task.count_reached(Reached::Maybe);
         first_time && task.reached < Task::REACHED_MAX && task.attempts < Task::ATTEMPTS_MAX
     });
