@@ -171,11 +171,12 @@ impl Inner {
         let steady = self.clock.elapsed().saturating_sub(standing.steady_since);
         let silent = pulse.now.since(worker.beat);
         let dead_after = self.settings.dead_after;
-        if worker.id == standing.worker
-            || worker.life == Life::Buried
-            || silent <= dead_after
-            || steady < dead_after
-        {
+        let is_missed = match worker.life {
+            Life::Alive => silent > dead_after && steady >= dead_after,
+            // Its undertaker may have died before it took everything over.
+            Life::Buried => true,
+        };
+        if worker.id == standing.worker || !is_missed {
             return Ok(());
         }
         self.adopt(worker.id, silent).await

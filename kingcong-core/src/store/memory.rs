@@ -135,7 +135,7 @@ impl Store for MemoryStore {
                 .workers
                 .iter()
                 .map(|(_, w)| w.clone())
-                .filter(|w| w.life == Life::Alive)
+                .filter(|w| w.life == Life::Alive || tables.open_attempts(w.id).next().is_some())
                 .collect(),
         })
     }

@@ -151,7 +151,7 @@ pub struct Pulse {
     pub first_delayed: Option<Timestamp>,
     /// Open jobs whose deadline has passed, some of them.
     pub overdue: Vec<JobId>,
-    /// The processes that were not buried.
+    /// The processes that were not buried, and those whose attempts were not all taken over yet.
     pub workers: Vec<Worker>,
 }
 
