@@ -10,7 +10,7 @@ use crate::{
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
     store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
-    work::{CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, Request, VoiceChoice},
+    work::{CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, VoiceChoice},
 };
 
 /// How often a plan is made again because the configuration changed meanwhile.
@@ -136,7 +136,14 @@ impl Inner {
 
     async fn admit(self: &Arc<Self>, request: &CheckedRequest) -> Result<Admitted, Error> {
         for _ in 0..PLANS_MAX {
-            let (plan, version) = self.plan(request).await?;
+            let (plan, version) = match self.plan(request).await {
+                // Another process may just have added a key.
+                Err(Error::NoPlan { error: PlanError::NoKey { .. }, .. }) => {
+                    self.refresh().await?;
+                    self.plan(request).await?
+                }
+                plan => plan?,
+            };
             let admit = self.admission(request, &plan, version);
             let pools = pools(&plan);
             match self.execute(Command::Admit(Box::new(admit))).await? {
