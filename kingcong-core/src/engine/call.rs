@@ -11,7 +11,8 @@ use crate::{
     id::VoiceId,
     keys::PoolId,
     provider::{
-        Access, Audio, Call, Failure, FailureKind, Output, Reached, Reply, Sent, Sink, UpstreamId, Work,
+        Access, Audio, Call, Failure, FailureKind, Output, Provider, Reached, Reply, Sent, Sink, UpstreamId,
+        Work,
     },
     store::{
         Accept, AttemptResult, Command, LateAnswer, Lease, NotMine, Outcome, Settle, Settled, StoredOutput,
@@ -33,19 +34,9 @@ impl Inner {
         permit: OwnedSemaphorePermit,
         claimed_at: Duration,
     ) {
-        let call = match self.call(&lease).await {
-            Ok(call) => call,
-            Err(error) => {
-                let result = AttemptResult::Failed(not_callable(&error));
-                return self.settle(&lease, result, permit).await;
-            }
-        };
-        let provider = match self.provider(&lease.attempt.route.server) {
-            Ok((provider, _)) => provider,
-            Err(error) => {
-                let result = AttemptResult::Failed(not_callable(&error));
-                return self.settle(&lease, result, permit).await;
-            }
+        let (provider, call) = match self.call(&lease).await {
+            Ok(called) => called,
+            Err(error) => return self.settle_uncallable(&lease, &error, permit).await,
         };
         if self.clock.elapsed().saturating_sub(claimed_at) >= Settings::SEND_SLACK {
             return self.settle(&lease, AttemptResult::NotSent, permit).await;
@@ -61,7 +52,7 @@ impl Inner {
                 let upstream_id = accepted.upstream_id.clone();
                 let accept = Accept { attempt: lease.attempt.id, upstream_id, cost: accepted.cost };
                 match self.accept(accept).await {
-                    Ok(()) => self.poll(Polled::new(lease, call, accepted.upstream_id, permit)),
+                    Ok(()) => self.poll(Polled::new(lease, provider, call, accepted.upstream_id, permit)),
                     Err(NotMine) => {
                         self.record_late(&lease.attempt, Some(accepted.upstream_id), accepted.cost).await
                     }
@@ -73,24 +64,54 @@ impl Inner {
         }
     }
 
+    /// A lease that was not sent: its key is gone, its secret does not open, nobody speaks its protocol, or the store
+    /// or the master key cannot be reached, which says nothing about the key.
+    async fn settle_uncallable(self: &Arc<Self>, lease: &Lease, error: &Error, permit: OwnedSemaphorePermit) {
+        let kind = match error {
+            Error::Store(_) | Error::MasterKey(_) | Error::Closed => {
+                tracing::warn!(%error, attempt = %lease.attempt.id, "a lease could not be called: giving it back");
+                // Not at once: the next lease would meet the same trouble.
+                self.clock.sleep(SETTLE_PAUSE).await;
+                return self.settle(lease, AttemptResult::NotSent, permit).await;
+            }
+            Error::NotFound { .. } | Error::KeyRemoved(_) | Error::Vault(_) => FailureKind::KeyDead,
+            _ => FailureKind::Unsupported,
+        };
+        let failure = Failure::new(kind, Reached::No, error.to_string());
+        self.settle(lease, AttemptResult::Failed(failure), permit).await;
+    }
+
     /// Sees an attempt of a dead worker through: polls for it, or waits until the upstream must have ended.
     pub(super) async fn resume(self: Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit) {
-        match lease.attempt.upstream_id().cloned() {
-            Some(upstream_id) => match self.call(&lease).await {
-                Ok(call) => self.poll(Polled::new(lease, call, upstream_id, permit)),
-                Err(error) => {
-                    let result = AttemptResult::Failed(not_callable(&error));
-                    self.settle(&lease, result, permit).await;
+        let Some(upstream_id) = lease.attempt.upstream_id().cloned() else {
+            return self.wait_out(lease, permit).await;
+        };
+        loop {
+            match self.call(&lease).await {
+                Ok((provider, call)) => {
+                    return self.poll(Polled::new(lease, provider, call, upstream_id, permit));
                 }
-            },
-            None => self.wait_out(lease, permit).await,
+                Err(error) if self.closing.is_cancelled() => {
+                    tracing::warn!(%error, attempt = %lease.attempt.id, "closing: it will be taken over");
+                    return;
+                }
+                Err(error @ (Error::Store(_) | Error::MasterKey(_))) => {
+                    tracing::warn!(%error, attempt = %lease.attempt.id, "cannot be polled for yet: trying again");
+                    self.clock.sleep(SETTLE_PAUSE).await;
+                }
+                // It cannot be asked about any more, and may be done and charged all the same.
+                Err(error) => {
+                    tracing::warn!(%error, attempt = %lease.attempt.id, "its answer is lost");
+                    return self.wait_out(lease, permit).await;
+                }
+            }
         }
     }
 
-    /// What the provider is to be called with.
-    async fn call(&self, lease: &Lease) -> Result<Call, Error> {
+    /// The provider, and what it is to be called with.
+    async fn call(&self, lease: &Lease) -> Result<(Arc<dyn Provider>, Call), Error> {
         let attempt = &lease.attempt;
-        let (_, base_url) = self.provider(&attempt.route.server)?;
+        let (provider, base_url) = self.provider(&attempt.route.server)?;
         let key = self.key(attempt.key).await?;
         let secret = self.secret(&key).await?;
         let work = match &*lease.work {
@@ -107,7 +128,7 @@ impl Inner {
             }
         };
         let access = Access { route: attempt.route.clone(), base_url, secret };
-        Ok(Call { attempt: attempt.id, access, work, sink })
+        Ok((provider, Call { attempt: attempt.id, access, work, sink }))
     }
 
     /// The upstream took it; the store is told before the first poll, so that a crash resumes polling.
@@ -116,7 +137,9 @@ impl Inner {
             match self.execute(Command::Accept(accept.clone())).await {
                 Ok(Outcome::Accept(accepted)) => return accepted,
                 Ok(other) => unreachable!("accepting answers whether it was accepted, not {other:?}"),
-                Err(Error::Closed) => return Err(NotMine),
+                Err(error) if matches!(error, Error::Closed) || self.closed.is_cancelled() => {
+                    return Err(NotMine);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the upstream's id of an attempt could not be written: trying again");
                     self.clock.sleep(SETTLE_PAUSE).await;
@@ -163,6 +186,7 @@ impl Inner {
         let inner = Arc::clone(&self);
         self.loops.spawn(async move {
             tokio::select! {
+                biased;
                 () = inner.closing.cancelled() => return,
                 () = inner.wait_until(until) => {}
             }
@@ -200,6 +224,7 @@ impl Inner {
             let inner = Arc::clone(self);
             self.loops.spawn(async move {
                 tokio::select! {
+                    biased;
                     () = inner.closing.cancelled() => {}
                     checked = inner.check_key(key) => if let Err(error) = checked {
                         tracing::warn!(%key, %error, "check of a doubtful key failed; the monitor tries again");
@@ -233,7 +258,7 @@ impl Inner {
                     return None;
                 }
                 Ok(other) => unreachable!("settling answers with what was settled, not {other:?}"),
-                Err(Error::Closed) => return None,
+                Err(error) if matches!(error, Error::Closed) || self.closed.is_cancelled() => return None,
                 Err(error) => {
                     tracing::warn!(%error, attempt = %attempt.id, "settling failed: trying again");
                     self.clock.sleep(SETTLE_PAUSE).await;
@@ -286,13 +311,4 @@ impl Inner {
             self.tell_ended(&settled.job);
         }
     }
-}
-
-/// A lease that cannot be called: its key is gone, its secret does not open, or nobody speaks its protocol.
-fn not_callable(error: &Error) -> Failure {
-    let kind = match error {
-        Error::NotFound { .. } | Error::KeyRemoved(_) | Error::Vault(_) => FailureKind::KeyDead,
-        _ => FailureKind::Unsupported,
-    };
-    Failure::new(kind, Reached::No, error.to_string())
 }

@@ -142,6 +142,7 @@ impl JobHandle {
         let mut events = self.events().await?;
         loop {
             tokio::select! {
+                biased;
                 event = events.next() => {
                     if matches!(event, Some(JobEvent::Ended { .. }) | None) {
                         return self.status().await;

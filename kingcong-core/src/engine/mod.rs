@@ -113,6 +113,7 @@ impl KingCong {
         inner.running.close();
         inner.loops.close();
         tokio::select! {
+            biased;
             () = inner.running.wait() => {}
             () = inner.clock.sleep(inner.settings.drain) => {
                 tracing::warn!(calls = inner.running.len(), "closing with calls under way: they will be taken over");

@@ -115,6 +115,7 @@ impl Inner {
             let checked = match self.execute(Command::TakeDuty(duty)).await {
                 Ok(Outcome::TakeDuty(Duty::Mine)) => {
                     tokio::select! {
+                        biased;
                         () = self.closing.cancelled() => return,
                         checked = self.monitor_once() => checked,
                     }

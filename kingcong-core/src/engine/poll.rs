@@ -28,6 +28,8 @@ pub(super) struct Pollers {
 #[derive(Debug)]
 pub(super) struct Polled {
     lease: Lease,
+    /// The one that it was sent with: it is polled for even when its server is removed meanwhile.
+    provider: Arc<dyn Provider>,
     call: Call,
     upstream_id: UpstreamId,
     permit: OwnedSemaphorePermit,
@@ -36,11 +38,12 @@ pub(super) struct Polled {
 impl Polled {
     pub(super) const fn new(
         lease: Lease,
+        provider: Arc<dyn Provider>,
         call: Call,
         upstream_id: UpstreamId,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { lease, call, upstream_id, permit }
+        Self { lease, provider, call, upstream_id, permit }
     }
 }
 
@@ -71,6 +74,7 @@ impl Inner {
         let mut open = vec![first];
         loop {
             tokio::select! {
+                biased;
                 () = self.closed.cancelled() => return,
                 () = self.clock.sleep(self.settings.poll_interval) => {}
             }
@@ -95,7 +99,7 @@ impl Inner {
     /// Asks once for each; returns those that still run.
     async fn poll_round(self: &Arc<Self>, open: Vec<Polled>) -> Vec<Polled> {
         let Some(first) = open.first() else { return open };
-        let Ok((provider, _)) = self.provider(&first.lease.attempt.route.server) else { return open };
+        let provider = Arc::clone(&first.provider);
         let batch = provider.poll_batch_max().max(1);
         let mut still_open = Vec::new();
         let mut rest = open.into_iter();
@@ -162,12 +166,13 @@ impl Inner {
     /// Work that ran for longer than anything may: the upstream is asked to drop it, which most refund.
     async fn give_up(self: &Arc<Self>, provider: &dyn Provider, polled: Polled) {
         let dropped = provider.drop_work(&polled.call.access, &polled.upstream_id).await;
-        let message = match dropped {
-            Ok(Dropped::Refunded) => "ran for too long; dropped and refunded",
-            Ok(Dropped::No) => "ran for too long; it could not be dropped",
-            Err(_) => "ran for too long; asking to drop it failed",
+        // What could not be dropped may have been done after all, and charged.
+        let (reached, message) = match dropped {
+            Ok(Dropped::Refunded) => (Reached::Yes, "ran for too long; dropped and refunded"),
+            Ok(Dropped::No) => (Reached::Maybe, "ran for too long; it could not be dropped"),
+            Err(_) => (Reached::Maybe, "ran for too long; asking to drop it failed"),
         };
-        let failure = Failure::new(FailureKind::Busy, Reached::Yes, message);
+        let failure = Failure::new(FailureKind::Busy, reached, message);
         self.end(polled, AttemptResult::Failed(failure)).await;
     }
 
