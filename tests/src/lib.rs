@@ -1,3 +1,4 @@
-//! What whole-system tests, examples and benches share: the upstream simulator.
+//! What whole-system tests, examples and benches share: the upstream simulator and deterministic simulation.
 
+pub mod simulation;
 pub mod upstreams;

@@ -1,4 +1,5 @@
 //! Whole-system tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod simulation;
 mod simulator;

@@ -1,0 +1,570 @@
+//! The books: an independent account of what the store was told, kept at the instant of each commit and compared with
+//! what the library says in the end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use kingcong_core::{
+    id::{AttemptId, JobId, KeyId, Route, ServerId, TaskId, UserId, WalletId},
+    keys::PoolId,
+    pricing::{Charge, Measure, PriceLine},
+    provider::Measured,
+    store::{
+        Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
+        MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_job, verify_limit,
+        verify_wallet,
+    },
+    work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
+};
+use parking_lot::Mutex;
+
+use super::{
+    plan::Plan,
+    stage::Stage,
+    store::now,
+    upstream::{World, key_meter},
+};
+
+/// How many of a hundred commits are followed by a recount of everything.
+const RECOUNTS_PERCENT: u64 = 2;
+
+#[derive(Debug)]
+pub(super) struct Books {
+    stage: Arc<Stage>,
+    world: Arc<World>,
+    pages: Mutex<Pages>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    configurations: BTreeMap<i64, Configuration>,
+    jobs: BTreeMap<JobId, Arc<Admit>>,
+    /// What each wallet was credited with, apart from debt payments: purchases, refunds and corrections.
+    credited: BTreeMap<WalletId, i128>,
+    orders: BTreeMap<[u8; 32], u32>,
+    names: BTreeMap<KeyId, String>,
+    /// Planned tasks per service and shares, by server.
+    splits: BTreeMap<String, BTreeMap<ServerId, u64>>,
+    mice: BTreeMap<TaskId, Mouse>,
+    leased: BTreeSet<AttemptId>,
+    served: BTreeSet<TaskId>,
+}
+
+/// The only task of its user in a pool where others wait.
+#[derive(Debug)]
+struct Mouse {
+    pool: PoolId,
+    user: UserId,
+    /// The tasks of others that were served before it, by user.
+    overtaken_by: BTreeMap<UserId, u64>,
+}
+
+impl Books {
+    pub(super) fn new(stage: &Arc<Stage>, world: &Arc<World>) -> Self {
+        Self { stage: Arc::clone(stage), world: Arc::clone(world), pages: Mutex::default() }
+    }
+
+    /// A batch was committed just now.
+    pub(super) fn committed(&self, memory: &MemoryStore, batch: &Batch, outcomes: &[Outcome]) {
+        if batch.commands.len() != outcomes.len() {
+            self.stage.fail(format!("{} commands, {} outcomes", batch.commands.len(), outcomes.len()));
+        }
+        self.stage.note(|| {
+            let commands: Vec<String> = batch
+                .commands
+                .iter()
+                .zip(outcomes)
+                .filter_map(|(command, outcome)| said(command, outcome))
+                .collect();
+            format!("{} commits {}: {}", batch.worker, batch.number, commands.join(", "))
+        });
+        for (command, outcome) in batch.commands.iter().zip(outcomes) {
+            match (command, outcome) {
+                (Command::Admit(admit), Outcome::Admit(Ok(admitted))) if admitted.job == admit.job => {
+                    self.admitted(memory, admit);
+                }
+                (Command::Claim(_), Outcome::Claim(claimed)) => self.claimed(claimed),
+                (Command::Credit(credit), Outcome::Credit(Ok(credited))) => self.credited(credit, credited),
+                (Command::Configure(_), Outcome::Configure(Ok(_))) => self.configured(memory),
+                (Command::AddKey(add), Outcome::Key(Ok(_))) => {
+                    let name = add.key.label.clone();
+                    let limit = &add.limit;
+                    self.world.bound(key_meter(&name), limit.max_in_flight.get(), limit.per_window.get());
+                    self.pages.lock().names.insert(add.key.id, name);
+                }
+                (Command::ChangeKey(change), Outcome::Key(Ok(_))) => {
+                    if let KeyChange::SetLimit { max_in_flight, per_window } = change.change
+                        && let Some(name) = self.pages.lock().names.get(&change.key)
+                    {
+                        self.world.bound(key_meter(name), max_in_flight.get(), per_window.get());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if self.stage.dice.percent(RECOUNTS_PERCENT) {
+            self.recount(memory);
+        }
+    }
+
+    fn configured(&self, memory: &MemoryStore) {
+        let configuration = now(memory.configuration(None));
+        let Ok(Some(configuration)) = configuration else {
+            return self.stage.fail("the configuration cannot be read");
+        };
+        self.world.configure(&Arc::new(configuration.system.clone()));
+        self.pages.lock().configurations.insert(configuration.version, configuration);
+    }
+
+    fn admitted(&self, memory: &MemoryStore, admit: &Admit) {
+        let Ok(Some(row)) = now(memory.job(admit.job)) else {
+            return self.stage.fail(format!("job {} was admitted and is not there", admit.job));
+        };
+        let mut pages = self.pages.lock();
+        if pages.jobs.insert(admit.job, Arc::new(admit.clone())).is_some() {
+            self.stage.fail(format!("job {} was admitted twice", admit.job));
+        }
+        let held = self.held(&pages, admit);
+        if held != Some(admit.held.get().into()) {
+            self.stage.fail(format!("job {}: {:?} held, {held:?} is right", admit.job, admit.held));
+        }
+
+        // The split: after every task each server is within one task of its share.
+        let split = pages.splits.entry(format!("{} {:?}", admit.service, admit.shares)).or_default();
+        let all_zero = admit.shares.values().all(|weight| *weight == 0);
+        let weight = |server| if all_zero { 1 } else { u64::from(admit.shares[server]) };
+        let total: u64 = admit.shares.keys().map(weight).sum();
+        for task in &row.tasks {
+            *split.entry(task.planned_route().route().server.clone()).or_default() += 1;
+            let planned: u64 = split.values().sum();
+            for server in admit.shares.keys() {
+                let got = split.get(server).copied().unwrap_or(0);
+                if (got * total).abs_diff(planned * weight(server)) >= total {
+                    let shares = &admit.shares;
+                    self.stage.fail(format!("split: {got} of {planned} tasks on {server} of {shares:?}"));
+                }
+            }
+        }
+
+        // Fairness: a user's only task in a pool starts to count who is served before it.
+        let books = now(memory.job_books(None, PAGE_MAX)).unwrap_or_default();
+        let of_user = books.iter().filter(|book| book.job.user == admit.user).flat_map(|book| &book.tasks);
+        let mut waiting: BTreeMap<PoolId, Vec<TaskId>> = BTreeMap::new();
+        for (task, pool) in of_user.filter_map(|task| Some((task, task.state_pool()?))) {
+            waiting.entry(pool).or_default().push(task.id);
+        }
+        for (pool, tasks) in waiting {
+            if let [task] = tasks[..]
+                && row.tasks.iter().any(|of_job| of_job.id == task)
+            {
+                let (user, overtaken_by) = (admit.user.clone(), BTreeMap::new());
+                pages.mice.insert(task, Mouse { pool, user, overtaken_by });
+            }
+        }
+    }
+
+    fn claimed(&self, claimed: &Claimed) {
+        let mut pages = self.pages.lock();
+        for lease in &claimed.leases {
+            let attempt = &lease.attempt;
+            if !pages.leased.insert(attempt.id) {
+                self.stage.fail(format!("attempt {} was leased twice", attempt.id));
+            }
+            if !pages.served.insert(attempt.task) {
+                continue;
+            }
+            let pool = lease.task.pool_of(&attempt.route);
+            let user = &lease.task.user;
+            if let Some(mouse) = pages.mice.remove(&lease.task.id).filter(|mouse| mouse.pool == pool) {
+                self.check_mouse(&mouse, lease.task.id);
+            }
+            for mouse in pages.mice.values_mut().filter(|mouse| mouse.pool == pool && mouse.user != *user) {
+                *mouse.overtaken_by.entry(user.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// A lone task lets each other user's tasks go first once or twice, however many wait. Weights are at most 2.
+    fn check_mouse(&self, mouse: &Mouse, task: TaskId) {
+        for (user, tasks) in &mouse.overtaken_by {
+            if *tasks > 2 * Scale::WEIGHT_MAX + 1 {
+                self.stage.fail(format!("fairness: {tasks} tasks of {user} before the lone task {task}"));
+            }
+        }
+    }
+
+    fn credited(&self, credit: &Credit, credited: &Credited) {
+        if credited.entries.is_empty() {
+            return;
+        }
+        let mut pages = self.pages.lock();
+        *pages.credited.entry(credit.wallet.id()).or_default() += i128::from(credited.amount.get());
+        if let Some(key) = credit.idempotency {
+            let times = pages.orders.entry(key.key).or_default();
+            *times += 1;
+            if *times > 1 {
+                self.stage.fail(format!("credited {times} times under one key: {:?}", credit.movement));
+            }
+        }
+        if let Movement::Purchase { amount, .. } = &credit.movement
+            && *amount != credited.amount
+        {
+            self.stage.fail(format!("bought {amount:?}, credited {:?}", credited.amount));
+        }
+    }
+
+    /// What is to be held for a job: its tasks' dearest routes at the prices of the configuration that it was
+    /// planned with.
+    fn held(&self, pages: &Pages, admit: &Admit) -> Option<i128> {
+        let configuration = pages.configurations.get(&admit.configuration_version)?;
+        let mut sum = Exact::default();
+        for task in &admit.tasks {
+            let bound = u64::from(task.characters) * 120;
+            let prices = task.routes.iter().map(|route| {
+                let lines = lines(configuration, route.route(), admit)?;
+                Some(Exact::of(&lines, task.characters, bound))
+            });
+            let prices: Option<Vec<Exact>> = prices.collect();
+            sum = sum.plus(prices?.into_iter().max_by(|a, b| a.compare(b))?);
+        }
+        Some(sum.ceil())
+    }
+
+    /// Recounts everything that is kept beside what it sums up.
+    pub(super) fn recount(&self, memory: &MemoryStore) {
+        for book in now(memory.wallet_books(None, PAGE_MAX)).unwrap_or_default() {
+            for discrepancy in verify_wallet(&book) {
+                self.stage.fail(format!("recount: {discrepancy}"));
+            }
+        }
+        let mut waiting: BTreeMap<PoolId, i64> = BTreeMap::new();
+        for book in now(memory.job_books(None, PAGE_MAX)).unwrap_or_default() {
+            for discrepancy in verify_job(&book) {
+                self.stage.fail(format!("recount: {discrepancy}"));
+            }
+            for pool in book.tasks.iter().filter_map(StatePool::state_pool) {
+                *waiting.entry(pool).or_default() += 1;
+            }
+        }
+        for count in now(memory.limits()).unwrap_or_default() {
+            for discrepancy in verify_limit(&count) {
+                self.stage.fail(format!("recount: {discrepancy}"));
+            }
+        }
+        let Ok(pulse) = now(memory.pulse()) else { return self.stage.fail("no pulse") };
+        for pool in pulse.pools.iter().map(|pulse| &pulse.pool) {
+            let recounted = waiting.get(&pool.id).copied().unwrap_or(0);
+            if pool.waiting != recounted {
+                let (route, waiting) = (&pool.route, pool.waiting);
+                self.stage
+                    .fail(format!("recount: pool of {route}: waiting is {waiting}, recounted {recounted}"));
+            }
+        }
+    }
+
+    /// Compares everything with what the library says, now that every job has ended.
+    pub(super) fn close(&self, memory: &MemoryStore) {
+        self.recount(memory);
+        let attempts = attempts(memory);
+        for attempt in attempts.values().filter(|attempt| attempt.is_open()) {
+            self.stage.fail(format!("attempt {} is open though every job has ended", attempt.id));
+        }
+        for count in now(memory.limits()).unwrap_or_default() {
+            if count.limit.in_flight != 0 {
+                self.stage.fail(format!("limit {} has calls in flight though nothing runs", count.limit.id));
+            }
+        }
+        self.close_jobs(memory, &attempts);
+        self.close_doubles(&attempts);
+    }
+
+    fn close_jobs(&self, memory: &MemoryStore, attempts: &BTreeMap<AttemptId, Attempt>) {
+        let pages = self.pages.lock();
+        let mut charged: BTreeMap<WalletId, i128> = BTreeMap::new();
+        let done: BTreeMap<TaskId, &Attempt> = attempts
+            .values()
+            .filter(|attempt| attempt.state == AttemptState::Ended(Ending::Done))
+            .map(|attempt| (attempt.task, attempt))
+            .collect();
+        for book in now(memory.job_books(None, PAGE_MAX)).unwrap_or_default() {
+            let Some(admit) = pages.jobs.get(&book.job.id) else {
+                self.stage.fail(format!("job {} was never admitted", book.job.id));
+                continue;
+            };
+            let mut sum = Exact::default();
+            for task in &book.tasks {
+                match (&task.state, done.get(&task.id)) {
+                    (TaskState::Done, Some(attempt)) => {
+                        let price = self.price(&pages, admit, attempt);
+                        sum = sum.plus(price.unwrap_or_default());
+                        self.check_output(memory, task, attempt);
+                    }
+                    (TaskState::Done, None) => self.stage.fail(format!("task {} done by nobody", task.id)),
+                    (_, Some(attempt)) => {
+                        self.stage.fail(format!("task {} is not done, attempt {} is", task.id, attempt.id));
+                    }
+                    (_, None) if task.charged.get() != 0 => {
+                        self.stage.fail(format!("task {} failed and was charged", task.id));
+                    }
+                    (_, None) => {}
+                }
+            }
+            self.check_charge(&book.job, &sum);
+            *charged.entry(book.job.wallet).or_default() += sum.ceil();
+        }
+        for book in now(memory.wallet_books(None, PAGE_MAX)).unwrap_or_default() {
+            let wallet = &book.wallet;
+            let credited = pages.credited.get(&wallet.id).copied().unwrap_or(0);
+            let right = credited - charged.get(&wallet.id).copied().unwrap_or(0);
+            let has = i128::from(wallet.balance.get()) - i128::from(wallet.debt.get());
+            if has != right {
+                self.stage.fail(format!(
+                    "wallet of {:?}: balance less debt is {has}, {right} is right",
+                    wallet.key
+                ));
+            }
+            if wallet.held.get() != 0 {
+                self.stage.fail(format!("wallet of {:?}: {:?} is held for nothing", wallet.key, wallet.held));
+            }
+        }
+    }
+
+    fn check_charge(&self, job: &Job, sum: &Exact) {
+        let charged = i128::from(job.total.charged().get());
+        if charged != sum.ceil() {
+            self.stage.fail(format!("job {}: charged {charged}, {} is right", job.id, sum.ceil()));
+        }
+    }
+
+    /// What a finished attempt costs, by the price that its job was planned with.
+    fn price(&self, pages: &Pages, admit: &Admit, attempt: &Attempt) -> Option<Exact> {
+        let configuration = pages.configurations.get(&admit.configuration_version)?;
+        let lines = lines(configuration, &attempt.route, admit)?;
+        let text = self.world.text_of(attempt.id)?;
+        let characters = u32::try_from(text.chars().count()).ok()?;
+        let bound = u64::from(characters) * 120;
+        let Measured { audio_ms, .. } = self.world.measured_of(attempt.id);
+        let audio_ms = audio_ms.filter(|said| *said <= 10 * bound).unwrap_or(bound);
+        Some(Exact::of(&lines, characters, audio_ms))
+    }
+
+    /// A result is what the upstream made of this very task's text.
+    fn check_output(&self, memory: &MemoryStore, task: &Task, attempt: &Attempt) {
+        let stored = now(memory.output(task.id)).ok().flatten().map(|row| row.output);
+        let text = self.world.text_of(attempt.id);
+        let same = match (&stored, &text) {
+            (
+                Some(StoredOutput::Audio { body: kingcong_core::provider::Body::Memory(bytes), .. }),
+                Some(text),
+            ) => bytes.as_ref() == text.as_bytes(),
+            _ => false,
+        };
+        if !same {
+            self.stage.fail(format!("task {}: its result is not of its text", task.id));
+        }
+    }
+
+    /// Work that was begun again while an earlier beginning may have to be paid is recorded as a possible double.
+    fn close_doubles(&self, attempts: &BTreeMap<AttemptId, Attempt>) {
+        let mut begun: BTreeMap<TaskId, Vec<(Option<u64>, AttemptId)>> = BTreeMap::new();
+        for work in self.world.begun() {
+            let Some(attempt) = attempts.get(&work.attempt) else {
+                self.stage.fail(format!("attempt {} was sent and is not in the store", work.attempt));
+                continue;
+            };
+            let of_task = begun.entry(attempt.task).or_default();
+            let in_doubt = of_task.iter().any(|(undone, _)| undone.is_none_or(|undone| undone > work.at_ms));
+            if in_doubt && attempt.possible_double != Doubt::PossibleDouble {
+                let earlier: Vec<String> = of_task.iter().map(|(_, id)| id.to_string()).collect();
+                self.stage.fail(format!(
+                    "task {} was begun again by {} unrecorded, after {}",
+                    attempt.task,
+                    attempt.id,
+                    earlier.join(", ")
+                ));
+            }
+            of_task.push((work.undone_ms, work.attempt));
+        }
+    }
+
+    /// Nothing of a process that closed is under way, but for answers that are lost and, when it gave up waiting, what
+    /// the upstreams still work on.
+    pub(super) fn check_closed(
+        &self,
+        memory: &MemoryStore,
+        workers: &[kingcong_core::id::WorkerId],
+        took_ms: u64,
+    ) {
+        for attempt in attempts(memory).values().filter(|attempt| attempt.is_open()) {
+            if attempt.worker.is_none_or(|worker| !workers.contains(&worker)) {
+                continue;
+            }
+            let may_be_left =
+                matches!(attempt.state, AttemptState::Unknown { .. }) || took_ms >= Scale::DRAIN_MS;
+            if !may_be_left {
+                self.stage.fail(format!("closed with {} {:?}", attempt.id, attempt.state));
+            }
+        }
+    }
+
+    /// How many jobs were admitted.
+    pub(super) fn jobs(&self) -> u64 {
+        u64::try_from(self.pages.lock().jobs.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Figures of the scenario that the books need too.
+pub(super) struct Scale;
+
+impl Scale {
+    /// The largest weight of a job in the queue.
+    pub(super) const WEIGHT_MAX: u64 = 2;
+    /// How long closing waits for what is under way.
+    pub(super) const DRAIN_MS: u64 = 12_000;
+    /// How long everything may take to end once nothing goes wrong any more.
+    pub(super) const END_MS: u64 = 20 * Plan::CALL_MAX_MS;
+}
+
+/// Every attempt.
+fn attempts(memory: &MemoryStore) -> BTreeMap<AttemptId, Attempt> {
+    let mut all = BTreeMap::new();
+    let mut filter = AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() };
+    loop {
+        let page = now(memory.attempts(&filter)).unwrap_or_default();
+        filter.before = page.last().map(|attempt| attempt.id);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page.into_iter().map(|attempt| (attempt.id, attempt)));
+    }
+}
+
+/// The lines of the price for a job's work on a route.
+fn lines(configuration: &Configuration, route: &Route, admit: &Admit) -> Option<Vec<PriceLine>> {
+    let price = configuration
+        .prices
+        .iter()
+        .find(|price| price.route == *route && price.operation == admit.operation && price.model.is_none())?;
+    match &price.charge {
+        Charge::Free => Some(Vec::new()),
+        Charge::Lines(lines) => Some(lines.as_slice().to_vec()),
+    }
+}
+
+/// An exact sum of prices in smallest steps, by plain fractions: on purpose not the library's own.
+#[derive(Clone, Copy, Debug)]
+struct Exact {
+    num: i128,
+    den: i128,
+}
+
+impl Default for Exact {
+    fn default() -> Self {
+        Self { num: 0, den: 1 }
+    }
+}
+
+impl Exact {
+    fn of(lines: &[PriceLine], characters: u32, audio_ms: u64) -> Self {
+        lines.iter().fold(Self::default(), |sum, line| {
+            let quantity = match line.measure {
+                Measure::Character => i128::from(characters),
+                Measure::AudioMs => i128::from(audio_ms),
+                Measure::Request => 1,
+                _ => 0,
+            };
+            let num = i128::from(line.num) * quantity;
+            sum.plus(Self { num, den: i128::from(line.per.get()) * 1_000_000 })
+        })
+    }
+
+    fn plus(self, other: Self) -> Self {
+        let (num, den) = (self.num * other.den + other.num * self.den, self.den * other.den);
+        let mut divisor = (num, den);
+        while divisor.1 != 0 {
+            divisor = (divisor.1, divisor.0 % divisor.1);
+        }
+        Self { num: num / divisor.0, den: den / divisor.0 }
+    }
+
+    fn compare(&self, other: &Self) -> std::cmp::Ordering {
+        (self.num * other.den).cmp(&(other.num * self.den))
+    }
+
+    fn ceil(&self) -> i128 {
+        self.num / self.den + i128::from(self.num % self.den != 0)
+    }
+}
+
+/// Where a task waits.
+trait StatePool {
+    fn state_pool(&self) -> Option<PoolId>;
+}
+
+impl StatePool for Task {
+    fn state_pool(&self) -> Option<PoolId> {
+        match self.state {
+            TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => Some(pool),
+            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
+                None
+            }
+        }
+    }
+}
+
+/// A command and its outcome in a few words; nothing for a heartbeat.
+fn said(command: &Command, outcome: &Outcome) -> Option<String> {
+    Some(match (command, outcome) {
+        (Command::Beat, _) => return None,
+        (Command::Admit(admit), Outcome::Admit(result)) => {
+            let result = result.as_ref().map(|admitted| admitted.held.get());
+            format!("admit {} of {} ({} tasks): {result:?}", admit.job, admit.user, admit.tasks.len())
+        }
+        (Command::Claim(_), Outcome::Claim(claimed)) => {
+            let leases: Vec<String> = claimed
+                .leases
+                .iter()
+                .map(|lease| format!("{} for {} of {}", lease.attempt.id, lease.task.id, lease.task.user))
+                .collect();
+            format!("claim [{}] then {:?}", leases.join(", "), claimed.then)
+        }
+        (Command::Accept(accept), outcome) => {
+            format!("accept {} as {}: {outcome:?}", accept.attempt, accept.upstream_id.0)
+        }
+        (Command::Settle(settle), Outcome::Settle(Ok(settled))) => {
+            let result = match &settle.result {
+                kingcong_core::store::AttemptResult::Done { .. } => "done".to_owned(),
+                result => format!("{result:?}"),
+            };
+            let (state, job) = (&settled.task.state, settled.job.state);
+            format!("settle {} {result}: {state:?}, job {} {job:?}", settle.attempt, settle.job)
+        }
+        (Command::Settle(settle), _) => format!("settle {}: not mine", settle.attempt),
+        (Command::Stop(stop), Outcome::Stop(Some(stopped))) => {
+            format!("stop {} {:?}: {:?}, {} ended", stop.job, stop.why, stopped.job.state, stopped.ended)
+        }
+        (Command::Adopt(adopt), Outcome::Adopt(adopted)) => {
+            let ids: Vec<String> = adopted.leases.iter().map(|lease| lease.attempt.id.to_string()).collect();
+            format!("adopt of {}: [{}]", adopt.worker, ids.join(", "))
+        }
+        (Command::Credit(credit), Outcome::Credit(result)) => {
+            format!(
+                "credit {:?}: {:?}",
+                credit.movement,
+                result.as_ref().map(|credited| credited.balance_after)
+            )
+        }
+        (Command::Configure(configure), outcome) => format!("{:?}: {outcome:?}", configure.audit.door),
+        (Command::AddKey(add), _) => format!("add key {}", add.key.label),
+        (Command::ChangeKey(change), _) => format!("key {} {:?}", change.key, change.change),
+        (Command::CheckKey { key, verdict }, _) => format!("key {key} is {verdict:?}"),
+        (Command::Replan(_), outcome) => format!("replan {outcome:?}"),
+        (Command::Promote(_), outcome) => format!("promote {outcome:?}"),
+        (Command::RecordLate(late), _) => format!("late {}", late.attempt),
+        (Command::TakeDuty(_), outcome) => format!("{outcome:?}"),
+        (Command::AddDataKey(_), _) => "add data key".to_owned(),
+        _ => "something else".to_owned(),
+    })
+}

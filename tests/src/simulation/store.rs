@@ -1,0 +1,302 @@
+//! One in-memory store behind the connections of every process. Connections are slow, fail before a commit, lose its
+//! answer, and are down for a while; the books see every batch at the instant of its commit.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use kingcong_core::{
+    clock::Timestamp,
+    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::Key,
+    ledger::{Entry, Wallet, WalletKey},
+    store::{
+        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
+        MemoryStore, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow, WalletBook, Written,
+    },
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, Job, JobState, Task},
+};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{books::Books, process::Life, stage::Stage};
+
+/// What all connections lead to.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) memory: Arc<MemoryStore>,
+    pub(super) books: Arc<Books>,
+    pub(super) stage: Arc<Stage>,
+    down_until_ms: AtomicU64,
+    /// Whose worker is whose, by process number.
+    workers: Mutex<BTreeMap<WorkerId, u64>>,
+    /// The last batch of each worker.
+    last: Mutex<BTreeMap<WorkerId, i64>>,
+}
+
+impl Database {
+    pub(super) fn new(memory: Arc<MemoryStore>, books: Arc<Books>, stage: Arc<Stage>) -> Self {
+        Self {
+            memory,
+            books,
+            stage,
+            down_until_ms: AtomicU64::new(0),
+            workers: Mutex::default(),
+            last: Mutex::default(),
+        }
+    }
+
+    /// Nobody reaches it for so long.
+    pub(super) fn go_down(&self, for_ms: u64) {
+        self.stage.note(|| format!("database down for {for_ms} ms"));
+        self.down_until_ms.store(self.stage.ms() + for_ms, Ordering::Relaxed);
+    }
+
+    /// The workers that a process has been.
+    pub(super) fn workers_of(&self, process: u64) -> Vec<WorkerId> {
+        self.workers.lock().iter().filter(|(_, of)| **of == process).map(|(id, _)| *id).collect()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Written, StoreError> {
+        let written = now(self.memory.write(batch));
+        if let Ok(Written::Now { outcomes, .. }) = &written {
+            self.last.lock().insert(batch.worker, batch.number);
+            self.books.committed(&self.memory, batch, outcomes);
+        }
+        written
+    }
+}
+
+/// What an in-memory store answers, which it does at once.
+pub(super) fn now<T>(answer: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(answer).expect("the in-memory store never waits")
+}
+
+/// A process's connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    database: Arc<Database>,
+    life: Arc<Life>,
+    process: u64,
+    cut_until_ms: Arc<AtomicU64>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Connection {
+    pub(super) fn new(database: &Arc<Database>, life: &Arc<Life>, process: u64) -> Self {
+        Self {
+            database: Arc::clone(database),
+            life: Arc::clone(life),
+            process,
+            cut_until_ms: Arc::default(),
+            closed: Arc::default(),
+        }
+    }
+
+    /// This process alone does not reach the store for so long.
+    pub(super) fn cut(&self, for_ms: u64) {
+        let stage = &self.database.stage;
+        stage.note(|| format!("p{} cut off for {for_ms} ms", self.process));
+        self.cut_until_ms.store(stage.ms() + for_ms, Ordering::Relaxed);
+    }
+
+    fn check_reachable(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Unusable, "it was closed; open another"));
+        }
+        let stage = &self.database.stage;
+        let until = |down: &AtomicU64| down.load(Ordering::Relaxed);
+        let down_until = until(&self.cut_until_ms).max(until(&self.database.down_until_ms));
+        if down_until > stage.ms() && !stage.is_healed() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "connection refused"));
+        }
+        Ok(())
+    }
+
+    /// How long a statement takes on its way, there or back.
+    fn way_ms(&self) -> u64 {
+        let stage = &self.database.stage;
+        if stage.goes_wrong(stage.plan.faults.store_slow) {
+            stage.dice.between(5, 400)
+        } else {
+            stage.dice.between(0, 3)
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let stage = &self.database.stage;
+        if self.life.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        stage.sleep(self.way_ms()).await;
+        let answer = match self.check_reachable() {
+            Err(error) => Err(error),
+            Ok(()) if stage.goes_wrong(stage.plan.faults.read_fails) => {
+                Err(StoreError::new(StoreErrorKind::Unavailable, "connection reset while reading"))
+            }
+            Ok(()) => read.await,
+        };
+        stage.sleep(self.way_ms()).await;
+        self.life.running().await;
+        answer
+    }
+
+    /// Executes a batch on the other end of the connection: what was sent goes on even when its sender dies.
+    async fn write_there(self, batch: Batch, dies_with_its_sender: bool) -> Result<Written, StoreError> {
+        let stage = &self.database.stage;
+        stage.sleep(self.way_ms()).await;
+        self.check_reachable()?;
+        if dies_with_its_sender && self.life.is_dead() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the sender is dead"));
+        }
+        let faults = &stage.plan.faults;
+        if stage.goes_wrong(faults.write_fails) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "deadlock found"));
+        }
+        let lost = stage.goes_wrong(faults.commit_unknown);
+        let is_new = self.database.last.lock().get(&batch.worker).is_none_or(|last| *last < batch.number);
+        if lost && is_new && stage.dice.percent(50) {
+            let mut error =
+                StoreError::new(StoreErrorKind::CommitUnknown, "connection reset before the commit");
+            // What was decided and never written: nobody may take it for true.
+            error.outcomes = Some((Timestamp::EPOCH, Vec::new()));
+            return Err(error);
+        }
+        let written = self.database.commit(&batch);
+        stage.sleep(self.way_ms()).await;
+        match written {
+            Ok(Written::Now { at, outcomes }) if lost => {
+                let mut error =
+                    StoreError::new(StoreErrorKind::CommitUnknown, "connection reset after the commit");
+                error.outcomes = Some((at, outcomes));
+                Err(error)
+            }
+            written => written,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Connection {
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
+        if self.life.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        let stage = &self.database.stage;
+        let (answer, answered) = oneshot::channel();
+        let (there, batch) = (self.clone(), batch.clone());
+        let dies_with_its_sender = stage.dice.percent(50);
+        tokio::spawn(async move {
+            // A sender that has died does not hear it.
+            let _ = answer.send(there.write_there(batch, dies_with_its_sender).await);
+        });
+        let answer = match answered.await {
+            Ok(answer) => answer,
+            // Deciding panicked, which the panic hook has reported.
+            Err(_) => std::future::pending().await,
+        };
+        self.life.running().await;
+        answer
+    }
+
+    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+        self.database.workers.lock().insert(worker, self.process);
+        self.database.stage.note(|| format!("p{} is {worker}", self.process));
+        self.read(self.database.memory.register_worker(worker)).await
+    }
+
+    async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
+        self.read(self.database.memory.configuration(known)).await
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.read(self.database.memory.pulse()).await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.read(self.database.memory.keys()).await
+    }
+
+    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
+        self.read(self.database.memory.data_keys(used_for)).await
+    }
+
+    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
+        self.read(self.database.memory.idempotency(key)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.read(self.database.memory.job(id)).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.read(self.database.memory.jobs(filter)).await
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.read(self.database.memory.job_states(ids)).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        self.read(self.database.memory.task(id)).await
+    }
+
+    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
+        self.read(self.database.memory.output(task)).await
+    }
+
+    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
+        self.read(self.database.memory.wallet(key)).await
+    }
+
+    async fn entries(
+        &self,
+        wallet: WalletId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.read(self.database.memory.entries(wallet, before, limit)).await
+    }
+
+    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(self.database.memory.attempts(filter)).await
+    }
+
+    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voice(id)).await
+    }
+
+    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voices(tenant, user)).await
+    }
+
+    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(self.database.memory.audit(before, limit)).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
+        self.read(self.database.memory.limits()).await
+    }
+
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
+        self.read(self.database.memory.wallet_books(after, limit)).await
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+        self.read(self.database.memory.job_books(after, limit)).await
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
