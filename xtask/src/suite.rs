@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    gates,
+    SIMULATE, gates,
     project::{self, Project, Tests},
     tidy,
 };
@@ -34,7 +34,11 @@ const STEPS: &[Step] = &[
     Step { name: "documentation", run: |project, _| documentation(project) },
     Step { name: "tests", run: tests },
     Step { name: "doctests", run: doctests },
+    Step { name: "simulation", run: |project, _| simulation(project) },
 ];
+
+/// Seeds that every change must pass.
+const SEEDS: &str = "2000";
 
 /// Runs the steps and prints what came of them.
 pub(crate) fn run(project: &Project) -> ExitCode {
@@ -68,6 +72,10 @@ pub(crate) fn run(project: &Project) -> ExitCode {
     }
     println!("\n{} passed, {} failed", tests.passed, tests.failed);
     if failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn simulation(project: &Project) -> Result<()> {
+    project::run(project.cargo(&[SIMULATE, &["--seeds", SEEDS, "--start", "0"]].concat()))
 }
 
 /// Licences, banned crates and sources. Advisories are not checked: they need a database from the network, and
