@@ -113,6 +113,11 @@ pub(super) async fn keys_are_leased_least_recently_used_first(store: &dyn Store,
         clock.advance(Duration::from_millis(10));
         used.push(worker.lease(pool("ai33")).await.attempt.key);
     }
+    clock.advance(Duration::from_secs(3600));
+    worker.admit(&Order::new("user-1", 6)).await.expect("it can be paid");
+    let at_once = worker.claim(pool("ai33"), 6).await.leases;
+    let at_once: Vec<_> = at_once.iter().map(|lease| lease.attempt.key).collect();
+    assert_eq!((&at_once[..3], &at_once[3..]), (&used[..3], &used[..3]), "within one claim too");
     let mut first: Vec<_> = used[..3].to_vec();
     assert_eq!((&used[3..6], &used[6..]), (&used[..3], &used[..3]), "they take turns");
     first.sort_unstable();

@@ -1,6 +1,6 @@
 //! Claiming: the next tasks of a pool in fair order, each with a key whose limits all let it pass.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Timestamp,
@@ -38,7 +38,8 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     let mut served = None;
     let mut skipped = None;
     let mut not_loaded = false;
-    let mut passed_over = 0;
+    let mut passed_over = Vec::new();
+    let last = turn_of(now, TURNS_MAX);
     while claimed.leases.len() < leases_max
         && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
@@ -49,7 +50,8 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
             not_loaded = true;
             continue;
         }
-        match lease_key(tables, claim, task, &batch.rules, now, &mut passed_over) {
+        let turns = Turns { now, next: turn_of(now, claimed.leases.len()), last };
+        match lease_key(tables, claim, task, &batch.rules, turns, &mut passed_over) {
             Found::Key(key) => {
                 claimed.leases.push(start(tables, claim, batch, attempt, task, key));
                 served = Some(tag);
@@ -64,12 +66,13 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         && (not_loaded
             || claimed.leases.len() == leases_max
             // Every key that was looked at is used or waits: there may be more.
-            || claimed.leases.len() + passed_over >= ClaimNeeds::new(claim.pool, claim.leases_max).keys as usize)
+            || claimed.leases.len() + passed_over.len() >= ClaimNeeds::new(claim.pool, claim.leases_max).keys as usize)
     {
         Then::Again
     } else {
-        let next = key_turns(tables, claim.pool).map(|(turn, _)| turn).find(|turn| *turn > now);
-        Then::At(next.unwrap_or(Timestamp::FAR))
+        let waits = |(turn, id): &(Timestamp, LimitId)| *turn > last || passed_over.contains(id);
+        let next = key_turns(tables, claim.pool).find(waits);
+        Then::At(next.map_or(Timestamp::FAR, |(turn, _)| turn))
     };
     note_served(tables, claim.pool, served, &claimed, passage);
     claimed
@@ -117,6 +120,22 @@ struct LeasedKey {
     at: Timestamp,
 }
 
+/// The instant of a claim, and the turns that its leases give their keys: a microsecond later for each, so that the
+/// leases of one claim go round the free keys as those of many do.
+#[derive(Clone, Copy)]
+struct Turns {
+    now: Timestamp,
+    next: Timestamp,
+    last: Timestamp,
+}
+
+/// More than a claim has leases: keys whose turn is at most so many microseconds ahead are free, or found not to be.
+const TURNS_MAX: usize = 1_000;
+
+fn turn_of(now: Timestamp, leases: usize) -> Timestamp {
+    now.plus(Duration::from_micros(leases as u64))
+}
+
 enum Found {
     Key(LeasedKey),
     /// Keys are free, and this task tried them all while others of its pool are not free yet.
@@ -138,35 +157,46 @@ fn lease_key(
     claim: &Claim,
     task: TaskId,
     rules: &Rules,
-    now: Timestamp,
-    passed_over: &mut usize,
+    turns: Turns,
+    passed_over: &mut Vec<LimitId>,
 ) -> Found {
     loop {
-        let choice = match choose_key(tables, claim.pool, task, now) {
+        let choice = match choose_key(tables, claim.pool, task, turns.last, passed_over) {
             Ok(choice) => choice,
             Err(none) => return none,
         };
         let account = tables.key_limits().get(&choice).and_then(|limit| limit.account);
         let egress = claim.egress.map(|egress| egress.id);
         let leased = tables.change_limits(choice, account, egress, |mut chain| {
-            let now = chain.key.time(now);
-            chain.lease(now, rules, claim.reserved_for_polls).map(|()| now)
+            let now = chain.key.time(turns.now);
+            chain.lease(now, rules, claim.reserved_for_polls)?;
+            if chain.key.turn == now {
+                chain.key.turn = chain.key.turn.max(turns.next);
+            }
+            Ok::<_, Timestamp>(now)
         });
         match leased {
             Some(Ok(at)) => return Found::Key(LeasedKey { limit: choice, account, at }),
             // Its turn is later now: look at the next.
-            Some(Err(_)) => *passed_over += 1,
+            Some(Err(_)) => passed_over.push(choice),
             None => return Found::None,
         }
     }
 }
 
 /// The first key whose turn has come, of those that the task has not tried; any when it has tried all of them.
-fn choose_key(tables: &Tables, pool: PoolId, task: TaskId, now: Timestamp) -> Result<LimitId, Found> {
+fn choose_key(
+    tables: &Tables,
+    pool: PoolId,
+    task: TaskId,
+    now: Timestamp,
+    passed_over: &[LimitId],
+) -> Result<LimitId, Found> {
     let tried = tables.tasks().get(&task).map_or(&[][..], |task| &task.tried);
     let is_tried = |id: LimitId| tried.contains(&KeyId::from_uuid(id.as_uuid()));
     let time = |id: &LimitId| tables.key_limits().get(id).map_or(now, |limit| limit.time(now));
-    let mut due = key_turns(tables, pool).take_while(|(turn, id)| *turn <= time(id)).map(|(_, id)| id);
+    let due = key_turns(tables, pool).take_while(|(turn, id)| *turn <= time(id)).map(|(_, id)| id);
+    let mut due = due.filter(|id| !passed_over.contains(id));
     let first = due.next().ok_or(Found::None)?;
     if !is_tried(first) {
         return Ok(first);
