@@ -2,3 +2,4 @@
 
 pub mod simulation;
 pub mod upstreams;
+pub mod workers;

@@ -128,7 +128,7 @@ pub enum TaskError {
     #[error("not done before the job's deadline")]
     DeadlinePassed,
     /// It may have been done and charged upstream, and the answer is lost.
-    #[error("sent, and the answer is lost; by setting it is not sent again")]
+    #[error("sent, and the answer is lost; it is not sent again")]
     AnswerLost,
     /// No route that it was admitted for is left.
     #[error("no route that it was admitted for is left")]

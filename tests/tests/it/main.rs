@@ -1,5 +1,6 @@
 //! Whole-system tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crash;
 mod simulation;
 mod simulator;
