@@ -1,7 +1,7 @@
 //! Newtype ids. Rows that the library makes have UUIDv7 ids, made before the batch that writes them; things
 //! that people name (servers, services, users, packages) have checked text ids.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,11 +10,29 @@ use uuid::Uuid;
 macro_rules! uuid_ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
+        impl Ord for $name {
+            /// In the order of the bytes, compared as one number: rows are looked up by ids all the time.
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.0.as_u128().cmp(&other.0.as_u128())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
         impl $name {
+            /// Before every other.
+            pub const MIN: Self = Self(Uuid::nil());
+            /// After every other.
+            pub const MAX: Self = Self(Uuid::max());
+
             /// The id with these bytes.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {

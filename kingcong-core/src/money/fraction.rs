@@ -175,6 +175,13 @@ pub enum FractionError {
 
 /// The greatest common divisor of `a >= 0` and `b >= 1`; at least 1.
 fn gcd(mut a: i128, mut b: i128) -> i128 {
+    // Most fit 64 bits, where dividing is many times cheaper.
+    if let (Ok(mut a), Ok(mut b)) = (u64::try_from(a), u64::try_from(b)) {
+        while a != 0 {
+            (a, b) = (b % a, a);
+        }
+        return b.into();
+    }
     while a != 0 {
         (a, b) = (b % a, a);
     }

@@ -195,10 +195,18 @@ impl TryFrom<StoredRoutePrice> for RoutePrice {
 /// # Errors
 /// When it is larger than [`DENOMINATOR_MAX`], or the prices are in different units.
 pub fn common_denominator(prices: &[&RoutePrice]) -> Result<i64, PriceError> {
-    if let Some(pair) = prices.windows(2).find(|pair| pair[0].unit != pair[1].unit) {
-        return Err(PriceError::MixedUnits { first: pair[0].unit, second: pair[1].unit });
-    }
-    prices.iter().try_fold(1, |den, price| narrow(lcm(den.into(), price.checked_den()?.into())))
+    denominator_of(prices.iter().copied())
+}
+
+fn denominator_of<'a>(prices: impl IntoIterator<Item = &'a RoutePrice>) -> Result<i64, PriceError> {
+    let mut first = None;
+    prices.into_iter().try_fold(1, |den, price| {
+        let first = *first.get_or_insert(price.unit);
+        if price.unit != first {
+            return Err(PriceError::MixedUnits { first, second: price.unit });
+        }
+        narrow(lcm(den.into(), price.checked_den()?.into()))
+    })
 }
 
 /// A denominator, if it is one that is allowed.
@@ -213,12 +221,14 @@ fn narrow(den: Option<i128>) -> Result<i64, PriceError> {
 ///
 /// # Errors
 /// When a task has no route, the prices have no [`common_denominator`], or the sum is more than [`HOLD_MAX`].
-pub fn hold_amount(tasks: &[Vec<RoutePrice>]) -> Result<Amount, PriceError> {
-    let all: Vec<&RoutePrice> = tasks.iter().flatten().collect();
-    let den = common_denominator(&all)?;
+pub fn hold_amount<'a, T>(tasks: impl IntoIterator<Item = T> + Clone) -> Result<Amount, PriceError>
+where
+    T: IntoIterator<Item = &'a RoutePrice>,
+{
+    let den = denominator_of(tasks.clone().into_iter().flatten())?;
     let mut total = RunningTotal::new(den).map_err(|_| PriceError::DenominatorTooLarge)?;
-    for (task, routes) in tasks.iter().enumerate() {
-        let dearest = routes.iter().map(RoutePrice::worst).max().ok_or(PriceError::NoRoute { task })?;
+    for (task, routes) in tasks.into_iter().enumerate() {
+        let dearest = routes.into_iter().map(RoutePrice::worst).max().ok_or(PriceError::NoRoute { task })?;
         total.add(&dearest).map_err(|_| PriceError::WorkTooLarge)?;
     }
     match total.charged() {
@@ -470,7 +480,7 @@ mod tests {
         assert_eq!(hold_amount(&[vec![credit.clone(), usd.clone()]]), Err(mixed.clone()));
         assert_eq!(hold_amount(&[vec![credit.clone()], vec![usd]]), Err(mixed));
         assert_eq!(hold_amount(&[vec![credit], vec![]]), Err(PriceError::NoRoute { task: 1 }));
-        assert_eq!(hold_amount(&[]), Ok(Amount::ZERO));
+        assert_eq!(hold_amount(&Vec::<Vec<RoutePrice>>::new()), Ok(Amount::ZERO));
         assert_eq!(common_denominator(&[]), Ok(1));
     }
 

@@ -5,7 +5,7 @@
 //! due first. So after every task each server is less than one task away from its quota, for any number of
 //! servers and any weights; merely choosing the largest carry breaks that from five servers on.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ use crate::id::{ServerId, ServiceId, derived_uuid};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The servers that get something, in the order of their ids.
-    shares: Vec<(ServerId, u32)>,
+    shares: Arc<[(ServerId, u32)]>,
     /// The sum of the weights; positive.
     total: i64,
     /// What each server is owed, in tasks times `total`. They add up to 0, and each is nearer to 0 than `total`.
@@ -44,7 +44,7 @@ impl Split {
     #[must_use]
     pub fn new(weights: &BTreeMap<ServerId, u32>) -> Option<Self> {
         let all_zero = weights.values().all(|&weight| weight == 0);
-        let shares: Vec<_> = weights
+        let shares: Arc<[_]> = weights
             .iter()
             .map(|(server, &weight)| (server.clone(), if all_zero { 1 } else { weight }))
             .filter(|&(_, weight)| weight > 0)

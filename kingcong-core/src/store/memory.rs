@@ -66,8 +66,7 @@ fn page<T>(rows: impl Iterator<Item = T>, limit: u32) -> Vec<T> {
 }
 
 fn with_tasks(tables: &Tables, job: &Job) -> Option<JobWithTasks> {
-    let mut tasks: Vec<Task> =
-        tables.tasks_of(job.id).iter().filter_map(|id| tables.tasks().get(id)).cloned().collect();
+    let mut tasks: Vec<Task> = tables.tasks_of(job.id).cloned().collect();
     tasks.sort_by_key(|task| task.place);
     Some(JobWithTasks { job: job.clone(), hold: tables.holds.get(&job.hold)?.clone(), tasks })
 }

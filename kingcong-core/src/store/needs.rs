@@ -199,7 +199,7 @@ impl Needs {
             }
         }
         for job in &self.tasks_of {
-            for task in tables.tasks_of(*job).iter().filter_map(|id| tables.tasks().get(id)) {
+            for task in tables.tasks_of(*job) {
                 if let TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } = task.state {
                     self.pools.insert(pool);
                     self.flows.insert((pool, task.tenant.clone(), task.user.clone()));

@@ -4,7 +4,7 @@
 //! writes what [`Tables::take_changes`] returns. The in-memory store keeps everything in one that never forgets.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     sync::Arc,
 };
 
@@ -155,6 +155,19 @@ impl<K: Ord + Clone, V> Rows<K, V> {
         Some(row)
     }
 
+    /// The row, to be changed; made first when there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        let entry = self.rows.entry(key);
+        if let Some(changed) = &mut self.changed {
+            let change = match entry {
+                btree_map::Entry::Vacant(_) => Change::New,
+                btree_map::Entry::Occupied(_) => Change::Updated,
+            };
+            changed.entry(entry.key().clone()).or_insert(change);
+        }
+        entry.or_insert_with(make)
+    }
+
     /// Adds a row that a batch makes.
     pub fn insert(&mut self, key: K, row: V) {
         if let Some(changed) = &mut self.changed {
@@ -207,6 +220,29 @@ pub enum Journal {
     None,
 }
 
+/// What a task waits for, and so which order it stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// For a key of a pool, at this place in its virtual time.
+    InPool(PoolId, i64),
+    /// For an instant.
+    Until(Timestamp),
+    /// For nothing.
+    No,
+}
+
+impl Waiting {
+    const fn of(state: &TaskState) -> Self {
+        match state {
+            TaskState::Ready { pool, tag } => Self::InPool(*pool, *tag),
+            TaskState::Delayed { until, .. } => Self::Until(*until),
+            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
+                Self::No
+            }
+        }
+    }
+}
+
 /// The rows that a batch works on.
 #[derive(Clone, Debug)]
 pub struct Tables {
@@ -256,7 +292,7 @@ pub struct Tables {
     attempts: Rows<AttemptId, Attempt>,
     key_limits: Rows<LimitId, Limit>,
     journal: Journal,
-    by_job: BTreeMap<JobId, Vec<TaskId>>,
+    by_job: BTreeSet<(JobId, TaskId)>,
     ready: BTreeMap<PoolId, BTreeSet<(i64, TaskId)>>,
     delayed: BTreeSet<(Timestamp, TaskId)>,
     turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
@@ -294,7 +330,7 @@ impl Tables {
             attempts: Rows::new(journal),
             key_limits: Rows::new(journal),
             journal,
-            by_job: BTreeMap::new(),
+            by_job: BTreeSet::new(),
             ready: BTreeMap::new(),
             delayed: BTreeSet::new(),
             turns: BTreeMap::new(),
@@ -319,72 +355,65 @@ impl Tables {
 
     /// Adds a task that a batch makes.
     pub fn insert_task(&mut self, task: Task) {
-        self.index_task(&task);
-        self.by_job.entry(task.job).or_default().push(task.id);
+        self.index_task(task.id, Waiting::of(&task.state));
+        self.by_job.insert((task.job, task.id));
         self.tasks.insert(task.id, task);
     }
 
     /// Adds a task that the store has already.
     pub fn load_task(&mut self, task: Task) {
         if let Some(old) = self.tasks.get(&task.id) {
-            let old = old.state.clone();
-            self.unindex_task(task.id, &old);
-        } else {
-            self.by_job.entry(task.job).or_default().push(task.id);
+            let old = Waiting::of(&old.state);
+            self.unindex_task(task.id, old);
         }
-        self.index_task(&task);
+        self.index_task(task.id, Waiting::of(&task.state));
+        self.by_job.insert((task.job, task.id));
         self.tasks.load(task.id, task);
     }
 
     /// Changes a task; `None` when there is none of that id.
     pub fn change_task<R>(&mut self, id: TaskId, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
         let task = self.tasks.get_mut(&id)?;
-        let before = task.state.clone();
+        let before = Waiting::of(&task.state);
         let result = change(task);
-        if task.state != before {
-            let after = task.state.clone();
-            self.unindex_task(id, &before);
-            self.index_state(id, &after);
+        let after = Waiting::of(&task.state);
+        if before != after {
+            self.unindex_task(id, before);
+            self.index_task(id, after);
         }
         Some(result)
     }
 
-    fn index_task(&mut self, task: &Task) {
-        self.index_state(task.id, &task.state);
-    }
-
-    fn index_state(&mut self, id: TaskId, state: &TaskState) {
-        match state {
-            TaskState::Ready { pool, tag } => {
-                self.ready.entry(*pool).or_default().insert((*tag, id));
+    fn index_task(&mut self, id: TaskId, waiting: Waiting) {
+        match waiting {
+            Waiting::InPool(pool, tag) => {
+                self.ready.entry(pool).or_default().insert((tag, id));
             }
-            TaskState::Delayed { until, .. } => {
-                self.delayed.insert((*until, id));
+            Waiting::Until(until) => {
+                self.delayed.insert((until, id));
             }
-            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
-            }
+            Waiting::No => {}
         }
     }
 
-    fn unindex_task(&mut self, id: TaskId, state: &TaskState) {
-        match state {
-            TaskState::Ready { pool, tag } => {
-                if let Some(ready) = self.ready.get_mut(pool) {
-                    ready.remove(&(*tag, id));
+    fn unindex_task(&mut self, id: TaskId, waiting: Waiting) {
+        match waiting {
+            Waiting::InPool(pool, tag) => {
+                if let Some(ready) = self.ready.get_mut(&pool) {
+                    ready.remove(&(tag, id));
                 }
             }
-            TaskState::Delayed { until, .. } => {
-                self.delayed.remove(&(*until, id));
+            Waiting::Until(until) => {
+                self.delayed.remove(&(until, id));
             }
-            TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => {
-            }
+            Waiting::No => {}
         }
     }
 
-    /// The tasks of a job, in no particular order.
-    #[must_use]
-    pub fn tasks_of(&self, job: JobId) -> &[TaskId] {
-        self.by_job.get(&job).map_or(&[], Vec::as_slice)
+    /// The tasks of a job, in the order of their ids.
+    pub fn tasks_of(&self, job: JobId) -> impl Iterator<Item = &Task> {
+        let ids = self.by_job.range((job, TaskId::MIN)..=(job, TaskId::MAX));
+        ids.filter_map(|(_, id)| self.tasks.get(id))
     }
 
     /// The task that is next in a pool's fair order, after `after`.
@@ -507,13 +536,11 @@ impl Tables {
     ) -> Option<R> {
         let limit = self.key_limits.get_mut(&key)?;
         let before = (limit.pool, limit.turn);
-        let chain = crate::keys::Chain {
-            key: limit,
+        let result = change(crate::keys::Chain {
+            key: &mut *limit,
             account: account.and_then(|id| self.account_limits.get_mut(&id)),
             egress: egress.and_then(|id| self.egress_limits.get_mut(&id)),
-        };
-        let result = change(chain);
-        let limit = self.key_limits.get(&key)?;
+        });
         let after = (limit.pool, limit.turn);
         if before != after {
             if let Some(turns) = before.0.and_then(|pool| self.turns.get_mut(&pool)) {

@@ -147,24 +147,24 @@ impl Plan {
         basis: PlanBasis<'_>,
         voice: Option<&KnownVoice>,
     ) -> Result<Self, PlanError> {
-        let eligible = basis.system.eligible(&request.service)?;
-        let (shares, voices, only_key) = places(request, basis, eligible, voice)?;
-        let works = works(request, basis)?;
+        let (shares, places, only_key) = places(request, basis, voice)?;
         let operation = match request.order {
             Order::Speech(_) => Operation::Speech,
             Order::CloneVoice(_) => Operation::CloneVoice,
         };
-        let mut tasks = Vec::with_capacity(works.len());
-        let mut prices = Vec::with_capacity(works.len());
         let mut quoted = Quoted::default();
-        for (work, quantities) in works {
-            let routes = quoted.routes(request, basis, operation, &voices, &quantities)?;
-            prices.push(routes.iter().map(|route| route.price.clone()).collect::<Vec<RoutePrice>>());
+        let mut planned = |(work, quantities): (Work, Quantities)| {
+            let routes = quoted.routes(request, basis, operation, &places, &quantities)?;
             let characters = u32::try_from(quantities.characters).unwrap_or(u32::MAX);
-            tasks.push(PlannedTask { work: Arc::new(work), characters, routes });
-        }
-        let held = hold_amount(&prices)?;
-        let all: Vec<&RoutePrice> = prices.iter().flatten().collect();
+            Ok(PlannedTask { work: Arc::new(work), characters, routes })
+        };
+        let tasks = works(request, basis)?
+            .into_iter()
+            .map(&mut planned)
+            .collect::<Result<Vec<PlannedTask>, PlanError>>()?;
+        let prices = tasks.iter().map(|task| task.routes.iter().map(|route| &route.price));
+        let held = hold_amount(prices.clone())?;
+        let all: Vec<&RoutePrice> = prices.flatten().collect();
         let denominator = common_denominator(&all)?;
         let unit = all.first().map_or(Unit::CREDIT, |price| price.unit());
         Ok(Self { operation, unit, shares, only_key, tasks, held, denominator })
@@ -183,7 +183,7 @@ impl Quoted {
         request: &CheckedRequest,
         basis: PlanBasis<'_>,
         operation: Operation,
-        voices: &BTreeMap<ServerId, Arc<str>>,
+        places: &[Place],
         quantities: &Quantities,
     ) -> Result<Arc<[TaskRoute]>, PlanError> {
         if let Some((last, routes)) = &self.last
@@ -191,31 +191,40 @@ impl Quoted {
         {
             return Ok(Arc::clone(routes));
         }
-        let quote = |(server, voice): (&ServerId, &Arc<str>)| {
-            let route = Route::new(server.clone(), request.service.clone());
-            let price = basis.prices.find(&route, request.model.as_deref(), operation)?;
-            Ok(TaskRoute { price: price.quote(quantities)?, voice: Arc::clone(voice) })
+        let quote = |place: &Place| {
+            let price = basis.prices.find(&place.route, request.model.as_deref(), operation)?;
+            Ok(TaskRoute { price: price.quote(quantities)?, voice: Arc::clone(&place.voice) })
         };
         let routes: Arc<[TaskRoute]> =
-            voices.iter().map(quote).collect::<Result<Vec<_>, PlanError>>()?.into();
+            places.iter().map(quote).collect::<Result<Vec<_>, PlanError>>()?.into();
         self.last = Some((*quantities, Arc::clone(&routes)));
         Ok(routes)
     }
 }
 
-type Places = (BTreeMap<ServerId, u32>, BTreeMap<ServerId, Arc<str>>, Option<KeyId>);
+/// A route that may do the request, and the voice's id there.
+struct Place {
+    route: Route,
+    voice: Arc<str>,
+}
 
-/// The eligible servers with their weights, the voice's id on each, and the one key that has it.
+type Places = (BTreeMap<ServerId, u32>, Vec<Place>, Option<KeyId>);
+
+/// The eligible servers with their weights, the same as places in the order of their ids, and the one key that can
+/// do it.
 fn places(
     request: &CheckedRequest,
     basis: PlanBasis<'_>,
-    eligible: BTreeMap<ServerId, u32>,
     known: Option<&KnownVoice>,
 ) -> Result<Places, PlanError> {
+    let mut shares = basis.system.eligible(&request.service)?;
+    let upstream: Arc<str> = match &request.voice {
+        Some(VoiceChoice::Upstream(voice)) => voice.as_str().into(),
+        Some(VoiceChoice::PerServer(_) | VoiceChoice::Cloned(_)) | None => "".into(),
+    };
     let voice_on = |server: &ServerId| -> Option<Arc<str>> {
         match &request.voice {
-            None => Some("".into()),
-            Some(VoiceChoice::Upstream(voice)) => Some(voice.as_str().into()),
+            Some(VoiceChoice::Upstream(_)) | None => Some(Arc::clone(&upstream)),
             Some(VoiceChoice::PerServer(voices)) => voices.get(server).map(|voice| voice.as_str().into()),
             Some(VoiceChoice::Cloned(_)) => {
                 let known = known.filter(|known| known.route.server == *server)?;
@@ -226,26 +235,29 @@ fn places(
     let only_key = match (&request.voice, known) {
         (Some(VoiceChoice::Cloned(voice)), None) => return Err(PlanError::UnknownVoice { voice: *voice }),
         (Some(VoiceChoice::Cloned(_)), Some(known)) => {
-            if known.route.service != request.service || !eligible.contains_key(&known.route.server) {
+            if known.route.service != request.service || !shares.contains_key(&known.route.server) {
                 return Err(PlanError::VoiceRouteOff { route: known.route.clone() });
             }
             Some(known.key)
         }
         _ => None,
     };
-    let with_voice: BTreeMap<ServerId, Arc<str>> =
-        eligible.keys().filter_map(|server| Some((server.clone(), voice_on(server)?))).collect();
-    if with_voice.is_empty() {
-        return Err(PlanError::VoiceNowhere { servers: eligible.into_keys().collect() });
+    let mut places: Vec<Place> = shares
+        .keys()
+        .filter_map(|server| {
+            let route = Route::new(server.clone(), request.service.clone());
+            Some(Place { route, voice: voice_on(server)? })
+        })
+        .collect();
+    if places.is_empty() {
+        return Err(PlanError::VoiceNowhere { servers: shares.into_keys().collect() });
     }
-    let route = |server: &ServerId| Route::new(server.clone(), request.service.clone());
-    let mut keyed = with_voice.clone();
-    keyed.retain(|server, _| basis.keyed.contains(&route(server)));
-    if keyed.is_empty() {
-        return Err(PlanError::NoKey { routes: with_voice.keys().map(route).collect() });
+    if !places.iter().any(|place| basis.keyed.contains(&place.route)) {
+        return Err(PlanError::NoKey { routes: places.into_iter().map(|place| place.route).collect() });
     }
-    let shares = eligible.into_iter().filter(|(server, _)| keyed.contains_key(server)).collect();
-    Ok((shares, keyed, only_key))
+    places.retain(|place| basis.keyed.contains(&place.route));
+    shares.retain(|server, _| places.iter().any(|place| place.route.server == *server));
+    Ok((shares, places, only_key))
 }
 
 /// What each task is to do, and how much of each measure it has.

@@ -200,6 +200,8 @@ impl Text {
     /// characters fills a piece alone.
     pub fn cut(&self, cut: Cut) -> Result<Vec<Self>, CutError> {
         let cuts = match cut {
+            // Most texts fit whole, and looking for pauses is the dearest part of a plan.
+            Cut::AtMost(at_most) if self.characters <= at_most.get() => return Ok(vec![self.clone()]),
             Cut::AtMost(at_most) => cut_at_most(&self.places(at_most.get()), at_most.get())?,
             Cut::Pieces { count, at_most } => {
                 cut_evenly(&self.places(at_most.get()), count.get(), at_most.get())?

@@ -1,9 +1,10 @@
 //! Admitting a job: idempotency, configuration version, queue limits, money, then tasks in fair order.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{
     clock::Timestamp,
+    id::Route,
     keys::PoolId,
     ledger::{Hold, Wallet},
     money::{Amount, RunningTotal},
@@ -20,34 +21,52 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
         return Err(NotAdmitted::Stale);
     }
     let mut split = resumed_split(tables, admit).ok_or(NotAdmitted::Stale)?;
-    let planned: Vec<u8> =
-        admit.tasks.iter().map(|task| planned_route(&mut split.split, &task.routes)).collect();
-    let mut pools: BTreeMap<PoolId, Vec<usize>> = BTreeMap::new();
-    for (place, task) in admit.tasks.iter().enumerate() {
-        let route = &task.routes[usize::from(planned[place])].route();
-        pools
-            .entry(admit.only_key.map_or_else(|| PoolId::shared(route), PoolId::of_key))
-            .or_default()
-            .push(place);
-    }
-    for (pool, places) in &pools {
-        let waiting = tables.pools.get(pool).map_or(0, |pool| pool.waiting);
-        if waiting.saturating_add(places.len() as i64) > admit.queue_max {
-            let task = places[0];
-            let route = admit.tasks[task].routes[usize::from(planned[task])].route().clone();
-            return Err(NotAdmitted::QueueFull { route, waiting });
+    let queues = queues(admit, &mut split.split);
+    for queue in &queues {
+        let waiting = tables.pools.get(&queue.pool).map_or(0, |pool| pool.waiting);
+        if waiting.saturating_add(queue.tasks.len() as i64) > admit.queue_max {
+            return Err(NotAdmitted::QueueFull { route: queue.route.clone(), waiting });
         }
     }
 
     let hold = hold(tables, admit, now)?;
     remember(tables, admit, Remembered::Job { job: admit.job, held: admit.held }, now);
     tables.splits.insert(split.id, split);
-    insert_job(tables, admit, hold.amount, now);
+    insert_job(tables, admit, &hold, now);
     tables.holds.insert(hold.id, hold);
-    for (&pool, places) in &pools {
-        queue(tables, admit, pool, places, &planned, now);
+    for queue in &queues {
+        insert_tasks(tables, admit, queue, now);
     }
-    Ok(Admitted { job: admit.job, held: admit.held, pools: pools.into_keys().collect() })
+    let pools = queues.into_iter().map(|queue| queue.pool).collect();
+    Ok(Admitted { job: admit.job, held: admit.held, pools })
+}
+
+/// The tasks of a job that are to wait in one pool.
+struct Queue<'a> {
+    pool: PoolId,
+    route: &'a Route,
+    /// Their places among the job's tasks, and the place of the route among each one's routes.
+    tasks: Vec<(usize, u8)>,
+}
+
+/// Deals a job's tasks out to pools, which stand in the order of their ids.
+fn queues<'a>(admit: &'a Admit, split: &mut Split) -> Vec<Queue<'a>> {
+    let mut queues: Vec<Queue<'a>> = Vec::new();
+    for (place, task) in admit.tasks.iter().enumerate() {
+        let planned = planned_route(split, &task.routes);
+        let route = task.routes[usize::from(planned)].route();
+        // A pool's id is a hash: it is made once for each route, not for each task.
+        let known = queues.iter_mut().find(|queue| admit.only_key.is_some() || queue.route == route);
+        match known {
+            Some(queue) => queue.tasks.push((place, planned)),
+            None => {
+                let pool = admit.only_key.map_or_else(|| PoolId::shared(route), PoolId::of_key);
+                queues.push(Queue { pool, route, tasks: vec![(place, planned)] });
+            }
+        }
+    }
+    queues.sort_by_key(|queue| queue.pool);
+    queues
 }
 
 /// The answer that the idempotency key was given before, if any.
@@ -102,7 +121,7 @@ fn hold(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Hold, NotA
     }
 }
 
-fn insert_job(tables: &mut Tables, admit: &Admit, held: Amount, now: Timestamp) {
+fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
     let tasks = u32::try_from(admit.tasks.len()).unwrap_or(u32::MAX);
     let job = Job {
         id: admit.job,
@@ -110,9 +129,9 @@ fn insert_job(tables: &mut Tables, admit: &Admit, held: Amount, now: Timestamp) 
         user: admit.user.clone(),
         operation: admit.operation,
         service: admit.service.clone(),
-        wallet: admit.wallet.id(),
-        hold: admit.hold,
-        held,
+        wallet: hold.wallet,
+        hold: hold.id,
+        held: hold.amount,
         tasks,
         open_tasks: tasks,
         failed_tasks: 0,
@@ -127,21 +146,19 @@ fn insert_job(tables: &mut Tables, admit: &Admit, held: Amount, now: Timestamp) 
 }
 
 /// Queues a job's tasks of one pool behind what their user has there already.
-fn queue(tables: &mut Tables, admit: &Admit, pool: PoolId, places: &[usize], planned: &[u8], now: Timestamp) {
-    let first = places[0];
-    let route = admit.tasks[first].routes[usize::from(planned[first])].route();
-    let row = super::queue::pool_row(tables, pool, route, admit.only_key);
+fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, now: Timestamp) {
+    let pool = queue.pool;
+    let row = super::queue::pool_row(tables, pool, queue.route, admit.only_key);
     row.sequence += 1;
-    row.waiting += places.len() as i64;
+    row.waiting += queue.tasks.len() as i64;
     let virtual_time = row.virtual_time;
 
-    let flow_id = (pool, admit.tenant.clone(), admit.user.clone());
-    let flow = super::queue::flow_row(tables, &flow_id);
-    let tags = flow.tags(virtual_time, places.len(), admit.weight.get());
+    let flow = super::queue::flow_row(tables, (pool, admit.tenant.clone(), admit.user.clone()));
+    let tags = flow.tags(virtual_time, queue.tasks.len(), admit.weight.get());
 
-    for (&place, tag) in places.iter().zip(tags) {
+    for (&(place, planned), tag) in queue.tasks.iter().zip(tags) {
         let new = &admit.tasks[place];
-        tables.inputs.insert(new.id, std::sync::Arc::clone(&new.work));
+        tables.inputs.insert(new.id, Arc::clone(&new.work));
         tables.insert_task(Task {
             id: new.id,
             job: admit.job,
@@ -149,8 +166,8 @@ fn queue(tables: &mut Tables, admit: &Admit, pool: PoolId, places: &[usize], pla
             user: admit.user.clone(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
             state: TaskState::Ready { pool, tag },
-            routes: std::sync::Arc::clone(&new.routes),
-            planned: planned[place],
+            routes: Arc::clone(&new.routes),
+            planned,
             only_key: admit.only_key,
             characters: new.characters,
             weight: admit.weight.get(),

@@ -7,7 +7,7 @@ use crate::{
     id::{AttemptId, KeyId, LimitId, TaskId},
     keys::{Level, Limit, Passage, PoolId, Rules},
     money::Amount,
-    provider::Measured,
+    provider::{Measured, Work},
     store::{Batch, Claim, ClaimNeeds, Claimed, EgressLimit, Lease, Tables, Then},
     work::{Attempt, AttemptState, TaskState},
 };
@@ -44,16 +44,16 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
     {
-        if tables.inputs.get(&task).is_none() {
+        let Some(work) = tables.inputs.get(&task).map(Arc::clone) else {
             // It was queued by this very batch, so what it is to do was not loaded: the next claim has it.
             skipped = Some((tag, task));
             not_loaded = true;
             continue;
-        }
+        };
         let turns = Turns { now, next: turn_of(now, claimed.leases.len()), last };
         match lease_key(tables, claim, task, &batch.rules, turns, &mut passed_over) {
             Found::Key(key) => {
-                claimed.leases.push(start(tables, claim, batch, attempt, task, key));
+                claimed.leases.push(start(tables, claim, batch, attempt, task, work, key));
                 served = Some(tag);
             }
             Found::NoneForThisTask => skipped = Some((tag, task)),
@@ -161,11 +161,10 @@ fn lease_key(
     passed_over: &mut Vec<LimitId>,
 ) -> Found {
     loop {
-        let choice = match choose_key(tables, claim.pool, task, turns.last, passed_over) {
-            Ok(choice) => choice,
+        let (choice, account) = match choose_key(tables, claim.pool, task, turns.last, passed_over) {
+            Ok(limit) => (limit.id, limit.account),
             Err(none) => return none,
         };
-        let account = tables.key_limits().get(&choice).and_then(|limit| limit.account);
         let egress = claim.egress.map(|egress| egress.id);
         let leased = tables.change_limits(choice, account, egress, |mut chain| {
             let now = chain.key.time(turns.now);
@@ -185,24 +184,25 @@ fn lease_key(
 }
 
 /// The first key whose turn has come, of those that the task has not tried; any when it has tried all of them.
-fn choose_key(
-    tables: &Tables,
+fn choose_key<'a>(
+    tables: &'a Tables,
     pool: PoolId,
     task: TaskId,
     now: Timestamp,
     passed_over: &[LimitId],
-) -> Result<LimitId, Found> {
+) -> Result<&'a Limit, Found> {
     let tried = tables.tasks().get(&task).map_or(&[][..], |task| &task.tried);
     let is_tried = |id: LimitId| tried.contains(&KeyId::from_uuid(id.as_uuid()));
-    let time = |id: &LimitId| tables.key_limits().get(id).map_or(now, |limit| limit.time(now));
-    let due = key_turns(tables, pool).take_while(|(turn, id)| *turn <= time(id)).map(|(_, id)| id);
-    let mut due = due.filter(|id| !passed_over.contains(id));
+    let mut due = key_turns(tables, pool)
+        .filter_map(|(_, id)| tables.key_limits().get(&id))
+        .take_while(|limit| limit.turn <= limit.time(now))
+        .filter(|limit| !passed_over.contains(&limit.id));
     let first = due.next().ok_or(Found::None)?;
-    if !is_tried(first) {
+    if !is_tried(first.id) {
         return Ok(first);
     }
-    match due.find(|&id| !is_tried(id)) {
-        Some(id) => Ok(id),
+    match due.find(|limit| !is_tried(limit.id)) {
+        Some(limit) => Ok(limit),
         None if key_turns(tables, pool).all(|(_, id)| is_tried(id)) => Ok(first),
         None => Err(Found::NoneForThisTask),
     }
@@ -214,13 +214,15 @@ fn start(
     batch: &Batch,
     attempt: AttemptId,
     task: TaskId,
+    work: Arc<Work>,
     key: LeasedKey,
 ) -> Lease {
-    tables.change_task(task, |task| {
+    let started = tables.change_task(task, |task| {
         task.attempts = task.attempts.saturating_add(1);
         task.state = TaskState::Running { attempt };
+        task.clone()
     });
-    let task = tables.tasks().get(&task).expect("it was next in the pool").clone();
+    let task = started.expect("it was next in the pool");
     let attempt = Attempt {
         id: attempt,
         task: task.id,
@@ -239,6 +241,5 @@ fn start(
         possible_double: task.doubt,
     };
     tables.insert_attempt(attempt.clone());
-    let work = Arc::clone(tables.inputs.get(&task.id).expect("a ready task's work is loaded with it"));
     Lease { attempt, task, work }
 }

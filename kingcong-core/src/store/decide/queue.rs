@@ -18,10 +18,7 @@ pub(super) fn pool_row<'a>(
     route: &Route,
     only_key: Option<KeyId>,
 ) -> &'a mut Pool {
-    if tables.pools.get(&pool).is_none() {
-        tables.pools.insert(pool, Pool::new(route.clone(), only_key));
-    }
-    tables.pools.get_mut(&pool).expect("it was inserted above")
+    tables.pools.get_or_insert_with(pool, || Pool::new(route.clone(), only_key))
 }
 
 /// Queues delayed tasks whose instant has come, at their pool's present virtual time.
@@ -96,7 +93,7 @@ fn join(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
     row.waiting += 1;
     row.sequence += 1;
     let virtual_time = row.virtual_time;
-    let tag = flow_row(tables, &flow_id).tags(virtual_time, 1, weight).next()?;
+    let tag = flow_row(tables, flow_id).tags(virtual_time, 1, weight).next()?;
     tables.change_task(id, |task| {
         task.planned = place;
         task.state = TaskState::Ready { pool, tag };
@@ -105,12 +102,9 @@ fn join(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
 }
 
 /// The flow's row, made when there is none yet.
-pub(super) fn flow_row<'a>(tables: &'a mut Tables, id: &FlowId) -> &'a mut Flow {
-    if tables.flows.get(id).is_none() {
-        let (pool, tenant, user) = id.clone();
-        tables.flows.insert(id.clone(), Flow { pool, tenant, user, finish: 0 });
-    }
-    tables.flows.get_mut(id).expect("it was inserted above")
+pub(super) fn flow_row(tables: &mut Tables, id: FlowId) -> &mut Flow {
+    let (pool, tenant, user) = id.clone();
+    tables.flows.get_or_insert_with(id, || Flow { pool, tenant, user, finish: 0 })
 }
 
 /// Which tasks of a pool move, and to which of their routes.

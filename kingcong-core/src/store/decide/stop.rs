@@ -33,7 +33,7 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
     };
     let deadline = job.deadline;
     let mut waiting: BTreeMap<PoolId, Vec<TaskId>> = BTreeMap::new();
-    for task in tables.tasks_of(stop.job).iter().filter_map(|id| tables.tasks().get(id)) {
+    for task in tables.tasks_of(stop.job) {
         match task.state {
             TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => {
                 waiting.entry(pool).or_default().push(task.id);
