@@ -111,7 +111,9 @@ pub(crate) async fn pulse(session: &mut dyn Session, now: Timestamp) -> Result<P
     let read_id = |row: &mut Row| Ok(JobId::from_uuid(row.uuid()?));
     let overdue = rows.into_iter().map(|row| row.read(read_id)).collect::<Result<_, _>>()?;
 
-    let workers = select::<Worker>(session, "WHERE alive = 1 ORDER BY id", Vec::new()).await?;
+    let open = "SELECT open_worker FROM kingcong_attempts WHERE open_worker IS NOT NULL";
+    let rest = format!("WHERE alive = 1 OR id IN ({open}) ORDER BY id");
+    let workers = select::<Worker>(session, &rest, Vec::new()).await?;
     Ok(Pulse { now, configuration_version, pools, first_delayed, overdue, workers })
 }
 

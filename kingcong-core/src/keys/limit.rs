@@ -80,6 +80,9 @@ impl Default for Rules {
 }
 
 impl Limit {
+    /// The shortest time that there is.
+    const MOMENT: Duration = Duration::from_micros(1);
+
     /// A limit with nothing in flight.
     #[must_use]
     pub fn new(id: LimitId, level: Level, max_in_flight: NonZeroU32, per_window: NonZeroU32) -> Self {
@@ -115,8 +118,8 @@ impl Limit {
         LimitId::from_uuid(derived_uuid("egress", &[server.as_str(), egress.as_str()]))
     }
 
-    /// The instant of a decision about it: `now`, unless the clock was set back behind its newest start. Time stands
-    /// still for it then, until the clock has caught up.
+    /// The instant at which its starts are counted: `now`, unless the clock was set back behind the newest of them.
+    /// Time stands still for it then, until the clock has caught up.
     #[must_use]
     pub fn time(&self, now: Timestamp) -> Timestamp {
         // The newest start of a large limit may lie a bucket ahead.
@@ -124,14 +127,16 @@ impl Limit {
         self.window.newest().filter(|newest| *newest > ahead).unwrap_or(now)
     }
 
-    /// When it lets a call pass; [`Timestamp::FAR`] while only the end of a call can free it. `reserved` starts of
-    /// every window are kept free, but for one at least.
-    fn opens_at(&self, rules: &Rules, reserved: u32) -> Timestamp {
+    /// Until when it lets no call pass, none if it does at `now`; [`Timestamp::FAR`] while only the end of a call can
+    /// free it. `reserved` starts of every window are kept free, but for one at least.
+    fn closed_until(&self, now: Timestamp, rules: &Rules, reserved: u32) -> Option<Timestamp> {
         if self.in_flight >= self.max_in_flight.get() {
-            return Timestamp::FAR;
+            return Some(Timestamp::FAR);
         }
         let per_window = self.per_window.get().saturating_sub(reserved).max(1);
-        self.cooling_until.max(self.window.opens_at(per_window, rules.span()))
+        let (window, at) = (self.window.opens_at(per_window, rules.span()), self.time(now));
+        let is_closed = self.cooling_until > now || window > at;
+        is_closed.then(|| self.cooling_until.max(window).max(at.plus(Self::MOMENT)))
     }
 
     /// Lets nothing pass before `until`; an earlier deadline never shortens a later one.
@@ -145,13 +150,14 @@ impl Limit {
     /// Its place among its pool's keys after a call ended: as it was last used, if it is free.
     fn turn_after_end(&self, now: Timestamp, rules: &Rules) -> Timestamp {
         let last_used = self.window.newest().unwrap_or(Timestamp::EPOCH).min(now);
-        self.opens_at(rules, 0).max(last_used)
+        self.closed_until(now, rules, 0).unwrap_or(last_used)
     }
 
     fn start(&mut self, now: Timestamp, rules: &Rules) {
-        self.window.forget(now, rules.span());
+        let at = self.time(now);
+        self.window.forget(at, rules.span());
         self.in_flight += 1;
-        self.window.start(now, self.per_window.get());
+        self.window.start(at, self.per_window.get());
     }
 }
 
@@ -175,22 +181,29 @@ impl Chain<'_> {
     /// # Errors
     /// The instant before which this key need not be tried again.
     pub fn lease(&mut self, now: Timestamp, rules: &Rules, reserved_for_polls: u32) -> Result<(), Timestamp> {
-        let own = self.key.opens_at(rules, 0);
-        if own > now {
-            self.key.turn = own;
-            return Err(own);
-        }
-        let account = self.account.as_deref().map(|limit| limit.opens_at(rules, reserved_for_polls));
-        let egress = self.egress.as_deref().map(|limit| limit.opens_at(rules, 0));
-        let shared = account.max(egress).unwrap_or(Timestamp::EPOCH);
-        if shared > now {
-            let again = if shared == Timestamp::FAR { now.plus(Rules::PARENT_FULL_PAUSE) } else { shared };
+        if let Some(again) = self.closed_until(now, rules, reserved_for_polls) {
             self.key.turn = again;
             return Err(again);
         }
         self.each(|limit| limit.start(now, rules));
-        self.key.turn = self.key.opens_at(rules, 0).max(now);
+        self.key.turn = self.key.closed_until(now, rules, 0).unwrap_or(now);
         Ok(())
+    }
+
+    /// When the key is worth another look, if a call may not start at `now`; later than the key's own time.
+    fn closed_until(&self, now: Timestamp, rules: &Rules, reserved_for_polls: u32) -> Option<Timestamp> {
+        if let Some(own) = self.key.closed_until(now, rules, 0) {
+            return Some(own);
+        }
+        let account = self.account.as_deref().and_then(|l| l.closed_until(now, rules, reserved_for_polls));
+        let egress = self.egress.as_deref().and_then(|limit| limit.closed_until(now, rules, 0));
+        let shared = account.max(egress)?;
+        let at = self.key.time(now);
+        Some(if shared == Timestamp::FAR {
+            at.plus(Rules::PARENT_FULL_PAUSE)
+        } else {
+            shared.max(at.plus(Limit::MOMENT))
+        })
     }
 
     /// Ends a call on every level.

@@ -2,7 +2,7 @@
 //!
 //! The guard stands at the hold: a hold is refused when it would take more than is available. Capturing always
 //! succeeds, because the work is done: what a hold does not cover is taken from what is available, and the rest
-//! is booked as debt. Credits pay debt first, and a wallet in debt takes no new hold.
+//! is booked as debt. Whatever becomes available pays debt first, and a wallet in debt takes no new hold.
 //!
 //! Every function here changes the rows that it is given or none of them, and returns the entries to append.
 
@@ -235,6 +235,15 @@ pub struct Captured {
     pub debt: Amount,
 }
 
+/// What closing a hold gave back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// What the hold had set aside and not captured.
+    pub released: Amount,
+    /// The entry to append when debt was paid from it.
+    pub payment: Option<Entry>,
+}
+
 impl Wallet {
     /// An empty wallet.
     #[must_use]
@@ -322,17 +331,20 @@ impl Wallet {
         Ok(Captured { entry: Some(entry), debt })
     }
 
-    /// Ends an open hold and gives back what it did not capture. A closed hold stays as it is.
-    pub fn close(&mut self, hold: &mut Hold, now: Timestamp) -> Amount {
+    /// Ends an open hold, gives back what it did not capture, and pays debt from that. A closed hold stays as it is.
+    ///
+    /// # Panics
+    /// When the hold is another wallet's.
+    pub fn close(&mut self, hold: &mut Hold, now: Timestamp) -> Closed {
         assert_eq!(hold.wallet, self.id, "the hold is this wallet's");
         match hold.state {
-            HoldState::Closed { .. } => Amount::ZERO,
+            HoldState::Closed { .. } => Closed { released: Amount::ZERO, payment: None },
             HoldState::Open => {
                 let released = Amount::new(hold.amount.get() - hold.captured.get());
                 self.held = Amount::new(self.held.get() - released.get());
                 self.updated_at = now;
                 hold.state = HoldState::Closed { at: now, released };
-                released
+                Closed { released, payment: self.pay_debt(Cause::default(), now) }
             }
         }
     }
@@ -398,12 +410,18 @@ impl Wallet {
             return Err(Refusal::NotPositive { amount });
         }
         let mut entries = vec![self.append(kind, amount, Amount::ZERO, cause.clone(), now)?];
-        let paid = self.debt.min(self.available());
-        if paid > Amount::ZERO {
-            let payment = Amount::new(-paid.get());
-            entries.push(self.append(EntryKind::DebtPayment, payment, payment, cause, now)?);
-        }
+        entries.extend(self.pay_debt(cause, now));
         Ok(entries)
+    }
+
+    /// Pays debt from what is available.
+    fn pay_debt(&mut self, cause: Cause, now: Timestamp) -> Option<Entry> {
+        let paid = self.debt.min(self.available());
+        let payment = Amount::new(-paid.get());
+        (paid > Amount::ZERO).then(|| {
+            self.append(EntryKind::DebtPayment, payment, payment, cause, now)
+                .expect("less balance and less debt fit, where more did")
+        })
     }
 
     /// Moves balance and debt together with the entry that says so.

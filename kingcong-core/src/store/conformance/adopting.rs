@@ -25,6 +25,12 @@ async fn with_calls<'a>(scene: &'a Scene<'_>, calls: usize) -> (TestWorker<'a>, 
     (worker, scene.worker().await, leases)
 }
 
+/// Whether the pulse shows a worker: it lives, or somebody has yet to take over what it left.
+async fn is_known(store: &dyn Store, id: WorkerId) -> bool {
+    let workers = store.pulse().await.expect("the store can be read").workers;
+    workers.iter().any(|worker| worker.id == id)
+}
+
 /// A heartbeat that is young enough keeps a worker's attempts its own, as does being the one who asks.
 pub(super) async fn a_worker_that_beats_is_not_adopted_from(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
@@ -82,6 +88,7 @@ pub(super) async fn attempts_are_taken_over_in_parts(store: &dyn Store, clock: &
     clock.advance(DEAD_AFTER * 2);
     let mut taken = Vec::new();
     loop {
+        assert!(is_known(store, dead.id).await, "there is something left of it");
         let adopted = other.adopt(dead.id, DEAD_AFTER, 2).await;
         assert!(adopted.leases.len() <= 2);
         taken.extend(adopted.leases.iter().map(|lease| lease.attempt.id));
@@ -89,6 +96,7 @@ pub(super) async fn attempts_are_taken_over_in_parts(store: &dyn Store, clock: &
             break;
         }
     }
+    assert!(!is_known(store, dead.id).await, "nothing is left of it");
     taken.sort_unstable();
     assert_eq!(taken, leases.iter().map(|lease| lease.attempt.id).collect::<Vec<_>>());
     assert_eq!(other.adopt(dead.id, DEAD_AFTER, 2).await, Adopted::default());

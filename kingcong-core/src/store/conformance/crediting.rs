@@ -11,7 +11,7 @@ use crate::{
     ledger::{Cause, EntryKind, Owner, Refusal, WalletKey},
     money::{Amount, Unit},
     provider::{FailureKind, Reached},
-    store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered, Store},
+    store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered, StopWhy, Store},
 };
 
 fn purchase(worker: &TestWorker<'_>, name: &str, amount: i64) -> Credit {
@@ -124,6 +124,24 @@ pub(super) async fn credits_pay_debt_first(store: &dyn Store, clock: &TestClock)
     assert_eq!((payment.amount.get(), payment.debt_change.get(), payment.debt_after.get()), (-20, -20, 10));
     let rest = worker.adjust("user-1", 25).await.expect("it is legal");
     assert_eq!((rest.balance_after.get(), scene.wallet("user-1").await.debt.get()), (15, 0));
+}
+
+/// What a hold gives back pays what is owed: nobody is refused for a debt that the balance covers.
+pub(super) async fn what_a_hold_releases_pays_debt(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 60).await;
+    let job = worker.admitted(&Order::new("user-1", 5)).await;
+    worker.adjust("user-1", -25).await.expect("a correction may make debt");
+    let wallet = scene.wallet("user-1").await;
+    assert_eq!((wallet.balance.get(), wallet.available().get(), wallet.debt.get()), (50, 0, 15));
+    let stopped = worker.stop(job.job.id, StopWhy::Cancelled).await.expect("there is the job");
+    assert_eq!(stopped.released.get(), 50);
+    let wallet = scene.wallet("user-1").await;
+    assert_eq!((wallet.balance.get(), wallet.available().get(), wallet.debt.get()), (35, 35, 0));
+    let entry = store.entries(wallet.id, None, 1).await.expect("the store can be read").remove(0);
+    assert_eq!((entry.kind, entry.amount.get(), entry.debt_after.get()), (EntryKind::DebtPayment, -15, 0));
+    assert!(worker.admit(&Order::new("user-1", 1)).await.is_ok());
 }
 
 /// Refunds of a task add up to no more than it was charged, whether from the balance or as debt.

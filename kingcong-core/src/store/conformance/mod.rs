@@ -178,6 +178,7 @@ laws! {
         a_purchase_is_made_once,
         a_package_of_an_older_configuration_is_not_sold,
         credits_pay_debt_first,
+        what_a_hold_releases_pays_debt,
         a_refund_is_at_most_what_was_charged,
         a_refund_goes_to_the_wallet_that_paid,
         a_correction_goes_both_ways,

@@ -113,7 +113,7 @@ fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
     }
 }
 
-/// A leased key: its limit, its account's, and the instant that counts for them.
+/// A leased key: its limit, its account's, and when.
 struct LeasedKey {
     limit: LimitId,
     account: Option<LimitId>,
@@ -167,15 +167,14 @@ fn lease_key(
         };
         let egress = claim.egress.map(|egress| egress.id);
         let leased = tables.change_limits(choice, account, egress, |mut chain| {
-            let now = chain.key.time(turns.now);
-            chain.lease(now, rules, claim.reserved_for_polls)?;
-            if chain.key.turn == now {
-                chain.key.turn = chain.key.turn.max(turns.next);
+            chain.lease(turns.now, rules, claim.reserved_for_polls)?;
+            if chain.key.turn == turns.now {
+                chain.key.turn = turns.next;
             }
-            Ok::<_, Timestamp>(now)
+            Ok::<_, Timestamp>(())
         });
         match leased {
-            Some(Ok(at)) => return Found::Key(LeasedKey { limit: choice, account, at }),
+            Some(Ok(())) => return Found::Key(LeasedKey { limit: choice, account, at: turns.now }),
             // Its turn is later now: look at the next.
             Some(Err(_)) => passed_over.push(choice),
             None => return Found::None,

@@ -72,5 +72,9 @@ fn close_hold_if_ended(tables: &mut Tables, job: JobId, now: Timestamp) -> Amoun
     let (hold, wallet) = (job.hold, job.wallet);
     let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
     let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
-    wallet.close(hold, now)
+    let closed = wallet.close(hold, now);
+    if let Some(entry) = closed.payment {
+        tables.entries.insert((entry.wallet, entry.number), entry);
+    }
+    closed.released
 }
