@@ -51,7 +51,7 @@ pub enum Error {
         waiting: i64,
     },
     /// There is nothing of that name.
-    #[error("no {what} {name:?}")]
+    #[error("there is no {what} {name:?}: name one that there is")]
     NotFound {
         /// Of what kind.
         what: &'static str,
@@ -171,9 +171,12 @@ impl Error {
             }
             Self::Refused(Refusal::InDebt { debt }) => Message::InDebt { owed: debt.get() },
             Self::Request(RequestError::Text(error)) => error.into(),
-            Self::Request(_) | Self::Id(_) | Self::IdempotencyKey(_) | Self::IdempotencyConflict => {
-                Message::BadRequest
-            }
+            Self::Request(_)
+            | Self::Id(_)
+            | Self::IdempotencyKey(_)
+            | Self::IdempotencyConflict
+            | Self::NotFound { .. }
+            | Self::Package(PackageError::NotFound { .. }) => Message::BadRequest,
             Self::Upstream(_) => Message::UpstreamFailed,
             _ => Message::TryAgain,
         }

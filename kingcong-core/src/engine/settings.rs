@@ -7,6 +7,7 @@ use crate::{
     id::Egress,
     keys::Rules,
     store::{DEAD_AFTER_MIN, UnknownPolicy},
+    work::Request,
 };
 
 /// Settings of one opened library.
@@ -115,6 +116,18 @@ impl Settings {
         at_least("poll_interval", self.poll_interval, Duration::from_millis(1), "more than zero")?;
         at_least("pulse_interval", self.pulse_interval, Duration::from_millis(1), "more than zero")?;
         at_least("monitor_interval", self.monitor_interval, Duration::from_millis(1), "more than zero")?;
+        at_least("deadline", self.deadline, Duration::from_secs(1), "1 s to 7 days")?;
+        if self.deadline > Request::DEADLINE_MAX {
+            let value = format!("{:?}", self.deadline);
+            return Err(Error::Setting { setting: "deadline", value, bounds: "1 s to 7 days" });
+        }
+        if self.pulse_interval.saturating_mul(2) > self.dead_after {
+            let (setting, value) = ("pulse_interval", format!("{:?}", self.pulse_interval));
+            return Err(Error::Setting { setting, value, bounds: "at most half of dead_after" });
+        }
+        if self.queue_max == 0 {
+            return Err(Error::Setting { setting: "queue_max", value: "0".into(), bounds: "at least 1" });
+        }
         if self.calls_max == 0 {
             let value = self.calls_max.to_string();
             return Err(Error::Setting { setting: "calls_max", value, bounds: "at least 1" });

@@ -199,14 +199,14 @@ pub enum Refusal {
         debt: Amount,
     },
     /// A credit or charge of nothing, or less.
-    #[error("amount {} must be more than zero", .amount.get())]
+    #[error("amount {} must be more than zero, or for a correction not zero", .amount.get())]
     NotPositive {
         /// The amount given.
         amount: Amount,
     },
     /// More than was charged and not refunded yet.
     #[error(
-        "refund of {} is more than the {} that was charged and not refunded yet",
+        "refund of {} is more than the {} that was charged and not refunded yet: ask for no more than that",
         .asked.get(), .refundable.get()
     )]
     BeyondCharge {
@@ -216,7 +216,7 @@ pub enum Refusal {
         refundable: Amount,
     },
     /// The wallet's figures would not fit 64 bits.
-    #[error("the wallet's figures would not fit 64 bits")]
+    #[error("the wallet's figures would not fit 64 bits: move a smaller amount")]
     Overflow,
 }
 

@@ -85,19 +85,21 @@ pub enum PlanError {
         routes: Vec<Route>,
     },
     /// The voice is known on no eligible server.
-    #[error("voice has no id on {}: name one of these servers", list(.servers))]
+    #[error("voice {voice:?} has no id on {}: name its id on one of these servers", list(.servers))]
     VoiceNowhere {
+        /// One of the ids that it was given.
+        voice: String,
         /// The eligible servers.
         servers: Vec<ServerId>,
     },
     /// No such voice of that user.
-    #[error("no cloned voice {voice} of this user")]
+    #[error("there is no cloned voice {voice} of this user: name one that the user cloned")]
     UnknownVoice {
         /// The voice.
         voice: VoiceId,
     },
     /// The route of the account that has the voice is off.
-    #[error("the voice lives on {route}, which is off or in maintenance")]
+    #[error("the voice lives on {route}, which is off or in maintenance: wait, or name another voice")]
     VoiceRouteOff {
         /// The route.
         route: Route,
@@ -127,7 +129,7 @@ impl PlanError {
             Self::Unavailable(unavailable) => system.message(unavailable),
             Self::NoKey { routes } => Message::NoRoute { service: service(routes.first()) },
             Self::VoiceRouteOff { route } => Message::NoRoute { service: service(Some(route)) },
-            Self::VoiceNowhere { .. } => Message::VoiceUnavailable { voice: String::new() },
+            Self::VoiceNowhere { voice, .. } => Message::VoiceUnavailable { voice: voice.clone() },
             Self::UnknownVoice { voice } => Message::VoiceUnavailable { voice: voice.to_string() },
             Self::Price(PriceError::NotFound { route, .. }) => {
                 Message::NoPrice { service: service(Some(route)) }
@@ -250,7 +252,13 @@ fn places(
         })
         .collect();
     if places.is_empty() {
-        return Err(PlanError::VoiceNowhere { servers: shares.into_keys().collect() });
+        let voice = match &request.voice {
+            Some(VoiceChoice::PerServer(voices)) => voices.values().next().cloned().unwrap_or_default(),
+            Some(VoiceChoice::Upstream(voice)) => voice.clone(),
+            Some(VoiceChoice::Cloned(voice)) => voice.to_string(),
+            None => String::new(),
+        };
+        return Err(PlanError::VoiceNowhere { voice, servers: shares.into_keys().collect() });
     }
     if !places.iter().any(|place| basis.keyed.contains(&place.route)) {
         return Err(PlanError::NoKey { routes: places.into_iter().map(|place| place.route).collect() });

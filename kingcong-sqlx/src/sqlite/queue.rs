@@ -51,8 +51,7 @@ impl Queue {
             Err(_) => {
                 self.waiting = Some(waiting);
                 let message = format!(
-                    "locked too long: another process wrote for {} s; see which one holds {}",
-                    wait_max.as_secs(),
+                    "locked too long: another process wrote for {wait_max:?}; see which one holds {}",
                     self.path.display()
                 );
                 Err(StoreError::new(StoreErrorKind::Unavailable, message))

@@ -114,6 +114,7 @@ impl Inner {
             ConfigurationChange::Preset(_) => self.audit(actor, door, &"preset"),
             change => self.audit(actor, door, change),
         };
+        let wanted = wanted(&change);
         let configure = Configure { expected_version, change, audit };
         match self.execute(Command::Configure(Box::new(configure))).await? {
             Outcome::Configure(Ok(version)) => Ok(version),
@@ -122,9 +123,23 @@ impl Inner {
             Outcome::Configure(Err(NotConfigured::Price(error))) => Err(error.into()),
             Outcome::Configure(Err(NotConfigured::Package(error))) => Err(error.into()),
             Outcome::Configure(Err(NotConfigured::NotFound)) => {
-                Err(Error::NotFound { what: "price or package", name: door.to_owned() })
+                Err(Error::NotFound { what: "price or package", name: wanted })
             }
             other => unreachable!("configuring answers with a version, not {other:?}"),
         }
+    }
+}
+
+/// What a change needs to be there.
+fn wanted(change: &ConfigurationChange) -> String {
+    match change {
+        ConfigurationChange::RemovePrice { route, model, operation } => {
+            format!("{operation} on {route} (model {})", model.as_deref().unwrap_or("any"))
+        }
+        ConfigurationChange::RemovePackage(id) => id.to_string(),
+        ConfigurationChange::Preset(_)
+        | ConfigurationChange::System(_)
+        | ConfigurationChange::SetPrice(_)
+        | ConfigurationChange::SetPackage(_) => String::new(),
     }
 }
