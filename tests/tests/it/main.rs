@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod bad_upstream;
 mod crash;
+mod secrets;
 mod simulation;
 mod simulator;
