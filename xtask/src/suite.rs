@@ -33,7 +33,6 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", run: |project, _| clippy(project) },
     Step { name: "documentation", run: |project, _| documentation(project) },
     Step { name: "tests", run: tests },
-    Step { name: "doctests", run: doctests },
     Step { name: "simulation", run: |project, _| simulation(project) },
 ];
 
@@ -122,16 +121,11 @@ fn documentation(project: &Project) -> Result<()> {
     project::run(doc)
 }
 
-/// Unit and integration tests, all of them even if one fails.
+/// Unit, integration and documentation tests, all of them even if one fails. Cargo builds the examples with them,
+/// which tests start as programs.
 fn tests(project: &Project, tests: &mut Tests) -> Result<()> {
     let everything = ["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"];
-    let kinds = ["--lib", "--bins", "--tests", "--examples"];
-    project.cargo_tests(&[&everything[..], &kinds[..]].concat(), tests)?;
+    project.cargo_tests(&everything, tests)?;
     ensure!(tests.passed > 0, "no test ran");
     Ok(())
-}
-
-fn doctests(project: &Project, tests: &mut Tests) -> Result<()> {
-    project
-        .cargo_tests(&["test", "--locked", "--workspace", "--all-features", "--no-fail-fast", "--doc"], tests)
 }

@@ -71,7 +71,8 @@ impl Queued {
     }
 }
 
-/// Plays the steps; `check` sees how often each user was served since both have been waiting, after each lease.
+/// Plays the steps; `check` sees how often each user was served since both have been waiting, after each lease and
+/// each step.
 fn play(steps: Vec<Step>, mut check: impl FnMut([i64; 2])) {
     on_a_store(async |_, worker| {
         let mut queued: [Queued; 2] = Default::default();
@@ -110,6 +111,8 @@ fn play(steps: Vec<Step>, mut check: impl FnMut([i64; 2])) {
             if queued.iter().any(|queued| queued.waiting() == 0) {
                 served = [0, 0];
             }
+            // Also when nothing was leased: a count that began anew must be seen to.
+            check(served);
         }
     });
 }
