@@ -176,11 +176,14 @@ pub(crate) async fn jobs(session: &mut dyn Session, filter: &JobFilter) -> Resul
     if let Some((tenant, user)) = &filter.user {
         query.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
     }
+    // Most jobs are completed ones and the newest are open; the others have an index.
     match filter.state {
-        // Most jobs are completed ones, the others have an index.
-        Some(JobState::Completed) => query.and("state = 'completed'", []),
+        Some(state @ (JobState::Open | JobState::Completed)) => {
+            query.and("state = ?", [Cell::Word(state.as_str())]);
+        }
         Some(state) => {
-            query.and("state = ? AND state <> 'completed'", [Cell::Word(state.as_str())]);
+            let condition = "state = ? AND state NOT IN ('open', 'completed')";
+            query.and(condition, [Cell::Word(state.as_str())]);
         }
         None => {}
     }

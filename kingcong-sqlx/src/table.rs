@@ -12,7 +12,7 @@ pub(crate) struct Table {
     pub(crate) fixed: &'static [&'static str],
     /// Written again when the row changes.
     pub(crate) mutable: &'static [&'static str],
-    /// Written with the mutable ones and never read: repetitions for people and other programs.
+    /// Written with the mutable ones and not read with them: repetitions for people and other programs.
     pub(crate) mirrors: &'static [&'static str],
 }
 

@@ -1,8 +1,8 @@
 -- KingCong's tables on SQLite.
 --
 -- Times are microseconds since 1970 in UTC, amounts are whole smallest steps of their unit, ids are 16 bytes,
--- exact numbers beyond 64 bits are text. A column whose comment says "mirror" repeats what another column decides:
--- it is written for people and other programs, and never read.
+-- exact numbers beyond 64 bits are text. A column whose comment says "mirror" repeats for people and other programs
+-- what other columns decide; KingCong never reads it. Most mirrors are computed by SQLite and so cannot be wrong.
 --
 -- No foreign keys: rows that many batches change at once would lock their parents out of order.
 
@@ -40,7 +40,7 @@ CREATE TABLE kingcong_transactions (
     reference     TEXT,
     created_at    INTEGER NOT NULL,
     user_id       TEXT,                         -- mirror of the wallet's
-    service_used  TEXT,                         -- mirror: server_service
+    service_used  TEXT AS (server || '_' || service), -- mirror
     UNIQUE (wallet, number)
 ) STRICT;
 
@@ -109,8 +109,8 @@ CREATE TABLE kingcong_api_keys (
     needed             INTEGER,                 -- out of credit: thousandths that it needs
     balance            INTEGER,                 -- thousandths
     checked_at         INTEGER,
-    api_key            TEXT NOT NULL,           -- mirrors, from here on: the mask
-    is_active          INTEGER NOT NULL,
+    api_key            TEXT AS (mask),          -- mirrors, from here on
+    is_active          INTEGER AS (switch = 'on' AND phase = 'active'),
     current_usage      INTEGER NOT NULL DEFAULT 0,
     max_threads        INTEGER NOT NULL DEFAULT 0,
     rate_limit_per_min INTEGER NOT NULL DEFAULT 0,
@@ -185,7 +185,7 @@ CREATE TABLE kingcong_jobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
 CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';
-CREATE INDEX kingcong_jobs_state ON kingcong_jobs (state, id) WHERE state <> 'completed';
+CREATE INDEX kingcong_jobs_state ON kingcong_jobs (state, id) WHERE state NOT IN ('open', 'completed');
 
 -- Their tasks.
 CREATE TABLE kingcong_tasks (
@@ -214,12 +214,14 @@ CREATE TABLE kingcong_tasks (
     credits_cost INTEGER NOT NULL,              -- what was charged
     refunded     INTEGER NOT NULL,
     completed_at INTEGER,
-    status       TEXT NOT NULL,                 -- mirrors: pending, processing, completed, failed
-    assigned_to  TEXT NOT NULL,
-    service      TEXT NOT NULL,
-    api_key_id   BLOB,
-    output_data  TEXT,                          -- where the result is
-    input_data   TEXT NOT NULL                  -- what to do, as JSON; no mirror
+    input_data   TEXT NOT NULL,                 -- what to do, as JSON
+    -- Mirrors, from here on.
+    status       TEXT AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
+                     WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END),
+    assigned_to  TEXT AS (json_extract(routes, '$[' || planned || '].price.route.server')),
+    service      TEXT AS (json_extract(routes, '$[' || planned || '].price.route.service')),
+    api_key_id   BLOB AS (CASE WHEN length(tried) > 0 THEN substr(tried, -16) END),
+    output_data  TEXT AS (CASE state WHEN 'done' THEN 'kingcong_outputs.task = ' || hex(id) END)
 ) STRICT;
 CREATE INDEX kingcong_tasks_job ON kingcong_tasks (job, place);
 CREATE INDEX kingcong_tasks_ready ON kingcong_tasks (pool, tag, id) WHERE state = 'ready';

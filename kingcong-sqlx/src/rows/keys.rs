@@ -31,7 +31,7 @@ impl Record for Key {
             "balance",
             "checked_at",
         ],
-        mirrors: &["api_key", "is_active"],
+        mirrors: &[],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
@@ -73,10 +73,6 @@ impl Record for Key {
             self.balance.map(UpstreamCredits::thousandths).into(),
             self.checked_at.into(),
         ]);
-    }
-
-    fn mirrors(&self, cells: &mut Vec<Cell>) {
-        mirrors::of_key(self, cells);
     }
 
     fn read(row: &mut Row) -> Result<Self, Corrupt> {

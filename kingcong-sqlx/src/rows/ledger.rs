@@ -108,7 +108,7 @@ impl Record for EntryRow {
             "created_at",
         ],
         mutable: &[],
-        mirrors: &["user_id", "service_used"],
+        mirrors: &["user_id"],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {

@@ -1,48 +1,19 @@
 //! Mirrors: columns that people and other programs know from the source's schema, while the truth is elsewhere.
-//! They are written here and nowhere else, and nothing reads them.
+//! Those that a database cannot compute from its row are written here and nowhere else, and nothing reads them.
 
 use kingcong_core::{
-    id::{KeyId, Route, ServerId, ServiceId},
-    keys::{Key, Limit},
+    id::{Route, ServerId, ServiceId},
+    keys::Limit,
     pricing::{Charge, Measure, Price},
     routing::{Maintenance, Switch, System},
-    work::{Task, TaskState},
 };
 
 use super::EntryRow;
 use crate::cell::Cell;
 
-/// `user_id`, `service_used`.
+/// `user_id`.
 pub(super) fn of_entry(row: &EntryRow, cells: &mut Vec<Cell>) {
     cells.push(row.user.as_ref().map(|user| user.as_str()).into());
-    cells.push(row.entry.cause.route.as_ref().map_or(Cell::Null, |route| Cell::Text(route.to_string())));
-}
-
-/// `status`, `assigned_to`, `service`, `api_key_id`, `output_data`.
-pub(super) fn of_task(task: &Task, cells: &mut Vec<Cell>) {
-    let status = match task.state {
-        TaskState::Ready { .. } | TaskState::Delayed { .. } => "pending",
-        TaskState::Running { .. } => "processing",
-        TaskState::Done => "completed",
-        TaskState::Failed { .. } | TaskState::Cancelled => "failed",
-    };
-    let output = match task.state {
-        TaskState::Done => Cell::Text(format!("kingcong_outputs:{}", task.id)),
-        _ => Cell::Null,
-    };
-    let route = task.planned_route().route();
-    cells.extend([
-        Cell::Word(status),
-        route.server.as_str().into(),
-        route.service.as_str().into(),
-        task.tried.last().copied().map(KeyId::as_uuid).into(),
-        output,
-    ]);
-}
-
-/// `api_key`, `is_active`.
-pub(super) fn of_key(key: &Key, cells: &mut Vec<Cell>) {
-    cells.extend([key.mask.as_str().into(), Cell::Int(key.is_usable().into())]);
 }
 
 /// `current_usage`, `max_threads`, `rate_limit_per_min`, `last_used`.

@@ -12,7 +12,7 @@ use kingcong_core::{
 };
 use uuid::Uuid;
 
-use super::{mirrors, put_route, read_route};
+use super::{put_route, read_route};
 use crate::{
     cell::{Cell, Corrupt, Row},
     table::{Record, Table},
@@ -123,7 +123,6 @@ const TASK_MUTABLE: &[&str] = &[
     "refunded",
     "completed_at",
 ];
-const TASK_MIRRORS: &[&str] = &["status", "assigned_to", "service", "api_key_id", "output_data"];
 
 impl Record for Task {
     const TABLE: Table = Table {
@@ -131,7 +130,7 @@ impl Record for Task {
         key: 1,
         fixed: TASK_FIXED,
         mutable: TASK_MUTABLE,
-        mirrors: TASK_MIRRORS,
+        mirrors: &[],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
@@ -189,10 +188,6 @@ impl Record for Task {
             self.refunded.into(),
             self.finished_at.into(),
         ]);
-    }
-
-    fn mirrors(&self, cells: &mut Vec<Cell>) {
-        mirrors::of_task(self, cells);
     }
 
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
@@ -284,7 +279,7 @@ impl Record for NewTask<'_> {
         key: 1,
         fixed: TASK_FIXED,
         mutable: TASK_MUTABLE,
-        mirrors: &["status", "assigned_to", "service", "api_key_id", "output_data", INPUT_COLUMN],
+        mirrors: &[INPUT_COLUMN],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
@@ -296,7 +291,6 @@ impl Record for NewTask<'_> {
     }
 
     fn mirrors(&self, cells: &mut Vec<Cell>) {
-        mirrors::of_task(self.task, cells);
         cells.push(Cell::json(self.work));
     }
 

@@ -179,6 +179,7 @@ fn connect_options(options: &Options) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENTS_KEPT_MAX)
         .row_buffer_size(ROWS_AHEAD_MAX)
         .pragma("mmap_size", "0")
+        .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
         .disable_statement_logging();
     match options.sqlite_pages_max {

@@ -2,6 +2,9 @@
 //!
 //! A statement has room for more rows than it is given: the first parameter says how many there are, and what is
 //! not bound is null and never looked at. So a few sizes serve every number of rows, and stay prepared.
+//!
+//! `OR FAIL`: a failed statement is not undone alone, because the whole transaction is. SQLite would else copy every
+//! page aside before a statement changes it.
 
 use crate::table::{Deed, Table};
 
@@ -33,8 +36,14 @@ fn load(table: &Table, rows: usize) -> String {
             format!("SELECT {columns} FROM {} WHERE {key} IN ({places})", table.name)
         }
         _ => {
+            // Joined in this order every row is one search; a list of tuples would be compared with every row.
+            let columns = table.read_columns("found.");
             let values = list(&tuple(key.len()), rows);
-            format!("SELECT {columns} FROM {} WHERE ({}) IN (VALUES {values})", table.name, key.join(", "))
+            format!(
+                "SELECT {columns} FROM (VALUES {values}) AS wanted CROSS JOIN {} AS found ON {}",
+                table.name,
+                same_key(table, "found", "wanted"),
+            )
         }
     }
 }
@@ -43,7 +52,7 @@ fn insert(table: &Table, rows: usize) -> String {
     let columns: Vec<&str> = table.fixed.iter().chain(table.mutable).chain(table.mirrors).copied().collect();
     let values = list(&tuple(columns.len()), rows);
     format!(
-        "WITH used (n) AS (VALUES (?)) INSERT INTO {} ({}) SELECT * FROM (VALUES {values}) \
+        "WITH used (n) AS (VALUES (?)) INSERT OR FAIL INTO {} ({}) SELECT * FROM (VALUES {values}) \
          LIMIT (SELECT n FROM used)",
         table.name,
         columns.join(", "),
@@ -56,16 +65,21 @@ fn update(table: &Table, rows: usize) -> String {
         .zip(changed)
         .map(|(place, column)| format!("{column} = new.column{place}"))
         .collect();
-    let found: Vec<String> =
-        (1..).zip(table.key()).map(|(place, key)| format!("old.{key} = new.column{place}")).collect();
     let values = list(&tuple(table.key + changes.len()), rows);
     format!(
-        "WITH used (n) AS (VALUES (?)) UPDATE {} AS old SET {} \
+        "WITH used (n) AS (VALUES (?)) UPDATE OR FAIL {} AS old SET {} \
          FROM (SELECT * FROM (VALUES {values}) LIMIT (SELECT n FROM used)) AS new WHERE {}",
         table.name,
         changes.join(", "),
-        found.join(" AND "),
+        same_key(table, "old", "new"),
     )
+}
+
+/// That a row of `rows` has the key which the first columns of `values` are.
+fn same_key(table: &Table, rows: &str, values: &str) -> String {
+    let pairs: Vec<String> =
+        (1..).zip(table.key()).map(|(place, key)| format!("{rows}.{key} = {values}.column{place}")).collect();
+    pairs.join(" AND ")
 }
 
 /// `(?, ?, …)`.
