@@ -1,4 +1,4 @@
-//! Loading: the rows that a batch needs, in lock order, into [`Tables`].
+//! Loading: the rows that a batch needs, in lock order, into [`Tables`]. Rows that are in them are not read again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,20 +7,18 @@ use std::{
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{LimitId, TaskId, WorkerId},
+    id::{LimitId, TaskId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
-    provider::Work,
-    store::{IdempotencyRow, Needs, SplitRow, StoreError, Tables, Worker},
+    store::{IdempotencyRow, Needs, SplitRow, StoreError, StoreErrorKind, Tables, Worker},
     vault::DataKey,
     work::{Attempt, Job, Task},
 };
 
 use crate::{
     cell::{Cell, Row},
-    rows::{DutyRow, INPUT_COLUMN, SplitState, put_use},
-    session::{STATEMENT_ROWS_MAX, Transaction, load, padded, select},
-    table::Record,
+    rows::{DutyRow, SplitState, TaskWithWork, put_use},
+    session::{Transaction, load, select},
 };
 
 /// Loads what a batch needs; the answer is the time of its decisions.
@@ -33,8 +31,8 @@ pub(crate) async fn load_needs(
     tables: &mut Tables,
 ) -> Result<Timestamp, StoreError> {
     load_adopted(session, needs, tables).await?;
-    let keys = needs.idempotency.iter().map(|key| key.as_slice().into()).collect();
-    for row in load::<IdempotencyRow>(session, keys).await? {
+    let keys = missing(&needs.idempotency, |key| tables.idempotency.get(key).is_some());
+    for row in load::<IdempotencyRow>(session, keys.map(|key| key.as_slice().into()).collect()).await? {
         tables.idempotency.load(row.key, row);
     }
     load_jobs(session, needs, tables).await?;
@@ -43,9 +41,8 @@ pub(crate) async fn load_needs(
     // Everything that follows is decided at one instant: due tasks are those due by it.
     let now = session.now().await?;
     load_queues(session, needs, tables, now).await?;
-    let attempts = needs.attempts.iter().filter(|id| tables.attempts().get(id).is_none());
-    let attempts = attempts.map(|id| id.as_uuid().into()).collect();
-    for attempt in load::<Attempt>(session, attempts).await? {
+    let attempts = missing(&needs.attempts, |id| tables.attempts().get(id).is_some());
+    for attempt in load::<Attempt>(session, attempts.map(|id| id.as_uuid().into()).collect()).await? {
         tables.load_attempt(attempt);
     }
     needs.follow_tasks(tables, now);
@@ -70,6 +67,14 @@ pub(crate) async fn load_needs(
     Ok(now)
 }
 
+/// The keys of rows that are not loaded yet.
+fn missing<'k, K: Ord>(
+    keys: &'k BTreeSet<K>,
+    is_loaded: impl Fn(&K) -> bool + 'k,
+) -> impl Iterator<Item = &'k K> {
+    keys.iter().filter(move |key| !is_loaded(key))
+}
+
 /// Workers that may have died, with what they worked on.
 async fn load_adopted(
     session: &mut dyn Transaction,
@@ -80,19 +85,18 @@ async fn load_adopted(
     for worker in load::<Worker>(session, workers).await? {
         tables.workers.load(worker.id, worker);
     }
-    let mut tasks = Vec::new();
+    let mut tasks = BTreeSet::new();
     for &(worker, _, attempts_max) in &needs.adopt {
         let rest = "WHERE open_worker = ? ORDER BY id LIMIT ?";
-        let cells = vec![WorkerId::as_uuid(worker).into(), attempts_max.into()];
+        let cells = vec![worker.as_uuid().into(), attempts_max.into()];
         for attempt in select::<Attempt>(session, rest, cells).await? {
-            tasks.push(attempt.task.as_uuid().into());
-            tables.load_attempt(attempt);
+            tasks.insert(attempt.task);
+            if tables.attempts().get(&attempt.id).is_none() {
+                tables.load_attempt(attempt);
+            }
         }
     }
-    for task in load::<Task>(session, tasks).await? {
-        tables.load_task(task);
-    }
-    Ok(())
+    load_tasks_by_id(session, &tasks, tables).await
 }
 
 async fn load_jobs(
@@ -100,9 +104,8 @@ async fn load_jobs(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    let jobs = needs.jobs.iter().filter(|id| tables.jobs.get(id).is_none());
-    let jobs = jobs.map(|id| id.as_uuid().into()).collect();
-    for job in load::<Job>(session, jobs).await? {
+    let jobs = missing(&needs.jobs, |id| tables.jobs.get(id).is_some());
+    for job in load::<Job>(session, jobs.map(|id| id.as_uuid().into()).collect()).await? {
         tables.jobs.load(job.id, job);
     }
     Ok(())
@@ -115,43 +118,67 @@ async fn load_tasks(
 ) -> Result<(), StoreError> {
     for job in &needs.tasks_of {
         for task in select::<Task>(session, "WHERE job = ?", vec![job.as_uuid().into()]).await? {
-            tables.load_task(task);
+            if tables.tasks().get(&task.id).is_none() {
+                tables.load_task(task);
+            }
         }
     }
-    let tasks = needs.tasks.iter().filter(|id| tables.tasks().get(id).is_none());
-    let tasks = tasks.map(|id| id.as_uuid().into()).collect();
-    for task in load::<Task>(session, tasks).await? {
+    load_tasks_by_id(session, &needs.tasks, tables).await
+}
+
+async fn load_tasks_by_id(
+    session: &mut dyn Transaction,
+    ids: &BTreeSet<TaskId>,
+    tables: &mut Tables,
+) -> Result<(), StoreError> {
+    let tasks = missing(ids, |id| tables.tasks().get(id).is_some());
+    for task in load::<Task>(session, tasks.map(|id| id.as_uuid().into()).collect()).await? {
         tables.load_task(task);
     }
     Ok(())
 }
 
-/// The next tasks of pools, and delayed tasks that are due.
+/// The next tasks of pools, and delayed tasks that are due. Their ids alone come in order, from an index.
 async fn load_queues(
     session: &mut dyn Transaction,
-    needs: &Needs,
+    needs: &mut Needs,
     tables: &mut Tables,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut wanted: BTreeMap<PoolId, u32> = BTreeMap::new();
-    let claimed = needs.claims.iter().map(|claim| (claim.pool, claim.tasks));
-    for (pool, tasks) in claimed.chain(needs.ready.iter().copied()) {
-        let most = wanted.entry(pool).or_default();
-        *most = tasks.max(*most);
+    let next = "SELECT id FROM kingcong_tasks WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
+    for (pool, tasks) in most(needs.claims.iter().map(|claim| (claim.pool, claim.tasks))) {
+        let ids = task_ids(session, next, vec![pool.as_uuid().into(), tasks.into()]).await?;
+        load_with_work(session, &ids, tables).await?;
     }
-    for (pool, tasks) in wanted {
-        let rest = "WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
-        for task in select::<Task>(session, rest, vec![pool.as_uuid().into(), tasks.into()]).await? {
-            tables.load_task(task);
-        }
+    let mut ids = BTreeSet::new();
+    for (pool, tasks) in most(needs.ready.iter().copied()) {
+        ids.extend(task_ids(session, next, vec![pool.as_uuid().into(), tasks.into()]).await?);
     }
     if needs.due > 0 {
-        let rest = "WHERE state = 'delayed' AND until <= ? ORDER BY until, id LIMIT ?";
-        for task in select::<Task>(session, rest, vec![now.into(), needs.due.into()]).await? {
-            tables.load_task(task);
-        }
+        let due =
+            "SELECT id FROM kingcong_tasks WHERE state = 'delayed' AND until <= ? ORDER BY until, id LIMIT ?";
+        ids.extend(task_ids(session, due, vec![now.into(), needs.due.into()]).await?);
     }
-    Ok(())
+    load_tasks_by_id(session, &ids, tables).await
+}
+
+/// Each pool once, with the most that is wanted of it.
+fn most(wanted: impl Iterator<Item = (PoolId, u32)>) -> BTreeMap<PoolId, u32> {
+    let mut most = BTreeMap::new();
+    for (pool, count) in wanted {
+        let entry = most.entry(pool).or_insert(count);
+        *entry = count.max(*entry);
+    }
+    most
+}
+
+async fn task_ids(
+    session: &mut dyn Transaction,
+    sql: &str,
+    cells: Vec<Cell>,
+) -> Result<BTreeSet<TaskId>, StoreError> {
+    let rows = session.fetch("kingcong_tasks", sql.to_owned(), cells).await?;
+    rows.into_iter().map(|row| row.read(|row: &mut Row| Ok(TaskId::from_uuid(row.uuid()?)))).collect()
 }
 
 async fn load_inputs(
@@ -159,15 +186,22 @@ async fn load_inputs(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    let ids = needs.inputs.iter().filter(|id| tables.inputs.get(id).is_none());
-    let ids: Vec<Cell> = ids.map(|id| id.as_uuid().into()).collect();
-    for chunk in ids.chunks(STATEMENT_ROWS_MAX) {
-        let places = vec!["?"; padded(chunk.len())].join(", ");
-        let sql = format!("SELECT id, {INPUT_COLUMN} FROM kingcong_tasks WHERE id IN ({places})");
-        for row in session.fetch(Task::TABLE.name, sql, chunk.to_vec()).await? {
-            let (id, work) =
-                row.read(|row: &mut Row| Ok((TaskId::from_uuid(row.uuid()?), row.json::<Work>()?)))?;
-            tables.inputs.load(id, Arc::new(work));
+    load_with_work(session, &needs.inputs, tables).await
+}
+
+/// Tasks with what they are to do, where either is missing.
+async fn load_with_work(
+    session: &mut dyn Transaction,
+    ids: &BTreeSet<TaskId>,
+    tables: &mut Tables,
+) -> Result<(), StoreError> {
+    let ids = missing(ids, |id| tables.tasks().get(id).is_some() && tables.inputs.get(id).is_some());
+    for TaskWithWork { task, work } in
+        load::<TaskWithWork>(session, ids.map(|id| id.as_uuid().into()).collect()).await?
+    {
+        tables.inputs.load(task.id, Arc::new(work));
+        if tables.tasks().get(&task.id).is_none() {
+            tables.load_task(task);
         }
     }
     Ok(())
@@ -178,21 +212,22 @@ async fn load_money(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    for hold in load::<Hold>(session, needs.holds.iter().map(|id| id.as_uuid().into()).collect()).await? {
+    let holds = missing(&needs.holds, |id| tables.holds.get(id).is_some());
+    for hold in load::<Hold>(session, holds.map(|id| id.as_uuid().into()).collect()).await? {
         tables.holds.load(hold.id, hold);
     }
-    for wallet in
-        load::<Wallet>(session, needs.wallets.iter().map(|id| id.as_uuid().into()).collect()).await?
-    {
+    let wallets = missing(&needs.wallets, |id| tables.wallets.get(id).is_some());
+    for wallet in load::<Wallet>(session, wallets.map(|id| id.as_uuid().into()).collect()).await? {
         tables.wallets.load(wallet.id, wallet);
     }
     let splits: BTreeMap<_, _> = needs.splits.iter().map(|(id, split)| (*id, split)).collect();
-    let keys = splits.keys().map(|id| Cell::Id(*id.as_bytes())).collect();
-    for state in load::<SplitState>(session, keys).await? {
+    let ids = splits.keys().filter(|id| tables.splits.get(id).is_none());
+    let ids = ids.map(|id| Cell::Id(*id.as_bytes())).collect();
+    for state in load::<SplitState>(session, ids).await? {
         let Some(split) = splits.get(&state.id) else { continue };
         let split = (*split).clone().resume(state.carry).map_err(|error| {
             let message = format!("row {:?} of kingcong_splits is damaged: {error}", state.id);
-            StoreError::new(kingcong_core::store::StoreErrorKind::Corrupt, message)
+            StoreError::new(StoreErrorKind::Corrupt, message)
         })?;
         tables.splits.load(state.id, SplitRow { id: state.id, service: state.service, split });
     }
@@ -205,7 +240,8 @@ async fn load_keys(
     needs: &mut Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    for key in load::<Key>(session, needs.keys.iter().map(|id| id.as_uuid().into()).collect()).await? {
+    let keys = missing(&needs.keys, |id| tables.keys.get(id).is_some());
+    for key in load::<Key>(session, keys.map(|id| id.as_uuid().into()).collect()).await? {
         tables.keys.load(key.id, key);
     }
     for (server, fingerprint) in &needs.fingerprints {
@@ -216,38 +252,32 @@ async fn load_keys(
             tables.keys.load(key.id, key);
         }
     }
-    load_limits(session, &needs.key_limits, tables).await?;
-    let mut wanted: BTreeMap<PoolId, u32> = BTreeMap::new();
-    for claim in &needs.claims {
-        let most = wanted.entry(claim.pool).or_default();
-        *most = claim.keys.max(*most);
-    }
-    for (pool, keys) in wanted {
-        let rest = "WHERE pool = ? ORDER BY turn, id LIMIT ?";
-        let shared = select::<Limit>(session, rest, vec![pool.as_uuid().into(), keys.into()]).await?;
-        let limits = if shared.is_empty() {
-            // A queue for one key alone names it in its own row, which never changes in this.
-            let rest = "WHERE id = (SELECT only_key FROM kingcong_pools WHERE id = ?)";
-            select::<Limit>(session, rest, vec![pool.as_uuid().into()]).await?
-        } else {
-            shared
-        };
-        for limit in limits {
-            if tables.key_limits().get(&limit.id).is_none() {
-                tables.load_limit(limit);
-            }
+    for (pool, keys) in most(needs.claims.iter().map(|claim| (claim.pool, claim.keys))) {
+        // A queue for one key alone names it in its own row, which never changes in this.
+        let sql = "SELECT id FROM (SELECT id FROM kingcong_limits WHERE pool = ? ORDER BY turn, id LIMIT ?) \
+                   UNION SELECT only_key FROM kingcong_pools WHERE id = ? AND only_key IS NOT NULL";
+        let cells = vec![pool.as_uuid().into(), keys.into(), pool.as_uuid().into()];
+        for row in session.fetch("kingcong_limits", sql.to_owned(), cells).await? {
+            needs.key_limits.insert(row.read(|row| Ok(LimitId::from_uuid(row.uuid()?)))?);
         }
     }
+    load_limits(session, &needs.key_limits, tables).await?;
     needs.follow_limits(tables);
     load_limits(session, &needs.shared_limits, tables).await
 }
 
 async fn load_limits(
     session: &mut dyn Transaction,
-    wanted: &BTreeSet<LimitId>,
+    ids: &BTreeSet<LimitId>,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    for limit in load::<Limit>(session, wanted.iter().map(|id| id.as_uuid().into()).collect()).await? {
+    let is_loaded = |id: &LimitId| {
+        tables.key_limits().get(id).is_some()
+            || tables.account_limits.get(id).is_some()
+            || tables.egress_limits.get(id).is_some()
+    };
+    let ids = missing(ids, is_loaded).map(|id| id.as_uuid().into()).collect();
+    for limit in load::<Limit>(session, ids).await? {
         tables.load_limit(limit);
     }
     Ok(())
@@ -258,11 +288,12 @@ async fn load_pools(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    for pool in load::<Pool>(session, needs.pools.iter().map(|id| id.as_uuid().into()).collect()).await? {
+    let pools = missing(&needs.pools, |id| tables.pools.get(id).is_some());
+    for pool in load::<Pool>(session, pools.map(|id| id.as_uuid().into()).collect()).await? {
         tables.pools.load(pool.id, pool);
     }
     let mut flows = Vec::new();
-    for (pool, tenant, user) in &needs.flows {
+    for (pool, tenant, user) in missing(&needs.flows, |id| tables.flows.get(id).is_some()) {
         flows.extend([pool.as_uuid().into(), tenant.as_str().into(), user.as_str().into()]);
     }
     for flow in load::<Flow>(session, flows).await? {

@@ -101,7 +101,7 @@ fn save_tasks(
             new.push(NewTask { task, work });
         }
     }
-    script.insert(Deed::Insert, &new);
+    script.write(&NewTask::TABLE, Deed::Insert, &new, |new, cells| new.cells(cells));
     script.update(tasks.iter().filter(|(_, change)| *change == Change::Updated).map(|(task, _)| *task));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
+    id::WorkerId,
     store::{Change, StoreError},
 };
 
@@ -33,6 +34,9 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
     /// Begins a transaction that may write. Its caller runs in a task of its own and cannot be cancelled.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
+    /// Begins one that executes a batch: with the fence, its first statement.
+    async fn begin_batch(&self, fence: Fence) -> Result<Begun, StoreError>;
+
     /// A session that reads what is committed.
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError>;
 
@@ -43,8 +47,52 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
     async fn close(&self);
 }
 
+/// The first statement of a batch: it passes when the worker is alive and this is its next batch, and counts the
+/// batch as its last one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fence {
+    pub(crate) worker: WorkerId,
+    pub(crate) number: i64,
+}
+
+/// A transaction that has just begun.
+pub(crate) struct Begun {
+    pub(crate) transaction: Box<dyn Transaction>,
+    /// What it found, if it passed the fence.
+    pub(crate) passed: Option<Passed>,
+}
+
+/// What a batch finds behind the fence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
+    pub(crate) configuration_version: i64,
+    pub(crate) seen: Option<Seen>,
+}
+
+/// The state of a database as one connection sees it: two that are equal mean that nobody else has written in
+/// between. Not every database can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) connection: u64,
+    pub(crate) version: i64,
+}
+
 /// The text of a statement over some number of rows of a table, the number being one that [`padded`] gives.
-pub(crate) type Texts = fn(&Table, Deed, usize) -> String;
+pub(crate) type Texts = fn(&Table, Deed, usize) -> Text;
+
+/// The text of a statement and how many parameters it has room for.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) sql: String,
+    pub(crate) parameters: usize,
+}
+
+/// A statement to run. Parameters without a cell are null.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) text: Text,
+    pub(crate) cells: Vec<Cell>,
+}
 
 /// Runs statements.
 #[async_trait]
@@ -62,6 +110,9 @@ pub(crate) trait Session: Send {
 
     /// Runs a statement that gives none; the answer is how many rows it changed.
     async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError>;
+
+    /// Runs statements that give none, in order.
+    async fn run(&mut self, script: Script) -> Result<(), StoreError>;
 
     /// From now on, every read shows what was committed at one instant.
     async fn begin_view(&mut self) -> Result<(), StoreError>;
@@ -90,8 +141,8 @@ pub(crate) async fn load<R: Record + Send>(
 ) -> Result<Vec<R>, StoreError> {
     let mut records = Vec::with_capacity(keys.len() / R::TABLE.key);
     for chunk in keys.chunks(STATEMENT_ROWS_MAX * R::TABLE.key) {
-        let sql = session.texts()(&R::TABLE, Deed::Load, padded(chunk.len() / R::TABLE.key));
-        for row in session.fetch(R::TABLE.name, sql, chunk.to_vec()).await? {
+        let text = session.texts()(&R::TABLE, Deed::Load, padded(chunk.len() / R::TABLE.key));
+        for row in session.fetch(R::TABLE.name, text.sql, chunk.to_vec()).await? {
             records.push(row.read(R::read)?);
         }
     }
@@ -109,11 +160,12 @@ pub(crate) async fn select<R: Record + Send>(
     rows.into_iter().map(|row| row.read(R::read)).collect()
 }
 
-/// Statements that write, to be run one after the other.
+/// Statements that write, to be run one after the other. The first cell of one over several rows says how many there
+/// are.
 #[derive(Debug)]
 pub(crate) struct Script {
     texts: Texts,
-    statements: Vec<(String, Vec<Cell>)>,
+    pub(crate) statements: Vec<Statement>,
 }
 
 impl Script {
@@ -121,16 +173,10 @@ impl Script {
         Self { texts, statements: Vec::new() }
     }
 
-    pub(crate) async fn run(self, session: &mut (impl Session + ?Sized)) -> Result<(), StoreError> {
-        for (sql, cells) in self.statements {
-            session.execute(sql, cells).await?;
-        }
-        Ok(())
-    }
-
     /// Adds a statement that is the same everywhere.
     pub(crate) fn add(&mut self, sql: &str, cells: Vec<Cell>) {
-        self.statements.push((sql.to_owned(), cells));
+        let text = Text { sql: sql.to_owned(), parameters: cells.len() };
+        self.statements.push(Statement { text, cells });
     }
 
     /// Writes rows as `deed` says; `put` adds the cells of one.
@@ -150,7 +196,8 @@ impl Script {
                 count += 1;
             }
             cells[0] = count.into();
-            self.statements.push(((self.texts)(table, deed, padded(count as usize)), cells));
+            let text = (self.texts)(table, deed, padded(count as usize));
+            self.statements.push(Statement { text, cells });
         }
     }
 

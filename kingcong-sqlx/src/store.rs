@@ -13,8 +13,8 @@ use kingcong_core::{
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Journal,
-        Life, LimitCount, Needs, OutputRow, Pulse, Store, StoreError, StoreErrorKind, Tables, VoiceRow,
-        WalletBook, Worker, Written, decide,
+        Life, LimitCount, Needs, Outcome, OutputRow, Pulse, Store, StoreError, StoreErrorKind, Tables,
+        VoiceRow, WalletBook, Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -26,7 +26,7 @@ use crate::{
     load::load_needs,
     read,
     save::save_changes,
-    session::{Database, Script, Session, Transaction},
+    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Transaction},
     table::Deed,
 };
 
@@ -42,6 +42,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The newest configuration that was read or written here, so that a batch reads only the version.
     configuration: Mutex<Arc<Configuration>>,
+    /// Locked for as long as a batch is executed.
+    lane: tokio::sync::Mutex<Option<Kept>>,
     closed: AtomicBool,
 }
 
@@ -82,8 +84,13 @@ impl SqlStore {
     pub async fn connect_with(url: &str, options: Options) -> Result<Self, ConnectError> {
         let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let database = crate::open(url, &options, &clock).await?;
-        let inner =
-            Inner { database, clock, configuration: Mutex::default(), closed: AtomicBool::new(false) };
+        let inner = Inner {
+            database,
+            clock,
+            configuration: Mutex::default(),
+            lane: tokio::sync::Mutex::default(),
+            closed: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -104,10 +111,21 @@ impl SqlStore {
     }
 }
 
-/// What became of a batch in its transaction, before the commit.
-enum Executed {
-    Now { at: Timestamp, outcomes: Vec<kingcong_core::store::Outcome>, configuration: Arc<Configuration> },
-    Not(Written),
+/// Most rows that are kept for the next batch.
+const KEPT_ROWS_MAX: usize = 16_384;
+
+/// The rows of the last batches, for the next one: valid while nobody else has written.
+#[derive(Debug)]
+struct Kept {
+    seen: Seen,
+    tables: Tables,
+}
+
+/// A batch that was executed in its transaction, before the commit.
+struct Executed {
+    at: Timestamp,
+    outcomes: Vec<Outcome>,
+    tables: Tables,
 }
 
 impl Inner {
@@ -119,52 +137,61 @@ impl Inner {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        match self.execute(&mut *transaction, batch).await {
-            Ok(Executed::Now { at, outcomes, configuration }) => match transaction.commit().await {
-                Ok(()) => {
-                    *self.configuration.lock() = configuration;
-                    Ok(Written::Now { at, outcomes })
-                }
-                Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
-                    Err(StoreError { outcomes: Some((at, outcomes)), ..error })
-                }
-                Err(error) => Err(error),
-            },
-            Ok(Executed::Not(written)) => {
-                transaction.roll_back().await;
-                Ok(written)
-            }
+        let mut lane = self.lane.lock().await;
+        let fence = Fence { worker: batch.worker, number: batch.number };
+        let Begun { mut transaction, passed } = self.database.begin_batch(fence).await?;
+        let Some(passed) = passed else {
+            let refused = refused(&mut *transaction, fence).await;
+            transaction.roll_back().await;
+            return refused;
+        };
+        // What a batch that fails leaves in memory is not what the database has: kept rows are given back after the
+        // commit alone.
+        let kept = lane.take().filter(|kept| passed.seen == Some(kept.seen)).map(|kept| kept.tables);
+        let executed = match self.execute(&mut *transaction, batch, passed, kept).await {
+            Ok(executed) => executed,
             Err(error) => {
                 transaction.roll_back().await;
-                Err(error)
+                return Err(error);
             }
+        };
+        let Executed { at, outcomes, tables } = executed;
+        match transaction.commit().await {
+            Ok(()) => {
+                *self.configuration.lock() = Arc::clone(&tables.configuration);
+                *lane = passed.seen.and_then(|seen| keep(tables, seen));
+                Ok(Written::Now { at, outcomes })
+            }
+            Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
+                Err(StoreError { outcomes: Some((at, outcomes)), ..error })
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Fence, load, decide, save.
+    /// Load, decide, save.
     async fn execute(
         &self,
         transaction: &mut dyn Transaction,
         batch: &Batch,
+        passed: Passed,
+        kept: Option<Tables>,
     ) -> Result<Executed, StoreError> {
-        if let Some(refused) = fence(transaction, batch).await? {
-            return Ok(Executed::Not(refused));
-        }
-        let before = self.current_configuration(transaction).await?;
-        let mut tables = Tables::new(Arc::clone(&before), Journal::Kept);
+        let before = self.configuration_of(transaction, passed.configuration_version).await?;
+        let mut tables = kept.unwrap_or_else(|| Tables::new(Arc::clone(&before), Journal::Kept));
         let mut needs = Needs::of(&batch.commands);
         let now = load_needs(transaction, &mut needs, &mut tables).await?;
         let outcomes = decide(&mut tables, batch, now);
-        save_changes(transaction.texts(), &mut tables, &before, now)?.run(transaction).await?;
-        Ok(Executed::Now { at: now, outcomes, configuration: tables.configuration })
+        let script = save_changes(transaction.texts(), &mut tables, &before, now)?;
+        transaction.run(script).await?;
+        Ok(Executed { at: now, outcomes, tables })
     }
 
-    async fn current_configuration(
+    async fn configuration_of(
         &self,
         session: &mut dyn Transaction,
+        version: i64,
     ) -> Result<Arc<Configuration>, StoreError> {
-        let version = read::configuration_version(session).await?;
         let known = Arc::clone(&self.configuration.lock());
         if known.version == version {
             return Ok(known);
@@ -173,24 +200,21 @@ impl Inner {
     }
 }
 
-/// The first statement of every batch: fence, heartbeat and receipt in one. The answer is why the batch is not
-/// executed, if it is not.
-async fn fence(transaction: &mut dyn Transaction, batch: &Batch) -> Result<Option<Written>, StoreError> {
-    let sql =
-        "UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND alive = 1 AND batch_no = ?";
-    let beat = transaction.now().await?;
-    let last = batch.number.saturating_sub(1);
-    let cells = vec![batch.number.into(), beat.into(), batch.worker.as_uuid().into(), last.into()];
-    if transaction.execute(sql.to_owned(), cells).await? == 1 {
-        return Ok(None);
-    }
-    match read::worker(transaction, batch.worker).await? {
-        None => Ok(Some(Written::Fenced)),
+/// A committed batch's rows for the next one, unless they are too many.
+fn keep(mut tables: Tables, seen: Seen) -> Option<Kept> {
+    tables.forget_written();
+    (tables.len() <= KEPT_ROWS_MAX).then_some(Kept { seen, tables })
+}
+
+/// Why a batch did not pass the fence.
+async fn refused(session: &mut dyn Transaction, fence: Fence) -> Result<Written, StoreError> {
+    match read::worker(session, fence.worker).await? {
+        None => Ok(Written::Fenced),
         // What was committed before the burial was committed.
-        Some(worker) if worker.batch == batch.number => Ok(Some(Written::Before)),
-        Some(Worker { life: Life::Buried, .. }) => Ok(Some(Written::Fenced)),
+        Some(worker) if worker.batch == fence.number => Ok(Written::Before),
+        Some(Worker { life: Life::Buried, .. }) => Ok(Written::Fenced),
         Some(worker) => {
-            let message = format!("batch {} follows batch {} of its worker", batch.number, worker.batch);
+            let message = format!("batch {} follows batch {} of its worker", fence.number, worker.batch);
             Err(StoreError::new(StoreErrorKind::Unusable, message))
         }
     }
@@ -230,7 +254,7 @@ impl Store for SqlStore {
             let row = Worker { id: worker, batch: 0, beat: now, life: Life::Alive };
             let mut script = Script::new(transaction.texts());
             script.insert(Deed::InsertIfAbsent, [&row]);
-            match script.run(&mut *transaction).await {
+            match transaction.run(script).await {
                 Ok(()) => transaction.commit().await.map(|()| now),
                 Err(error) => {
                     transaction.roll_back().await;

@@ -575,6 +575,31 @@ impl Tables {
         self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|&(_, job)| job)
     }
 
+    /// Forgets what no decision of a later batch looks at, once it was written: results, entries and the like. What is
+    /// left may serve the next batch, if nobody else wrote in between.
+    pub fn forget_written(&mut self) {
+        self.entries = Rows::new(self.journal);
+        self.voices = Rows::new(self.journal);
+        self.outputs = Rows::new(self.journal);
+        self.late_answers = Rows::new(self.journal);
+        self.deadlines = BTreeSet::new();
+    }
+
+    /// How many rows of work, money and limits there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let work = self.jobs.len() + self.inputs.len() + self.tasks.len() + self.attempts.len();
+        let money = self.idempotency.len() + self.holds.len() + self.wallets.len();
+        let limits = self.account_limits.len() + self.egress_limits.len() + self.key_limits.len();
+        work + money + self.keys.len() + limits + self.flows.len()
+    }
+
+    /// Whether there is no row of work, money or limits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Everything that changed since the last call.
     pub fn take_changes(&mut self) -> Changes<'_> {
         Changes {

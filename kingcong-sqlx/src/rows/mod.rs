@@ -13,7 +13,7 @@ pub(crate) use keys::{KEY_LIMIT_MIRRORS, key_limit_mirrors};
 pub(crate) use ledger::EntryRow;
 pub(crate) use store::{DutyRow, SplitState, audit_entry};
 pub(crate) use vault::put_use;
-pub(crate) use work::{INPUT_COLUMN, NewTask};
+pub(crate) use work::{NewTask, TaskWithWork};
 
 use kingcong_core::id::{Route, ServerId, ServiceId};
 

@@ -101,8 +101,8 @@ impl Record for Job {
     }
 }
 
-/// The column of a task's work; read only where the work is to be done.
-pub(crate) const INPUT_COLUMN: &str = "input_data";
+/// The column of what a task is to do: long, and read only where it is to be done.
+const INPUT: &str = "input_data";
 
 const TASK_FIXED: &[&str] =
     &["id", "job", "tenant", "user_id", "place", "routes", "only_key", "characters", "weight", "created_at"];
@@ -125,13 +125,8 @@ const TASK_MUTABLE: &[&str] = &[
 ];
 
 impl Record for Task {
-    const TABLE: Table = Table {
-        name: "kingcong_tasks",
-        key: 1,
-        fixed: TASK_FIXED,
-        mutable: TASK_MUTABLE,
-        mirrors: &[],
-    };
+    const TABLE: Table =
+        Table { name: "kingcong_tasks", key: 1, fixed: TASK_FIXED, mutable: TASK_MUTABLE, mirrors: &[] };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
         cells.extend([
@@ -273,13 +268,31 @@ pub(crate) struct NewTask<'a> {
     pub(crate) work: &'a Work,
 }
 
-impl Record for NewTask<'_> {
+impl NewTask<'_> {
+    pub(crate) const TABLE: Table = TaskWithWork::TABLE;
+
+    /// The cells of its table, in order.
+    pub(crate) fn cells(&self, cells: &mut Vec<Cell>) {
+        self.task.fixed(cells);
+        self.task.mutable(cells);
+        cells.push(Cell::json(self.work));
+    }
+}
+
+/// A task with what it is to do, as it is read.
+#[derive(Debug)]
+pub(crate) struct TaskWithWork {
+    pub(crate) task: Task,
+    pub(crate) work: Work,
+}
+
+impl Record for TaskWithWork {
     const TABLE: Table = Table {
         name: "kingcong_tasks",
         key: 1,
         fixed: TASK_FIXED,
-        mutable: TASK_MUTABLE,
-        mirrors: &[INPUT_COLUMN],
+        mutable: &TASK_MUTABLE_AND_INPUT,
+        mirrors: &[],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
@@ -288,16 +301,23 @@ impl Record for NewTask<'_> {
 
     fn mutable(&self, cells: &mut Vec<Cell>) {
         self.task.mutable(cells);
-    }
-
-    fn mirrors(&self, cells: &mut Vec<Cell>) {
-        cells.push(Cell::json(self.work));
+        cells.push(Cell::json(&self.work));
     }
 
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        row.some(None)
+        Ok(Self { task: Task::read(row)?, work: row.json()? })
     }
 }
+
+const TASK_MUTABLE_AND_INPUT: [&str; TASK_MUTABLE.len() + 1] = {
+    let mut columns = [INPUT; TASK_MUTABLE.len() + 1];
+    let mut place = 0;
+    while place < TASK_MUTABLE.len() {
+        columns[place] = TASK_MUTABLE[place];
+        place += 1;
+    }
+    columns
+};
 
 impl Record for Attempt {
     const TABLE: Table = Table {

@@ -31,7 +31,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
-    session::{Database, Session, Texts, Transaction},
+    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Statement, Texts, Transaction},
     sqlite::{
         error::{commit_failed, failed, not_beside, not_opened},
         queue::{Queue, Turn},
@@ -42,6 +42,8 @@ use crate::{
 const SQLITE_MIN: [u32; 3] = [3, 51, 3];
 /// Prepared statements that a connection keeps: every table's, in every size.
 const STATEMENTS_KEPT_MAX: usize = 512;
+/// Statements with so few parameters go to their connection together.
+const SMALL_STATEMENT_PARAMETERS_MAX: usize = 128;
 /// Rows that a connection may be ahead of its reader.
 const ROWS_AHEAD_MAX: usize = 1024;
 /// What the lock file of a database's writers is called, after the database.
@@ -62,6 +64,8 @@ pub(crate) struct Sqlite {
 struct Writer {
     connect: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
+    /// How often it was opened.
+    opened: u64,
     /// None for a database in memory.
     queue: Option<Queue>,
     transaction: OpenTransaction,
@@ -111,6 +115,7 @@ impl Sqlite {
         let writer = Writer {
             connect,
             connection: Some(connection),
+            opened: 1,
             queue: None,
             transaction: OpenTransaction::No,
             is_closed: false,
@@ -159,6 +164,7 @@ impl Sqlite {
         let writer = Writer {
             connect,
             connection: Some(connection),
+            opened: 1,
             queue: Some(queue),
             transaction: OpenTransaction::No,
             is_closed: false,
@@ -213,15 +219,32 @@ fn is_new_enough(version: &str) -> bool {
 #[async_trait]
 impl Database for Sqlite {
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let turn = match &mut writer.queue {
-            Some(queue) => Some(queue.turn(self.wait_max).await?),
+        let mut writing = self.turn().await?;
+        writing.execute("BEGIN IMMEDIATE".to_owned(), Vec::new()).await?;
+        Ok(Box::new(writing))
+    }
+
+    async fn begin_batch(&self, fence: Fence) -> Result<Begun, StoreError> {
+        let mut writing = self.turn().await?;
+        let sql = "BEGIN IMMEDIATE; \
+                   PRAGMA data_version; \
+                   UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND alive = 1 AND batch_no = ? \
+                   RETURNING (SELECT version FROM kingcong_config WHERE id = 1)";
+        let last = fence.number.saturating_sub(1);
+        let cells =
+            vec![fence.number.into(), writing.clock.now().into(), fence.worker.as_uuid().into(), last.into()];
+        let rows = writing.fetch("kingcong_workers", sql.to_owned(), cells).await?;
+        let mut rows = rows.into_iter();
+        let version = rows.next().map(|row| row.read(Row::int)).transpose()?;
+        let seen = version.map(|version| Seen { connection: writing.writer.opened, version });
+        let passed = match rows.next() {
+            Some(row) => {
+                let configuration_version = row.read(Row::int_or_null)?.unwrap_or(0);
+                Some(Passed { configuration_version, seen })
+            }
             None => None,
         };
-        writer.recover().await?;
-        writer.transaction = OpenTransaction::Maybe;
-        execute(writer.connection()?, "BEGIN IMMEDIATE".to_owned(), Vec::new()).await.map_err(failed)?;
-        Ok(Box::new(Writing { clock: Arc::clone(&self.clock), writer, turn }))
+        Ok(Begun { transaction: Box::new(writing), passed })
     }
 
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -271,6 +294,20 @@ impl Database for Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Waits for this process's and then for this connection's turn to write.
+    async fn turn(&self) -> Result<Writing, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let turn = match &mut writer.queue {
+            Some(queue) => Some(queue.turn(self.wait_max).await?),
+            None => None,
+        };
+        writer.recover().await?;
+        writer.transaction = OpenTransaction::Maybe;
+        Ok(Writing { clock: Arc::clone(&self.clock), writer, turn })
+    }
+}
+
 fn closed() -> StoreError {
     StoreError::new(StoreErrorKind::Unusable, "it was closed; open another")
 }
@@ -290,6 +327,7 @@ impl Writer {
         }
         if self.connection.is_none() {
             self.connection = Some(self.connect.connect().await.map_err(failed)?);
+            self.opened += 1;
         }
         Ok(())
     }
@@ -332,6 +370,10 @@ impl Session for Writing {
 
     async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError> {
         execute(self.writer.connection()?, sql, cells).await.map_err(failed)
+    }
+
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        run(self.writer.connection()?, script).await
     }
 
     async fn begin_view(&mut self) -> Result<(), StoreError> {
@@ -416,6 +458,10 @@ impl Session for Reading {
         execute(self.connection()?, sql, cells).await.map_err(failed)
     }
 
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        run(self.connection()?, script).await
+    }
+
     async fn begin_view(&mut self) -> Result<(), StoreError> {
         self.stands = Stands::Inside;
         self.execute("BEGIN".to_owned(), Vec::new()).await.map(|_| ())
@@ -463,6 +509,10 @@ impl Session for ReadingAlone {
         execute(self.writer.connection()?, sql, cells).await.map_err(failed)
     }
 
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        run(self.writer.connection()?, script).await
+    }
+
     async fn begin_view(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -497,6 +547,31 @@ async fn execute(
 ) -> Result<u64, sqlx::Error> {
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments(cells)?);
     Ok(connection.execute(query).await?.rows_affected())
+}
+
+/// Runs statements in order. Neighbours that are small go to the connection's thread as one text: each way there and
+/// back costs more than they do.
+async fn run(connection: &mut SqliteConnection, script: Script) -> Result<(), StoreError> {
+    let (mut small, mut small_cells) = (String::new(), Vec::new());
+    for statement in script.statements {
+        let Statement { text, mut cells } = statement;
+        if text.parameters <= SMALL_STATEMENT_PARAMETERS_MAX {
+            cells.resize(text.parameters, Cell::Null);
+            small.push_str(&text.sql);
+            small.push_str("; ");
+            small_cells.extend(cells);
+            continue;
+        }
+        if !small.is_empty() {
+            let sql = std::mem::take(&mut small);
+            execute(connection, sql, std::mem::take(&mut small_cells)).await.map_err(failed)?;
+        }
+        execute(connection, text.sql, cells).await.map_err(failed)?;
+    }
+    if !small.is_empty() {
+        execute(connection, small, small_cells).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn arguments(cells: Vec<Cell>) -> Result<SqliteArguments, sqlx::Error> {

@@ -6,13 +6,21 @@
 //! `OR FAIL`: a failed statement is not undone alone, because the whole transaction is. SQLite would else copy every
 //! page aside before a statement changes it.
 
-use crate::table::{Deed, Table};
+use crate::{
+    session::Text,
+    table::{Deed, Table},
+};
 
-pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> String {
+pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> Text {
+    let columns = table.fixed.len() + table.mutable.len() + table.mirrors.len();
+    let changed = table.key + table.mutable.len() + table.mirrors.len();
     match deed {
-        Deed::Load => load(table, rows),
-        Deed::Insert => insert(table, rows),
-        Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, rows)),
+        Deed::Load => Text { sql: load(table, rows), parameters: rows * table.key },
+        Deed::Insert => Text { sql: insert(table, rows), parameters: 1 + rows * columns },
+        Deed::InsertIfAbsent => {
+            let sql = format!("{} ON CONFLICT DO NOTHING", insert(table, rows));
+            Text { sql, parameters: 1 + rows * columns }
+        }
         Deed::Put => {
             let changes: Vec<String> = table
                 .mutable
@@ -21,9 +29,11 @@ pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> String {
                 .map(|column| format!("{column} = excluded.{column}"))
                 .collect();
             let key = table.key().join(", ");
-            format!("{} ON CONFLICT ({key}) DO UPDATE SET {}", insert(table, rows), changes.join(", "))
+            let changes = changes.join(", ");
+            let sql = format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, rows));
+            Text { sql, parameters: 1 + rows * columns }
         }
-        Deed::Update => update(table, rows),
+        Deed::Update => Text { sql: update(table, rows), parameters: 1 + rows * changed },
     }
 }
 
