@@ -21,6 +21,8 @@ pub(crate) enum Unit {
     Ns,
     /// Bytes.
     Bytes,
+    /// So many a second.
+    PerSecond,
     /// Tasks.
     Tasks,
     /// Requests.
@@ -36,6 +38,7 @@ impl Unit {
         match self {
             Self::Ns => "ns",
             Self::Bytes => "bytes",
+            Self::PerSecond => "1/s",
             Self::Tasks => "tasks",
             Self::Requests => "requests",
             Self::Steps => "steps",

@@ -13,10 +13,14 @@ mod decide;
 mod fair;
 mod figure;
 mod fill;
+mod http;
+mod ledger;
 mod memory;
 mod overspend;
 mod split;
+mod sql;
 mod stage;
+mod task;
 
 use std::{
     env,
@@ -50,6 +54,9 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "fair/wait", run: fair::measure },
     Benchmark { name: "split/error", run: split::measure },
     Benchmark { name: "overspend/1000", run: overspend::measure },
+    Benchmark { name: "ledger/sqlite", run: ledger::measure },
+    Benchmark { name: "task/sqlite", run: task::measure },
+    Benchmark { name: "http/overhead", run: http::measure },
     Benchmark { name: "memory/queued", run: memory::measure },
 ];
 

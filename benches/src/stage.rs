@@ -2,7 +2,7 @@
 //! numbers that are random but the same in every run.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU32,
     sync::Arc,
     time::Duration,
@@ -14,14 +14,18 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset,
     clock::{Clock, Timestamp},
-    id::{ProtocolId, ServiceId},
+    id::{AttemptId, HoldId, JobId, ProtocolId, Route, ServerId, ServiceId, TaskId},
+    keys::PoolId,
+    ledger::{Owner, WalletKey},
+    money::Unit,
     provider::{
         Access, Audio, Body, Call, Dropped, Failure, Health, Measured, Output, Progress, Provider, Reply,
         Sent, UpstreamCredits, UpstreamId, VoicePage,
     },
     routing::Limits,
-    store::Configuration,
+    store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
+    work::{CheckedRequest, Plan, PlanBasis, PlannedTask},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -72,6 +76,82 @@ pub(crate) async fn make_rich(kc: &KingCong, user: &str) -> Result<()> {
 /// A text of exactly so many bytes, in words.
 pub(crate) fn text(bytes: usize) -> String {
     "one two three four five six seven eight nine ten ".chars().cycle().take(bytes - 1).chain(['.']).collect()
+}
+
+pub(crate) fn route(server: &str) -> Result<Route> {
+    Ok(Route::new(ServerId::new(server)?, ServiceId::new(SERVICE)?))
+}
+
+/// The wallet that pays for a request.
+pub(crate) fn wallet_of(request: &CheckedRequest) -> WalletKey {
+    let owner = Owner::User(request.user.clone());
+    WalletKey { tenant: request.tenant.clone(), owner, unit: Unit::CREDIT }
+}
+
+/// Makes a store's commands as the engine does.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    pub(crate) configuration: Arc<Configuration>,
+    /// The routes that have keys.
+    pub(crate) routes: BTreeSet<Route>,
+}
+
+impl Planner {
+    pub(crate) fn new(configuration: Configuration, routes: BTreeSet<Route>) -> Self {
+        Self { configuration: Arc::new(configuration), routes }
+    }
+
+    pub(crate) fn pools(&self) -> Vec<PoolId> {
+        self.routes.iter().map(PoolId::shared).collect()
+    }
+
+    /// Plans and quotes a request.
+    pub(crate) fn admission(&self, request: &CheckedRequest, ids: &mut Ids) -> Result<Command> {
+        let basis = PlanBasis {
+            system: &self.configuration.system,
+            prices: &self.configuration.prices,
+            keyed: &self.routes,
+            task_characters_max: at_least_one(4_000),
+        };
+        let plan = Plan::new(request, basis, None)?;
+        let new_task = |task: PlannedTask| NewTask {
+            id: TaskId::from_uuid(ids.next()),
+            work: task.work,
+            characters: task.characters,
+            routes: task.routes,
+        };
+        let tasks = plan.tasks.into_iter().map(new_task).collect();
+        Ok(Command::Admit(Box::new(Admit {
+            idempotency: request.idempotency,
+            configuration_version: self.configuration.version,
+            job: JobId::from_uuid(ids.next()),
+            hold: HoldId::from_uuid(ids.next()),
+            tenant: request.tenant.clone(),
+            user: request.user.clone(),
+            wallet: wallet_of(request),
+            operation: plan.operation,
+            service: request.service.clone(),
+            held: plan.held,
+            denominator: plan.denominator,
+            deadline: Duration::from_secs(3_600),
+            weight: request.weight,
+            shares: plan.shares,
+            only_key: plan.only_key,
+            tasks,
+            queue_max: 1_000_000,
+        })))
+    }
+
+    pub(crate) fn claim(&self, pool: PoolId, leases_max: usize, ids: &mut Ids) -> Command {
+        Command::Claim(Claim {
+            pool,
+            configuration_version: self.configuration.version,
+            reserved_for_polls: 0,
+            leases_max: u32::try_from(leases_max).unwrap_or(u32::MAX),
+            attempts: (0..leases_max).map(|_| AttemptId::from_uuid(ids.next())).collect(),
+            egress: None,
+        })
+    }
 }
 
 /// Numbers that are random but the same in every run (SplitMix64).
@@ -234,7 +314,9 @@ impl Provider for InProcess {
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let takes = self.0.come(call);
-        self.0.clock.sleep(takes).await;
+        if takes > Duration::ZERO {
+            self.0.clock.sleep(takes).await;
+        }
         self.0.go(call);
         let body = Body::Memory(Bytes::from_static(b"audio"));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };

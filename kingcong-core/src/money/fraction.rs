@@ -61,6 +61,9 @@ impl Fraction {
     /// # Errors
     /// When it does not fit 128 bits over 128 bits.
     pub fn checked_add(&self, other: &Self) -> Result<Self, FractionError> {
+        if self.num == 0 {
+            return Ok(*other);
+        }
         let sum = || {
             let den = lcm(self.den, other.den)?;
             let ours = self.num.checked_mul(den / self.den)?;

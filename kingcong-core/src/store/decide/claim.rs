@@ -30,11 +30,12 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         Passage::Probe => 1,
         Passage::Closed(until) => return nothing(Then::At(until)),
     };
+    let waiting = usize::try_from(pool.waiting).unwrap_or(0);
     if let Some(egress) = &claim.egress {
         adjust_egress(tables, egress);
     }
 
-    let mut claimed = Claimed::default();
+    let mut claimed = Claimed { leases: Vec::with_capacity(leases_max.min(waiting)), then: Then::default() };
     let mut served = None;
     let mut skipped = None;
     let mut not_loaded = false;

@@ -1,0 +1,325 @@
+//! `ledger/sqlite`: how many jobs a second one hot wallet on SQLite can hold money for and charge, durably.
+//!
+//! Through the store: batches of 256 admissions (hold, job, task, fair queue), of as many leases, and of as many
+//! settlements (charge, entry, result, job's end, hold closed), each batch one commit. By hand: the same rows, with the
+//! same indexes in the same schema, on the same SQLite library, in two transactions per job: one that holds and leases,
+//! one that charges. Both wait for the disk at every commit.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use kingcong_core::{
+    KingCong, Request, Settings,
+    engine::Role,
+    id::WorkerId,
+    keys::Rules,
+    provider::{Body, Measured},
+    store::{AttemptResult, Batch, Claimed, Command, Lease, Outcome, Settle, Store, StoredOutput, Written},
+    work::CheckedRequest,
+};
+use kingcong_sqlx::SqlStore;
+use uuid::Uuid;
+
+use crate::{
+    figure::{Figure, Unit, median},
+    sql::{ByHand, File, Value},
+    stage::{self, Ids, Planner},
+};
+
+const REPEATS: usize = 5;
+const BATCH_COMMANDS: usize = 256;
+const BATCHES: usize = 8;
+const JOBS_BY_HAND: usize = 512;
+const TEXT_BYTES: usize = 100;
+const KEYS: usize = 10;
+const USER: &str = "user";
+const AUDIO: &[u8] = b"audio";
+
+pub(crate) fn measure() -> Result<Vec<Figure>> {
+    stage::on_all_cores(async {
+        let mut ours = Vec::new();
+        let mut by_hand = Vec::new();
+        for _ in 0..REPEATS {
+            ours.push(through_the_store().await?);
+            by_hand.push(written_by_hand().await?);
+        }
+        let against = "the same rows by hand, two transactions a job";
+        Ok(vec![Figure::new("ledger/sqlite", median(ours), Unit::PerSecond, against, median(by_hand))])
+    })
+}
+
+/// A store with keys, and a user with credits.
+async fn opened(file: &File) -> Result<(SqlStore, KingCong)> {
+    let store = file.store().await?;
+    let settings = Settings { role: Role::Client, ..Settings::default() };
+    let kc = KingCong::builder()
+        .store(store.clone())
+        .settings(settings)
+        .preset(stage::preset(100, 0)?)
+        .master_key(stage::master_key())
+        .start()
+        .await?;
+    stage::add_keys(&kc, "ai33", KEYS, stage::limits(1_000_000, 1_000_000)).await?;
+    stage::make_rich(&kc, USER).await?;
+    Ok((store, kc))
+}
+
+fn request() -> Result<CheckedRequest> {
+    let request = Request::speech(USER, stage::text(TEXT_BYTES));
+    Ok(request.service(stage::SERVICE).voice(stage::VOICE).check()?)
+}
+
+/// Jobs per second.
+async fn through_the_store() -> Result<f64> {
+    let file = File::new()?;
+    let (store, kc) = opened(&file).await?;
+    let configuration = store.configuration(None).await?.context("it was configured")?;
+    let planner = Planner::new(configuration, [stage::route("ai33")?].into());
+    let request = request()?;
+    let mut ids = Ids::default();
+    let mut writer = Writer { worker: WorkerId::from_uuid(ids.next()), store, number: 0 };
+    writer.store.register_worker(writer.worker).await?;
+    let mut done = 0;
+    let started = Instant::now();
+    for _ in 0..BATCHES {
+        let admissions = (0..BATCH_COMMANDS).map(|_| planner.admission(&request, &mut ids));
+        writer.write(admissions.collect::<Result<_>>()?).await?;
+        let mut settlements = Vec::new();
+        for pool in planner.pools() {
+            let claim = planner.claim(pool, BATCH_COMMANDS, &mut ids);
+            for outcome in writer.write(vec![claim]).await? {
+                if let Outcome::Claim(Claimed { leases, .. }) = outcome {
+                    settlements.extend(leases.into_iter().map(settlement));
+                }
+            }
+        }
+        for outcome in writer.write(settlements).await? {
+            done += usize::from(matches!(outcome, Outcome::Settle(Ok(_))));
+        }
+    }
+    let time = started.elapsed();
+    ensure!(done == BATCHES * BATCH_COMMANDS, "{done} jobs were charged");
+    ensure!(kc.verify().await?.is_sound(), "the books do not add up");
+    kc.close().await;
+    Ok(done as f64 / time.as_secs_f64())
+}
+
+struct Writer {
+    store: SqlStore,
+    worker: WorkerId,
+    number: i64,
+}
+
+impl Writer {
+    async fn write(&mut self, commands: Vec<Command>) -> Result<Vec<Outcome>> {
+        self.number += 1;
+        let batch = Batch { worker: self.worker, number: self.number, rules: Rules::default(), commands };
+        match self.store.write(&batch).await? {
+            Written::Now { outcomes, .. } => Ok(outcomes),
+            Written::Before | Written::Fenced => anyhow::bail!("batch {} was not executed", self.number),
+        }
+    }
+}
+
+fn settlement(lease: Lease) -> Command {
+    let attempt = lease.attempt;
+    let body = Body::Memory(AUDIO.into());
+    let output = StoredOutput::Audio { body, content_type: "audio/mpeg".into(), srt: None };
+    Command::Settle(Box::new(Settle {
+        attempt: attempt.id,
+        task: attempt.task,
+        job: attempt.job,
+        key: attempt.key,
+        account_limit: attempt.account_limit,
+        egress_limit: attempt.egress_limit,
+        result: AttemptResult::Done { output, cost: None, measured: Measured::default() },
+    }))
+}
+
+/// Jobs per second.
+async fn written_by_hand() -> Result<f64> {
+    let file = File::new()?;
+    // One job through the store leaves the rows that every later job changes.
+    let (store, kc) = opened(&file).await?;
+    let configuration = store.configuration(None).await?.context("it was configured")?;
+    let planner = Planner::new(configuration, [stage::route("ai33")?].into());
+    let mut ids = Ids::default();
+    let mut writer = Writer { worker: WorkerId::from_uuid(ids.next()), store, number: 0 };
+    writer.store.register_worker(writer.worker).await?;
+    writer.write(vec![planner.admission(&request()?, &mut ids)?]).await?;
+    kc.close().await;
+    let mut connection = file.by_hand().await?;
+    let wallet = stage::wallet_of(&request()?).id().as_uuid();
+    let started = Instant::now();
+    for number in 0..JOBS_BY_HAND {
+        let job = Job {
+            wallet,
+            job: ids.next(),
+            hold: ids.next(),
+            task: ids.next(),
+            attempt: ids.next(),
+            number: i64::try_from(number)? + 2,
+        };
+        job.hold(&mut connection).await?;
+        job.charge(&mut connection).await?;
+    }
+    Ok(JOBS_BY_HAND as f64 / started.elapsed().as_secs_f64())
+}
+
+/// What a job's rows are made of.
+struct Job {
+    wallet: Uuid,
+    job: Uuid,
+    hold: Uuid,
+    task: Uuid,
+    attempt: Uuid,
+    number: i64,
+}
+
+const PRICE: i64 = TEXT_BYTES as i64;
+const NOW: i64 = 1_795_255_200_000_000;
+const ROUTES: &str = r#"[{"price":{"route":{"server":"ai33","service":"elevenlabs"},"version":1,"unit":"credit","counted":"100/1"},"voice":"21m00Tcm4TlvDq8ikWAM"}]"#;
+const INPUT: &str = r#"{"speech":{"text":"one two three four five six seven eight nine ten one two three four five six seven eight nine ten on","voice":"","model":null,"format":"mp3","subtitles":"no","settings":{"stability":null,"similarity":null,"style":null,"speed":null},"language":null}}"#;
+
+impl Job {
+    /// Holds the money, makes job and task, and leases a key.
+    async fn hold(&self, connection: &mut ByHand) -> Result<()> {
+        use Value::{Blob, Integer, Text};
+        let (wallet, job, hold) = (self.wallet.as_bytes(), self.job.as_bytes(), self.hold.as_bytes());
+        let (task, attempt) = (self.task.as_bytes(), self.attempt.as_bytes());
+        connection.run("BEGIN IMMEDIATE", &[]).await?;
+        let held = connection
+            .run(
+                "UPDATE kingcong_credits SET held = held + ?1, updated_at = ?2 \
+                 WHERE id = ?3 AND balance - held >= ?1 AND debt = 0",
+                &[Integer(PRICE), Integer(NOW), Blob(wallet)],
+            )
+            .await?;
+        ensure!(held == 1, "the wallet ran dry");
+        connection
+            .run(
+                "INSERT INTO kingcong_holds (id, wallet, job, amount, opened_at, captured) VALUES (?, ?, ?, ?, ?, 0)",
+                &[Blob(hold), Blob(wallet), Blob(job), Integer(PRICE), Integer(NOW)],
+            )
+            .await?;
+        connection
+            .run(
+                "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, wallet, hold, held, tasks, \
+                 total_den, created_at, state, open_tasks, failed_tasks, total_sum, charged, deadline) \
+                 VALUES (?, 'main', ?, 'speech', 'elevenlabs', ?, ?, ?, 1, 1, ?6, 'open', 1, 0, '0', 0, ?6)",
+                &[Blob(job), Text(USER), Blob(wallet), Blob(hold), Integer(PRICE), Integer(NOW)],
+            )
+            .await?;
+        connection
+            .run(
+                "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
+                 state, attempt, planned, reached, attempts, tried, tried_routes, doubt, credits_cost, refunded, \
+                 status, assigned_to, service, input_data) VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, \
+                 0, 0, 1, x'', 0, 'none', 0, 0, 'processing', 'ai33', 'elevenlabs', ?)",
+                &[
+                    Blob(task),
+                    Blob(job),
+                    Text(USER),
+                    Text(ROUTES),
+                    Integer(NOW),
+                    Blob(attempt),
+                    Text(INPUT),
+                ],
+            )
+            .await?;
+        connection.run("UPDATE kingcong_splits SET carry = '[0]'", &[]).await?;
+        connection
+            .run(
+                "INSERT INTO kingcong_attempts (id, task_id, job, server, service, api_key_id, leased_at, doubt, \
+                 open_worker, state, charged) SELECT ?, ?, ?, 'ai33', 'elevenlabs', id, ?, 'none', id, 'leased', 0 \
+                 FROM kingcong_limits LIMIT 1",
+                &[Blob(attempt), Blob(task), Blob(job), Integer(NOW)],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_limits SET in_flight = in_flight + 1, turn = ?1 WHERE id = \
+                 (SELECT id FROM kingcong_limits WHERE pool IS NOT NULL ORDER BY turn LIMIT 1)",
+                &[Integer(NOW)],
+            )
+            .await?;
+        connection.run("UPDATE kingcong_pools SET virtual_time = virtual_time + 1", &[]).await?;
+        connection.run("UPDATE kingcong_flows SET finish = finish + 1", &[]).await?;
+        connection.run("COMMIT", &[]).await?;
+        Ok(())
+    }
+
+    /// Charges the money, keeps the result, and ends job, task and attempt.
+    async fn charge(&self, connection: &mut ByHand) -> Result<()> {
+        use Value::{Blob, Integer, Text};
+        let (wallet, job, hold) = (self.wallet.as_bytes(), self.job.as_bytes(), self.hold.as_bytes());
+        let (task, attempt) = (self.task.as_bytes(), self.attempt.as_bytes());
+        connection.run("BEGIN IMMEDIATE", &[]).await?;
+        connection
+            .run(
+                "UPDATE kingcong_jobs SET state = 'completed', open_tasks = 0, charged = ?1, finished_at = ?2 \
+                 WHERE id = ?3",
+                &[Integer(PRICE), Integer(NOW), Blob(job)],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_tasks SET state = 'done', status = 'completed', credits_cost = ?1, \
+                 completed_at = ?2, attempt = NULL WHERE id = ?3",
+                &[Integer(PRICE), Integer(NOW), Blob(task)],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_attempts SET state = 'done', charged = ?1, ended_at = ?2, open_worker = NULL \
+                 WHERE id = ?3",
+                &[Integer(PRICE), Integer(NOW), Blob(attempt)],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_holds SET captured = ?1, closed_at = ?2, released = 0 WHERE id = ?3",
+                &[Integer(PRICE), Integer(NOW), Blob(hold)],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_credits SET balance = balance - ?1, held = held - ?1, \
+                 total_spent = total_spent + ?1, last_entry = ?2, updated_at = ?3 WHERE id = ?4",
+                &[Integer(PRICE), Integer(self.number), Integer(NOW), Blob(wallet)],
+            )
+            .await?;
+        connection
+            .run(
+                "INSERT INTO kingcong_transactions (wallet, number, type, amount, balance_after, debt_change, \
+                 debt_after, server, service, task_id, created_at, user_id, service_used) SELECT ?1, ?2, 'usage', \
+                 -?3, balance, 0, 0, 'ai33', 'elevenlabs', ?4, ?5, ?6, 'ai33_elevenlabs' \
+                 FROM kingcong_credits WHERE id = ?1",
+                &[
+                    Blob(wallet),
+                    Integer(self.number),
+                    Integer(PRICE),
+                    Blob(task),
+                    Integer(NOW),
+                    Text(USER),
+                ],
+            )
+            .await?;
+        connection
+            .run(
+                "UPDATE kingcong_limits SET in_flight = in_flight - 1 WHERE id = \
+                 (SELECT api_key_id FROM kingcong_attempts WHERE id = ?)",
+                &[Blob(attempt)],
+            )
+            .await?;
+        connection
+            .run(
+                "INSERT INTO kingcong_outputs (task, kind, content_type, bytes, body) \
+                 VALUES (?, 'audio', 'audio/mpeg', ?, ?)",
+                &[Blob(task), Integer(i64::try_from(AUDIO.len())?), Blob(AUDIO)],
+            )
+            .await?;
+        connection.run("COMMIT", &[]).await?;
+        Ok(())
+    }
+}
