@@ -25,6 +25,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   tidy                              only the rules for texts (fast)
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
+  load [TASKS]                      run TASKS (100,000) through the engine and HTTP, and check what the servers saw
   upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
   help                              this text
 ";
@@ -33,6 +34,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
 const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-benches", "--"];
 const SIMULATE: &[&str] =
     &["run", "--release", "--quiet", "--package", "kingcong-tests", "--bin", "simulate", "--"];
+const LOAD: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-tests", "--bin", "load", "--"];
 const UPSTREAMS: &[&str] = &["run", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams", "--"];
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     match command {
         "bench" => project.hand_over(BENCH, rest),
         "simulate" => project.hand_over(SIMULATE, rest),
+        "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
         "test" | "tidy" if !rest.is_empty() => bail!("`{command}` takes no arguments, got {rest:?}"),
         "test" => Ok(suite::run(&project)),

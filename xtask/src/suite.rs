@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    SIMULATE, gates,
+    LOAD, SIMULATE, gates,
     project::{self, Project, Tests},
     tidy,
 };
@@ -34,10 +34,11 @@ const STEPS: &[Step] = &[
     Step { name: "documentation", run: |project, _| documentation(project) },
     Step { name: "tests", run: tests },
     Step { name: "simulation", run: |project, _| simulation(project) },
+    Step { name: "load", run: |project, _| project::run(project.cargo(LOAD)) },
 ];
 
 /// Seeds that every change must pass; more with `cargo xtask simulate --seeds N`.
-const SEEDS: &str = "150";
+const SEEDS: &str = "2000";
 
 /// Runs the steps and prints what came of them.
 pub(crate) fn run(project: &Project) -> ExitCode {

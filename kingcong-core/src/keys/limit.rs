@@ -66,7 +66,7 @@ impl Rules {
     /// Clients of AI33 give up on a task after 15 minutes; nothing runs longer.
     pub const CALL_MAX: Duration = Duration::from_secs(15 * 60);
     /// A key whose parent is full is looked at again after this.
-    const PARENT_FULL_PAUSE: Duration = Duration::from_millis(50);
+    pub(crate) const PARENT_FULL_PAUSE: Duration = Duration::from_millis(50);
 
     fn span(&self) -> Duration {
         self.window + self.guard
@@ -129,7 +129,7 @@ impl Limit {
 
     /// Until when it lets no call pass, none if it does at `now`; [`Timestamp::FAR`] while only the end of a call can
     /// free it. `reserved` starts of every window are kept free, but for one at least.
-    fn closed_until(&self, now: Timestamp, rules: &Rules, reserved: u32) -> Option<Timestamp> {
+    pub(crate) fn closed_until(&self, now: Timestamp, rules: &Rules, reserved: u32) -> Option<Timestamp> {
         if self.in_flight >= self.max_in_flight.get() {
             return Some(Timestamp::FAR);
         }

@@ -4,11 +4,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use kingcong_core::{
-    id::{AttemptId, JobId, KeyId, Route, ServerId, TaskId, UserId, WalletId},
-    keys::PoolId,
+    id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
+    keys::{Limit, PoolId, Rules},
     pricing::{Charge, Measure, PriceLine},
     provider::Measured,
     store::{
@@ -24,9 +25,11 @@ use super::{
     plan::Plan,
     stage::Stage,
     store::now,
-    upstream::{World, key_meter},
+    upstream::{World, egress_meter, key_meter, voice_of},
 };
 
+/// The addresses that processes call from.
+pub(super) const EGRESSES: [&str; 2] = ["home-0", "home-1"];
 /// How many of a hundred commits are followed by a recount of everything.
 const RECOUNTS_PERCENT: u64 = 2;
 
@@ -47,7 +50,9 @@ struct Pages {
     names: BTreeMap<KeyId, String>,
     /// Planned tasks per service and shares, by server.
     splits: BTreeMap<String, BTreeMap<ServerId, u64>>,
+    blurred: BTreeSet<String>,
     mice: BTreeMap<TaskId, Mouse>,
+    idle_since: BTreeMap<PoolId, u64>,
     leased: BTreeSet<AttemptId>,
     served: BTreeSet<TaskId>,
 }
@@ -83,7 +88,8 @@ impl Books {
         for (command, outcome) in batch.commands.iter().zip(outcomes) {
             match (command, outcome) {
                 (Command::Admit(admit), Outcome::Admit(Ok(admitted))) if admitted.job == admit.job => {
-                    self.admitted(memory, admit);
+                    let moved = batch.commands.iter().any(|other| matches!(other, Command::Replan(_)));
+                    self.admitted(memory, admit, moved);
                 }
                 (Command::Claim(_), Outcome::Claim(claimed)) => self.claimed(claimed),
                 (Command::Credit(credit), Outcome::Credit(Ok(credited))) => self.credited(credit, credited),
@@ -115,10 +121,18 @@ impl Books {
             return self.stage.fail("the configuration cannot be read");
         };
         self.world.configure(&Arc::new(configuration.system.clone()));
+        let counts_addresses = ServerId::new("ai84").expect("a slug");
+        let egress = configuration.system.servers.get(&counts_addresses).and_then(|server| server.egress);
+        if let Some(limits) = egress {
+            for egress in EGRESSES {
+                let (in_flight, per_window) = (limits.max_in_flight.get(), limits.per_minute.get());
+                self.world.bound(egress_meter(egress), in_flight, per_window);
+            }
+        }
         self.pages.lock().configurations.insert(configuration.version, configuration);
     }
 
-    fn admitted(&self, memory: &MemoryStore, admit: &Admit) {
+    fn admitted(&self, memory: &MemoryStore, admit: &Admit, moved: bool) {
         let Ok(Some(row)) = now(memory.job(admit.job)) else {
             return self.stage.fail(format!("job {} was admitted and is not there", admit.job));
         };
@@ -131,12 +145,18 @@ impl Books {
             self.stage.fail(format!("job {}: {:?} held, {held:?} is right", admit.job, admit.held));
         }
 
-        // The split: after every task each server is within one task of its share.
-        let split = pages.splits.entry(format!("{} {:?}", admit.service, admit.shares)).or_default();
+        // The split: after every task each server is within one task of its share. Where tasks were moved in the same
+        // batch, their plan is not to be seen any more.
+        let sequence = format!("{} {:?}", admit.service, admit.shares);
+        if moved {
+            pages.blurred.insert(sequence.clone());
+        }
+        let is_clear = !pages.blurred.contains(&sequence);
+        let split = pages.splits.entry(sequence).or_default();
         let all_zero = admit.shares.values().all(|weight| *weight == 0);
         let weight = |server| if all_zero { 1 } else { u64::from(admit.shares[server]) };
         let total: u64 = admit.shares.keys().map(weight).sum();
-        for task in &row.tasks {
+        for task in row.tasks.iter().filter(|_| is_clear) {
             *split.entry(task.planned_route().route().server.clone()).or_default() += 1;
             let planned: u64 = split.values().sum();
             for server in admit.shares.keys() {
@@ -264,6 +284,53 @@ impl Books {
         }
     }
 
+    /// Nothing waits for long while a key is free for it: every wake-up reaches somebody.
+    pub(super) fn check_idle(&self, memory: &MemoryStore) {
+        let (Ok(pulse), Ok(limits)) = (now(memory.pulse()), now(memory.limits())) else {
+            return self.stage.fail("no pulse");
+        };
+        let limits: BTreeMap<LimitId, Limit> =
+            limits.into_iter().map(|count| (count.limit.id, count.limit)).collect();
+        let span = Duration::from_millis(Plan::WINDOW_MS) + Rules::GUARD;
+        let is_free = |limit: &Limit, reserved: u32| {
+            let per_window = limit.per_window.get().saturating_sub(reserved).max(1);
+            limit.in_flight < limit.max_in_flight.get()
+                && limit.cooling_until <= pulse.now
+                && limit.window.opens_at(per_window, span) <= pulse.now
+        };
+        let now_ms = self.stage.ms();
+        let mut pages = self.pages.lock();
+        for pool in pulse.pools.iter().map(|pulse| &pulse.pool) {
+            let polls = Scale::POLLS_PER_WINDOW * u32::try_from(pulse.workers.len()).unwrap_or(u32::MAX);
+            let reserved = if pool.route.server.as_str() == "ai33" { polls } else { 0 };
+            let serves = |limit: &&Limit| match pool.key {
+                Some(key) => limit.pool.is_some() && limit.id == Limit::id_of_key(key),
+                None => limit.pool == Some(pool.id),
+            };
+            let addresses = EGRESSES.map(|egress| {
+                let egress = Egress::new(egress).expect("a slug");
+                Limit::id_of_egress(&pool.route.server, &egress)
+            });
+            let mut of_addresses = addresses.iter().filter_map(|id| limits.get(id)).peekable();
+            let an_address_is_free =
+                of_addresses.peek().is_none() || of_addresses.any(|limit| is_free(limit, 0));
+            let a_key_is_free = limits.values().filter(serves).any(|key| {
+                let account = key.account.and_then(|account| limits.get(&account));
+                is_free(key, 0) && account.is_none_or(|account| is_free(account, reserved))
+            });
+            if pool.waiting == 0 || !a_key_is_free || !an_address_is_free {
+                pages.idle_since.remove(&pool.id);
+                continue;
+            }
+            let since = *pages.idle_since.entry(pool.id).or_insert(now_ms);
+            if now_ms - since > Scale::IDLE_MAX_MS {
+                let (route, waiting) = (&pool.route, pool.waiting);
+                self.stage
+                    .fail(format!("{waiting} tasks wait for {route} though a key is free since {since}"));
+            }
+        }
+    }
+
     /// Compares everything with what the library says, now that every job has ended.
     pub(super) fn close(&self, memory: &MemoryStore) {
         self.recount(memory);
@@ -359,6 +426,7 @@ impl Books {
                 Some(StoredOutput::Audio { body: kingcong_core::provider::Body::Memory(bytes), .. }),
                 Some(text),
             ) => bytes.as_ref() == text.as_bytes(),
+            (Some(StoredOutput::Voice { upstream_voice, .. }), _) => *upstream_voice == voice_of(attempt.id),
             _ => false,
         };
         if !same {
@@ -389,8 +457,8 @@ impl Books {
         }
     }
 
-    /// Nothing of a process that closed is under way, but for answers that are lost and, when it gave up waiting, what
-    /// the upstreams still work on.
+    /// Nothing of a process that closed is under way, but for answers that are lost, what it took over while nobody
+    /// could be asked because the server was removed and, when it gave up waiting, what the upstreams still work on.
     pub(super) fn check_closed(
         &self,
         memory: &MemoryStore,
@@ -401,8 +469,12 @@ impl Books {
             if attempt.worker.is_none_or(|worker| !workers.contains(&worker)) {
                 continue;
             }
-            let may_be_left =
-                matches!(attempt.state, AttemptState::Unknown { .. }) || took_ms >= Scale::DRAIN_MS;
+            let was_removed = |configuration: &Configuration| {
+                !configuration.system.servers.contains_key(&attempt.route.server)
+            };
+            let may_be_left = matches!(attempt.state, AttemptState::Unknown { .. })
+                || took_ms >= Scale::DRAIN_MS
+                || self.pages.lock().configurations.values().any(was_removed);
             if !may_be_left {
                 self.stage.fail(format!("closed with {} {:?}", attempt.id, attempt.state));
             }
@@ -423,6 +495,10 @@ impl Scale {
     pub(super) const WEIGHT_MAX: u64 = 2;
     /// How long closing waits for what is under way.
     pub(super) const DRAIN_MS: u64 = 12_000;
+    /// How often a process polls for an account in a window.
+    pub(super) const POLLS_PER_WINDOW: u32 = 5;
+    /// How long work may wait though a key is free: a process looks again within a second.
+    pub(super) const IDLE_MAX_MS: u64 = 2_000;
     /// How long everything may take to end once nothing goes wrong any more.
     pub(super) const END_MS: u64 = 20 * Plan::CALL_MAX_MS;
 }

@@ -5,7 +5,8 @@ use std::{num::NonZeroU16, num::NonZeroU32, sync::Arc, time::Duration};
 
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
-    id::{Egress, JobId, ProtocolId, Route, ServerId, ServiceId},
+    engine::{JobResult, Role},
+    id::{Egress, JobId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
     keys::Rules,
     ledger::Refusal,
     money::{Amount, Unit},
@@ -19,16 +20,18 @@ use kingcong_core::{
 use parking_lot::Mutex;
 
 use super::{
-    books::{Books, Scale},
+    books::{Books, EGRESSES, Scale},
     dice::{Dice, SeededEntropy},
     plan::Plan,
     process::{Life, VirtualClock},
     stage::Stage,
-    store::{Connection, Database, now},
-    upstream::{BAD_TEXT, FORBIDDEN_TEXT, Line, World, account_of, egress_meter},
+    store::{Connection, Database, POISON, now},
+    upstream::{BAD_TEXT, FORBIDDEN_TEXT, Line, World, account_of},
 };
 
 const SERVERS: [&str; 3] = ["ai33", "ai84", "direct"];
+/// Servers that administrators add and remove.
+const REMOVABLE: [&str; 2] = ["ai84", "extra"];
 const SERVICES: [&str; 2] = ["elevenlabs", "minimax"];
 /// Most simultaneous calls and starts per window of an account.
 const ACCOUNT_LIMITS: (u32, u32) = (8, 40);
@@ -45,6 +48,7 @@ pub(super) struct Scenario {
     truth: VirtualClock,
     processes: Mutex<Vec<Process>>,
     asked: Mutex<Vec<Asked>>,
+    voices: Mutex<Vec<Voice>>,
     done: Mutex<Counters>,
 }
 
@@ -65,16 +69,32 @@ struct Asked {
     answer: Option<Answer>,
 }
 
+/// A voice that a user cloned.
+#[derive(Clone, Debug)]
+struct Voice {
+    id: VoiceId,
+    user: String,
+    service: &'static str,
+}
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 struct Order {
     user: String,
     service: &'static str,
+    what: What,
     text: String,
     pieces: u16,
     weight: u32,
     deadline: Option<Duration>,
     key: String,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Speak,
+    SpeakAs(VoiceId),
+    CloneVoice,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,12 +113,14 @@ impl Order {
     fn request(&self) -> Request {
         let weight = NonZeroU32::new(self.weight).unwrap_or(NonZeroU32::MIN);
         let pieces = NonZeroU16::new(self.pieces).unwrap_or(NonZeroU16::MIN);
-        let request = Request::speech(&self.user, &self.text)
-            .service(self.service)
-            .voice("anna")
-            .pieces(pieces)
-            .weight(weight)
-            .idempotency_key(&self.key);
+        let request = match self.what {
+            What::Speak => Request::speech(&self.user, &self.text).voice("anna").pieces(pieces),
+            What::SpeakAs(voice) => {
+                Request::speech(&self.user, &self.text).cloned_voice(voice).pieces(pieces)
+            }
+            What::CloneVoice => Request::clone_voice(&self.user, &self.text, vec![1_u8; 1_000], "audio/mpeg"),
+        };
+        let request = request.service(self.service).weight(weight).idempotency_key(&self.key);
         match self.deadline {
             Some(deadline) => request.deadline(deadline),
             None => request,
@@ -119,6 +141,7 @@ impl Scenario {
             truth: VirtualClock::truth(),
             processes: Mutex::default(),
             asked: Mutex::default(),
+            voices: Mutex::default(),
             done: Mutex::default(),
         })
     }
@@ -141,6 +164,9 @@ impl Scenario {
         }
         if plan.disasters.admin {
             parts.spawn(Arc::clone(self).administrate(plan.load_ms));
+        }
+        if plan.is_calm() && plan.calls_max >= 1_000 {
+            tokio::spawn(Arc::clone(self).watch_for_idleness());
         }
         parts.spawn(Arc::clone(self).bring_disasters(plan.load_ms));
         while parts.join_next().await.is_some() {}
@@ -187,9 +213,9 @@ impl Scenario {
         let connection = Connection::new(&self.database, &life, number);
         let wrong_by = i64::try_from(stage.dice.between(0, 4_000)).unwrap_or(0) - 2_000;
         let clock = Arc::new(VirtualClock::of(&self.truth, &life, wrong_by));
-        let egress = format!("home-{}", number % 2);
-        let lines = SERVERS.map(|protocol| {
-            Arc::new(Line::new(protocol, &self.world, &life, number, &egress)) as Arc<dyn Provider>
+        let egress = EGRESSES[usize::from(number % 2 == 1)];
+        let lines = ["ai33", "ai84", "direct"].map(|protocol| {
+            Arc::new(Line::new(protocol, &self.world, &life, number, egress)) as Arc<dyn Provider>
         });
         let settings = Settings {
             rules: Rules {
@@ -198,12 +224,15 @@ impl Scenario {
                 call_max: Duration::from_millis(Plan::CALL_MAX_MS),
             },
             dead_after: Duration::from_millis(stage.plan.dead_after_ms),
-            unknown: UnknownPolicy::Retry,
-            poll_interval: Duration::from_millis(2_000),
+            unknown: if stage.plan.retries_lost { UnknownPolicy::Retry } else { UnknownPolicy::Fail },
+            role: if stage.plan.clients && number % 3 == 2 { Role::Client } else { Role::Both },
+            queue_max: stage.plan.queue_max,
+            calls_max: stage.plan.calls_max,
+            poll_interval: Duration::from_millis(Plan::WINDOW_MS / u64::from(Scale::POLLS_PER_WINDOW)),
             monitor_interval: Duration::from_secs(10),
             move_after: Duration::from_secs(5),
             drain: Duration::from_millis(Scale::DRAIN_MS),
-            egress: Egress::new(&egress)?,
+            egress: Egress::new(egress)?,
             ..Settings::default()
         };
         let kc = KingCong::builder()
@@ -247,9 +276,6 @@ impl Scenario {
 
     /// Keys on every route, and money.
     async fn furnish(self: &Arc<Self>) {
-        for egress in ["home-0", "home-1"] {
-            self.world.bound(egress_meter(egress), EGRESS_LIMITS.0, EGRESS_LIMITS.1);
-        }
         for server in SERVERS {
             for service in SERVICES {
                 for _ in 0..self.stage.plan.keys_per_route {
@@ -337,13 +363,16 @@ impl Scenario {
         while stage.ms() < for_ms && !stage.has_failed() {
             stage.linger(20, 2_000).await;
             match stage.dice.between(0, 99) {
-                0..=54 => self.order_something().await,
+                0..=49 => self.order_something().await,
+                50..=54 if stage.plan.clones => self.clone_something().await,
+                50..=54 => self.order_something().await,
                 55..=64 => self.ask_again().await,
                 65..=69 => self.order_twice_at_once().await,
                 70..=79 => self.buy_at_once().await,
                 80..=87 => self.refund_something().await,
                 88..=93 => self.cancel_something().await,
-                94..=96 => self.read_something().await,
+                94..=95 => self.read_something().await,
+                96 if !stage.plan.is_calm() => self.order_poison().await,
                 _ => {
                     let change = i64::try_from(stage.dice.between(1, 3_000)).unwrap_or(0) - 500;
                     if change != 0 {
@@ -374,6 +403,7 @@ impl Scenario {
         Order {
             user: self.user(),
             service: stage.dice.pick(&SERVICES),
+            what: What::Speak,
             text: text.trim_end().to_owned(),
             pieces: u16::try_from(pieces).unwrap_or(u16::MAX),
             weight: if stage.dice.percent(10) { 2 } else { 1 },
@@ -468,6 +498,38 @@ impl Scenario {
         }
     }
 
+    /// Clones a voice, or speaks with one that was cloned.
+    async fn clone_something(&self) {
+        let stage = &self.stage;
+        let mut order = self.new_order(stage.dice.between(1, 3));
+        let voices = self.voices.lock().clone();
+        if voices.is_empty() || stage.dice.percent(30) {
+            (order.what, order.text) = (What::CloneVoice, format!("voice of {}", order.key));
+        } else {
+            let voice = stage.dice.pick(&voices);
+            (order.what, order.user, order.service) = (What::SpeakAs(voice.id), voice.user, voice.service);
+            // Its key may never come back.
+            order.deadline = Some(Duration::from_secs(30));
+        }
+        self.remember(&order);
+        let Some(job) = self.submit(&order).await else { return };
+        self.wait_for(job).await;
+        let (What::CloneVoice, Some(process)) = (&order.what, self.any()) else { return };
+        if let Some(Ok(JobResult::Voice { voice })) = process.life.of(process.kc.job(job).result()).await {
+            self.voices.lock().push(Voice { id: voice, user: order.user, service: order.service });
+        }
+    }
+
+    /// Asks for what no store can write.
+    async fn order_poison(&self) {
+        let mut order = self.new_order(1);
+        order.text = format!("{} is {POISON}.", order.key);
+        self.remember(&order);
+        if let Some(job) = self.submit(&order).await {
+            self.stage.fail(format!("{} was admitted as {job}, which cannot be", order.key));
+        }
+    }
+
     /// Asks again under a known key: the same, or something else.
     async fn ask_again(&self) {
         let asked = {
@@ -482,7 +544,7 @@ impl Scenario {
             return;
         }
         let mut other = asked.order;
-        other.text.push_str(" But not the same.");
+        other.text.push_str(" but not the same");
         let Some(process) = self.any() else { return };
         match process.life.of(process.kc.submit(other.request())).await {
             None | Some(Err(Error::IdempotencyConflict | Error::Store(_) | Error::Closed)) => {}
@@ -616,7 +678,7 @@ impl Scenario {
             let (server, service) = (stage.dice.pick(&SERVERS), stage.dice.pick(&SERVICES));
             let Some(process) = self.any() else { continue };
             let kc = process.kc.clone();
-            let done = match stage.dice.between(0, 10) {
+            let done = match stage.dice.between(0, 12) {
                 0 => process.life.of(self.maintain(&kc, service)).await,
                 1 | 2 => {
                     let switch = stage.dice.pick(&[Switch::On, Switch::Off]);
@@ -638,6 +700,7 @@ impl Scenario {
                     Some(Ok(()))
                 }
                 7 => process.life.of(kc.monitor()).await,
+                8 => process.life.of(self.change_servers(&kc)).await,
                 _ => process.life.of(self.change_key(&kc)).await,
             };
             match done {
@@ -648,6 +711,8 @@ impl Scenario {
                     | Error::Contended
                     | Error::NotFound { .. }
                     | Error::KeyRemoved(_)
+                    | Error::UnknownRoute(_)
+                    | Error::Configuration(_)
                     | Error::Price(_)),
                 )) => stage.note(|| format!("admin: {error}")),
                 Some(Err(error)) => stage.fail(format!("admin: {error}")),
@@ -660,6 +725,21 @@ impl Scenario {
             0 => kc.config().set_maintenance(Maintenance::Full).await,
             1 => kc.config().set_service_maintenance(&[service]).await,
             _ => kc.config().set_maintenance(Maintenance::None).await,
+        }
+    }
+
+    /// Adds a server, takes one away, or changes what an address may do.
+    async fn change_servers(&self, kc: &KingCong) -> Result<(), Error> {
+        let dice = &self.stage.dice;
+        let (id, services) = (dice.pick(&REMOVABLE), SERVICES.map(|service| (service, Switch::On)));
+        match dice.between(0, 3) {
+            0 => kc.config().remove_server(id).await,
+            1 | 2 => kc.config().add_server(id, server(dice, id)?, &services).await,
+            _ => {
+                let few = |to| u32::try_from(dice.between(4, to)).unwrap_or(4);
+                let egress = Limits::new(few(EGRESS_LIMITS.0.into()), few(EGRESS_LIMITS.1.into()));
+                kc.config().update_server("ai84", Server { egress, ..server(dice, "ai84")? }).await
+            }
         }
     }
 
@@ -763,6 +843,13 @@ impl Scenario {
         process.life.go_on();
     }
 
+    async fn watch_for_idleness(self: Arc<Self>) {
+        while !self.stage.has_failed() {
+            self.stage.sleep(200).await;
+            self.books.check_idle(&self.database.memory);
+        }
+    }
+
     // The end.
 
     /// From now on everything works and everything is switched on.
@@ -773,8 +860,15 @@ impl Scenario {
         for process in self.processes.lock().iter() {
             process.life.go_on();
         }
-        if self.any().is_none() {
-            self.open().await;
+        // Those that are left may be clients.
+        self.open().await;
+        for id in REMOVABLE {
+            let server = server(&self.stage.dice, id).expect("a legal server");
+            self.insist("heal", |kc| {
+                let (server, services) = (server.clone(), SERVICES.map(|service| (service, Switch::On)));
+                async move { kc.config().add_server(id, server, &services).await }
+            })
+            .await;
         }
         self.insist("heal", |kc| async move { kc.config().set_maintenance(Maintenance::None).await }).await;
         for server in SERVERS {
@@ -829,30 +923,39 @@ async fn leave_after<T>(polls: u64, future: impl Future<Output = T>) -> Option<T
     .await
 }
 
-/// Three servers that sell two services at odd prices.
+/// A server by its name.
+fn server(dice: &Dice, id: &str) -> Result<Server, Error> {
+    let egress = Limits::new(EGRESS_LIMITS.0, EGRESS_LIMITS.1);
+    Ok(Server {
+        protocol: ProtocolId::new(if id == "extra" { "direct" } else { id })?,
+        base_url: BaseUrl::new(format!("https://{id}.example"))?,
+        weight: u32::try_from(dice.between(1, 60)).unwrap_or(1),
+        polls: if id == "ai33" { PollsCount::Counted } else { PollsCount::Free },
+        defaults: Limits::new(4, 8).expect("not zero"),
+        egress: egress.filter(|_| id == "ai84"),
+    })
+}
+
+/// Three servers that sell two services at odd prices; a fourth that may come has prices already.
 fn preset(dice: &Dice) -> Result<Preset, Error> {
     let mut preset = Preset::kingcong()?;
     let configuration = preset.configuration();
     let system = &mut configuration.system;
-    let limits = Limits::new(4, 8).expect("not zero");
-    let direct = Server {
-        protocol: ProtocolId::new("direct")?,
-        base_url: BaseUrl::new("https://direct.example")?,
-        weight: u32::try_from(dice.between(1, 60)).unwrap_or(1),
-        polls: PollsCount::Free,
-        defaults: limits,
-        egress: None,
-    };
-    system.servers.insert(ServerId::new("direct")?, direct);
-    if let Some(server) = system.servers.get_mut("ai84") {
-        server.egress = Limits::new(EGRESS_LIMITS.0, EGRESS_LIMITS.1);
+    for id in SERVERS {
+        system.servers.insert(ServerId::new(id)?, server(dice, id)?);
     }
     for service in SERVICES {
-        system.routes.insert(Route::new(ServerId::new("direct")?, ServiceId::new(service)?), Switch::On);
-    }
-    let routes: Vec<Route> = system.routes.keys().cloned().collect();
-    for route in routes {
-        configuration.prices.set(price(dice, route, 2)?)?;
+        let service = ServiceId::new(service)?;
+        system.routes.insert(Route::new(ServerId::new("direct")?, service.clone()), Switch::On);
+        for id in ["ai33", "ai84", "direct", "extra"] {
+            let route = Route::new(ServerId::new(id)?, service.clone());
+            let mut clone = price(dice, route.clone(), 2)?;
+            clone.operation = Operation::CloneVoice;
+            let line = PriceLine { measure: Measure::Request, num: 70_000_000, per: NonZeroU32::MIN };
+            clone.charge = Charge::lines([line])?;
+            configuration.prices.set(clone)?;
+            configuration.prices.set(price(dice, route, 2)?)?;
+        }
     }
     Ok(preset)
 }

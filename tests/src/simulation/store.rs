@@ -16,9 +16,11 @@ use kingcong_core::{
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::Key,
     ledger::{Entry, Wallet, WalletKey},
+    provider::Work,
     store::{
-        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
-        MemoryStore, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow, WalletBook, Written,
+        AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
+        LimitCount, MemoryStore, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow, WalletBook,
+        Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -27,6 +29,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{books::Books, process::Life, stage::Stage};
+
+/// A text with this in it cannot be written.
+pub(super) const POISON: &str = "poison";
 
 /// What all connections lead to.
 #[derive(Debug)]
@@ -77,6 +82,15 @@ impl Database {
 /// What an in-memory store answers, which it does at once.
 pub(super) fn now<T>(answer: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(answer).expect("the in-memory store never waits")
+}
+
+/// Whether no store could write that: one such command must not harm those beside it.
+fn is_poisonous(command: &Command) -> bool {
+    let Command::Admit(admit) = command else { return false };
+    admit.tasks.iter().any(|task| match &*task.work {
+        Work::Speech(speech) => speech.text.contains(POISON),
+        _ => false,
+    })
 }
 
 /// A process's connection.
@@ -158,6 +172,9 @@ impl Connection {
         self.check_reachable()?;
         if dies_with_its_sender && self.life.is_dead() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the sender is dead"));
+        }
+        if batch.commands.iter().any(is_poisonous) {
+            return Err(StoreError::new(StoreErrorKind::Command, "invalid byte sequence in a text"));
         }
         let faults = &stage.plan.faults;
         if stage.goes_wrong(faults.write_fails) {

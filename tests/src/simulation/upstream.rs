@@ -2,7 +2,7 @@
 //! anybody hears of it, and answer through a network that loses answers.
 //!
 //! Server `ai33` takes work and is polled, twenty tasks at once; its accounts have limits. Server `ai84` is polled one
-//! by one and counts by address. Server `direct` answers with the result.
+//! by one and counts by address. Servers `direct` and `extra` answer with the result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
     provider::{
-        Accepted, Access, Audio, Body, Call, Dropped, Failure, FailureKind, Health, Measured, Output,
-        Progress, Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
+        Accepted, Access, Audio, Body, Call, ClonedVoice, Dropped, Failure, FailureKind, Health, Measured,
+        Output, Progress, Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
     },
     routing::System,
 };
@@ -28,6 +28,8 @@ use super::{plan::Plan, process::Life, stage::Stage};
 pub(super) const BAD_TEXT: &str = "badtext";
 /// A text with this in it is refused by policy.
 pub(super) const FORBIDDEN_TEXT: &str = "forbidden";
+/// Voices that were made here begin so.
+const VOICE: &str = "made-by-";
 /// How much after its lease a call arrives at the latest.
 const LATE_MS: u64 = Plan::SEND_SLACK_MS + Plan::WAY_MS + 2;
 /// What an account has at first, in its own credits.
@@ -50,6 +52,8 @@ struct Rows {
     begun: Vec<Begun>,
     texts: BTreeMap<AttemptId, Arc<str>>,
     measured: BTreeMap<AttemptId, Measured>,
+    /// Which key made which voice.
+    voices: BTreeMap<String, String>,
     /// The configurations with the instants from which they were in force.
     systems: Vec<(u64, Arc<System>)>,
     calls: u64,
@@ -275,6 +279,12 @@ impl World {
         if text.contains(FORBIDDEN_TEXT) {
             return Answer::refuse(FailureKind::Policy, "400 violates the terms");
         }
+        if let Work::Speech(speech) = &*call.work
+            && speech.voice.starts_with(VOICE)
+            && rows.voices.get(&speech.voice) != Some(&secret)
+        {
+            stage.fail(format!("attempt {} uses {}, which another key made", call.attempt, speech.voice));
+        }
         let price = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
         let Some(credit) = rows.credit.get_mut(&key.account).filter(|credit| **credit >= price) else {
             return Answer::refuse(FailureKind::OutOfCredit, "402 insufficient credit");
@@ -291,7 +301,7 @@ impl World {
             }
             return Answer::Fail(Failure::new(FailureKind::Busy, Reached::Maybe, "502"));
         }
-        let (takes_ms, end) = if stage.goes_wrong(faults.stuck) && route.server.as_str() != "direct" {
+        let (takes_ms, end) = if stage.goes_wrong(faults.stuck) && !answers_at_once(route) {
             (Plan::CALL_MAX_MS - 1_000, End::Never)
         } else if stage.goes_wrong(faults.upstream_fails) {
             (stage.dice.between(1, 10_000), End::Failed)
@@ -309,7 +319,7 @@ impl World {
         }
         rows.measured.insert(call.attempt, measured(stage, &text));
         let lost = stage.goes_wrong(faults.answer_lost);
-        if route.server.as_str() == "direct" {
+        if answers_at_once(route) {
             let answer = match end {
                 End::Done | End::Never => Ok(Sent::Done(rows.reply(call))),
                 End::Failed => Err(Failure::new(FailureKind::Busy, Reached::Yes, "500 synthesis failed")),
@@ -342,8 +352,8 @@ impl World {
         if stage.goes_wrong(stage.plan.faults.poll_fails) {
             return Err(Failure::new(FailureKind::Unknown, Reached::Maybe, "502 while polling"));
         }
-        let rows = self.rows.lock();
-        let Some(run) = rows.runs.get(&id.0) else {
+        let mut rows = self.rows.lock();
+        let Some(run) = rows.runs.get(&id.0).cloned() else {
             stage.fail(format!("polled for {}, which was never accepted", id.0));
             return Err(Failure::new(FailureKind::Unknown, Reached::Maybe, "404"));
         };
@@ -371,7 +381,7 @@ impl World {
         let now = stage.ms();
         let mut rows = self.rows.lock();
         let Some(run) = rows.runs.get(&id.0).cloned() else { return Ok(Dropped::No) };
-        rows.begun[run.begun].undone_ms = Some(now);
+        rows.begun[run.begun].undone_ms.get_or_insert(now);
         for name in &run.meters {
             if let Some(meter) = rows.meters.get_mut(name) {
                 meter.running.remove(&(run.ends_ms, run.number));
@@ -396,21 +406,32 @@ impl World {
 }
 
 impl Rows {
-    fn reply(&self, call: &Call) -> Reply {
+    fn reply(&mut self, call: &Call) -> Reply {
         let measured = self.measured.get(&call.attempt).copied().unwrap_or_default();
         let text = text(&call.work);
-        let cost = UpstreamCredits::whole(i64::try_from(text.chars().count()).unwrap_or(i64::MAX));
+        let cost = Some(UpstreamCredits::whole(i64::try_from(text.chars().count()).unwrap_or(i64::MAX)));
+        if let Work::CloneVoice(_) = &*call.work {
+            let voice = voice_of(call.attempt);
+            self.voices.insert(voice.clone(), call.access.secret.expose().to_owned());
+            return Reply { output: Output::Voice(ClonedVoice { voice }), cost, measured };
+        }
         let body = Body::Memory(text.as_bytes().to_vec().into());
         let audio = Audio { body, content_type: "audio/mpeg".to_owned(), srt: None };
-        Reply { output: Output::Audio(audio), cost: Some(cost), measured }
+        Reply { output: Output::Audio(audio), cost, measured }
     }
 }
 
 fn text(work: &Work) -> Arc<str> {
     match work {
         Work::Speech(speech) => Arc::clone(&speech.text),
+        Work::CloneVoice(clone) => clone.name.as_str().into(),
         _ => "".into(),
     }
+}
+
+/// Whether a server answers with the result, instead of being polled for it.
+fn answers_at_once(route: &Route) -> bool {
+    matches!(route.server.as_str(), "direct" | "extra")
 }
 
 /// How long the audio of a text becomes: about as long as expected, sometimes longer, absurd, or not said.
@@ -423,6 +444,11 @@ fn measured(stage: &Stage, text: &str) -> Measured {
         _ => Some(characters * stage.dice.between(20, 120)),
     };
     Measured { audio_ms, characters: Some(characters) }
+}
+
+/// The voice that an attempt makes.
+pub(super) fn voice_of(attempt: AttemptId) -> String {
+    format!("{VOICE}{attempt}")
 }
 
 /// What an upstream does about a call.

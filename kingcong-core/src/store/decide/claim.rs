@@ -42,6 +42,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     let mut passed_over = Vec::new();
     let last = turn_of(now, TURNS_MAX);
     while claimed.leases.len() < leases_max
+        && egress_closed_until(tables, claim, &batch.rules, now).is_none()
         && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
     {
@@ -63,6 +64,8 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     }
     claimed.then = if tables.next_ready(claim.pool, None).is_none() {
         Then::Empty
+    } else if let Some(until) = egress_closed_until(tables, claim, &batch.rules, now) {
+        Then::At(until)
     } else if passage == Passage::Open
         && (not_loaded
             || claimed.leases.len() == leases_max
@@ -112,6 +115,14 @@ fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
         }
         Some(_) => {}
     }
+}
+
+/// Until when nothing may leave from the claimer's address. The keys' turns are not moved by that: from another
+/// address they may be free.
+fn egress_closed_until(tables: &Tables, claim: &Claim, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
+    let limit = tables.egress_limits.get(&claim.egress?.id)?;
+    let until = limit.closed_until(now, rules, 0)?;
+    Some(if until == Timestamp::FAR { now.plus(Rules::PARENT_FULL_PAUSE) } else { until })
 }
 
 /// A leased key: its limit, its account's, and when.
