@@ -214,8 +214,8 @@ impl Job {
             .run(
                 "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
                  state, attempt, planned, reached, attempts, tried, tried_routes, doubt, credits_cost, refunded, \
-                 status, assigned_to, service, input_data) VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, \
-                 0, 0, 1, x'', 0, 'none', 0, 0, 'processing', 'ai33', 'elevenlabs', ?)",
+                 input_data) VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, \
+                 0, 0, 1, x'', 0, 'none', 0, 0, ?)",
                 &[
                     Blob(task),
                     Blob(job),
@@ -264,7 +264,7 @@ impl Job {
             .await?;
         connection
             .run(
-                "UPDATE kingcong_tasks SET state = 'done', status = 'completed', credits_cost = ?1, \
+                "UPDATE kingcong_tasks SET state = 'done', credits_cost = ?1, \
                  completed_at = ?2, attempt = NULL WHERE id = ?3",
                 &[Integer(PRICE), Integer(NOW), Blob(task)],
             )
@@ -292,8 +292,8 @@ impl Job {
         connection
             .run(
                 "INSERT INTO kingcong_transactions (wallet, number, type, amount, balance_after, debt_change, \
-                 debt_after, server, service, task_id, created_at, user_id, service_used) SELECT ?1, ?2, 'usage', \
-                 -?3, balance, 0, 0, 'ai33', 'elevenlabs', ?4, ?5, ?6, 'ai33_elevenlabs' \
+                 debt_after, server, service, task_id, created_at, user_id) SELECT ?1, ?2, 'usage', \
+                 -?3, balance, 0, 0, 'ai33', 'elevenlabs', ?4, ?5, ?6 \
                  FROM kingcong_credits WHERE id = ?1",
                 &[
                     Blob(wallet),

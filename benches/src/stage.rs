@@ -148,7 +148,7 @@ impl Planner {
             configuration_version: self.configuration.version,
             reserved_for_polls: 0,
             leases_max: u32::try_from(leases_max).unwrap_or(u32::MAX),
-            attempts: (0..leases_max).map(|_| AttemptId::from_uuid(ids.next())).collect(),
+            first_attempt: AttemptId::from_uuid(ids.next()),
             egress: None,
         })
     }

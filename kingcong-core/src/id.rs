@@ -227,6 +227,28 @@ text_ids! {
     Egress: is_slug, SLUG_RULE;
 }
 
+impl AttemptId {
+    /// How many random bits a UUIDv7 ends with.
+    const TAIL_BITS: u32 = 62;
+
+    /// The `n`th id after this one: one id is made at random for all attempts of a claim.
+    ///
+    /// ```
+    /// use kingcong_core::id::AttemptId;
+    ///
+    /// let first: AttemptId = "01932c07-6f2a-7c40-bfff-ffffffffffff".parse()?;
+    /// assert_eq!(first.nth(0), first);
+    /// assert_eq!(first.nth(2), "01932c07-6f2a-7c40-8000-000000000001".parse()?);
+    /// # Ok::<(), kingcong_core::id::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub const fn nth(self, n: usize) -> Self {
+        let tail = (1_u128 << Self::TAIL_BITS) - 1;
+        let id = self.0.as_u128();
+        Self(Uuid::from_u128((id & !tail) | (id.wrapping_add(n as u128) & tail)))
+    }
+}
+
 impl TenantId {
     /// The tenant of hosts that have only one.
     #[must_use]

@@ -9,7 +9,7 @@ use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
         Accepted, Access, AudioFormat, Call, CloneVoice, ClonedVoice, Dropped, Failure, FailureKind, Health,
-        Measured, Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits,
+        Laid, Measured, Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits,
         UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
@@ -20,7 +20,6 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use crate::{
-    download::Laid,
     engine::{
         ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_MODEL, elevenlabs_voice_settings, minimax_language,
         minimax_voice_setting,
@@ -127,7 +126,7 @@ impl Ai33 {
         let task = field(&answer, "data").unwrap_or(&answer);
         match read_task(task).ok_or_else(|| exchange.unclear("an answer that is no task"))? {
             Task::Running { percent } => Ok(Progress::Running { percent }),
-            Task::Done(Some(laid)) => exchange.fetch_speech(call, laid).await,
+            Task::Done(Some(laid)) => Ok(Progress::Ready(laid)),
             Task::Done(None) => Err(exchange.unclear("a finished task without audio")),
             Task::Failed(refusal) => {
                 Ok(Progress::Failed(exchange.task_failed(judge_task(&refusal), &refusal)))
@@ -153,7 +152,7 @@ impl Ai33 {
         let exchange = self.exchange(&call.access, Step::Follow);
         match listed.and_then(read_task) {
             Some(Task::Running { percent }) => Ok(Progress::Running { percent }),
-            Some(Task::Done(Some(laid))) => exchange.fetch_speech(call, laid).await,
+            Some(Task::Done(Some(laid))) => Ok(Progress::Ready(laid)),
             Some(Task::Failed(refusal)) => {
                 Ok(Progress::Failed(exchange.task_failed(judge_task(&refusal), &refusal)))
             }
@@ -204,6 +203,10 @@ impl Provider for Ai33 {
             }
         }
         answers
+    }
+
+    async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
+        self.exchange(&call.access, Step::Follow).fetch_speech(call, laid).await
     }
 
     async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure> {

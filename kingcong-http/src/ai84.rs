@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, Dropped, Failure, FailureKind, Health, Progress, Provider,
-        Reached, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, Dropped, Failure, FailureKind, Health, Laid, Progress, Provider,
+        Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::Method;
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use crate::{
     ai33::{TASK_ID_BYTES_MAX, read_balance, shared_voices},
-    download::Laid,
     engine::{
         ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE,
         elevenlabs_voice_settings, minimax_language,
@@ -95,9 +94,7 @@ impl Ai84 {
                 let audio_url = address(&["audio_url"])
                     .ok_or_else(|| exchange.unclear("a finished job without audio"))?;
                 let srt_url = address(&["transcript_url", "srt_url"]);
-                exchange
-                    .fetch_speech(call, Laid { audio_url, srt_url, cost: cost(job, &["credit_cost"]) })
-                    .await
+                Ok(Progress::Ready(Laid { audio_url, srt_url, cost: cost(job, &["credit_cost"]) }))
             }
             "failed" | "error" => {
                 let refusal = Refusal::of_task(
@@ -181,6 +178,10 @@ impl Provider for Ai84 {
             answers.extend(join_all(group.iter().map(|(call, id)| self.poll_one(call, id))).await);
         }
         answers
+    }
+
+    async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
+        self.exchange(&call.access, Step::Follow).fetch_speech(call, laid).await
     }
 
     async fn drop_work(&self, _access: &Access, _upstream_id: &UpstreamId) -> Result<Dropped, Failure> {

@@ -3,10 +3,7 @@
 
 use kingcong_core::{
     id::AttemptId,
-    provider::{
-        Audio, Call, Failure, FailureKind, Measured, Output, Progress, Reached, Reply, Sink, Subtitles,
-        UpstreamCredits, Work,
-    },
+    provider::{Audio, Call, Failure, Laid, Measured, Output, Reached, Reply, Sink, Subtitles, Work},
 };
 use reqwest::{Response, Url, header::CONTENT_TYPE};
 
@@ -19,34 +16,18 @@ use crate::{
 /// Longest media type that is believed, in bytes.
 const CONTENT_TYPE_BYTES_MAX: usize = 64;
 
-/// Where an upstream laid finished speech.
-#[derive(Clone, Debug)]
-pub(crate) struct Laid {
-    pub(crate) audio_url: String,
-    pub(crate) srt_url: Option<String>,
-    pub(crate) cost: Option<UpstreamCredits>,
-}
-
 impl Exchange<'_> {
     /// Fetches finished speech into the call's sink.
-    pub(crate) async fn fetch_speech(&self, call: &Call, laid: Laid) -> Result<Progress, Failure> {
+    pub(crate) async fn fetch_speech(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
         // The small file first: when it fails, the large one is not fetched twice.
-        let srt = match (&*call.work, laid.srt_url) {
+        let srt = match (&*call.work, &laid.srt_url) {
             (Work::Speech(speech), Some(url)) if speech.subtitles == Subtitles::Srt => {
-                self.fetch_srt(&url).await?
+                self.fetch_srt(url).await?
             }
             _ => None,
         };
-        match self.fetch_audio(&laid.audio_url, &call.sink, call.attempt, srt).await {
-            Ok(audio) => Ok(Progress::Done(Reply {
-                output: Output::Audio(audio),
-                cost: laid.cost,
-                measured: Measured::default(),
-            })),
-            // It will be as large at the next poll.
-            Err(failure) if failure.kind == FailureKind::TooLarge => Ok(Progress::Failed(failure)),
-            Err(failure) => Err(failure),
-        }
+        let audio = self.fetch_audio(&laid.audio_url, &call.sink, call.attempt, srt).await?;
+        Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Measured::default() })
     }
 
     async fn fetch_audio(
@@ -105,10 +86,13 @@ impl Exchange<'_> {
 
     /// A result's address, which may be relative to the base URL.
     fn result_url(&self, url: &str) -> Result<Url, Failure> {
-        let mut base = self.base_url()?;
-        base.path_segments_mut().expect("http and https URLs have a path").pop_if_empty().push("");
-        base.join(url)
-            .ok()
+        let joined = || {
+            let mut base = self.base_url().ok()?;
+            base.path_segments_mut().expect("http and https URLs have a path").pop_if_empty().push("");
+            base.join(url).ok()
+        };
+        (Url::parse(url).ok())
+            .or_else(joined)
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| self.unclear("the result's address is no http or https URL"))
     }

@@ -218,7 +218,7 @@ impl Builder {
             keychain: Keychain::new(master_key),
             dispatcher: Dispatcher::default(),
             pollers: Pollers::default(),
-            events: Events::default(),
+            events: Arc::<Events>::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,
             processes: AtomicU32::new(1),

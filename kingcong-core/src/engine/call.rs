@@ -283,16 +283,21 @@ impl Inner {
     }
 
     fn tell_started(&self, lease: &Lease) {
-        let key =
-            self.snapshot().keys.get(&lease.attempt.key).map(|key| key.mask.clone()).unwrap_or_default();
-        let (route, attempt) = (lease.attempt.route.clone(), lease.task.attempts);
-        let event = JobEvent::TaskStarted { place: lease.task.place, route, key, attempt };
-        self.events.tell(lease.task.job, event);
+        let (task, attempt) = (&lease.task, &lease.attempt);
+        self.events.tell(task.job, || {
+            let key = self.snapshot().keys.get(&attempt.key).map(|key| key.mask.clone());
+            JobEvent::TaskStarted {
+                place: task.place,
+                route: attempt.route.clone(),
+                key: key.unwrap_or_default(),
+                attempt: task.attempts,
+            }
+        });
     }
 
     fn tell_settled(&self, settled: &Settled, result: &AttemptResult) {
         let place = settled.task.place;
-        let event = match &settled.task.state {
+        self.events.tell(settled.job.id, || match &settled.task.state {
             TaskState::Done => JobEvent::TaskDone { place, charged: settled.charged },
             TaskState::Failed { error } => JobEvent::TaskFailed { place, error: error.clone() },
             TaskState::Cancelled => JobEvent::TaskCancelled { place },
@@ -305,8 +310,7 @@ impl Inner {
                 };
                 JobEvent::TaskWaits { place, reason }
             }
-        };
-        self.events.tell(settled.job.id, event);
+        });
         if settled.job.state.is_final() {
             self.tell_ended(&settled.job);
         }

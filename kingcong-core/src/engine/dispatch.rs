@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicI64, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,8 @@ pub(super) struct Dispatcher {
 #[derive(Debug, Default)]
 pub(super) struct Served {
     woken: Notify,
+    /// Nothing waited when this process last asked: a key that becomes free is of no use.
+    is_empty: AtomicBool,
     /// The pool's sequence when this process last looked.
     sequence: AtomicI64,
 }
@@ -67,7 +72,9 @@ impl Inner {
 
     /// A call that started in the pool ended, so a key may be free.
     pub(super) fn wake_served(&self, pool: PoolId) {
-        if let Some(served) = self.dispatcher.pools.lock().get(&pool) {
+        if let Some(served) = self.dispatcher.pools.lock().get(&pool)
+            && !served.is_empty.load(Ordering::Acquire)
+        {
             served.woken.notify_one();
         }
     }
@@ -82,6 +89,7 @@ impl Inner {
     /// Claims from a pool until the library closes.
     async fn serve(self: Arc<Self>, pool: PoolId, route: Route, served: Arc<Served>) {
         loop {
+            served.is_empty.store(false, Ordering::Release);
             let then = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
@@ -92,7 +100,11 @@ impl Inner {
                 Ok(Then::At(at)) => {
                     at.since(self.store_now()).clamp(Duration::from_millis(1), WAITING_PAUSE_MAX)
                 }
-                Ok(Then::Empty | Then::Paused) => Duration::MAX,
+                Ok(Then::Empty) => {
+                    served.is_empty.store(true, Ordering::Release);
+                    Duration::MAX
+                }
+                Ok(Then::Paused) => Duration::MAX,
                 Err(Error::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%route, %error, "claim failed");
@@ -134,7 +146,7 @@ impl Inner {
             configuration_version: snapshot.configuration.version,
             reserved_for_polls,
             leases_max,
-            attempts: (0..leases_max).map(|_| AttemptId::from_uuid(self.ids.uuid())).collect(),
+            first_attempt: AttemptId::from_uuid(self.ids.uuid()),
             egress: egress.map(|limits| EgressLimit {
                 id: Limit::id_of_egress(&route.server, &self.settings.egress),
                 max_in_flight: limits.max_in_flight,

@@ -1,9 +1,12 @@
 //! Job events: what happens to a job, as a stream, for those who watch it in this process.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque, btree_map},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
 use crate::{
     id::{JobId, Route},
@@ -76,41 +79,71 @@ pub enum JobEvent {
 /// The jobs that somebody in this process watches.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    watched: Mutex<BTreeMap<JobId, broadcast::Sender<JobEvent>>>,
+    watched: Mutex<BTreeMap<JobId, Vec<Arc<Watcher>>>>,
+}
+
+/// What one watcher has not seen yet.
+#[derive(Debug, Default)]
+struct Watcher {
+    unseen: Mutex<Unseen>,
+    grown: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Unseen {
+    events: VecDeque<JobEvent>,
+    missed: u64,
+    /// Nothing follows what is here.
+    ended: bool,
 }
 
 impl Events {
     /// Watches a job from now on.
-    pub(super) fn watch(&self, job: JobId) -> broadcast::Receiver<JobEvent> {
-        let mut watched = self.watched.lock();
-        // Those who stopped watching are forgotten here, so that the map stays as small as what is watched.
-        watched.retain(|_, sender| sender.receiver_count() > 0);
-        watched.entry(job).or_insert_with(|| broadcast::Sender::new(BEHIND_MAX)).subscribe()
+    pub(super) fn watch(self: &Arc<Self>, job: JobId) -> JobEvents {
+        let watcher = Arc::<Watcher>::default();
+        self.watched.lock().entry(job).or_default().push(Arc::clone(&watcher));
+        JobEvents { events: Arc::clone(self), job, watcher }
     }
 
     /// The jobs that are watched.
     pub(super) fn watched(&self) -> Vec<JobId> {
-        let mut watched = self.watched.lock();
-        watched.retain(|_, sender| sender.receiver_count() > 0);
-        watched.keys().copied().collect()
+        self.watched.lock().keys().copied().collect()
     }
 
-    /// Tells those who watch.
-    pub(super) fn tell(&self, job: JobId, event: JobEvent) {
+    /// Tells those who watch the job, if anybody does.
+    pub(super) fn tell(&self, job: JobId, event: impl FnOnce() -> JobEvent) {
         let mut watched = self.watched.lock();
-        let Some(sender) = watched.get(&job) else { return };
+        let Some(watchers) = watched.get(&job) else { return };
+        let event = event();
         let ended = matches!(event, JobEvent::Ended { .. });
-        let nobody = sender.send(event).is_err();
-        if ended || nobody {
+        for watcher in watchers {
+            watcher.see(event.clone());
+        }
+        if ended {
             watched.remove(&job);
         }
+    }
+}
+
+impl Watcher {
+    fn see(&self, event: JobEvent) {
+        let mut unseen = self.unseen.lock();
+        unseen.ended |= matches!(event, JobEvent::Ended { .. });
+        if unseen.events.len() >= BEHIND_MAX {
+            unseen.events.pop_front();
+            unseen.missed += 1;
+        }
+        unseen.events.push_back(event);
+        self.grown.notify_one();
     }
 }
 
 /// A job's events; ends after [`JobEvent::Ended`].
 #[derive(Debug)]
 pub struct JobEvents {
-    pub(super) events: broadcast::Receiver<JobEvent>,
+    events: Arc<Events>,
+    job: JobId,
+    watcher: Arc<Watcher>,
 }
 
 impl JobEvents {
@@ -119,10 +152,31 @@ impl JobEvents {
     /// # Cancellation safety
     /// No event is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<JobEvent> {
-        match self.events.recv().await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(JobEvent::Missed(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        loop {
+            {
+                let mut unseen = self.watcher.unseen.lock();
+                match std::mem::take(&mut unseen.missed) {
+                    0 => {}
+                    missed => return Some(JobEvent::Missed(missed)),
+                }
+                match unseen.events.pop_front() {
+                    Some(event) => return Some(event),
+                    None if unseen.ended => return None,
+                    None => {}
+                }
+            }
+            self.watcher.grown.notified().await;
+        }
+    }
+}
+
+impl Drop for JobEvents {
+    fn drop(&mut self) {
+        if let btree_map::Entry::Occupied(mut watchers) = self.events.watched.lock().entry(self.job) {
+            watchers.get_mut().retain(|watcher| !Arc::ptr_eq(watcher, &self.watcher));
+            if watchers.get().is_empty() {
+                watchers.remove();
+            }
         }
     }
 }

@@ -124,10 +124,9 @@ impl JobHandle {
         let events = self.kc.inner.events.watch(self.id);
         let job = self.kc.inner.job_row(self.id).await?.job;
         if job.state.is_final() {
-            let ended = JobEvent::Ended { state: job.state, charged: job.total.charged() };
-            self.kc.inner.events.tell(self.id, ended);
+            self.kc.inner.tell_ended(&job);
         }
-        Ok(JobEvents { events })
+        Ok(events)
     }
 
     /// Waits until it has ended, whichever process works on it.
@@ -210,7 +209,7 @@ impl Inner {
     }
 
     pub(super) fn tell_ended(&self, job: &Job) {
-        self.events.tell(job.id, JobEvent::Ended { state: job.state, charged: job.total.charged() });
+        self.events.tell(job.id, || JobEvent::Ended { state: job.state, charged: job.total.charged() });
     }
 
     async fn report(&self, id: JobId) -> Result<JobReport, Error> {

@@ -79,7 +79,7 @@ struct Inner {
     keychain: Keychain,
     dispatcher: Dispatcher,
     pollers: Pollers,
-    events: Events,
+    events: Arc<Events>,
     /// Room for calls in flight in this process.
     calls: Arc<Semaphore>,
     /// The store's time at a local instant, from the last batch.

@@ -1,17 +1,21 @@
 //! Polling: one poller per account (or per key that has none) asks its upstream how far accepted work is, as many
 //! tasks in a call as the protocol takes. A failed poll says nothing about the work.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
-use futures_util::future::join_all;
+use futures_util::{
+    future::join_all,
+    stream::{FuturesUnordered, StreamExt},
+};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{Inner, events::JobEvent};
 use crate::{
+    clock::Timestamp,
     id::LimitId,
     keys::Limit,
-    provider::{Call, Dropped, Failure, FailureKind, Progress, Provider, Reached, UpstreamId},
+    provider::{Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, UpstreamId},
     store::{AttemptResult, Lease},
 };
 
@@ -33,6 +37,13 @@ pub(super) struct Polled {
     call: Call,
     upstream_id: UpstreamId,
     permit: OwnedSemaphorePermit,
+}
+
+/// What a poll left to do.
+#[derive(Default)]
+struct Asked {
+    still_open: Vec<Polled>,
+    ready: Vec<(Polled, Laid)>,
 }
 
 impl Polled {
@@ -64,7 +75,8 @@ impl Inner {
         pollers.insert(limit, sender);
     }
 
-    /// Polls for the attempts of one account; ends when there are none left.
+    /// Polls for the attempts of one account; ends when there are none left. A result that is long in coming holds
+    /// up nobody but those that were asked about in the same call.
     async fn run_poller(
         self: Arc<Self>,
         limit: LimitId,
@@ -72,91 +84,112 @@ impl Inner {
         first: Polled,
     ) {
         let mut open = vec![first];
+        let mut asked = FuturesUnordered::new();
+        let mut fetching = FuturesUnordered::new();
         loop {
-            tokio::select! {
-                biased;
-                () = self.closed.cancelled() => return,
-                () = self.clock.sleep(self.settings.poll_interval) => {}
+            let mut pause = pin!(self.clock.sleep(self.settings.poll_interval));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.closed.cancelled() => return,
+                    Some(Asked { still_open, ready }) = asked.next() => {
+                        open.extend(still_open);
+                        fetching.extend(ready.into_iter().map(|(polled, laid)| self.fetch(polled, laid)));
+                    }
+                    Some(still_open) = fetching.next() => open.extend::<Option<Polled>>(still_open),
+                    () = &mut pause => break,
+                }
+                if open.is_empty() && asked.is_empty() && fetching.is_empty() {
+                    // Under the lock nobody can hand over another one in between.
+                    let mut pollers = self.pollers.by_limit.lock();
+                    match more.try_recv() {
+                        Ok(polled) => open.push(polled),
+                        Err(_) => {
+                            pollers.remove(&limit);
+                            return;
+                        }
+                    }
+                }
             }
             while let Ok(polled) = more.try_recv() {
                 open.push(polled);
             }
-            open = self.poll_round(open).await;
-            if open.is_empty() {
-                // Under the lock nobody can hand over another one in between.
-                let mut pollers = self.pollers.by_limit.lock();
-                match more.try_recv() {
-                    Ok(polled) => open.push(polled),
-                    Err(_) => {
-                        pollers.remove(&limit);
-                        return;
-                    }
-                }
+            while asked.len() < AT_ONCE_MAX
+                && let Some(first) = open.first()
+            {
+                let batch = first.provider.poll_batch_max().clamp(1, open.len());
+                asked.push(self.poll_chunk(open.drain(..batch).collect()));
             }
         }
     }
 
-    /// Asks once for each; returns those that still run.
-    async fn poll_round(self: &Arc<Self>, open: Vec<Polled>) -> Vec<Polled> {
-        let Some(first) = open.first() else { return open };
-        let provider = Arc::clone(&first.provider);
-        let batch = provider.poll_batch_max().max(1);
-        let mut still_open = Vec::new();
-        let mut rest = open.into_iter();
-        loop {
-            let mut round = Vec::new();
-            for _ in 0..AT_ONCE_MAX {
-                let chunk: Vec<Polled> = rest.by_ref().take(batch).collect();
-                if chunk.is_empty() {
-                    break;
-                }
-                round.push(self.poll_chunk(&*provider, chunk));
-            }
-            if round.is_empty() {
-                return still_open;
-            }
-            for open in join_all(round).await {
-                still_open.extend(open);
-            }
-        }
-    }
-
-    async fn poll_chunk(self: &Arc<Self>, provider: &dyn Provider, chunk: Vec<Polled>) -> Vec<Polled> {
-        let asked: Vec<(Call, UpstreamId)> =
+    /// Asks once for each.
+    async fn poll_chunk(self: &Arc<Self>, chunk: Vec<Polled>) -> Asked {
+        let mut asked = Asked::default();
+        let Some(provider) = chunk.first().map(|polled| Arc::clone(&polled.provider)) else { return asked };
+        let calls: Vec<(Call, UpstreamId)> =
             chunk.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
-        let answers = provider.poll(&asked).await;
-        let mut open = Vec::new();
+        let mut answers = provider.poll(&calls).await.into_iter();
         let mut ended = Vec::new();
-        for (place, polled) in chunk.into_iter().enumerate() {
-            match answers.get(place) {
+        let mut late = Vec::new();
+        let now = self.store_now();
+        for polled in chunk {
+            match answers.next() {
                 Some(Ok(Progress::Done(reply))) => {
-                    let result = self.done(&polled.lease.work, reply.clone());
+                    let result = self.done(&polled.lease.work, reply);
                     ended.push(self.end(polled, result));
+                    continue;
+                }
+                Some(Ok(Progress::Ready(laid))) => {
+                    asked.ready.push((polled, laid));
+                    continue;
                 }
                 Some(Ok(Progress::Failed(failure))) => {
-                    ended.push(self.end(polled, AttemptResult::Failed(failure.clone())));
+                    ended.push(self.end(polled, AttemptResult::Failed(failure)));
+                    continue;
                 }
-                Some(Ok(Progress::Running { percent })) => {
-                    self.tell_progress(&polled, *percent);
-                    open.push(polled);
-                }
-                Some(Err(failure)) if failure.kind == FailureKind::TooLarge => {
-                    ended.push(self.end(polled, AttemptResult::Failed(failure.clone())));
-                }
+                Some(Ok(Progress::Running { percent })) => self.tell_progress(&polled, percent),
                 Some(Err(failure)) => {
                     tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "poll failed; the work still runs");
-                    open.push(polled);
                 }
-                None => open.push(polled),
+                None => {}
             }
+            if self.is_late(&polled, now) { late.push(polled) } else { asked.still_open.push(polled) }
         }
         join_all(ended).await;
-        let now = self.store_now();
-        let (late, open): (Vec<_>, Vec<_>) = open
-            .into_iter()
-            .partition(|polled| polled.lease.attempt.leased_at.plus(self.settings.rules.call_max) <= now);
-        join_all(late.into_iter().map(|polled| self.give_up(provider, polled))).await;
-        open
+        join_all(late.into_iter().map(|polled| self.give_up(&*provider, polled))).await;
+        asked
+    }
+
+    /// Fetches a result and settles; returns what is to be polled for again.
+    async fn fetch(self: &Arc<Self>, polled: Polled, laid: Laid) -> Option<Polled> {
+        match polled.provider.fetch(&polled.call, &laid).await {
+            Ok(reply) => {
+                let result = self.done(&polled.lease.work, reply);
+                self.end(polled, result).await;
+                None
+            }
+            // It will be as large the next time.
+            Err(failure) if failure.kind == FailureKind::TooLarge => {
+                self.end(polled, AttemptResult::Failed(failure)).await;
+                None
+            }
+            Err(failure) if self.is_late(&polled, self.store_now()) => {
+                tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "result not fetched in time");
+                let provider = Arc::clone(&polled.provider);
+                self.give_up(&*provider, polled).await;
+                None
+            }
+            Err(failure) => {
+                tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "result not fetched; trying again");
+                Some(polled)
+            }
+        }
+    }
+
+    /// Whether it has run for longer than anything may.
+    fn is_late(&self, polled: &Polled, now: Timestamp) -> bool {
+        polled.lease.attempt.leased_at.plus(self.settings.rules.call_max) <= now
     }
 
     async fn end(self: &Arc<Self>, polled: Polled, result: AttemptResult) {
@@ -178,8 +211,8 @@ impl Inner {
 
     fn tell_progress(&self, polled: &Polled, percent: Option<u8>) {
         if let Some(percent) = percent {
-            let event = JobEvent::TaskProgress { place: polled.lease.task.place, percent };
-            self.events.tell(polled.lease.task.job, event);
+            let task = &polled.lease.task;
+            self.events.tell(task.job, || JobEvent::TaskProgress { place: task.place, percent });
         }
     }
 }

@@ -96,7 +96,7 @@ impl Inner {
             if state.is_final()
                 && let Some(row) = self.store.job(job).await?
             {
-                self.events.tell(job, JobEvent::Ended { state, charged: row.job.total.charged() });
+                self.events.tell(job, || JobEvent::Ended { state, charged: row.job.total.charged() });
             }
         }
         Ok(())

@@ -230,8 +230,21 @@ pub enum Progress {
     },
     /// Finished; the result is in hand.
     Done(Reply),
+    /// Finished; the result is to be [fetched](Provider::fetch).
+    Ready(Laid),
     /// The upstream says that it failed.
     Failed(Failure),
+}
+
+/// Where an upstream laid finished speech.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Laid {
+    /// The audio's address; it may expire.
+    pub audio_url: String,
+    /// That of the subtitles, if there are any.
+    pub srt_url: Option<String>,
+    /// What the upstream says it cost.
+    pub cost: Option<UpstreamCredits>,
 }
 
 /// A finished call.
@@ -466,8 +479,16 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     async fn send(&self, call: &Call) -> Result<Sent, Failure>;
 
     /// Asks how far accepted work is; the answers stand in the order of `calls`. An error of one of them, or of
-    /// the whole, says nothing about the work: it still runs. Results are downloaded into each call's sink.
+    /// the whole, says nothing about the work: it still runs. What takes long to download is not downloaded here,
+    /// which would hold up the other answers, but [`Ready`](Progress::Ready).
     async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>>;
+
+    /// Downloads a result that a poll found [`Ready`](Progress::Ready) into the call's sink. An error says nothing
+    /// about the work, which is polled for again; but of kind [`FailureKind::TooLarge`] it is final.
+    async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
+        let message = format!("{} has nothing to fetch at {}", call.access.route, laid.audio_url);
+        Err(Failure::new(FailureKind::Unsupported, Reached::Maybe, message))
+    }
 
     /// Asks the upstream to drop accepted work.
     async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure>;

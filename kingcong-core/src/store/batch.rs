@@ -219,8 +219,8 @@ pub struct Claim {
     pub reserved_for_polls: u32,
     /// Most leases.
     pub leases_max: u32,
-    /// Ids for them; as many as `leases_max`.
-    pub attempts: Vec<AttemptId>,
+    /// The id of the first; those of the others [follow](AttemptId::nth).
+    pub first_attempt: AttemptId,
     /// The limit of the pool's server seen from the claimer's address.
     pub egress: Option<EgressLimit>,
 }

@@ -216,11 +216,14 @@ impl Store for MemoryStore {
 
     async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
         self.read(|tables| {
-            let rows = tables.attempts().iter().rev().map(|(_, attempt)| attempt).filter(|attempt| {
+            let rows: Box<dyn Iterator<Item = &Attempt>> = match filter.job {
+                Some(job) => Box::new(tables.attempts_of(job).rev()),
+                None => Box::new(tables.attempts().iter().rev().map(|(_, attempt)| attempt)),
+            };
+            let rows = rows.filter(|attempt| {
                 let is_error =
                     matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
-                filter.job.is_none_or(|job| attempt.job == job)
-                    && filter.key.is_none_or(|key| attempt.key == key)
+                filter.key.is_none_or(|key| attempt.key == key)
                     && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
                     && filter.before.is_none_or(|before| attempt.id < before)
                     && (filter.only == AttemptKind::All || is_error)

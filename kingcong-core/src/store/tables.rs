@@ -298,6 +298,7 @@ pub struct Tables {
     turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
     open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
     deadlines: BTreeSet<(Timestamp, JobId)>,
+    attempts_by_job: BTreeSet<(JobId, AttemptId)>,
 }
 
 impl Tables {
@@ -336,6 +337,7 @@ impl Tables {
             turns: BTreeMap::new(),
             open_attempts: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            attempts_by_job: BTreeSet::new(),
         }
     }
 
@@ -457,6 +459,9 @@ impl Tables {
         if let Some(worker) = attempt.worker {
             self.open_attempts.entry(worker).or_default().insert(attempt.id);
         }
+        if self.journal == Journal::None {
+            self.attempts_by_job.insert((attempt.job, attempt.id));
+        }
         self.attempts.insert(attempt.id, attempt);
     }
 
@@ -488,6 +493,12 @@ impl Tables {
     /// The attempts that a worker works on.
     pub fn open_attempts(&self, worker: WorkerId) -> impl Iterator<Item = AttemptId> {
         self.open_attempts.get(&worker).into_iter().flatten().copied()
+    }
+
+    /// The attempts of a job, in the order of their ids; for a store that they are, a database has an index.
+    pub fn attempts_of(&self, job: JobId) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let ids = self.attempts_by_job.range((job, AttemptId::MIN)..=(job, AttemptId::MAX));
+        ids.filter_map(|(_, id)| self.attempts.get(id))
     }
 
     // Limits, and the turns of keys.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::server::{
     Answer, MP3, SECRET, Server, access, answer, audio, call, call_of, check_refusals, clone_voice, done,
-    failed, finished, json as ok_json, ok, poll, provider, speech, with_subtitles,
+    failed, fetch_ready, finished, json as ok_json, ok, poll, provider, speech, with_subtitles,
 };
 
 const SUBMITTED: &str = r#"{"success": true, "task_id": "task-1", "ec_remain_credits": 98765}"#;
@@ -310,6 +310,7 @@ async fn several_tasks_are_polled_by_one_list_and_only_those_not_in_it_one_by_on
     let [e, d, c, b, a] = provider("ai33").poll(&calls).await.try_into().unwrap();
     assert_eq!(e, Ok(Progress::Running { percent: Some(1) }));
     assert_eq!(d, Ok(Progress::Running { percent: Some(99) }));
+    let c = fetch_ready(&provider("ai33"), &calls[2].0, c).await;
     assert_eq!(audio(&finished(c.unwrap())).content_type, "audio/mpeg");
     assert_eq!(failed(b.unwrap()).kind, Kind::BadRequest);
     assert_eq!(a, Ok(Progress::Running { percent: Some(30) }));

@@ -273,8 +273,22 @@ pub(crate) fn into_directory(mut call: Call, path: &Path, max_bytes: u64) -> Cal
     call
 }
 
+/// Polls for one task, and fetches what is ready.
 pub(crate) async fn poll(provider: &Arc<dyn Provider>, call: Call, id: &str) -> Result<Progress, Failure> {
-    provider.poll(&[(call, UpstreamId(id.to_owned()))]).await.pop().unwrap()
+    let calls = [(call, UpstreamId(id.to_owned()))];
+    let polled = provider.poll(&calls).await.pop().unwrap();
+    fetch_ready(provider, &calls[0].0, polled).await
+}
+
+pub(crate) async fn fetch_ready(
+    provider: &Arc<dyn Provider>,
+    call: &Call,
+    polled: Result<Progress, Failure>,
+) -> Result<Progress, Failure> {
+    match polled {
+        Ok(Progress::Ready(laid)) => provider.fetch(call, &laid).await.map(Progress::Done),
+        polled => polled,
+    }
 }
 
 pub(crate) fn done(sent: Sent) -> Reply {

@@ -267,7 +267,7 @@ pub(crate) fn claim(ids: &mut Ids, of: &Route, leases_max: u32) -> Command {
         configuration_version: 1,
         reserved_for_polls: 0,
         leases_max,
-        attempts: (0..leases_max).map(|_| AttemptId::from_uuid(ids.next())).collect(),
+        first_attempt: AttemptId::from_uuid(ids.next()),
         egress: Some(EgressLimit {
             id: Limit::id_of_egress(&of.server, &kingcong_core::id::Egress::main()),
             max_in_flight: number(u32::MAX),

@@ -727,8 +727,8 @@ impl TestWorker<'_> {
 
     /// The command that claims so many tasks of a pool.
     pub fn claim_command(&self, pool: PoolId, leases_max: u32, configuration_version: i64) -> Claim {
-        let attempts = (0..leases_max).map(|_| AttemptId::from_uuid(self.scene.ids.uuid())).collect();
-        Claim { pool, configuration_version, reserved_for_polls: 0, leases_max, attempts, egress: None }
+        let first_attempt = AttemptId::from_uuid(self.scene.ids.uuid());
+        Claim { pool, configuration_version, reserved_for_polls: 0, leases_max, first_attempt, egress: None }
     }
 
     /// Claims so many tasks of a pool.

@@ -43,7 +43,6 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
     let last = turn_of(now, TURNS_MAX);
     while claimed.leases.len() < leases_max
         && egress_closed_until(tables, claim, &batch.rules, now).is_none()
-        && let Some(&attempt) = claim.attempts.get(claimed.leases.len())
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
     {
         let Some(work) = tables.inputs.get(&task).map(Arc::clone) else {
@@ -55,6 +54,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         let turns = Turns { now, next: turn_of(now, claimed.leases.len()), last };
         match lease_key(tables, claim, task, &batch.rules, turns, &mut passed_over) {
             Found::Key(key) => {
+                let attempt = claim.first_attempt.nth(claimed.leases.len());
                 claimed.leases.push(start(tables, claim, batch, attempt, task, work, key));
                 served = Some(tag);
             }
