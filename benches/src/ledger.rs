@@ -178,8 +178,15 @@ struct Job {
 
 const PRICE: i64 = TEXT_BYTES as i64;
 const NOW: i64 = 1_795_255_200_000_000;
-const ROUTES: &str = r#"[{"price":{"route":{"server":"ai33","service":"elevenlabs"},"version":1,"unit":"credit","counted":"100/1"},"voice":"21m00Tcm4TlvDq8ikWAM"}]"#;
-const INPUT: &str = r#"{"speech":{"text":"one two three four five six seven eight nine ten one two three four five six seven eight nine ten on","voice":"","model":null,"format":"mp3","subtitles":"no","settings":{"stability":null,"similarity":null,"style":null,"speed":null},"language":null}}"#;
+const ROUTES: &str = concat!(
+    r#"[{"price":{"route":{"server":"ai33","service":"elevenlabs"},"version":1,"unit":"credit","#,
+    r#""counted":"100/1"},"voice":"21m00Tcm4TlvDq8ikWAM"}]"#,
+);
+const INPUT: &str = concat!(
+    r#"{"speech":{"text":"one two three four five six seven eight nine ten one two three four five six seven "#,
+    r#"eight nine ten on","voice":"","model":null,"format":"mp3","subtitles":"no","settings":{"stability":null,"#,
+    r#""similarity":null,"style":null,"speed":null},"language":null}}"#,
+);
 
 impl Job {
     /// Holds the money, makes job and task, and leases a key.

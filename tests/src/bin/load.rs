@@ -1,5 +1,5 @@
-//! Many tasks at once: through the engine, over real HTTP, to simulated servers that count. Checks that everything was
-//! done once, charged exactly and within every limit, and prints one JSON line.
+//! Many tasks at once: through the engine, over real HTTP, to simulated servers that count. Checks that everything
+//! was done once, charged exactly and within every limit, and prints one JSON line.
 //!
 //! `load [tasks]`, 100,000 unless said otherwise; the store is in memory.
 
@@ -61,7 +61,8 @@ async fn main() -> Result<(), Failed> {
     kc.close().await;
     let figures = json!({
         "tasks": tasks, "split": done, "keys": KEYS.map(|(_, keys)| keys).iter().sum::<usize>(), "violations": 0,
-        "credits_charged": charged, "seconds": took.as_secs(), "tasks_per_second": u128::from(tasks) * 1000 / took.as_millis().max(1),
+        "credits_charged": charged, "seconds": took.as_secs(),
+        "tasks_per_second": u128::from(tasks) * 1000 / took.as_millis().max(1),
     });
     writeln!(std::io::stdout(), "{figures}")?;
     Ok(())
