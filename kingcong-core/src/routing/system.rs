@@ -304,8 +304,7 @@ impl System {
         let mut next = self.clone();
         match command {
             SystemCommand::SetRoute { route, switch } => {
-                self.known_server(&route.server)?;
-                self.known_service(&route.service)?;
+                self.known_route(route)?;
                 next.routes.insert(route.clone(), *switch);
             }
             SystemCommand::SetMaintenance(maintenance) => {
@@ -429,6 +428,13 @@ impl System {
             Unavailable::FullMaintenance => Message::FullMaintenance,
             Unavailable::NoRoute(service) => Message::NoRoute { service: name(service) },
         }
+    }
+
+    /// # Errors
+    /// When the server or the service of the route is not there.
+    pub(crate) fn known_route(&self, route: &Route) -> Result<(), SystemError> {
+        self.known_server(&route.server)?;
+        self.known_service(&route.service)
     }
 
     fn known_server(&self, id: &ServerId) -> Result<(), SystemError> {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     engine::JobResult,
-    id::{JobId, KeyId, PackageId, ProtocolId, ServerId, ServiceId, TaskId, VoiceId, WorkerId},
+    id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, ServiceId, TaskId, VoiceId, WorkerId},
     ledger::Refusal,
     message::Language,
     money::{Amount, Money, Unit},
@@ -506,8 +506,12 @@ async fn a_price_that_cannot_be_one_is_refused() {
     let stale = is!(Error::Price(PriceError::Stale { .. }));
     bench.refuses(kc.prices().set(price.clone()), stale, &["version 1", "read it again"]).await;
     let named = is!(Error::Price(PriceError::BadName { .. }));
-    let unnamed = Price { name: "\n".into(), version: 2, ..price };
+    let unnamed = Price { name: "\n".into(), version: 2, ..price.clone() };
     bench.refuses(kc.prices().set(unnamed), named, &["\"\\n\"", "must be"]).await;
+    let nowhere = is!(Error::Configuration(SystemError::UnknownServer { .. }));
+    let route = Route::new(ServerId::new("ai99").unwrap(), price.route.service.clone());
+    let call = kc.prices().set(Price { route, version: 2, ..price });
+    bench.refuses(call, nowhere, &["ai99", "ai33, ai84", "add it first"]).await;
     let gone = is!(Error::NotFound { what: "price or package", .. });
     let prices = kc.prices();
     let call = prices.remove("ai33", "elevenlabs", Some("v9"), Operation::Speech);

@@ -34,7 +34,7 @@ impl PriceDoors {
     /// Sets a price; it replaces the one for the same route, model and operation.
     ///
     /// # Errors
-    /// A price that is not legal, or a store that fails.
+    /// A price that is not legal or for a server or service that is not there, or a store that fails.
     pub async fn set(&self, price: Price) -> Result<(), Error> {
         let change = ConfigurationChange::SetPrice(Box::new(price));
         self.inner().configure(&self.actor, "prices.set", change).await.map(drop)

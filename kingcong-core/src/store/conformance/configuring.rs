@@ -102,6 +102,9 @@ pub(super) async fn an_illegal_change_changes_nothing(store: &dyn Store, clock: 
     assert!(matches!(refused, Err(NotConfigured::Refused(SystemError::UnknownServer { .. }))), "{refused:?}");
 
     let old = before.prices.iter().next().expect("there are prices").clone();
+    let nowhere = Price { route: route("ai99"), ..old.clone() };
+    let refused = worker.configure(ConfigurationChange::SetPrice(Box::new(nowhere))).await;
+    assert!(matches!(refused, Err(NotConfigured::Refused(SystemError::UnknownServer { .. }))), "{refused:?}");
     let charge = Charge::lines([line(Measure::Character, 7, 1)]).expect("it charges something");
     let refused = worker.configure(ConfigurationChange::SetPrice(Box::new(Price { charge, ..old }))).await;
     let stale = PriceError::Stale { given: 1, newest: 1 };

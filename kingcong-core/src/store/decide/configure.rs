@@ -24,6 +24,7 @@ pub(super) fn configure(
             configuration.system = configuration.system.apply(command).map_err(NotConfigured::Refused)?;
         }
         ConfigurationChange::SetPrice(price) => {
+            configuration.system.known_route(&price.route).map_err(NotConfigured::Refused)?;
             configuration.prices.set((**price).clone()).map_err(NotConfigured::Price)?;
         }
         ConfigurationChange::RemovePrice { route, model, operation } => {
