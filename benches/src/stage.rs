@@ -178,8 +178,9 @@ impl Random {
 pub(crate) struct Ids(u128);
 
 impl Ids {
+    /// The next one, with room behind it for the attempts of a claim.
     pub(crate) const fn next(&mut self) -> Uuid {
-        self.0 += 1;
+        self.0 += 1 << 16;
         Uuid::from_u128(self.0)
     }
 }

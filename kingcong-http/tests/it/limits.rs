@@ -4,7 +4,7 @@ use kingcong_core::provider::{Body, FailureKind as Kind, Reached, Sink};
 use serde_json::json;
 
 use crate::server::{
-    ATTEMPT, MP3, Server, Then, access, answer, audio, broken, call, done, failed, finished, into_directory,
+    ATTEMPT, MP3, Server, Then, access, answer, audio, broken, call, done, finished, into_directory,
     json as ok_json, ok, poll, provider, with_subtitles,
 };
 
@@ -56,8 +56,8 @@ async fn a_result_without_end_is_too_large() {
         let failure = provider("minimax").send(&call(&base_url, "minimax")).await.unwrap_err();
         assert_eq!((failure.kind, failure.reached), (Kind::TooLarge, Reached::Yes));
         let server = finished_at(format!("{base_url}/a.mp3")).await;
-        let progress = poll(&provider("ai33"), call(&server.base_url, "elevenlabs"), "t").await.unwrap();
-        assert_eq!(failed(progress).kind, Kind::TooLarge);
+        let failure = poll(&provider("ai33"), call(&server.base_url, "elevenlabs"), "t").await.unwrap_err();
+        assert_eq!((failure.kind, failure.reached), (Kind::TooLarge, Reached::Yes));
     }
 }
 
@@ -78,11 +78,11 @@ async fn check_limit(server: &Server, directory: &tempfile::TempDir, size: u64) 
         in_memory.sink = Sink::Memory { max_bytes };
         let in_file = into_directory(call(&server.base_url, "elevenlabs"), directory.path(), max_bytes);
         for call in [in_memory, in_file] {
-            let progress = poll(&provider("ai33"), call, "t").await.unwrap();
+            let polled = poll(&provider("ai33"), call, "t").await;
             if fits {
-                finished(progress);
+                finished(polled.unwrap());
             } else {
-                assert_eq!(failed(progress).kind, Kind::TooLarge);
+                assert_eq!(polled.unwrap_err().kind, Kind::TooLarge);
             }
         }
     }

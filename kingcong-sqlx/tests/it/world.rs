@@ -68,8 +68,9 @@ impl Clock for StandingClock {
 pub(crate) struct Ids(u128);
 
 impl Ids {
+    /// The next one, with room behind it for the attempts of a claim.
     pub(crate) fn next(&mut self) -> Uuid {
-        self.0 += 1;
+        self.0 += 1 << 16;
         Uuid::from_u128(0x0193_2c07_0000_7000_8000_0000_0000_0000 + self.0)
     }
 }

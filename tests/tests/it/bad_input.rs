@@ -510,10 +510,10 @@ async fn a_price_that_cannot_be_one_is_refused() {
     bench.refuses(kc.prices().set(unnamed), named, &["\"\\n\"", "must be"]).await;
     let nowhere = is!(Error::Configuration(SystemError::UnknownServer { .. }));
     let route = Route::new(ServerId::new("ai99").unwrap(), price.route.service.clone());
-    let call = kc.prices().set(Price { route, version: 2, ..price });
+    let prices = kc.prices();
+    let call = prices.set(Price { route, version: 2, ..price });
     bench.refuses(call, nowhere, &["ai99", "ai33, ai84", "add it first"]).await;
     let gone = is!(Error::NotFound { what: "price or package", .. });
-    let prices = kc.prices();
     let call = prices.remove("ai33", "elevenlabs", Some("v9"), Operation::Speech);
     bench.refuses(call, gone, &["ai33_elevenlabs", "v9", "name one"]).await;
     bench.refuses(kc.packages().remove("package-99"), gone, &["package-99", "name one"]).await;

@@ -361,9 +361,9 @@ pub fn speech(text: &str) -> Work {
 pub struct Ids(AtomicU64);
 
 impl Ids {
-    /// The next one, shaped as a UUIDv7.
+    /// The next one, shaped as a UUIDv7, with room behind it for the attempts of a claim.
     pub fn uuid(&self) -> Uuid {
-        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.fetch_add(1 << 16, Ordering::Relaxed);
         Uuid::from_u128(0x018b_cfe5_6800_7000_8000_0000_0000_0000 | u128::from(number))
     }
 }
