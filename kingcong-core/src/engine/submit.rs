@@ -105,6 +105,22 @@ impl Inner {
     /// The plan for a request, with the version of the configuration that it was made with.
     async fn plan(&self, request: &CheckedRequest) -> Result<(Plan, i64), Error> {
         let voice = self.known_voice(request).await?;
+        match self.plan_as_known(request, voice.as_ref()) {
+            // Another process may just have added a key.
+            Err(Error::NoPlan { error: PlanError::NoKey { .. }, .. }) => {
+                self.refresh().await?;
+                self.plan_as_known(request, voice.as_ref())
+            }
+            plan => plan,
+        }
+    }
+
+    /// The plan as far as this process knows configuration and keys.
+    fn plan_as_known(
+        &self,
+        request: &CheckedRequest,
+        voice: Option<&KnownVoice>,
+    ) -> Result<(Plan, i64), Error> {
         let snapshot = self.snapshot();
         let system = &snapshot.configuration.system;
         let basis = PlanBasis {
@@ -113,7 +129,7 @@ impl Inner {
             keyed: &snapshot.keyed,
             task_characters_max: self.settings.task_characters_max,
         };
-        match Plan::new(request, basis, voice.as_ref()) {
+        match Plan::new(request, basis, voice) {
             Ok(plan) => Ok((plan, snapshot.configuration.version)),
             Err(error) => {
                 let message = error.message(system);
@@ -136,14 +152,7 @@ impl Inner {
 
     async fn admit(self: &Arc<Self>, request: &CheckedRequest) -> Result<Admitted, Error> {
         for _ in 0..PLANS_MAX {
-            let (plan, version) = match self.plan(request).await {
-                // Another process may just have added a key.
-                Err(Error::NoPlan { error: PlanError::NoKey { .. }, .. }) => {
-                    self.refresh().await?;
-                    self.plan(request).await?
-                }
-                plan => plan?,
-            };
+            let (plan, version) = self.plan(request).await?;
             let admit = self.admission(request, &plan, version);
             let pools = pools(&plan);
             match self.execute(Command::Admit(Box::new(admit))).await? {

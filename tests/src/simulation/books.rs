@@ -92,6 +92,10 @@ impl Books {
                     self.admitted(memory, admit, moved);
                 }
                 (Command::Claim(_), Outcome::Claim(claimed)) => self.claimed(claimed),
+                // Whoever left a pool and comes back queues there anew.
+                (Command::Replan(replan), _) => {
+                    self.pages.lock().mice.retain(|_, mouse| mouse.pool != replan.pool);
+                }
                 (Command::Credit(credit), Outcome::Credit(Ok(credited))) => self.credited(credit, credited),
                 (Command::Configure(_), Outcome::Configure(Ok(_))) => self.configured(memory),
                 (Command::AddKey(add), Outcome::Key(Ok(_))) => {
