@@ -4,6 +4,7 @@
 mod bad_input;
 mod bad_upstream;
 mod crash;
+mod engine;
 mod secrets;
 mod simulation;
 mod simulator;

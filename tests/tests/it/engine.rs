@@ -1,0 +1,178 @@
+//! The engine through its doors: two processes on one store, watchers, and results that are long in coming.
+
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kingcong_core::{
+    KingCong, NewKey, Preset, Request, Settings,
+    engine::JobEvent,
+    id::{ProtocolId, ServiceId},
+    provider::{
+        Accepted, Access, Audio, Body, Call, Dropped, Failure, Health, Laid, Measured, Output, Progress,
+        Provider, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
+    },
+    store::MemoryStore,
+    vault::{KeyBytes, StaticMasterKey},
+    work::JobState,
+};
+use tokio::sync::Semaphore;
+
+/// The result of a text with this in it is not to be had before `downloads` has a permit.
+const SLOW: &str = "slow";
+/// Events that a watcher may be behind by.
+const BEHIND_MAX: u64 = 1024;
+
+/// Takes everything; every result lies ready at the first poll.
+#[derive(Debug)]
+struct Gateway {
+    protocol: ProtocolId,
+    downloads: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Provider for Gateway {
+    fn protocol(&self) -> &ProtocolId {
+        &self.protocol
+    }
+
+    fn poll_batch_max(&self) -> usize {
+        10
+    }
+
+    async fn send(&self, call: &Call) -> Result<Sent, Failure> {
+        Ok(Sent::Accepted(Accepted {
+            upstream_id: UpstreamId(call.attempt.to_string()),
+            cost: None,
+            balance: None,
+        }))
+    }
+
+    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+        let ready = |id: &UpstreamId| Laid { audio_url: id.0.clone(), srt_url: None, cost: None };
+        calls.iter().map(|(_, id)| Ok(Progress::Ready(ready(id)))).collect()
+    }
+
+    async fn fetch(&self, call: &Call, _: &Laid) -> Result<Reply, Failure> {
+        if matches!(&*call.work, Work::Speech(speech) if speech.text.contains(SLOW)) {
+            let _permit = self.downloads.acquire().await.unwrap();
+        }
+        let body = Body::Memory(Bytes::from_static(b"audio"));
+        let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
+        Ok(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() })
+    }
+
+    async fn drop_work(&self, _: &Access, _: &UpstreamId) -> Result<Dropped, Failure> {
+        Ok(Dropped::No)
+    }
+
+    async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
+        Ok(None)
+    }
+
+    async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
+        Ok(VoicePage::default())
+    }
+}
+
+struct Stage {
+    store: Arc<MemoryStore>,
+    downloads: Arc<Semaphore>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self { store: Arc::new(MemoryStore::new()), downloads: Arc::new(Semaphore::new(0)) }
+    }
+
+    /// A process on the one store.
+    async fn open(&self) -> KingCong {
+        let gateway = |name| Gateway {
+            protocol: ProtocolId::new(name).unwrap(),
+            downloads: Arc::clone(&self.downloads),
+        };
+        KingCong::builder()
+            .shared_store(Arc::<MemoryStore>::clone(&self.store))
+            .preset(Preset::kingcong().unwrap())
+            .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
+            .provider(gateway("ai33"))
+            .provider(gateway("ai84"))
+            .settings(Settings { poll_interval: Duration::from_millis(1), ..Settings::default() })
+            .start()
+            .await
+            .unwrap()
+    }
+}
+
+fn speech(text: &str) -> Request {
+    Request::speech("an", text).service("elevenlabs").voice("anna")
+}
+
+async fn equip(kc: &KingCong, starts: u32) {
+    let limits = kingcong_core::routing::Limits::new(100, starts).unwrap();
+    kc.keys()
+        .add(NewKey::shared("ai33", "elevenlabs", "sk-upstream-0123456789").limits(limits))
+        .await
+        .unwrap();
+    kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_download_holds_up_no_other_result_of_its_account() {
+    let stage = Stage::new();
+    let kc = stage.open().await;
+    equip(&kc, 100).await;
+    let slow = kc.submit(speech("a slow one")).await.unwrap();
+    let others = kc.submit(speech("One. Two. Three.").pieces(NonZeroU16::new(3).unwrap())).await.unwrap();
+    assert_eq!(others.wait().await.unwrap().job.state, JobState::Completed);
+    assert_eq!(slow.status().await.unwrap().job.state, JobState::Open);
+    stage.downloads.add_permits(1);
+    assert_eq!(slow.wait().await.unwrap().job.state, JobState::Completed);
+    kc.close().await;
+}
+
+#[tokio::test]
+async fn a_key_that_one_process_adds_serves_another_at_once() {
+    let stage = Stage::new();
+    let (one, other) = (stage.open().await, stage.open().await);
+    equip(&one, 100).await;
+    assert_eq!(other.estimate(speech("hello")).await.unwrap().tasks, 1);
+    let job = other.submit(speech("hello")).await.unwrap();
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_watcher_is_told_how_much_it_missed_and_always_the_end() {
+    let stage = Stage::new();
+    let kc = stage.open().await;
+    equip(&kc, 10_000).await;
+    let tasks = NonZeroU16::new(1_000).unwrap();
+    let text: String = (0..1_000).map(|number| format!("Sentence {number}.\n")).collect();
+    // It is watched from its first task on, because nothing can be downloaded before.
+    let job = kc.submit(speech(&text.replace("Sentence", SLOW)).pieces(tasks)).await.unwrap();
+    let (mut slow, mut gone) = (job.events().await.unwrap(), job.events().await.unwrap());
+    stage.downloads.add_permits(1);
+    assert!(gone.next().await.is_some());
+    drop(gone);
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+
+    let Some(JobEvent::Missed(missed)) = slow.next().await else { panic!("nothing was missed") };
+    let mut rest = Vec::new();
+    while let Some(event) = slow.next().await {
+        rest.push(event);
+    }
+    assert_eq!(rest.len() as u64, BEHIND_MAX);
+    assert!(missed >= 2 * 1_000 + 1 - BEHIND_MAX - 100, "{missed}");
+    assert!(matches!(rest.last(), Some(JobEvent::Ended { state: JobState::Completed, .. })));
+    assert_eq!(
+        job.events().await.unwrap().next().await.map(|event| matches!(event, JobEvent::Ended { .. })),
+        Some(true)
+    );
+    kc.close().await;
+}
