@@ -18,10 +18,7 @@ use kingcong_core::{
     keys::PoolId,
     ledger::{Owner, WalletKey},
     money::Unit,
-    provider::{
-        Access, Audio, Body, Call, Dropped, Failure, Health, Measured, Output, Progress, Provider, Reply,
-        Sent, UpstreamCredits, UpstreamId, VoicePage,
-    },
+    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent},
     routing::Limits,
     store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
@@ -309,10 +306,6 @@ impl Provider for InProcess {
         &self.0.protocol
     }
 
-    fn poll_batch_max(&self) -> usize {
-        1
-    }
-
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let takes = self.0.come(call);
         if takes > Duration::ZERO {
@@ -322,25 +315,5 @@ impl Provider for InProcess {
         let body = Body::Memory(Bytes::from_static(b"audio"));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
-    }
-
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
-        calls.iter().map(|_| Ok(Progress::Running { percent: None })).collect()
-    }
-
-    async fn drop_work(&self, _: &Access, _: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
-    }
-
-    async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
-        Ok(None)
-    }
-
-    async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
-        Ok(Vec::new())
-    }
-
-    async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
-        Ok(VoicePage::default())
     }
 }

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, Dropped, Failure, FailureKind, Health, Laid, Progress, Provider,
-        Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, Failure, FailureKind, Health, Laid, Progress, Provider, Reached,
+        Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::Method;
@@ -182,10 +182,6 @@ impl Provider for Ai84 {
 
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
         self.exchange(&call.access, Step::Follow).fetch_speech(call, laid).await
-    }
-
-    async fn drop_work(&self, _access: &Access, _upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
     }
 
     async fn balance(&self, access: &Access) -> Result<Option<UpstreamCredits>, Failure> {

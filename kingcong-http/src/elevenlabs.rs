@@ -7,9 +7,8 @@ use base64ct::{Base64, Encoding};
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Access, Audio, AudioFormat, Call, CloneVoice, Dropped, Failure, FailureKind, Health, Measured,
-        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
-        VoiceOrigin, VoicePage, Work,
+        Access, Audio, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Measured, Output,
+        Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{
@@ -144,10 +143,6 @@ impl Provider for ElevenLabs {
         &self.protocol
     }
 
-    fn poll_batch_max(&self) -> usize {
-        1
-    }
-
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let exchange = self.exchange_on_route(&call.access, Step::Submit)?;
         match &*call.work {
@@ -155,19 +150,6 @@ impl Provider for ElevenLabs {
             Work::CloneVoice(clone) => self.clone_voice(exchange, clone).await,
             _ => Err(exchange.refuses(FailureKind::Unsupported, "ElevenLabs does not do this work")),
         }
-    }
-
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
-        let never = |(call, _): &(Call, UpstreamId)| {
-            let exchange = self.exchange(&call.access, Step::Follow);
-            Err(exchange
-                .refuses(FailureKind::Unsupported, "ElevenLabs answers at once: there is nothing to poll"))
-        };
-        calls.iter().map(never).collect()
-    }
-
-    async fn drop_work(&self, _access: &Access, _upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
     }
 
     async fn balance(&self, access: &Access) -> Result<Option<UpstreamCredits>, Failure> {

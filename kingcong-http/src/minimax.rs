@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, CloneVoice, Dropped, Failure, FailureKind, Health, Measured,
-        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
-        Voice, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Measured, Output,
+        Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, Voice,
+        VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{Method, StatusCode, multipart::Form};
@@ -277,10 +277,6 @@ impl Provider for MiniMax {
             answers.extend(join_all(group.iter().map(|(call, id)| self.poll_one(call, id))).await);
         }
         answers
-    }
-
-    async fn drop_work(&self, _access: &Access, _upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
     }
 
     /// MiniMax tells no balance; its list of voices tells whether the key lives.

@@ -472,36 +472,57 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// The protocol that this provider speaks.
     fn protocol(&self) -> &ProtocolId;
 
-    /// How many tasks of one account [`Provider::poll`] takes at once; at least 1.
-    fn poll_batch_max(&self) -> usize;
-
     /// Sends work.
     async fn send(&self, call: &Call) -> Result<Sent, Failure>;
+
+    /// How many tasks of one account [`Provider::poll`] takes at once; at least 1.
+    fn poll_batch_max(&self) -> usize {
+        1
+    }
 
     /// Asks how far accepted work is; the answers stand in the order of `calls`. An error of one of them, or of
     /// the whole, says nothing about the work: it still runs. What takes long to download is not downloaded here,
     /// which would hold up the other answers, but [`Ready`](Progress::Ready).
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>>;
+    ///
+    /// Not called where `send` never answers [`Sent::Accepted`].
+    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+        let unknown = |id: &UpstreamId| {
+            let message = format!("{} does not poll, so it cannot know {id:?}", self.protocol());
+            Failure::new(FailureKind::Unsupported, Reached::Maybe, message)
+        };
+        calls.iter().map(|(_, id)| Err(unknown(id))).collect()
+    }
 
     /// Downloads a result that a poll found [`Ready`](Progress::Ready) into the call's sink. An error says nothing
     /// about the work, which is polled for again; but of kind [`FailureKind::TooLarge`] it is final.
+    ///
+    /// Not called where `poll` never answers so.
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
         let message = format!("{} has nothing to fetch at {}", call.access.route, laid.audio_url);
         Err(Failure::new(FailureKind::Unsupported, Reached::Maybe, message))
     }
 
-    /// Asks the upstream to drop accepted work.
-    async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure>;
+    /// Asks the upstream to drop accepted work; not possible unless said otherwise.
+    async fn drop_work(&self, _access: &Access, _upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
+        Ok(Dropped::No)
+    }
 
     /// The account's balance, by a call that costs nothing; `None` where the upstream does not tell. An error of
     /// kind [`FailureKind::KeyDead`] means that the key is really dead.
-    async fn balance(&self, access: &Access) -> Result<Option<UpstreamCredits>, Failure>;
+    async fn balance(&self, _access: &Access) -> Result<Option<UpstreamCredits>, Failure> {
+        Ok(None)
+    }
 
     /// The health of the server's services, by a call that costs nothing; empty where the upstream does not tell.
-    async fn health(&self, access: &Access) -> Result<Vec<(ServiceId, Health)>, Failure>;
+    async fn health(&self, _access: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
+        Ok(Vec::new())
+    }
 
-    /// Voices of the route, page by page; `page` is `None` first, then the last answer's `next`.
-    async fn voices(&self, access: &Access, page: Option<&str>) -> Result<VoicePage, Failure>;
+    /// Voices of the route, page by page; `page` is `None` first, then the last answer's `next`. None where the
+    /// upstream does not list any.
+    async fn voices(&self, _access: &Access, _page: Option<&str>) -> Result<VoicePage, Failure> {
+        Ok(VoicePage::default())
+    }
 }
 
 const _: fn(&dyn Provider) = |_| {};

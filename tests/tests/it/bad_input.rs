@@ -13,14 +13,13 @@ use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     engine::JobResult,
-    id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, ServiceId, TaskId, VoiceId, WorkerId},
+    id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
     ledger::Refusal,
     message::Language,
     money::{Amount, Money, Unit},
     pricing::{Charge, Measure, Operation, Package, PackageError, Price, PriceError, PriceLine},
     provider::{
-        Access, Audio, Body, Call, ClonedVoice, Dropped, Failure, Health, Measured, Output, Progress,
-        Provider, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, VoiceSettings, Work,
+        Audio, Body, Call, ClonedVoice, Failure, Measured, Output, Provider, Reply, Sent, VoiceSettings, Work,
     },
     routing::{BaseUrl, Limits, Maintenance, PollsCount, Server, Switch, SystemError, Unavailable},
     store::{JobFilter, Store, StoreError, StoreErrorKind},
@@ -45,10 +44,6 @@ impl Provider for Speaker {
         &self.0
     }
 
-    fn poll_batch_max(&self) -> usize {
-        1
-    }
-
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let output = match &*call.work {
             Work::CloneVoice(_) => Output::Voice(ClonedVoice { voice: "cloned-1".into() }),
@@ -59,26 +54,6 @@ impl Provider for Speaker {
             }),
         };
         Ok(Sent::Done(Reply { output, cost: None, measured: Measured::default() }))
-    }
-
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
-        calls.iter().map(|_| Ok(Progress::Running { percent: None })).collect()
-    }
-
-    async fn drop_work(&self, _: &Access, _: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
-    }
-
-    async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
-        Ok(None)
-    }
-
-    async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
-        Ok(Vec::new())
-    }
-
-    async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
-        Ok(VoicePage::default())
     }
 }
 

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     engine::JobEvent,
-    id::{ProtocolId, ServiceId},
+    id::ProtocolId,
     provider::{
-        Accepted, Access, Audio, Body, Call, Dropped, Failure, Health, Laid, Measured, Output, Progress,
-        Provider, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
+        Accepted, Audio, Body, Call, Failure, Laid, Measured, Output, Progress, Provider, Reply, Sent,
+        UpstreamId, Work,
     },
     store::MemoryStore,
     vault::{KeyBytes, StaticMasterKey},
@@ -60,22 +60,6 @@ impl Provider for Gateway {
         let body = Body::Memory(Bytes::from_static(b"audio"));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() })
-    }
-
-    async fn drop_work(&self, _: &Access, _: &UpstreamId) -> Result<Dropped, Failure> {
-        Ok(Dropped::No)
-    }
-
-    async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
-        Ok(None)
-    }
-
-    async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
-        Ok(Vec::new())
-    }
-
-    async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
-        Ok(VoicePage::default())
     }
 }
 
