@@ -8,7 +8,8 @@ use kingcong_core::store::StoreError;
 pub enum ConnectError {
     /// No database of that kind is known.
     #[error(
-        "{scheme:?} is no known kind of database: begin the URL with sqlite://, as in sqlite://kingcong.db"
+        "{scheme:?} is no known kind of database: begin the URL with sqlite:// or postgres://, as in \
+         sqlite://kingcong.db"
     )]
     UnknownScheme {
         /// What the URL began with.
@@ -44,6 +45,16 @@ pub enum ConnectError {
     OldSqlite {
         /// Its version.
         found: String,
+    },
+    /// The server's release lacks what is needed.
+    #[error("{database} {found} is too old: use version {least} or newer")]
+    OldServer {
+        /// The database.
+        database: &'static str,
+        /// Its version.
+        found: String,
+        /// The oldest one that will do.
+        least: &'static str,
     },
     /// The file cannot be used in WAL mode.
     #[error("the file cannot be used in WAL mode ({found:?}): put it on a local file system")]

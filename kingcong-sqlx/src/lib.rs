@@ -1,16 +1,18 @@
 //! KingCong's store on SQL databases.
 //!
-//! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite. It is dumb by design: a batch is
-//! one transaction that passes the fence, loads the rows that the batch names, lets the core decide, writes what
-//! changed and commits. Nothing here knows what a balance or a limit may be.
+//! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite and PostgreSQL. It is dumb by
+//! design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the core
+//! decide, writes what changed and commits. Nothing here knows what a balance or a limit may be.
 //!
 //! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
-//! `read` are the same for every database, `session` is what a database offers them, and `sqlite` is the one database
-//! that there is.
+//! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
+//! its own: `sqlite`, `postgres`.
 
 mod cell;
 mod error;
 mod load;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read;
 mod rows;
 mod save;
@@ -31,7 +33,7 @@ pub use store::SqlStore;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The clock that is read inside transactions where the database has none of its own; the machine's by default.
+    /// A clock that is read inside transactions in place of the database's own; where that has none, the machine's.
     pub clock: Option<Arc<dyn Clock>>,
     /// Most connections that read at once.
     pub readers_max: NonZeroU32,
@@ -53,17 +55,19 @@ impl Default for Options {
 }
 
 /// Opens the database of a URL.
-async fn open(
-    url: &str,
-    options: &Options,
-    clock: &Arc<dyn Clock>,
-) -> Result<Box<dyn session::Database>, ConnectError> {
+async fn open(url: &str, options: &Options) -> Result<Box<dyn session::Database>, ConnectError> {
     let scheme = url.split(':').next().unwrap_or_default();
     match scheme {
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options, clock).await?)),
+        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options).await?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(ConnectError::SwitchedOff { database: "SQLite", feature: "sqlite" }),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Box::new(postgres::Postgres::open(url, options).await?)),
+        #[cfg(not(feature = "postgres"))]
+        "postgres" | "postgresql" => {
+            Err(ConnectError::SwitchedOff { database: "PostgreSQL", feature: "postgres" })
+        }
         // The rest of the URL may hold a password: only the scheme is repeated.
         _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
     }

@@ -7,7 +7,7 @@ use std::{
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{LimitId, TaskId},
+    id::{KeyId, LimitId, TaskId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
     store::{IdempotencyRow, Needs, SplitRow, StoreError, StoreErrorKind, Tables, Worker},
@@ -18,7 +18,8 @@ use kingcong_core::{
 use crate::{
     cell::{Cell, Row},
     rows::{DutyRow, SplitState, TaskWithWork, put_use},
-    session::{Transaction, load, select},
+    session::{Locked, Script, Transaction, load, locking, select},
+    table::{Deed, Record as _},
 };
 
 /// Loads what a batch needs; the answer is the time of its decisions.
@@ -30,22 +31,26 @@ pub(crate) async fn load_needs(
     needs: &mut Needs,
     tables: &mut Tables,
 ) -> Result<Timestamp, StoreError> {
-    load_adopted(session, needs, tables).await?;
     let keys = missing(&needs.idempotency, |key| tables.idempotency.get(key).is_some());
     for row in load::<IdempotencyRow>(session, keys.map(|key| key.as_slice().into()).collect()).await? {
         tables.idempotency.load(row.key, row);
     }
     load_jobs(session, needs, tables).await?;
     load_tasks(session, needs, tables).await?;
+    load_adopted(session, needs, tables).await?;
 
-    // Everything that follows is decided at one instant: due tasks are those due by it.
-    let now = session.now().await?;
-    load_queues(session, needs, tables, now).await?;
+    // Everything is decided at one instant. It is read when the rows are locked, but for due tasks: those are the ones
+    // due by it.
+    let due_by = match needs.due {
+        0 => None,
+        _ => Some(session.now().await?),
+    };
+    load_queues(session, needs, tables, due_by).await?;
     let attempts = missing(&needs.attempts, |id| tables.attempts().get(id).is_some());
     for attempt in load::<Attempt>(session, attempts.map(|id| id.as_uuid().into()).collect()).await? {
         tables.load_attempt(attempt);
     }
-    needs.follow_tasks(tables, now);
+    needs.follow_tasks(tables, due_by.unwrap_or(Timestamp::EPOCH));
     load_jobs(session, needs, tables).await?;
     needs.follow_jobs(tables);
     load_inputs(session, needs, tables).await?;
@@ -60,11 +65,33 @@ pub(crate) async fn load_needs(
             tables.data_keys.load(key.context.id, key);
         }
     }
-    let duties = needs.duties.iter().map(|name| Cell::Word(name)).collect();
-    for duty in load::<DutyRow>(session, duties).await? {
+    load_duties(session, needs, tables).await?;
+    match due_by {
+        Some(now) => Ok(now),
+        None => session.now().await,
+    }
+}
+
+/// Duties; one that nobody took yet is made due, so that there is a row to lock.
+async fn load_duties(
+    session: &mut dyn Transaction,
+    needs: &Needs,
+    tables: &mut Tables,
+) -> Result<(), StoreError> {
+    let names = || needs.duties.iter().map(|name| Cell::Word(name)).collect();
+    let mut duties = load::<DutyRow>(session, names()).await?;
+    if duties.len() < needs.duties.len() {
+        let due = |name: &&str| DutyRow { name: (*name).to_owned(), next_at: Timestamp::EPOCH };
+        let due: Vec<DutyRow> = needs.duties.iter().map(due).collect();
+        let mut script = Script::default();
+        script.insert(Deed::InsertIfAbsent, &due);
+        session.run(script).await?;
+        duties = load::<DutyRow>(session, names()).await?;
+    }
+    for duty in duties {
         tables.duties.load(duty.name, duty.next_at);
     }
-    Ok(now)
+    Ok(())
 }
 
 /// The keys of rows that are not loaded yet.
@@ -81,15 +108,18 @@ async fn load_adopted(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
-    let workers = needs.adopt.iter().map(|(worker, ..)| worker.as_uuid().into()).collect();
-    for worker in load::<Worker>(session, workers).await? {
-        tables.workers.load(worker.id, worker);
-    }
     let mut tasks = BTreeSet::new();
     for &(worker, _, attempts_max) in &needs.adopt {
-        let rest = "WHERE open_worker = ? ORDER BY id LIMIT ?";
-        let cells = vec![worker.as_uuid().into(), attempts_max.into()];
-        for attempt in select::<Attempt>(session, rest, cells).await? {
+        // Whose row is locked writes, or is being buried by somebody else.
+        let rest = locking(session, "WHERE id = ?", Locked::Skipped);
+        let Some(worker) = select::<Worker>(session, &rest, vec![worker.as_uuid().into()]).await?.pop()
+        else {
+            continue;
+        };
+        let rest = locking(session, "WHERE open_worker = ? ORDER BY id LIMIT ?", Locked::Awaited);
+        let cells = vec![worker.id.as_uuid().into(), attempts_max.into()];
+        tables.workers.load(worker.id, worker);
+        for attempt in select::<Attempt>(session, &rest, cells).await? {
             tasks.insert(attempt.task);
             if tables.attempts().get(&attempt.id).is_none() {
                 tables.load_attempt(attempt);
@@ -117,7 +147,8 @@ async fn load_tasks(
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
     for job in &needs.tasks_of {
-        for task in select::<Task>(session, "WHERE job = ?", vec![job.as_uuid().into()]).await? {
+        let rest = locking(session, "WHERE job = ? ORDER BY id", Locked::Awaited);
+        for task in select::<Task>(session, &rest, vec![job.as_uuid().into()]).await? {
             if tables.tasks().get(&task.id).is_none() {
                 tables.load_task(task);
             }
@@ -143,21 +174,27 @@ async fn load_queues(
     session: &mut dyn Transaction,
     needs: &mut Needs,
     tables: &mut Tables,
-    now: Timestamp,
+    due_by: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     let next = "SELECT id FROM kingcong_tasks WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
     for (pool, tasks) in most(needs.claims.iter().map(|claim| (claim.pool, claim.tasks))) {
-        let ids = task_ids(session, next, vec![pool.as_uuid().into(), tasks.into()]).await?;
+        let cells = || vec![pool.as_uuid().into(), tasks.into()];
+        let mut ids = task_ids(session, next, cells(), Locked::Skipped).await?;
+        if ids.len() < tasks as usize && session.row_lock().is_some() {
+            // Others may hold some, to let them go: a claim that finds none would take the queue for empty.
+            ids = task_ids(session, next, cells(), Locked::Awaited).await?;
+        }
         load_with_work(session, &ids, tables).await?;
     }
     let mut ids = BTreeSet::new();
     for (pool, tasks) in most(needs.ready.iter().copied()) {
-        ids.extend(task_ids(session, next, vec![pool.as_uuid().into(), tasks.into()]).await?);
+        let cells = vec![pool.as_uuid().into(), tasks.into()];
+        ids.extend(task_ids(session, next, cells, Locked::Skipped).await?);
     }
-    if needs.due > 0 {
+    if let Some(now) = due_by {
         let due =
             "SELECT id FROM kingcong_tasks WHERE state = 'delayed' AND until <= ? ORDER BY until, id LIMIT ?";
-        ids.extend(task_ids(session, due, vec![now.into(), needs.due.into()]).await?);
+        ids.extend(task_ids(session, due, vec![now.into(), needs.due.into()], Locked::Skipped).await?);
     }
     load_tasks_by_id(session, &ids, tables).await
 }
@@ -176,8 +213,9 @@ async fn task_ids(
     session: &mut dyn Transaction,
     sql: &str,
     cells: Vec<Cell>,
+    locked: Locked,
 ) -> Result<BTreeSet<TaskId>, StoreError> {
-    let rows = session.fetch("kingcong_tasks", sql.to_owned(), cells).await?;
+    let rows = session.fetch(Task::TABLE.name, locking(session, sql, locked), cells).await?;
     rows.into_iter().map(|row| row.read(|row: &mut Row| Ok(TaskId::from_uuid(row.uuid()?)))).collect()
 }
 
@@ -240,6 +278,16 @@ async fn load_keys(
     needs: &mut Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
+    let claims = most(needs.claims.iter().map(|claim| (claim.pool, claim.keys)));
+    for pool in claims.keys() {
+        // A queue for one key alone names it in its own row, which never changes in this.
+        let sql = "SELECT only_key FROM kingcong_pools WHERE id = ? AND only_key IS NOT NULL";
+        for row in session.fetch(Pool::TABLE.name, sql.to_owned(), vec![pool.as_uuid().into()]).await? {
+            let key = row.read(|row| Ok(KeyId::from_uuid(row.uuid()?)))?;
+            needs.keys.insert(key);
+            needs.key_limits.insert(Limit::id_of_key(key));
+        }
+    }
     let keys = missing(&needs.keys, |id| tables.keys.get(id).is_some());
     for key in load::<Key>(session, keys.map(|id| id.as_uuid().into()).collect()).await? {
         tables.keys.load(key.id, key);
@@ -252,18 +300,53 @@ async fn load_keys(
             tables.keys.load(key.id, key);
         }
     }
-    for (pool, keys) in most(needs.claims.iter().map(|claim| (claim.pool, claim.keys))) {
-        // A queue for one key alone names it in its own row, which never changes in this.
-        let sql = "SELECT id FROM (SELECT id FROM kingcong_limits WHERE pool = ? ORDER BY turn, id LIMIT ?) \
-                   UNION SELECT only_key FROM kingcong_pools WHERE id = ? AND only_key IS NOT NULL";
-        let cells = vec![pool.as_uuid().into(), keys.into(), pool.as_uuid().into()];
-        for row in session.fetch("kingcong_limits", sql.to_owned(), cells).await? {
-            needs.key_limits.insert(row.read(|row| Ok(LimitId::from_uuid(row.uuid()?)))?);
-        }
-    }
     load_limits(session, &needs.key_limits, tables).await?;
+    for (pool, keys) in claims {
+        let ids = next_keys(session, pool, keys, tables).await?;
+        load_limits(session, &ids, tables).await?;
+    }
     needs.follow_limits(tables);
     load_limits(session, &needs.shared_limits, tables).await
+}
+
+/// The limits of a pool's next keys, in the order of their turns. Where several batches write at a time, those that
+/// others hold are left out; a key's own row is locked with its limit's, which it repeats.
+async fn next_keys(
+    session: &mut dyn Transaction,
+    pool: PoolId,
+    keys: u32,
+    tables: &Tables,
+) -> Result<BTreeSet<LimitId>, StoreError> {
+    let cells = || vec![pool.as_uuid().into(), keys.into()];
+    let next = "SELECT id FROM kingcong_limits WHERE pool = ? ORDER BY turn, id LIMIT ?";
+    if session.row_lock().is_none() {
+        return limit_ids(session, next.to_owned(), cells()).await;
+    }
+    // The key before its limit: who is refused the second keeps the first.
+    let both = "SELECT l.id FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id \
+                WHERE l.pool = ? ORDER BY l.turn, l.id LIMIT ?";
+    let both = locking(session, both, Locked::Skipped);
+    let ids = limit_ids(session, both, cells()).await?;
+    if !ids.is_empty() {
+        return Ok(ids);
+    }
+    // Others hold them all, if there are any. Those beyond every key that is locked already can be waited for without
+    // leaving the order of locks.
+    let mut ids = limit_ids(session, next.to_owned(), cells()).await?;
+    if let Some((last, _)) = tables.key_limits().iter().next_back() {
+        ids.retain(|id| id > last);
+    }
+    load::<Key>(session, ids.iter().map(|id| id.as_uuid().into()).collect()).await?;
+    Ok(ids)
+}
+
+async fn limit_ids(
+    session: &mut dyn Transaction,
+    sql: String,
+    cells: Vec<Cell>,
+) -> Result<BTreeSet<LimitId>, StoreError> {
+    let rows = session.fetch(Limit::TABLE.name, sql, cells).await?;
+    rows.into_iter().map(|row| row.read(|row| Ok(LimitId::from_uuid(row.uuid()?)))).collect()
 }
 
 async fn load_limits(

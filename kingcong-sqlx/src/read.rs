@@ -19,8 +19,8 @@ use kingcong_core::{
 use crate::{
     cell::{Cell, Row},
     rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use},
-    session::{STATEMENT_ROWS_MAX, Session, load, padded, select},
-    table::Record,
+    session::{STATEMENT_ROWS_MAX, Session, load, select},
+    table::{Record, Table},
 };
 
 /// Conditions of a query that is put together from a filter.
@@ -194,16 +194,18 @@ pub(crate) async fn jobs(session: &mut dyn Session, filter: &JobFilter) -> Resul
     select(session, &rest, cells).await
 }
 
+/// What a job's watchers look at.
+const JOB_STATES: Table =
+    Table { name: Job::TABLE.name, key: 1, fixed: &["id"], mutable: &["state"], mirrors: &[] };
+
 pub(crate) async fn job_states(
     session: &mut dyn Session,
     ids: &[JobId],
 ) -> Result<Vec<(JobId, JobState)>, StoreError> {
     let mut states = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(STATEMENT_ROWS_MAX) {
-        let places = vec!["?"; padded(chunk.len())].join(", ");
-        let sql = format!("SELECT id, state FROM kingcong_jobs WHERE id IN ({places})");
         let cells = chunk.iter().map(|id| id.as_uuid().into()).collect();
-        for row in session.fetch(Job::TABLE.name, sql, cells).await? {
+        for row in session.load(&JOB_STATES, cells).await? {
             states.push(row.read(|row| {
                 let id = JobId::from_uuid(row.uuid()?);
                 let state =
@@ -302,7 +304,7 @@ pub(crate) async fn limits(session: &mut dyn Session) -> Result<Vec<LimitCount>,
     let passed = columns.map(|column| {
         format!("SELECT {column} AS id FROM kingcong_attempts WHERE open_worker IS NOT NULL AND {column} IS NOT NULL")
     });
-    let sql = format!("SELECT id, count(*) FROM ({}) GROUP BY id", passed.join(" UNION ALL "));
+    let sql = format!("SELECT id, count(*) FROM ({}) AS passed GROUP BY id", passed.join(" UNION ALL "));
     let rows = session.fetch(Attempt::TABLE.name, sql, Vec::new()).await?;
     let read_count = |row: &mut Row| Ok((LimitId::from_uuid(row.uuid()?), row.number::<u32>()?));
     let open: BTreeMap<LimitId, u32> =

@@ -18,18 +18,17 @@ use crate::{
         ConfigurationRow, DutyRow, EntryRow, KEY_LIMIT_MIRRORS, NewTask, PackageRow, PriceRow, SplitState,
         audit_entry, key_limit_mirrors,
     },
-    session::{Script, Texts},
+    session::Script,
     table::Deed,
 };
 
 /// The statements that write what a batch changed at `now`; `before` is the configuration that it started with.
 pub(crate) fn save_changes(
-    texts: Texts,
     tables: &mut Tables,
     before: &Configuration,
     now: Timestamp,
 ) -> Result<Script, StoreError> {
-    let mut script = Script::new(texts);
+    let mut script = Script::default();
     let owners: BTreeMap<WalletId, Owner> =
         tables.wallets.iter().map(|(id, wallet)| (*id, wallet.key.owner.clone())).collect();
     let Changes {

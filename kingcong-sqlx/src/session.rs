@@ -15,18 +15,8 @@ use crate::{
     table::{Deed, Record, Table},
 };
 
-/// Most rows in one statement. Sizes between are rounded up to a power of four, so that a few statements per table
-/// stay prepared.
+/// Most rows in one statement.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 256;
-
-/// How many rows the statement has that takes `rows` rows.
-pub(crate) const fn padded(rows: usize) -> usize {
-    let mut size = 1;
-    while size < rows {
-        size *= 4;
-    }
-    size
-}
 
 /// A database.
 #[async_trait]
@@ -53,6 +43,17 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
 pub(crate) struct Fence {
     pub(crate) worker: WorkerId,
     pub(crate) number: i64,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite lets one write at a time"))]
+    pub(crate) beside: Beside,
+}
+
+/// Who may write at the same time, where a database lets several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Other batches: the rows that both need are locked.
+    Others,
+    /// Nobody: what every batch relies on changes, or what must not be there is looked for.
+    Nobody,
 }
 
 /// A transaction that has just begun.
@@ -77,28 +78,30 @@ pub(crate) struct Seen {
     pub(crate) version: i64,
 }
 
-/// The text of a statement over some number of rows of a table, the number being one that [`padded`] gives.
-pub(crate) type Texts = fn(&Table, Deed, usize) -> Text;
-
-/// The text of a statement and how many parameters it has room for.
+/// A statement to run.
 #[derive(Debug)]
-pub(crate) struct Text {
-    pub(crate) sql: String,
-    pub(crate) parameters: usize,
+pub(crate) enum Statement {
+    /// One that is the same everywhere.
+    Plain { sql: &'static str, cells: Vec<Cell> },
+    /// Something done to rows of a table. The first cell says how many rows there are; theirs follow, row by row.
+    Rows { table: Table, deed: Deed, rows: usize, cells: Vec<Cell> },
 }
 
-/// A statement to run. Parameters without a cell are null.
-#[derive(Debug)]
-pub(crate) struct Statement {
-    pub(crate) text: Text,
-    pub(crate) cells: Vec<Cell>,
+/// What a query does about rows that another transaction has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// It waits for them.
+    Awaited,
+    /// It leaves them out.
+    Skipped,
 }
 
 /// Runs statements.
 #[async_trait]
 pub(crate) trait Session: Send {
-    /// The texts of this database.
-    fn texts(&self) -> Texts;
+    /// Reads the rows of these keys, of at most [`STATEMENT_ROWS_MAX`]; a transaction locks them, in the order of
+    /// their keys.
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError>;
 
     /// Runs a statement that gives rows of `table`.
     async fn fetch(
@@ -108,9 +111,6 @@ pub(crate) trait Session: Send {
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError>;
 
-    /// Runs a statement that gives none; the answer is how many rows it changed.
-    async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError>;
-
     /// Runs statements that give none, in order.
     async fn run(&mut self, script: Script) -> Result<(), StoreError>;
 
@@ -119,13 +119,16 @@ pub(crate) trait Session: Send {
 
     /// Ends what [`Session::begin_view`] began.
     async fn end_view(&mut self) -> Result<(), StoreError>;
+
+    /// The database's time, read now.
+    async fn now(&mut self) -> Result<Timestamp, StoreError>;
 }
 
 /// A session that may write, wholly or not at all. Dropping it undoes it.
 #[async_trait]
 pub(crate) trait Transaction: Session {
-    /// The database's time, read now.
-    async fn now(&mut self) -> Result<Timestamp, StoreError>;
+    /// What a query ends with that locks the rows which it finds; none where one transaction writes at a time.
+    fn row_lock(&self) -> Option<&'static str>;
 
     /// Makes it durable. An error of the kind `CommitUnknown` means that it may be.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -141,8 +144,7 @@ pub(crate) async fn load<R: Record + Send>(
 ) -> Result<Vec<R>, StoreError> {
     let mut records = Vec::with_capacity(keys.len() / R::TABLE.key);
     for chunk in keys.chunks(STATEMENT_ROWS_MAX * R::TABLE.key) {
-        let text = session.texts()(&R::TABLE, Deed::Load, padded(chunk.len() / R::TABLE.key));
-        for row in session.fetch(R::TABLE.name, text.sql, chunk.to_vec()).await? {
+        for row in session.load(&R::TABLE, chunk.to_vec()).await? {
             records.push(row.read(R::read)?);
         }
     }
@@ -160,23 +162,25 @@ pub(crate) async fn select<R: Record + Send>(
     rows.into_iter().map(|row| row.read(R::read)).collect()
 }
 
-/// Statements that write, to be run one after the other. The first cell of one over several rows says how many there
-/// are.
-#[derive(Debug)]
+/// A query that locks what it finds, where several transactions write at a time.
+pub(crate) fn locking(session: &(impl Transaction + ?Sized), sql: &str, locked: Locked) -> String {
+    match (session.row_lock(), locked) {
+        (None, _) => sql.to_owned(),
+        (Some(lock), Locked::Awaited) => format!("{sql} {lock}"),
+        (Some(lock), Locked::Skipped) => format!("{sql} {lock} SKIP LOCKED"),
+    }
+}
+
+/// Statements that write, to be run one after the other.
+#[derive(Debug, Default)]
 pub(crate) struct Script {
-    texts: Texts,
     pub(crate) statements: Vec<Statement>,
 }
 
 impl Script {
-    pub(crate) fn new(texts: Texts) -> Self {
-        Self { texts, statements: Vec::new() }
-    }
-
     /// Adds a statement that is the same everywhere.
-    pub(crate) fn add(&mut self, sql: &str, cells: Vec<Cell>) {
-        let text = Text { sql: sql.to_owned(), parameters: cells.len() };
-        self.statements.push(Statement { text, cells });
+    pub(crate) fn add(&mut self, sql: &'static str, cells: Vec<Cell>) {
+        self.statements.push(Statement::Plain { sql, cells });
     }
 
     /// Writes rows as `deed` says; `put` adds the cells of one.
@@ -196,8 +200,7 @@ impl Script {
                 count += 1;
             }
             cells[0] = count.into();
-            let text = (self.texts)(table, deed, padded(count as usize));
-            self.statements.push(Statement { text, cells });
+            self.statements.push(Statement::Rows { table: *table, deed, rows: count as usize, cells });
         }
     }
 

@@ -7,14 +7,14 @@ use std::sync::{
 
 use async_trait::async_trait;
 use kingcong_core::{
-    clock::{Clock, SystemClock, Timestamp},
+    clock::Timestamp,
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::Key,
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Journal,
-        Life, LimitCount, Needs, Outcome, OutputRow, Pulse, Store, StoreError, StoreErrorKind, Tables,
-        VoiceRow, WalletBook, Worker, Written, decide,
+        AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
+        Journal, Life, LimitCount, Needs, Outcome, OutputRow, Pulse, Store, StoreError, StoreErrorKind,
+        Tables, VoiceRow, WalletBook, Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -26,7 +26,7 @@ use crate::{
     load::load_needs,
     read,
     save::save_changes,
-    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Transaction},
+    session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
     table::Deed,
 };
 
@@ -39,7 +39,6 @@ pub struct SqlStore {
 #[derive(Debug)]
 struct Inner {
     database: Box<dyn Database>,
-    clock: Arc<dyn Clock>,
     /// The newest configuration that was read or written here, so that a batch reads only the version.
     configuration: Mutex<Arc<Configuration>>,
     /// Locked for as long as a batch is executed.
@@ -54,9 +53,11 @@ impl SqlStore {
     /// |---|---|
     /// | `sqlite://kingcong.db`, `sqlite:///var/lib/kingcong.db` | an SQLite file, made when it is not there |
     /// | `sqlite::memory:` | an SQLite database in memory, gone with the store |
+    /// | `postgres://user:password@host/database` | a PostgreSQL database, version 13 or newer |
     ///
     /// On SQLite the file is KingCong's alone: a second SQLite library in the same process that opens the same file
-    /// would drop its locks.
+    /// would drop its locks. On PostgreSQL the tables stand in the first schema of the user's search path, which is
+    /// theirs for good.
     ///
     /// ```
     /// use kingcong_core::store::Store;
@@ -82,11 +83,9 @@ impl SqlStore {
     /// # Errors
     /// [`ConnectError`], which says what to do.
     pub async fn connect_with(url: &str, options: Options) -> Result<Self, ConnectError> {
-        let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let database = crate::open(url, &options, &clock).await?;
+        let database = crate::open(url, &options).await?;
         let inner = Inner {
             database,
-            clock,
             configuration: Mutex::default(),
             lane: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
@@ -138,7 +137,7 @@ impl Inner {
 
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
         let mut lane = self.lane.lock().await;
-        let fence = Fence { worker: batch.worker, number: batch.number };
+        let fence = Fence { worker: batch.worker, number: batch.number, beside: beside(&batch.commands) };
         let Begun { mut transaction, passed } = self.database.begin_batch(fence).await?;
         let Some(passed) = passed else {
             let refused = refused(&mut *transaction, fence).await;
@@ -182,7 +181,7 @@ impl Inner {
         let mut needs = Needs::of(&batch.commands);
         let now = load_needs(transaction, &mut needs, &mut tables).await?;
         let outcomes = decide(&mut tables, batch, now);
-        let script = save_changes(transaction.texts(), &mut tables, &before, now)?;
+        let script = save_changes(&mut tables, &before, now)?;
         transaction.run(script).await?;
         Ok(Executed { at: now, outcomes, tables })
     }
@@ -198,6 +197,29 @@ impl Inner {
         }
         Ok(Arc::new(read::configuration(session).await?))
     }
+}
+
+/// Who may write beside these commands. Few change what every batch relies on, or look for what must not be there,
+/// which no lock of a row finds.
+fn beside(commands: &[Command]) -> Beside {
+    let stands_alone = |command: &Command| match command {
+        Command::Admit(_)
+        | Command::Claim(_)
+        | Command::Accept(_)
+        | Command::Settle(_)
+        | Command::Stop(_)
+        | Command::Promote(_)
+        | Command::Replan(_)
+        | Command::Adopt(_)
+        | Command::Beat
+        | Command::TakeDuty(_)
+        | Command::Credit(_)
+        | Command::RecordLate(_)
+        | Command::CheckKey { .. } => false,
+        // The configuration, keys and data keys, and whatever is added to the commands.
+        _ => true,
+    };
+    if commands.iter().any(stands_alone) { Beside::Nobody } else { Beside::Others }
 }
 
 /// A committed batch's rows for the next one, unless they are too many.
@@ -252,7 +274,7 @@ impl Store for SqlStore {
             let mut transaction = inner.database.begin().await?;
             let now = transaction.now().await?;
             let row = Worker { id: worker, batch: 0, beat: now, life: Life::Alive };
-            let mut script = Script::new(transaction.texts());
+            let mut script = Script::default();
             script.insert(Deed::InsertIfAbsent, [&row]);
             match transaction.run(script).await {
                 Ok(()) => transaction.commit().await.map(|()| now),
@@ -277,9 +299,9 @@ impl Store for SqlStore {
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let now = self.inner.clock.now();
         let mut session = self.reader().await?;
         session.begin_view().await?;
+        let now = session.now().await?;
         let found = read::pulse(&mut *session, now).await?;
         session.end_view().await?;
         Ok(found)

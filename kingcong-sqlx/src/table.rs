@@ -3,7 +3,7 @@
 use crate::cell::{Cell, Corrupt, Row};
 
 /// A table's columns, in groups by what may happen to them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     /// How many of `fixed`, from its front, make the primary key.

@@ -17,7 +17,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use kingcong_core::{
-    clock::{Clock, Timestamp},
+    clock::{Clock, SystemClock, Timestamp},
     store::{StoreError, StoreErrorKind},
 };
 use parking_lot::Mutex;
@@ -31,11 +31,13 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
-    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Statement, Texts, Transaction},
+    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Statement, Transaction},
     sqlite::{
         error::{commit_failed, failed, not_beside, not_opened},
         queue::{Queue, Turn},
+        text::{Text, padded, text},
     },
+    table::{Deed, Table},
 };
 
 /// The first SQLite library without the bug that can corrupt files in WAL mode.
@@ -88,11 +90,8 @@ struct Readers {
 }
 
 impl Sqlite {
-    pub(crate) async fn open(
-        url: &str,
-        options: &Options,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, ConnectError> {
+        let clock = &options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let place = url.strip_prefix("sqlite:").unwrap_or(url);
         let connect = connect_options(options);
         if place == ":memory:" {
@@ -220,7 +219,9 @@ fn is_new_enough(version: &str) -> bool {
 impl Database for Sqlite {
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         let mut writing = self.turn().await?;
-        writing.execute("BEGIN IMMEDIATE".to_owned(), Vec::new()).await?;
+        execute(writing.writer.connection()?, "BEGIN IMMEDIATE".to_owned(), Vec::new())
+            .await
+            .map_err(failed)?;
         Ok(Box::new(writing))
     }
 
@@ -251,7 +252,7 @@ impl Database for Sqlite {
         let Some(readers) = &self.readers else {
             let mut writer = Arc::clone(&self.writer).lock_owned().await;
             writer.recover().await?;
-            return Ok(Box::new(ReadingAlone { writer }));
+            return Ok(Box::new(ReadingAlone { writer, clock: Arc::clone(&self.clock) }));
         };
         let permit = Arc::clone(&readers.permits).acquire_owned().await;
         let permit = permit.map_err(|_| closed())?;
@@ -264,6 +265,7 @@ impl Database for Sqlite {
             connection: Some(connection),
             stands: Stands::Outside,
             readers: Arc::clone(readers),
+            clock: Arc::clone(&self.clock),
             _permit: permit,
         }))
     }
@@ -274,7 +276,7 @@ impl Database for Sqlite {
             return Err(StoreError::new(StoreErrorKind::Unusable, message));
         };
         let mut session = self.reader().await?;
-        session.execute("VACUUM INTO ?".to_owned(), vec![path.into()]).await.map(|_| ())
+        session.fetch("sqlite_schema", "VACUUM INTO ?".to_owned(), vec![path.into()]).await.map(|_| ())
     }
 
     async fn close(&self) {
@@ -355,8 +357,9 @@ struct Writing {
 
 #[async_trait]
 impl Session for Writing {
-    fn texts(&self) -> Texts {
-        text::text
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let sql = load_text(table, &keys);
+        self.fetch(table.name, sql, keys).await
     }
 
     async fn fetch(
@@ -366,10 +369,6 @@ impl Session for Writing {
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError> {
         fetch(self.writer.connection()?, table, sql, cells).await
-    }
-
-    async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError> {
-        execute(self.writer.connection()?, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -383,17 +382,21 @@ impl Session for Writing {
     async fn end_view(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
+    }
 }
 
 #[async_trait]
 impl Transaction for Writing {
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        Ok(self.clock.now())
+    fn row_lock(&self) -> Option<&'static str> {
+        None
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         match execute(self.writer.connection()?, "COMMIT".to_owned(), Vec::new()).await {
-            Ok(_) => {
+            Ok(()) => {
                 self.writer.transaction = OpenTransaction::No;
                 Ok(())
             }
@@ -423,6 +426,7 @@ struct Reading {
     connection: Option<SqliteConnection>,
     stands: Stands,
     readers: Arc<Readers>,
+    clock: Arc<dyn Clock>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -441,8 +445,9 @@ impl Reading {
 
 #[async_trait]
 impl Session for Reading {
-    fn texts(&self) -> Texts {
-        text::text
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let sql = load_text(table, &keys);
+        self.fetch(table.name, sql, keys).await
     }
 
     async fn fetch(
@@ -454,23 +459,23 @@ impl Session for Reading {
         fetch(self.connection()?, table, sql, cells).await
     }
 
-    async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError> {
-        execute(self.connection()?, sql, cells).await.map_err(failed)
-    }
-
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
         run(self.connection()?, script).await
     }
 
     async fn begin_view(&mut self) -> Result<(), StoreError> {
         self.stands = Stands::Inside;
-        self.execute("BEGIN".to_owned(), Vec::new()).await.map(|_| ())
+        execute(self.connection()?, "BEGIN".to_owned(), Vec::new()).await.map_err(failed)
     }
 
     async fn end_view(&mut self) -> Result<(), StoreError> {
-        self.execute("COMMIT".to_owned(), Vec::new()).await?;
+        execute(self.connection()?, "COMMIT".to_owned(), Vec::new()).await.map_err(failed)?;
         self.stands = Stands::Outside;
         Ok(())
+    }
+
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
     }
 }
 
@@ -488,12 +493,14 @@ impl Drop for Reading {
 /// Reads of a database in memory: nobody writes meanwhile, so that everything is one view.
 struct ReadingAlone {
     writer: OwnedMutexGuard<Writer>,
+    clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl Session for ReadingAlone {
-    fn texts(&self) -> Texts {
-        text::text
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let sql = load_text(table, &keys);
+        self.fetch(table.name, sql, keys).await
     }
 
     async fn fetch(
@@ -503,10 +510,6 @@ impl Session for ReadingAlone {
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError> {
         fetch(self.writer.connection()?, table, sql, cells).await
-    }
-
-    async fn execute(&mut self, sql: String, cells: Vec<Cell>) -> Result<u64, StoreError> {
-        execute(self.writer.connection()?, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -519,6 +522,10 @@ impl Session for ReadingAlone {
 
     async fn end_view(&mut self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
     }
 }
 
@@ -539,14 +546,19 @@ async fn fetch(
     Ok(rows)
 }
 
-/// Runs a statement to its end; the answer is how many rows it changed.
+/// Runs a statement to its end.
 async fn execute(
     connection: &mut SqliteConnection,
     sql: String,
     cells: Vec<Cell>,
-) -> Result<u64, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments(cells)?);
-    Ok(connection.execute(query).await?.rows_affected())
+    connection.execute(query).await.map(|_| ())
+}
+
+/// The text that reads the rows of these keys.
+fn load_text(table: &Table, keys: &[Cell]) -> String {
+    text(table, Deed::Load, padded(keys.len() / table.key)).sql
 }
 
 /// Runs statements in order. Neighbours that are small go to the connection's thread as one text: each way there and
@@ -554,19 +566,22 @@ async fn execute(
 async fn run(connection: &mut SqliteConnection, script: Script) -> Result<(), StoreError> {
     let (mut small, mut small_cells) = (String::new(), Vec::new());
     for statement in script.statements {
-        let Statement { text, mut cells } = statement;
-        if text.parameters <= SMALL_STATEMENT_PARAMETERS_MAX {
-            cells.resize(text.parameters, Cell::Null);
-            small.push_str(&text.sql);
+        let (Text { sql, parameters }, mut cells) = match statement {
+            Statement::Plain { sql, cells } => (Text { sql: sql.to_owned(), parameters: cells.len() }, cells),
+            Statement::Rows { table, deed, rows, cells } => (text(&table, deed, padded(rows)), cells),
+        };
+        if parameters <= SMALL_STATEMENT_PARAMETERS_MAX {
+            cells.resize(parameters, Cell::Null);
+            small.push_str(&sql);
             small.push_str("; ");
             small_cells.extend(cells);
             continue;
         }
         if !small.is_empty() {
-            let sql = std::mem::take(&mut small);
-            execute(connection, sql, std::mem::take(&mut small_cells)).await.map_err(failed)?;
+            let before = std::mem::take(&mut small);
+            execute(connection, before, std::mem::take(&mut small_cells)).await.map_err(failed)?;
         }
-        execute(connection, text.sql, cells).await.map_err(failed)?;
+        execute(connection, sql, cells).await.map_err(failed)?;
     }
     if !small.is_empty() {
         execute(connection, small, small_cells).await.map_err(failed)?;

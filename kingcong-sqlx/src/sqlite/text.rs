@@ -6,11 +6,25 @@
 //! `OR FAIL`: a failed statement is not undone alone, because the whole transaction is. SQLite would else copy every
 //! page aside before a statement changes it.
 
-use crate::{
-    session::Text,
-    table::{Deed, Table},
-};
+use crate::table::{Deed, Table};
 
+/// The text of a statement and how many parameters it has room for.
+pub(super) struct Text {
+    pub(super) sql: String,
+    pub(super) parameters: usize,
+}
+
+/// How many rows the statement has that takes `rows` rows: a power of four, so that a few statements per table stay
+/// prepared.
+pub(super) const fn padded(rows: usize) -> usize {
+    let mut size = 1;
+    while size < rows {
+        size *= 4;
+    }
+    size
+}
+
+/// The text of a statement over so many rows, a number that [`padded`] gives.
 pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> Text {
     let columns = table.fixed.len() + table.mutable.len() + table.mirrors.len();
     let changed = table.key + table.mutable.len() + table.mirrors.len();

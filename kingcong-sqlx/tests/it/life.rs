@@ -12,7 +12,7 @@ use kingcong_sqlx::{Options, SqlStore};
 
 use crate::world::{Ids, StandingClock, admit, claim, claimed, done, furnish, route, settle, user, wallet};
 
-async fn live_through_a_job(store: &SqlStore) {
+pub(crate) async fn live_through_a_job(store: &SqlStore) {
     let mut ids = Ids::default();
     let mut writer = furnish(store, &mut ids, 2, 2).await;
     let order = admit(&mut ids, 1, &["Xin chào", "你好", "hello 🎉"], Some("order-1"));

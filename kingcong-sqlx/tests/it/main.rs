@@ -4,4 +4,8 @@
 
 mod laws;
 mod life;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+mod several;
 mod world;

@@ -68,6 +68,11 @@ impl Clock for StandingClock {
 pub(crate) struct Ids(u128);
 
 impl Ids {
+    /// Those of one of several processes.
+    pub(crate) fn of_process(number: u32) -> Self {
+        Self(u128::from(number) << 48)
+    }
+
     /// The next one, with room behind it for the attempts of a claim.
     pub(crate) fn next(&mut self) -> Uuid {
         self.0 += 1 << 16;

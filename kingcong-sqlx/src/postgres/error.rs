@@ -1,0 +1,110 @@
+//! What PostgreSQL's errors mean.
+//!
+//! Its messages name tables and columns, while its details may hold values of rows: those are left out, of the source
+//! too.
+
+use kingcong_core::store::{StoreError, StoreErrorKind};
+
+use crate::ConnectError;
+
+/// SQLSTATEs, as PostgreSQL's documentation names them.
+mod state {
+    pub(super) const DUPLICATE: &str = "23505";
+    pub(super) const READ_ONLY: &str = "25006";
+    pub(super) const NOTHING_PREPARED: &str = "26000";
+    pub(super) const COMPLETION_UNKNOWN: &str = "40003";
+    pub(super) const STALE_PLAN: &str = "0A000";
+    pub(super) const NOT_AVAILABLE: &str = "55P03";
+    pub(super) const IDLE_TOO_LONG: &str = "25P03";
+}
+
+/// Unique rules of rows whose keys follow from what they are about, so that two processes can make the same one at
+/// once. All others are of ids that one process has made.
+const RACED: [&str; 9] = [
+    "kingcong_idempotency_pkey",
+    "kingcong_credits_pkey",
+    "kingcong_splits_pkey",
+    "kingcong_limits_pkey",
+    "kingcong_pools_pkey",
+    "kingcong_flows_pkey",
+    "kingcong_api_keys_fingerprint",
+    "kingcong_data_keys_version",
+    "kingcong_config_pkey",
+];
+
+/// A statement that failed.
+pub(super) fn failed(error: sqlx::Error) -> StoreError {
+    use StoreErrorKind::{Command, Corrupt, Unavailable, Unusable};
+    let Some(told) = error.as_database_error() else {
+        return match error {
+            sqlx::Error::Encode(_) => caused(Command, "a row of the batch cannot be written", error),
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                caused(Corrupt, "a column has another type than it should", error)
+            }
+            sqlx::Error::Configuration(_) | sqlx::Error::ColumnNotFound(_) => {
+                caused(Unusable, "the database is not as it should be", error)
+            }
+            _ => caused(Unavailable, "the connection was lost; try again", error),
+        };
+    };
+    let code = told.code().unwrap_or_default().into_owned();
+    let class = code.get(..2).unwrap_or_default();
+    let (kind, what) = match (code.as_str(), class) {
+        (state::DUPLICATE, _) if told.constraint().is_some_and(|rule| RACED.contains(&rule)) => {
+            (Unavailable, "another process wrote the same row first; try again")
+        }
+        (_, "40") => (Unavailable, "it was in another transaction's way; try again"),
+        (state::NOT_AVAILABLE, _) => (Unavailable, "rows were locked too long by others; try again"),
+        (state::READ_ONLY, _) => (Unavailable, "the server is read-only; name the primary, or try again"),
+        (state::IDLE_TOO_LONG, _) => (Unavailable, "the transaction stood still too long; try again"),
+        (state::STALE_PLAN, _) => (Unavailable, "the tables changed meanwhile; try again"),
+        (_, "08" | "57") => (Unavailable, "the server went away or was too slow; try again"),
+        (_, "53") => (Unavailable, "the server has no room left: memory, disk or connections"),
+        (_, "22" | "23" | "54") => (Command, "PostgreSQL refuses a row of the batch"),
+        (state::NOTHING_PREPARED, _) => {
+            (Unusable, "prepared statements get lost: connect without a pooler, or with one by session")
+        }
+        (_, "28") => (Unusable, "the login was refused; look at user and password"),
+        (_, "3D") => (Unusable, "there is no such database; make it first"),
+        (_, "42") => (Unusable, "the tables are not as they should be, or the user may not use them"),
+        (_, "XX" | "58") => (Corrupt, "the server found damaged data or files; see its log"),
+        _ => (Unusable, "PostgreSQL failed"),
+    };
+    caused(kind, what, error)
+}
+
+/// A commit that failed. Where PostgreSQL does not say that it rolled back, nobody knows.
+pub(super) fn commit_failed(error: sqlx::Error) -> StoreError {
+    let rolled_back =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| {
+            code != state::COMPLETION_UNKNOWN && (code.starts_with("40") || code.starts_with("23"))
+        });
+    if rolled_back {
+        return failed(error);
+    }
+    let what = "the commit's answer was lost; the same batch, tried again, tells";
+    caused(StoreErrorKind::CommitUnknown, what, error)
+}
+
+/// A server that was not reached, or whose database cannot be used.
+pub(super) fn not_opened(place: &str, error: sqlx::Error) -> ConnectError {
+    let StoreError { message, source, .. } = failed(error);
+    let what = format!("PostgreSQL at {place}: {message}");
+    let source = source.unwrap_or_else(|| message.into());
+    ConnectError::Unusable { what, source }
+}
+
+fn caused(kind: StoreErrorKind, what: &str, error: sqlx::Error) -> StoreError {
+    let message = format!("{what} ({error})");
+    match error.as_database_error() {
+        None => StoreError::new(kind, message).caused_by(error),
+        Some(told) => {
+            let code = told.code().unwrap_or_default();
+            let source = match told.constraint() {
+                Some(rule) => format!("{code}: {} ({rule})", told.message()),
+                None => format!("{code}: {}", told.message()),
+            };
+            StoreError::new(kind, message).caused_by(source)
+        }
+    }
+}

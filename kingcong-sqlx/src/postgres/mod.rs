@@ -1,0 +1,492 @@
+//! The PostgreSQL room: one connection that writes, some that read, and what PostgreSQL does in its own way.
+//!
+//! Batches of several processes run at the same time, at the isolation level READ COMMITTED: every row that a batch
+//! may change is locked when it is read, in one order for all. What no lock of a row protects, because it is not there
+//! yet, is protected by unique rules, or by a lock that lets a batch run alone (see [`Beside`]). Time is the
+//! server's.
+
+mod error;
+mod migrate;
+mod text;
+
+use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use kingcong_core::{
+    clock::{Clock, Timestamp},
+    store::{StoreError, StoreErrorKind},
+};
+use parking_lot::Mutex;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Executor as _, PgConnection,
+    Postgres as Driver, Row as _, TypeInfo as _, ValueRef as _,
+    postgres::{PgArguments, PgConnectOptions, PgRow},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use self::{
+    error::{commit_failed, failed, not_opened},
+    text::{Kind, Kinds},
+};
+use crate::{
+    ConnectError, Options,
+    cell::{Cell, Row},
+    session::{Begun, Beside, Database, Fence, Passed, Script, Session, Statement, Transaction},
+    table::{Deed, Table},
+};
+
+/// The oldest version that will do, as the server numbers it and as people do.
+const VERSION_MIN: (i64, &str) = (130_000, "13");
+/// Prepared statements that a connection keeps: every table's, and those written by hand.
+const STATEMENTS_KEPT_MAX: usize = 512;
+/// How long the server may work on a statement.
+const STATEMENT_MAX: Duration = Duration::from_secs(30);
+/// How long a transaction may stand still: a process that stopped lets its rows go.
+const STANDSTILL_MAX: Duration = Duration::from_secs(30);
+/// How long an answer may take, waiting for others included; then the connection is given up.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// How long connecting may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// What locks rows that a query finds against other writers; not against rows that refer to them.
+const ROW_LOCK: &str = "FOR NO KEY UPDATE";
+/// The server's time in microseconds, as it is when this is computed.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+/// The lock that every batch holds: with others, or alone. Each schema has its own.
+const BATCHES_LOCK: &str = "hashtext('kingcong_batches'), hashtext(current_schema())";
+
+/// A PostgreSQL database.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    server: Arc<Server>,
+    writers: Arc<Connections>,
+    readers: Arc<Connections>,
+}
+
+/// What every session needs to know.
+#[derive(Debug)]
+struct Server {
+    connect: PgConnectOptions,
+    /// What every new connection is told.
+    settings: String,
+    kinds: Kinds,
+    /// In place of the server's clock.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+/// Connections of one purpose.
+#[derive(Debug)]
+struct Connections {
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn new(most: NonZeroU32) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(most.get() as usize));
+        Arc::new(Self { idle: Mutex::default(), permits })
+    }
+
+    async fn close(&self) {
+        self.permits.close();
+        let idle = std::mem::take(&mut *self.idle.lock());
+        for connection in idle {
+            let _ = tokio::time::timeout(CONNECT_MAX, connection.close()).await;
+        }
+    }
+}
+
+/// Why a database was not opened.
+enum Failed {
+    Refused(ConnectError),
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, ConnectError> {
+        let connect = PgConnectOptions::from_str(url).map_err(|error| ConnectError::Unusable {
+            what: "the URL cannot be read: write it as postgres://user:password@host/database".to_owned(),
+            source: Box::new(error),
+        })?;
+        let connect = connect
+            .application_name("kingcong")
+            .statement_cache_capacity(STATEMENTS_KEPT_MAX)
+            .disable_statement_logging();
+        let place = format!("{}:{}", connect.get_host(), connect.get_port());
+        let settings = settings(options);
+        let result = async {
+            let mut connection = connected(&connect, &settings).await?;
+            check_version(&mut connection).await?;
+            migrate::migrate(&mut connection).await?;
+            let kinds = kinds(&mut connection).await?;
+            Ok((connection, kinds))
+        };
+        let (connection, kinds) = result.await.map_err(|error| match error {
+            Failed::Refused(error) => error,
+            Failed::Sql(error) => not_opened(&place, error),
+        })?;
+        let server = Server { connect, settings, kinds, clock: options.clock.clone() };
+        let writers = Connections::new(NonZeroU32::MIN);
+        writers.idle.lock().push(connection);
+        Ok(Self { server: Arc::new(server), writers, readers: Connections::new(options.readers_max) })
+    }
+
+    /// A session on an idle connection or a new one.
+    async fn session(&self, of: &Arc<Connections>) -> Result<Link, StoreError> {
+        let permit = Arc::clone(&of.permits).acquire_owned().await.map_err(|_| closed())?;
+        let idle = of.idle.lock().pop();
+        let (connection, since) = match idle {
+            Some(connection) => (connection, Since::Idle),
+            None => {
+                let new = connected(&self.server.connect, &self.server.settings).await;
+                (new.map_err(failed)?, Since::Answered)
+            }
+        };
+        Ok(Link {
+            server: Arc::clone(&self.server),
+            of: Arc::clone(of),
+            connection: Some(connection),
+            since,
+            stands: Stands::Free,
+            _permit: permit,
+        })
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unusable, "it was closed; open another")
+}
+
+/// What a connection is told: every wait ends, and a commit that was answered is durable.
+fn settings(options: &Options) -> String {
+    format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+         SET jit = off; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        STATEMENT_MAX.as_millis(),
+        // Zero would mean no end.
+        options.write_wait_max.as_millis().clamp(1, STATEMENT_MAX.as_millis()),
+        STANDSTILL_MAX.as_millis(),
+    )
+}
+
+async fn connected(connect: &PgConnectOptions, settings: &str) -> Result<PgConnection, sqlx::Error> {
+    let connecting = async {
+        let mut connection = connect.connect().await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await?;
+        Ok(connection)
+    };
+    match tokio::time::timeout(CONNECT_MAX, connecting).await {
+        Ok(result) => result,
+        Err(_) => Err(too_slow()),
+    }
+}
+
+fn too_slow() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"))
+}
+
+/// Waits for an answer, but not for ever.
+async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| Err(too_slow()))
+}
+
+async fn check_version(connection: &mut PgConnection) -> Result<(), Failed> {
+    let sql = "SELECT current_setting('server_version_num')::bigint, current_setting('server_version')";
+    let row = connection.fetch_one(sql).await?;
+    let (number, least) = (row.try_get::<i64, _>(0)?, VERSION_MIN);
+    if number < least.0 {
+        let found = row.try_get(1)?;
+        return Err(Failed::Refused(ConnectError::OldServer {
+            database: "PostgreSQL",
+            found,
+            least: least.1,
+        }));
+    }
+    Ok(())
+}
+
+/// The kinds of our tables' columns, as the database has them.
+async fn kinds(connection: &mut PgConnection) -> Result<Kinds, Failed> {
+    let sql = "SELECT table_name::text, column_name::text, udt_name::text FROM information_schema.columns \
+               WHERE table_schema = current_schema() AND table_name LIKE 'kingcong\\_%'";
+    let mut kinds = Kinds::new();
+    for row in connection.fetch_all(sql).await? {
+        let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if let Some(kind) = Kind::named(row.try_get(2)?) {
+            kinds.entry(table).or_default().insert(column, kind);
+        }
+    }
+    Ok(kinds)
+}
+
+#[async_trait]
+impl Database for Postgres {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        let mut link = self.session(&self.writers).await?;
+        link.stands = Stands::Writing;
+        link.tell("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()).await.map_err(failed)?;
+        Ok(Box::new(link))
+    }
+
+    async fn begin_batch(&self, fence: Fence) -> Result<Begun, StoreError> {
+        let mut link = self.session(&self.writers).await?;
+        link.stands = Stands::Writing;
+        let lock = match fence.beside {
+            Beside::Others => "pg_advisory_xact_lock_shared",
+            Beside::Nobody => "pg_advisory_xact_lock",
+        };
+        let beat = match &link.server.clock {
+            Some(clock) => clock.now().as_micros().to_string(),
+            None => NOW.to_owned(),
+        };
+        let (number, last) = (fence.number, fence.number.saturating_sub(1));
+        // One way there and back. Each statement sees what was committed before it began: the version is the one that
+        // holds for as long as the lock does.
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SELECT 0::bigint FROM {lock}({BATCHES_LOCK}); \
+             UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
+             WHERE id = '{}' AND alive = 1 AND batch_no = {last} \
+             RETURNING coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0)",
+            fence.worker.as_uuid(),
+        );
+        let rows = link.tell(sql).await.map_err(failed)?;
+        let passed = match rows.get(1) {
+            Some(row) => {
+                let configuration_version = row.try_get(0).map_err(failed)?;
+                Some(Passed { configuration_version, seen: None })
+            }
+            None => None,
+        };
+        Ok(Begun { transaction: Box::new(link), passed })
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(Box::new(self.session(&self.readers).await?))
+    }
+
+    async fn backup(&self, _: &std::path::Path) -> Result<(), StoreError> {
+        let message = "a PostgreSQL database is copied by its own programs: use pg_dump or pg_basebackup";
+        Err(StoreError::new(StoreErrorKind::Unusable, message))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+}
+
+/// A connection in use. It goes back among the idle ones if nothing is left open on it.
+struct Link {
+    server: Arc<Server>,
+    of: Arc<Connections>,
+    /// Taken while an answer is awaited: who stops waiting loses it.
+    connection: Option<PgConnection>,
+    since: Since,
+    stands: Stands,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a connection did last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// It waited to be used, and may have been lost meanwhile.
+    Idle,
+    /// It answered.
+    Answered,
+}
+
+/// Whether a connection is inside a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Free,
+    /// One that gives one view.
+    Viewing,
+    Writing,
+}
+
+impl Link {
+    /// Keeps the connection after an answer, even one that says no. One that gave no answer is lost, and the idle ones
+    /// beside it are probably lost, too.
+    fn keep<T>(
+        &mut self,
+        connection: PgConnection,
+        answer: Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        match &answer {
+            Ok(_) => self.connection = Some(connection),
+            Err(error) if error.as_database_error().is_some_and(stays) => self.connection = Some(connection),
+            Err(_) => self.of.idle.lock().clear(),
+        }
+        answer
+    }
+
+    /// Runs a prepared statement.
+    async fn ask(&mut self, sql: String, arguments: PgArguments) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.answer(sql, Some(arguments)).await
+    }
+
+    /// Runs statements without parameters.
+    async fn tell(&mut self, sql: String) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.answer(sql, None).await
+    }
+
+    async fn answer(
+        &mut self,
+        sql: String,
+        arguments: Option<PgArguments>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        if std::mem::replace(&mut self.since, Since::Answered) == Since::Idle {
+            let answer = self.send(sql.clone(), arguments.clone()).await;
+            if self.connection.is_some() {
+                return answer;
+            }
+            // It was lost while it was idle. This is the first that it was asked, so a new one will do as well.
+            self.connection = Some(connected(&self.server.connect, &self.server.settings).await?);
+        }
+        self.send(sql, arguments).await
+    }
+
+    async fn send(&mut self, sql: String, arguments: Option<PgArguments>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let sql = AssertSqlSafe(sql);
+        let answer = match arguments {
+            Some(arguments) => within(connection.fetch_all(sqlx::query_with(sql, arguments))).await,
+            None => within(connection.fetch_all(sqlx::raw_sql(sql))).await,
+        };
+        self.keep(connection, answer)
+    }
+}
+
+/// Whether the connection is still there after an error of the server.
+fn stays(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    error.code().is_some_and(|code| code == "57014" || !(code.starts_with("57") || code.starts_with("08")))
+}
+
+#[async_trait]
+impl Session for Link {
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let mut sql = text::text(table, Deed::Load);
+        if self.stands == Stands::Writing {
+            sql.push_str(&text::load_lock(table, ROW_LOCK));
+        }
+        let rows_wanted = keys.len() / table.key;
+        let arguments = text::arrays(&self.server.kinds, table, Deed::Load, &keys, rows_wanted);
+        let arguments = arguments.map_err(failed)?;
+        rows(table.name, self.ask(sql, arguments).await).map_err(failed)
+    }
+
+    async fn fetch(
+        &mut self,
+        table: &'static str,
+        sql: String,
+        cells: Vec<Cell>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let arguments = text::arguments(cells).map_err(failed)?;
+        rows(table, self.ask(text::numbered(&sql), arguments).await).map_err(failed)
+    }
+
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        for statement in script.statements {
+            let (sql, arguments) = match statement {
+                Statement::Plain { sql, cells } => (text::numbered(sql), text::arguments(cells)),
+                Statement::Rows { table, deed, rows, cells } => {
+                    let cells = cells.get(1..).unwrap_or_default();
+                    (text::text(&table, deed), text::arrays(&self.server.kinds, &table, deed, cells, rows))
+                }
+            };
+            let arguments = arguments.map_err(failed)?;
+            self.ask(sql, arguments).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn begin_view(&mut self) -> Result<(), StoreError> {
+        if self.stands == Stands::Free {
+            self.stands = Stands::Viewing;
+            let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
+            self.tell(sql).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn end_view(&mut self) -> Result<(), StoreError> {
+        if self.stands == Stands::Viewing {
+            self.tell("COMMIT".to_owned()).await.map_err(failed)?;
+            self.stands = Stands::Free;
+        }
+        Ok(())
+    }
+
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        if let Some(clock) = &self.server.clock {
+            return Ok(clock.now());
+        }
+        let rows = self.ask(format!("SELECT {NOW}"), PgArguments::default()).await.map_err(failed)?;
+        let micros = rows.first().map(|row| row.try_get(0)).unwrap_or(Err(sqlx::Error::RowNotFound));
+        micros.map(Timestamp::from_micros).map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Transaction for Link {
+    fn row_lock(&self) -> Option<&'static str> {
+        Some(ROW_LOCK)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.tell("COMMIT".to_owned()).await.map_err(commit_failed)?;
+        self.stands = Stands::Free;
+        Ok(())
+    }
+
+    async fn roll_back(mut self: Box<Self>) {
+        // A connection that cannot is dropped, which ends the transaction, too.
+        if self.connection.is_some() && self.tell("ROLLBACK".to_owned()).await.is_ok() {
+            self.stands = Stands::Free;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.stands == Stands::Free
+            && !self.of.permits.is_closed()
+            && let Some(connection) = self.connection.take()
+        {
+            self.of.idle.lock().push(connection);
+        }
+    }
+}
+
+fn rows(table: &'static str, answer: Result<Vec<PgRow>, sqlx::Error>) -> Result<Vec<Row>, sqlx::Error> {
+    answer?.iter().map(|row| Ok(Row::new(table, cells_of(row)?))).collect()
+}
+
+fn cells_of(row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {
+    let mut cells = Vec::with_capacity(row.len());
+    for column in 0..row.len() {
+        let value = row.try_get_raw(column)?;
+        let cell = if value.is_null() {
+            Cell::Null
+        } else {
+            match value.type_info().name() {
+                "INT8" => <i64 as Decode<Driver>>::decode(value).map(Cell::Int),
+                "UUID" => <Uuid as Decode<Driver>>::decode(value).map(|id| Cell::Id(id.into_bytes())),
+                "BYTEA" => <Vec<u8> as Decode<Driver>>::decode(value).map(Cell::Bytes),
+                "TEXT" => <String as Decode<Driver>>::decode(value).map(Cell::Text),
+                other => Err(format!("column {column} is of the unknown type {other}").into()),
+            }
+            .map_err(sqlx::Error::Decode)?
+        };
+        cells.push(cell);
+    }
+    Ok(cells)
+}

@@ -1,0 +1,259 @@
+//! The texts of statements, and their parameters.
+//!
+//! A statement over rows takes one array per column, so that one text per table and deed serves any number of rows
+//! and stays prepared.
+
+use std::{collections::BTreeMap, fmt};
+
+use sqlx::{Arguments as _, postgres::PgArguments};
+use uuid::Uuid;
+
+use crate::{
+    cell::Cell,
+    table::{Deed, Table},
+};
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Int,
+    Id,
+    Bytes,
+    Text,
+}
+
+impl Kind {
+    /// The kind that PostgreSQL calls so.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "int8" => Some(Self::Int),
+            "uuid" => Some(Self::Id),
+            "bytea" => Some(Self::Bytes),
+            "text" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
+/// The kinds of the columns, by table and name.
+pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Kind>>;
+
+/// The columns that `deed` gives cells for, in order.
+fn columns(table: &Table, deed: Deed) -> Vec<&'static str> {
+    let changing = table.mutable.iter().chain(table.mirrors);
+    match deed {
+        Deed::Load => table.key().to_vec(),
+        Deed::Insert | Deed::InsertIfAbsent | Deed::Put => {
+            table.fixed.iter().chain(changing).copied().collect()
+        }
+        Deed::Update => table.key().iter().chain(changing).copied().collect(),
+    }
+}
+
+pub(super) fn text(table: &Table, deed: Deed) -> String {
+    match deed {
+        Deed::Load => load(table),
+        Deed::Insert => insert(table, deed),
+        Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, deed)),
+        Deed::Put => {
+            let changed = table.mutable.iter().chain(table.mirrors);
+            let changes = list(changed.map(|column| format!("{column} = excluded.{column}")), ", ");
+            let key = table.key().join(", ");
+            format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, deed))
+        }
+        Deed::Update => update(table),
+    }
+}
+
+/// Reads rows by their keys, in the order of the keys, which is the one that they are locked in.
+fn load(table: &Table) -> String {
+    let name = table.name;
+    match table.key() {
+        [key] => {
+            let columns = table.read_columns("");
+            format!("SELECT {columns} FROM {name} WHERE {key} = ANY ($1) ORDER BY {key}")
+        }
+        keys => {
+            let (columns, wanted) = (table.read_columns("found."), keys.join(", "));
+            let order = list(keys.iter().map(|key| format!("found.{key}")), ", ");
+            format!(
+                "SELECT {columns} FROM unnest({}) AS wanted ({wanted}) JOIN {name} AS found ON {} ORDER BY {order}",
+                places(keys.len()),
+                same_key(table, "found", "wanted"),
+            )
+        }
+    }
+}
+
+/// What a load ends with that locks the rows which it finds: those of the table, and not the wanted keys.
+pub(super) fn load_lock(table: &Table, lock: &str) -> String {
+    match table.key() {
+        [_] => format!(" {lock}"),
+        _ => format!(" {lock} OF found"),
+    }
+}
+
+fn insert(table: &Table, deed: Deed) -> String {
+    let columns = columns(table, deed);
+    format!(
+        "INSERT INTO {} ({}) SELECT * FROM unnest({})",
+        table.name,
+        columns.join(", "),
+        places(columns.len())
+    )
+}
+
+fn update(table: &Table) -> String {
+    let columns = columns(table, Deed::Update);
+    let changes = list(columns[table.key..].iter().map(|column| format!("{column} = new.{column}")), ", ");
+    format!(
+        "UPDATE {} AS old SET {changes} FROM unnest({}) AS new ({}) WHERE {}",
+        table.name,
+        places(columns.len()),
+        columns.join(", "),
+        same_key(table, "old", "new"),
+    )
+}
+
+fn same_key(table: &Table, one: &str, other: &str) -> String {
+    list(table.key().iter().map(|key| format!("{one}.{key} = {other}.{key}")), " AND ")
+}
+
+fn places(count: usize) -> String {
+    list((1..=count).map(|place| format!("${place}")), ", ")
+}
+
+fn list(items: impl Iterator<Item = String>, between: &str) -> String {
+    items.collect::<Vec<_>>().join(between)
+}
+
+/// A text whose parameters are question marks, as PostgreSQL writes them. There are no others in it.
+pub(super) fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 16);
+    for (place, part) in sql.split('?').enumerate() {
+        if place > 0 {
+            text.push_str(&format!("${place}"));
+        }
+        text.push_str(part);
+    }
+    text
+}
+
+/// The parameters of a statement written by hand: one cell each.
+pub(super) fn arguments(cells: Vec<Cell>) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for cell in cells {
+        match cell {
+            Cell::Null => arguments.add(None::<&str>),
+            Cell::Int(value) => arguments.add(value),
+            Cell::Id(bytes) => arguments.add(Uuid::from_bytes(bytes)),
+            Cell::Bytes(bytes) => arguments.add(bytes),
+            Cell::Text(text) => arguments.add(text),
+            Cell::Word(word) => arguments.add(word),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// The parameters of a statement over rows: an array for each column, from cells that come row by row.
+pub(super) fn arrays(
+    kinds: &Kinds,
+    table: &Table,
+    deed: Deed,
+    cells: &[Cell],
+    rows: usize,
+) -> Result<PgArguments, sqlx::Error> {
+    let columns = columns(table, deed);
+    let kinds = kinds.get(table.name).ok_or_else(|| missing(table.name, "any column"))?;
+    let mut arguments = PgArguments::default();
+    for (place, name) in columns.iter().enumerate() {
+        let kind = *kinds.get(*name).ok_or_else(|| missing(table.name, name))?;
+        let column = || cells.iter().skip(place).step_by(columns.len()).take(rows);
+        let wrong = |cell: &Cell| wrong_kind(table.name, name, cell);
+        match kind {
+            Kind::Int => arguments.add(values(column(), wrong, |cell| match cell {
+                Cell::Int(value) => Some(*value),
+                _ => None,
+            })?),
+            Kind::Id => arguments.add(values(column(), wrong, |cell| match cell {
+                Cell::Id(bytes) => Some(Uuid::from_bytes(*bytes)),
+                _ => None,
+            })?),
+            Kind::Bytes => arguments.add(values(column(), wrong, |cell| match cell {
+                Cell::Bytes(bytes) => Some(bytes.as_slice()),
+                _ => None,
+            })?),
+            Kind::Text => arguments.add(values(column(), wrong, |cell| match cell {
+                Cell::Text(text) => Some(text.as_str()),
+                Cell::Word(word) => Some(*word),
+                _ => None,
+            })?),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+fn values<'c, T>(
+    cells: impl Iterator<Item = &'c Cell>,
+    wrong: impl Fn(&Cell) -> sqlx::Error,
+    value: impl Fn(&'c Cell) -> Option<T>,
+) -> Result<Vec<Option<T>>, sqlx::Error> {
+    let value = |cell: &'c Cell| match cell {
+        Cell::Null => Ok(None),
+        cell => value(cell).map(Some).ok_or_else(|| wrong(cell)),
+    };
+    cells.map(value).collect()
+}
+
+fn missing(table: &str, column: impl fmt::Display) -> sqlx::Error {
+    sqlx::Error::ColumnNotFound(format!("{table}.{column}"))
+}
+
+fn wrong_kind(table: &str, column: &str, cell: &Cell) -> sqlx::Error {
+    let what = match cell {
+        Cell::Null => "nothing",
+        Cell::Int(_) => "an integer",
+        Cell::Id(_) => "an id",
+        Cell::Bytes(_) => "bytes",
+        Cell::Text(_) | Cell::Word(_) => "text",
+    };
+    sqlx::Error::Encode(format!("{table}.{column} takes no {what}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{load_lock, numbered, text};
+    use crate::table::{Deed, Table};
+
+    const FLOWS: Table =
+        Table { name: "flows", key: 2, fixed: &["pool", "name"], mutable: &["finish"], mirrors: &["told"] };
+
+    #[test]
+    fn a_statement_takes_one_array_per_column() {
+        assert_eq!(
+            text(&FLOWS, Deed::Put),
+            "INSERT INTO flows (pool, name, finish, told) SELECT * FROM unnest($1, $2, $3, $4) \
+             ON CONFLICT (pool, name) DO UPDATE SET finish = excluded.finish, told = excluded.told"
+        );
+        assert_eq!(
+            text(&FLOWS, Deed::Update),
+            "UPDATE flows AS old SET finish = new.finish, told = new.told \
+             FROM unnest($1, $2, $3, $4) AS new (pool, name, finish, told) \
+             WHERE old.pool = new.pool AND old.name = new.name"
+        );
+    }
+
+    #[test]
+    fn rows_are_locked_in_the_order_of_their_keys() {
+        let lock = text(&FLOWS, Deed::Load) + &load_lock(&FLOWS, "FOR UPDATE");
+        assert!(lock.ends_with("ORDER BY found.pool, found.name FOR UPDATE OF found"), "{lock}");
+    }
+
+    #[test]
+    fn parameters_are_numbered() {
+        assert_eq!(numbered("a = ? AND b IN (?, ?)"), "a = $1 AND b IN ($2, $3)");
+        assert_eq!(numbered("a"), "a");
+    }
+}

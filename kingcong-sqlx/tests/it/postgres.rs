@@ -1,0 +1,191 @@
+//! The store on a real PostgreSQL server of its own.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use kingcong_core::{
+    clock::Clock,
+    money::Amount,
+    store::{Command, JobFilter, Outcome, Store, Written, conformance},
+    work::JobState,
+};
+use kingcong_servers::Server;
+use kingcong_sqlx::{ConnectError, Options, SqlStore};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+
+use crate::{
+    life::live_through_a_job,
+    several::Several,
+    world::{Ids, Writer, admit, claim, done, furnish, purchase, route, settle, wallet},
+};
+
+/// How many processes the laws are checked with.
+const PROCESSES: usize = 4;
+
+/// A server with a database whose tables are made, to copy for each test.
+struct Furnished {
+    server: Server,
+    made: String,
+}
+
+impl Furnished {
+    async fn start() -> Self {
+        let server = Server::postgres().unwrap();
+        let made = server.fresh_database().unwrap();
+        SqlStore::connect(&made).await.unwrap().close().await;
+        Self { server, made }
+    }
+
+    fn database(&self) -> String {
+        self.server.copied_database(&self.made).unwrap()
+    }
+}
+
+async fn open(url: &str, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+    let mut options = Options::default();
+    options.clock = Some(clock);
+    Arc::new(SqlStore::connect_with(url, options).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_law_is_kept_by_several_processes_on_one_database() {
+    let furnished = Furnished::start().await;
+    conformance::all(|clock| {
+        let url = furnished.database();
+        async move {
+            let mut stores = Vec::new();
+            for _ in 0..PROCESSES {
+                stores.push(open(&url, Arc::clone(&clock)).await);
+            }
+            Arc::new(Several(stores)) as Arc<dyn Store>
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_lives_through_on_the_servers_own_time() {
+    let furnished = Furnished::start().await;
+    live_through_a_job(&SqlStore::connect(&furnished.database()).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_start_at_once_one_makes_the_tables() {
+    let server = Server::postgres().unwrap();
+    let url = server.fresh_database().unwrap();
+    for opened in join_all((0..10).map(|_| SqlStore::connect(&url))).await {
+        let store = opened.unwrap();
+        assert_eq!(store.pulse().await.unwrap().configuration_version, 0);
+        store.close().await;
+    }
+
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let newer = "UPDATE kingcong_schema SET version = version + 98 RETURNING version";
+    let found: i64 = connection.fetch_one(newer).await.unwrap().get(0);
+    let refused = SqlStore::connect(&url).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::NewerTables { found: newer, .. } if newer == found), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
+    const PURCHASES: u32 = 200;
+    let mut furnished = Furnished::start().await;
+    let store = SqlStore::connect(&furnished.database()).await.unwrap();
+    let mut ids = Ids::default();
+    let mut writer = furnish(&store, &mut ids, 1, 0).await;
+    let buying = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut failures = 0;
+            for _ in 0..PURCHASES {
+                let batch = writer.batch(vec![purchase(&mut ids, 1, 10, None)]);
+                loop {
+                    match store.write(&batch).await {
+                        Ok(Written::Now { outcomes, .. }) => {
+                            assert!(matches!(outcomes[..], [Outcome::Credit(Ok(_))]), "{outcomes:?}");
+                            break;
+                        }
+                        Ok(Written::Before) => break,
+                        Ok(Written::Fenced) => panic!("nobody buries it"),
+                        Err(error) => {
+                            assert!(error.is_retryable(), "{error:?}");
+                            failures += 1;
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                }
+            }
+            failures
+        }
+    });
+    while store.wallet(&wallet(1)).await.ok().flatten().is_none_or(|it| it.last_entry < 20) {
+        tokio::task::yield_now().await;
+    }
+    furnished.server.kill().unwrap();
+    furnished.server.restart().unwrap();
+    assert!(buying.await.unwrap() > 0, "the kill was not noticed");
+    let purse = store.wallet(&wallet(1)).await.unwrap().unwrap();
+    assert_eq!(purse.balance, Amount::new(i64::from(PURCHASES) * 10));
+    assert_eq!(purse.last_entry, u64::from(PURCHASES));
+    conformance::recount(&store).await;
+}
+
+/// Admits, claims and settles by turns, everything that is due in one batch, until nothing waits.
+async fn work_off(store: Arc<dyn Store>, process: u32, jobs: u32) {
+    let mut ids = Ids::of_process(process);
+    let mut writer = Writer::register(&*store, &mut ids).await;
+    let (mut admitted, mut idle) = (0, 0);
+    let mut due = Vec::new();
+    while admitted < jobs || idle < 5 {
+        if admitted < jobs {
+            admitted += 1;
+            let order = admit(&mut ids, (process + admitted) % 3, &["một", "hai", "ba"], None);
+            due.push(Command::Admit(Box::new(order)));
+        }
+        due.extend(["ai33", "ai84"].map(|server| claim(&mut ids, &route(server), 4)));
+        let batch = writer.batch(std::mem::take(&mut due));
+        let outcomes = loop {
+            match store.write(&batch).await {
+                Ok(Written::Now { outcomes, .. }) => break outcomes,
+                Err(error) if error.is_retryable() => {
+                    tokio::task::yield_now().await;
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Claim(claimed) => {
+                    due.extend(claimed.leases.iter().map(|lease| settle(lease, done(10))))
+                }
+                Outcome::Admit(Ok(_)) | Outcome::Settle(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        idle = if due.is_empty() { idle + 1 } else { 0 };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_share_every_row_work_off_one_queue() {
+    const JOBS: u32 = 50;
+    let furnished = Furnished::start().await;
+    let url = furnished.database();
+    let store = SqlStore::connect(&url).await.unwrap();
+    furnish(&store, &mut Ids::default(), 3, 3).await;
+    let working = (1..).take(PROCESSES).map(|process| {
+        let url = url.clone();
+        tokio::spawn(async move {
+            let store: Arc<dyn Store> = Arc::new(SqlStore::connect(&url).await.unwrap());
+            work_off(store, process, JOBS).await;
+        })
+    });
+    for worked in join_all(working).await {
+        worked.unwrap();
+    }
+    conformance::recount(&store).await;
+    let open = JobFilter { state: Some(JobState::Open), limit: 10, ..Default::default() };
+    assert_eq!(store.jobs(&open).await.unwrap(), []);
+    let completed = JobFilter { state: Some(JobState::Completed), limit: 1000, ..Default::default() };
+    assert_eq!(store.jobs(&completed).await.unwrap().len(), PROCESSES * JOBS as usize);
+}

@@ -1,0 +1,131 @@
+//! Several processes on one database, as one store: each worker's batches go by one of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kingcong_core::{
+    clock::Timestamp,
+    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::Key,
+    ledger::{Entry, Wallet, WalletKey},
+    store::{
+        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
+        OutputRow, Pulse, Store, StoreError, VoiceRow, WalletBook, Written,
+    },
+    vault::{DataKey, DataKeyUse},
+    work::{Attempt, Job, JobState, Task},
+};
+
+/// Stores that were opened apart from each other.
+#[derive(Debug)]
+pub(crate) struct Several(pub(crate) Vec<Arc<dyn Store>>);
+
+impl Several {
+    /// Where a worker's batches go: always to the same one.
+    fn of(&self, worker: WorkerId) -> &dyn Store {
+        let sum: usize = worker.as_uuid().as_bytes().iter().map(|byte| usize::from(*byte)).sum();
+        &*self.0[sum % self.0.len()]
+    }
+
+    fn first(&self) -> &dyn Store {
+        &*self.0[0]
+    }
+}
+
+#[async_trait]
+impl Store for Several {
+    async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
+        self.of(batch.worker).write(batch).await
+    }
+
+    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+        self.of(worker).register_worker(worker).await
+    }
+
+    async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
+        self.first().configuration(known).await
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.first().pulse().await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.first().keys().await
+    }
+
+    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
+        self.first().data_keys(used_for).await
+    }
+
+    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
+        self.first().idempotency(key).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.first().job(id).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.first().jobs(filter).await
+    }
+
+    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.first().job_states(ids).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        self.first().task(id).await
+    }
+
+    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
+        self.first().output(task).await
+    }
+
+    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
+        self.first().wallet(key).await
+    }
+
+    async fn entries(
+        &self,
+        wallet: WalletId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.first().entries(wallet, before, limit).await
+    }
+
+    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.first().attempts(filter).await
+    }
+
+    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.first().voice(id).await
+    }
+
+    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
+        self.first().voices(tenant, user).await
+    }
+
+    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.first().audit(before, limit).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
+        self.first().limits().await
+    }
+
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
+        self.first().wallet_books(after, limit).await
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+        self.first().job_books(after, limit).await
+    }
+
+    async fn close(&self) {
+        for store in &self.0 {
+            store.close().await;
+        }
+    }
+}

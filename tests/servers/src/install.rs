@@ -1,0 +1,43 @@
+//! Where a server's programs are, and how they come there.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::keeper::{is_root, run};
+
+/// The folder of the program `name`: of `versions`' newest, else on the path. Where it is not, Debian's package is
+/// installed.
+pub(crate) fn programs(name: &str, versions: &str, package: &str) -> Result<PathBuf> {
+    if let Some(found) = find(name, versions) {
+        return Ok(found);
+    }
+    if !is_root() || !Path::new("/etc/debian_version").exists() {
+        bail!(
+            "no {name} on the path: install it (on Debian: apt-get install {package}), or run this as root"
+        );
+    }
+    run(Command::new("apt-get").arg("update"))?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    run(install.args(["install", "--yes", "--no-install-recommends", package]))?;
+    find(name, versions).with_context(|| format!("{package} was installed, and yet there is no {name}"))
+}
+
+fn find(name: &str, versions: &str) -> Option<PathBuf> {
+    let is_there = |folder: &PathBuf| folder.join(name).is_file();
+    let mut numbered: Vec<(u32, PathBuf)> = std::fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(_, folder)| is_there(folder))
+        .collect();
+    numbered.sort_unstable();
+    let newest = numbered.pop().map(|(_, folder)| folder);
+    newest.or_else(|| env::split_paths(&env::var_os("PATH")?).find(is_there))
+}

@@ -1,0 +1,182 @@
+//! Private database servers for tests.
+//!
+//! A [`Server`] is a real server with a cluster of its own in a temporary folder, on a free loopback port, with full
+//! durability. It can be killed and started again, and it makes fresh databases. It ends, and its folder goes, when
+//! it is dropped or when the process that started it ends, however that ends.
+//!
+//! [`kind`](Kind) knows what one kind of server does in its own way, `keeper` is the small process beside a server
+//! that outlives ours, `install` finds the programs or installs them.
+//!
+//! ```no_run
+//! let server = kingcong_servers::Server::postgres()?;
+//! let url = server.fresh_database()?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+mod install;
+mod keeper;
+mod postgres;
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use keeper::Keeper;
+
+/// Who owns the databases; everybody on the machine may log in as them.
+const USER: &str = "kingcong";
+/// How long a server may take until it answers, also after a kill.
+const START_MAX: Duration = Duration::from_secs(60);
+/// How often a starting server is asked whether it answers.
+const START_POLL: Duration = Duration::from_millis(20);
+
+/// A kind of server: what each does in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Postgres,
+}
+
+/// A running server with a cluster of its own.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    /// Where its programs are.
+    programs: PathBuf,
+    cluster: PathBuf,
+    port: u16,
+    /// None while the server is killed.
+    keeper: Option<Keeper>,
+    databases: AtomicU32,
+}
+
+impl Server {
+    /// Starts a PostgreSQL server, and installs it first where it is not (Debian, as root).
+    ///
+    /// # Errors
+    /// When it cannot be installed or does not start; the error says what to do.
+    pub fn postgres() -> Result<Self> {
+        let programs = install::programs("postgres", "/usr/lib/postgresql", "postgresql")?;
+        Self::start(Kind::Postgres, programs)
+    }
+
+    fn start(kind: Kind, programs: PathBuf) -> Result<Self> {
+        let cluster = keeper::private_folder()?;
+        let mut server =
+            Self { kind, programs, cluster, port: free_port()?, keeper: None, databases: AtomicU32::new(0) };
+        match kind {
+            Kind::Postgres => postgres::initialise(&server)?,
+        }
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// Kills the server, as a crash of the machine's power would: `kill -9`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        self.keeper.take().context("the server does not run: restart it first")?.kill()
+    }
+
+    /// Starts the server again, on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it runs, or does not answer in time; the error holds its log.
+    pub fn restart(&mut self) -> Result<()> {
+        if self.keeper.is_some() {
+            bail!("the server runs: kill it first");
+        }
+        let started = Instant::now();
+        // What a killed server left running may be in the way for a moment: then the new one ends, and is tried again.
+        while started.elapsed() < START_MAX {
+            let keeper = match self.kind {
+                Kind::Postgres => Keeper::start(&self.cluster, postgres::command(self))?,
+            };
+            while started.elapsed() < START_MAX && keeper.runs() {
+                if self.answers()? {
+                    self.keeper = Some(keeper);
+                    return Ok(());
+                }
+                std::thread::sleep(START_POLL);
+            }
+            drop(keeper);
+            std::thread::sleep(START_POLL);
+        }
+        bail!("the server does not answer; its log:\n{}", self.log())
+    }
+
+    /// A new, empty database: its URL.
+    ///
+    /// # Errors
+    /// When the server does not make it.
+    pub fn fresh_database(&self) -> Result<String> {
+        self.create(None)
+    }
+
+    /// A new database with the content of another one of this server, to which nobody is connected: its URL.
+    ///
+    /// # Errors
+    /// When the server does not make it.
+    pub fn copied_database(&self, url: &str) -> Result<String> {
+        let name = url.rsplit('/').next().context("the URL names no database")?;
+        self.create(Some(name))
+    }
+
+    fn create(&self, template: Option<&str>) -> Result<String> {
+        let name = format!("kingcong_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        match self.kind {
+            Kind::Postgres => {
+                postgres::create(self, &name, template)?;
+                Ok(format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port))
+            }
+        }
+    }
+
+    /// The server's process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.keeper.as_ref().map(Keeper::server)
+    }
+
+    fn answers(&self) -> Result<bool> {
+        match self.kind {
+            Kind::Postgres => postgres::answers(self),
+        }
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.cluster.join("data")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(log_of(&self.cluster)).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.keeper.take());
+        // A leftover of a temporary folder does no harm.
+        let _ = std::fs::remove_dir_all(&self.cluster);
+    }
+}
+
+/// A server's log, in its folder.
+fn log_of(cluster: &Path) -> PathBuf {
+    cluster.join("log")
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no loopback port is free")?;
+    Ok(listener.local_addr()?.port())
+}
