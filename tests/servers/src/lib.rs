@@ -4,7 +4,7 @@
 //! durability. It can be killed and started again, and it makes fresh databases. It ends, and its folder goes, when
 //! it is dropped or when the process that started it ends, however that ends.
 //!
-//! [`kind`](Kind) knows what one kind of server does in its own way, `keeper` is the small process beside a server
+//! `Kind` knows what one kind of server does in its own way, `keeper` is the small process beside a server
 //! that outlives ours, `install` finds the programs or installs them.
 //!
 //! ```no_run
