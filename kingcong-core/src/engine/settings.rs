@@ -53,8 +53,6 @@ pub enum Role {
     Both,
     /// Submits only; at least one other process must work.
     Client,
-    /// Works only as well as it can submit; the same as [`Role::Both`] to the engine, named for what it is there for.
-    Worker,
 }
 
 /// Where results' bytes are kept.
