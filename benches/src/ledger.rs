@@ -89,7 +89,7 @@ async fn through_the_store() -> Result<f64> {
             let claim = planner.claim(pool, BATCH_COMMANDS, &mut ids);
             for outcome in writer.write(vec![claim]).await? {
                 if let Outcome::Claim(Claimed { leases, .. }) = outcome {
-                    settlements.extend(leases.into_iter().map(settlement));
+                    settlements.extend(leases.iter().map(settlement));
                 }
             }
         }
@@ -121,19 +121,11 @@ impl Writer {
     }
 }
 
-fn settlement(lease: Lease) -> Command {
-    let attempt = lease.attempt;
+fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
     let output = StoredOutput::Audio { body, content_type: "audio/mpeg".into(), srt: None };
-    Command::Settle(Box::new(Settle {
-        attempt: attempt.id,
-        task: attempt.task,
-        job: attempt.job,
-        key: attempt.key,
-        account_limit: attempt.account_limit,
-        egress_limit: attempt.egress_limit,
-        result: AttemptResult::Done { output, cost: None, measured: Measured::default() },
-    }))
+    let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+    Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
 
 /// Jobs per second.

@@ -238,15 +238,7 @@ impl Inner {
     async fn settle_once(&self, lease: &Lease, result: &AttemptResult) -> Option<Settled> {
         let attempt = &lease.attempt;
         loop {
-            let settle = Settle {
-                attempt: attempt.id,
-                task: attempt.task,
-                job: attempt.job,
-                key: attempt.key,
-                account_limit: attempt.account_limit,
-                egress_limit: attempt.egress_limit,
-                result: result.clone(),
-            };
+            let settle = Settle::of(attempt, result.clone());
             match self.execute(Command::Settle(Box::new(settle))).await {
                 Ok(Outcome::Settle(Ok(settled))) => return Some(settled),
                 Ok(Outcome::Settle(Err(NotMine))) => {

@@ -302,6 +302,22 @@ pub struct Settle {
     pub result: AttemptResult,
 }
 
+impl Settle {
+    /// What became of this attempt.
+    #[must_use]
+    pub fn of(attempt: &Attempt, result: AttemptResult) -> Self {
+        Self {
+            attempt: attempt.id,
+            task: attempt.task,
+            job: attempt.job,
+            key: attempt.key,
+            account_limit: attempt.account_limit,
+            egress_limit: attempt.egress_limit,
+            result,
+        }
+    }
+}
+
 /// What became of an attempt.
 #[derive(Clone, Debug)]
 pub enum AttemptResult {

@@ -295,15 +295,7 @@ pub(crate) fn done(bytes: usize) -> AttemptResult {
 }
 
 pub(crate) fn settle(lease: &Lease, result: AttemptResult) -> Command {
-    Command::Settle(Box::new(Settle {
-        attempt: lease.attempt.id,
-        task: lease.task.id,
-        job: lease.task.job,
-        key: lease.attempt.key,
-        account_limit: lease.attempt.account_limit,
-        egress_limit: lease.attempt.egress_limit,
-        result,
-    }))
+    Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
 
 /// A worker that numbers its batches.

@@ -523,16 +523,7 @@ pub fn lost(policy: UnknownPolicy) -> AttemptResult {
 /// The command that settles a lease.
 #[must_use]
 pub fn settle(lease: &Lease, result: AttemptResult) -> Command {
-    let attempt = &lease.attempt;
-    Command::Settle(Box::new(Settle {
-        attempt: attempt.id,
-        task: attempt.task,
-        job: attempt.job,
-        key: attempt.key,
-        account_limit: attempt.account_limit,
-        egress_limit: attempt.egress_limit,
-        result,
-    }))
+    Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
 
 /// A store that a law is checked on, its clock, and ids.
