@@ -84,6 +84,18 @@ impl Cell {
         }
     }
 
+    /// How many bytes it has.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Int(_) => 8,
+            Self::Id(bytes) => bytes.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Text(text) => text.len(),
+            Self::Word(word) => word.len(),
+        }
+    }
+
     /// A number without a sign, its bits kept; absurd figures beyond 63 bits turn out negative for people.
     pub(crate) const fn unsigned(value: u64) -> Self {
         Self::Int(value.cast_signed())

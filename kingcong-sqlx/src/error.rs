@@ -8,8 +8,8 @@ use kingcong_core::store::StoreError;
 pub enum ConnectError {
     /// No database of that kind is known.
     #[error(
-        "{scheme:?} is no known kind of database: begin the URL with sqlite:// or postgres://, as in \
-         sqlite://kingcong.db"
+        "{scheme:?} is no known kind of database: begin the URL with sqlite://, postgres://, mysql:// or \
+         mariadb://, as in sqlite://kingcong.db"
     )]
     UnknownScheme {
         /// What the URL began with.
@@ -29,6 +29,11 @@ pub enum ConnectError {
         /// What was given.
         url: String,
     },
+    /// A server's URL that names no database on it.
+    #[error(
+        "the URL names no database: write it as mysql://user:password@host/database, and make that one first"
+    )]
+    NoDatabase,
     /// The tables were made by a newer release.
     #[error(
         "the tables have version {found} and this release knows versions up to {known}: use the release that made \

@@ -1,16 +1,18 @@
 //! KingCong's store on SQL databases.
 //!
-//! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite and PostgreSQL. It is dumb by
-//! design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the core
-//! decide, writes what changed and commits. Nothing here knows what a balance or a limit may be.
+//! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite, PostgreSQL, MySQL and MariaDB. It
+//! is dumb by design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the core decide, writes what
+//! changed and commits. Nothing here knows what a balance or a limit may be.
 //!
 //! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
 //! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
-//! its own: `sqlite`, `postgres`.
+//! its own: `sqlite`, `postgres`, `mysql`.
 
 mod cell;
 mod error;
 mod load;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;
@@ -68,6 +70,10 @@ async fn open(url: &str, options: &Options) -> Result<Box<dyn session::Database>
         "postgres" | "postgresql" => {
             Err(ConnectError::SwitchedOff { database: "PostgreSQL", feature: "postgres" })
         }
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Box::new(mysql::MySql::open(url, options).await?)),
+        #[cfg(not(feature = "mysql"))]
+        "mysql" | "mariadb" => Err(ConnectError::SwitchedOff { database: "MySQL", feature: "mysql" }),
         // The rest of the URL may hold a password: only the scheme is repeated.
         _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
     }

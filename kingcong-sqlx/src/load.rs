@@ -1,4 +1,7 @@
 //! Loading: the rows that a batch needs, in lock order, into [`Tables`]. Rows that are in them are not read again.
+//!
+//! MySQL alone reads what stands in `/*! */`: by another index than the query is made for it would lock rows of
+//! everybody.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -116,7 +119,8 @@ async fn load_adopted(
         else {
             continue;
         };
-        let rest = locking(session, "WHERE open_worker = ? ORDER BY id LIMIT ?", Locked::Awaited);
+        let open = "/*! FORCE INDEX (kingcong_attempts_open) */ WHERE open_worker = ? ORDER BY id LIMIT ?";
+        let rest = locking(session, open, Locked::Awaited);
         let cells = vec![worker.id.as_uuid().into(), attempts_max.into()];
         tables.workers.load(worker.id, worker);
         for attempt in select::<Attempt>(session, &rest, cells).await? {
@@ -147,7 +151,8 @@ async fn load_tasks(
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
     for job in &needs.tasks_of {
-        let rest = locking(session, "WHERE job = ? ORDER BY id", Locked::Awaited);
+        let whole = "/*! FORCE INDEX (kingcong_tasks_job) */ WHERE job = ? ORDER BY id";
+        let rest = locking(session, whole, Locked::Awaited);
         for task in select::<Task>(session, &rest, vec![job.as_uuid().into()]).await? {
             if tables.tasks().get(&task.id).is_none() {
                 tables.load_task(task);
@@ -176,7 +181,8 @@ async fn load_queues(
     tables: &mut Tables,
     due_by: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let next = "SELECT id FROM kingcong_tasks WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
+    let next = "SELECT id FROM kingcong_tasks /*! FORCE INDEX (kingcong_tasks_ready) */ \
+                WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
     for (pool, tasks) in most(needs.claims.iter().map(|claim| (claim.pool, claim.tasks))) {
         let cells = || vec![pool.as_uuid().into(), tasks.into()];
         let mut ids = task_ids(session, next, cells(), Locked::Skipped).await?;
@@ -192,8 +198,8 @@ async fn load_queues(
         ids.extend(task_ids(session, next, cells, Locked::Skipped).await?);
     }
     if let Some(now) = due_by {
-        let due =
-            "SELECT id FROM kingcong_tasks WHERE state = 'delayed' AND until <= ? ORDER BY until, id LIMIT ?";
+        let due = "SELECT id FROM kingcong_tasks /*! FORCE INDEX (kingcong_tasks_delayed) */ \
+                   WHERE state = 'delayed' AND until <= ? ORDER BY until, id LIMIT ?";
         ids.extend(task_ids(session, due, vec![now.into(), needs.due.into()], Locked::Skipped).await?);
     }
     load_tasks_by_id(session, &ids, tables).await
@@ -319,12 +325,9 @@ async fn next_keys(
 ) -> Result<BTreeSet<LimitId>, StoreError> {
     let cells = || vec![pool.as_uuid().into(), keys.into()];
     let next = "SELECT id FROM kingcong_limits WHERE pool = ? ORDER BY turn, id LIMIT ?";
-    if session.row_lock().is_none() {
+    let Some(both) = session.next_keys() else {
         return limit_ids(session, next.to_owned(), cells()).await;
-    }
-    // The key before its limit: who is refused the second keeps the first.
-    let both = "SELECT l.id FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id \
-                WHERE l.pool = ? ORDER BY l.turn, l.id LIMIT ?";
+    };
     let both = locking(session, both, Locked::Skipped);
     let ids = limit_ids(session, both, cells()).await?;
     if !ids.is_empty() {

@@ -17,6 +17,8 @@ use crate::{
 
 /// Most rows in one statement.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 256;
+/// Bytes after which a statement that writes takes no further row: servers refuse statements that are too long.
+const STATEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A database.
 #[async_trait]
@@ -43,7 +45,10 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
 pub(crate) struct Fence {
     pub(crate) worker: WorkerId,
     pub(crate) number: i64,
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite lets one write at a time"))]
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres")),
+        expect(dead_code, reason = "SQLite lets one write at a time")
+    )]
     pub(crate) beside: Beside,
 }
 
@@ -130,6 +135,10 @@ pub(crate) trait Transaction: Session {
     /// What a query ends with that locks the rows which it finds; none where one transaction writes at a time.
     fn row_lock(&self) -> Option<&'static str>;
 
+    /// The query of the limits of a pool's next keys together with the keys, so that both are locked; none where one
+    /// transaction writes at a time.
+    fn next_keys(&self) -> Option<&'static str>;
+
     /// Makes it durable. An error of the kind `CommitUnknown` means that it may be.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 
@@ -194,10 +203,15 @@ impl Script {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut cells = vec![Cell::Null];
-            let mut count: u32 = 0;
+            let (mut count, mut bytes): (u32, usize) = (0, 0);
             for row in rows.by_ref().take(STATEMENT_ROWS_MAX) {
+                let start = cells.len();
                 put(&row, &mut cells);
                 count += 1;
+                bytes += cells[start..].iter().map(Cell::bytes).sum::<usize>();
+                if bytes > STATEMENT_BYTES_MAX {
+                    break;
+                }
             }
             cells[0] = count.into();
             self.statements.push(Statement::Rows { table: *table, deed, rows: count as usize, cells });

@@ -54,10 +54,14 @@ impl SqlStore {
     /// | `sqlite://kingcong.db`, `sqlite:///var/lib/kingcong.db` | an SQLite file, made when it is not there |
     /// | `sqlite::memory:` | an SQLite database in memory, gone with the store |
     /// | `postgres://user:password@host/database` | a PostgreSQL database, version 13 or newer |
+    /// | `mysql://user:password@host/database`, `mariadb://…` | a database of MySQL 8.0.16, MariaDB 10.6, or newer |
     ///
     /// On SQLite the file is KingCong's alone: a second SQLite library in the same process that opens the same file
     /// would drop its locks. On PostgreSQL the tables stand in the first schema of the user's search path, which is
     /// theirs for good.
+    ///
+    /// On MySQL and MariaDB the server decides how durable a commit is: with `innodb_flush_log_at_trx_commit = 1`, the
+    /// default, it survives a power cut.
     ///
     /// ```
     /// use kingcong_core::store::Store;

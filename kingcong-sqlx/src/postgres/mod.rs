@@ -441,6 +441,14 @@ impl Transaction for Link {
         Some(ROW_LOCK)
     }
 
+    fn next_keys(&self) -> Option<&'static str> {
+        // The key before its limit: who is refused the second keeps the first.
+        Some(
+            "SELECT l.id FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id \
+             WHERE l.pool = ? ORDER BY l.turn, l.id LIMIT ?",
+        )
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.tell("COMMIT".to_owned()).await.map_err(commit_failed)?;
         self.stands = Stands::Free;

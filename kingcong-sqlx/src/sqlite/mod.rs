@@ -394,6 +394,10 @@ impl Transaction for Writing {
         None
     }
 
+    fn next_keys(&self) -> Option<&'static str> {
+        None
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         match execute(self.writer.connection()?, "COMMIT".to_owned(), Vec::new()).await {
             Ok(()) => {

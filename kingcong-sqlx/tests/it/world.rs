@@ -69,6 +69,7 @@ pub(crate) struct Ids(u128);
 
 impl Ids {
     /// Those of one of several processes.
+    #[cfg(feature = "postgres")]
     pub(crate) fn of_process(number: u32) -> Self {
         Self(u128::from(number) << 48)
     }

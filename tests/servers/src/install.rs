@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,6 +10,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::keeper::{is_root, run};
+
+/// Debian asks this file whether an installed service may be started.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+/// It may not.
+const NO_SERVICE: &str = "#!/bin/sh\nexit 101\n";
 
 /// The folder of the program `name`: of `versions`' newest, else on the path. Where it is not, Debian's package is
 /// installed.
@@ -24,8 +30,21 @@ pub(crate) fn programs(name: &str, versions: &str, package: &str) -> Result<Path
     run(Command::new("apt-get").arg("update"))?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    run(install.args(["install", "--yes", "--no-install-recommends", package]))?;
+    without_services(|| run(install.args(["install", "--yes", "--no-install-recommends", package])))?;
     find(name, versions).with_context(|| format!("{package} was installed, and yet there is no {name}"))
+}
+
+/// Installs without starting what was installed; where the machine has a policy of its own, by that.
+fn without_services(install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let policy = Path::new(SERVICE_POLICY);
+    if policy.exists() {
+        return install();
+    }
+    std::fs::write(policy, NO_SERVICE)?;
+    std::fs::set_permissions(policy, std::fs::Permissions::from_mode(0o755))?;
+    let installed = install();
+    std::fs::remove_file(policy)?;
+    installed
 }
 
 fn find(name: &str, versions: &str) -> Option<PathBuf> {

@@ -24,6 +24,8 @@ server=$!
 echo "$server"
 read -r word
 kill -QUIT "$server" 2>/dev/null
+# MariaDB ignores the first: a shell starts what is in the background so.
+kill -TERM "$server" 2>/dev/null
 # One that has only just begun does not hear that.
 (sleep 10; kill -KILL "$server") </dev/null >/dev/null 2>&1 &
 late=$!

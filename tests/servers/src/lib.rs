@@ -15,6 +15,7 @@
 
 mod install;
 mod keeper;
+mod mariadb;
 mod postgres;
 
 use std::{
@@ -39,6 +40,7 @@ const START_POLL: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Postgres,
+    MariaDb,
 }
 
 /// A running server with a cluster of its own.
@@ -64,12 +66,22 @@ impl Server {
         Self::start(Kind::Postgres, programs)
     }
 
+    /// Starts a MariaDB server, and installs it first where it is not (Debian, as root).
+    ///
+    /// # Errors
+    /// When it cannot be installed or does not start; the error says what to do.
+    pub fn mariadb() -> Result<Self> {
+        let programs = install::programs("mariadbd", "/usr/lib/mariadb", "mariadb-server")?;
+        Self::start(Kind::MariaDb, programs)
+    }
+
     fn start(kind: Kind, programs: PathBuf) -> Result<Self> {
         let cluster = keeper::private_folder()?;
         let mut server =
             Self { kind, programs, cluster, port: free_port()?, keeper: None, databases: AtomicU32::new(0) };
         match kind {
             Kind::Postgres => postgres::initialise(&server)?,
+            Kind::MariaDb => mariadb::initialise(&server)?,
         }
         server.restart()?;
         Ok(server)
@@ -96,6 +108,7 @@ impl Server {
         while started.elapsed() < START_MAX {
             let keeper = match self.kind {
                 Kind::Postgres => Keeper::start(&self.cluster, postgres::command(self))?,
+                Kind::MariaDb => Keeper::start(&self.cluster, mariadb::command(self))?,
             };
             while started.elapsed() < START_MAX && keeper.runs() {
                 if self.answers()? {
@@ -134,6 +147,10 @@ impl Server {
                 postgres::create(self, &name, template)?;
                 Ok(format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port))
             }
+            Kind::MariaDb => {
+                mariadb::create(self, &name, template)?;
+                Ok(format!("mariadb://{}@127.0.0.1:{}/{name}", mariadb::USER, self.port))
+            }
         }
     }
 
@@ -146,6 +163,7 @@ impl Server {
     fn answers(&self) -> Result<bool> {
         match self.kind {
             Kind::Postgres => postgres::answers(self),
+            Kind::MariaDb => mariadb::answers(self),
         }
     }
 
@@ -154,7 +172,11 @@ impl Server {
     }
 
     fn data(&self) -> PathBuf {
-        self.cluster.join("data")
+        self.file("data")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.cluster.join(name)
     }
 
     fn log(&self) -> String {

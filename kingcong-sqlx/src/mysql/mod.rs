@@ -1,0 +1,575 @@
+//! The room of MySQL and MariaDB: one connection that writes, some that read, and what these servers do in their own
+//! way.
+//!
+//! Many processes write at once, so everything that a batch decides by is locked as it is read, in one order and under
+//! READ COMMITTED, where a statement sees what was committed before it began. Rows that are not there yet cannot be
+//! locked: of two batches that make the same row the second fails and finds it when it is tried again, and what must
+//! not be there at all is looked for by one batch alone (see [`Beside`]).
+
+mod error;
+mod migrate;
+mod text;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use kingcong_core::{
+    clock::{Clock, Timestamp},
+    store::{StoreError, StoreErrorKind},
+};
+use parking_lot::Mutex;
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Either, Executor as _,
+    MySql as Driver, MySqlConnection, Row as _, Type, TypeInfo as _, ValueRef as _,
+    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow},
+};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    ConnectError, Options,
+    cell::{Cell, Row},
+    mysql::{
+        error::{commit_failed, failed, is_lost, not_opened},
+        text::Bound,
+    },
+    session::{Begun, Beside, Database, Fence, Passed, Script, Session, Transaction},
+    table::{Deed, Table},
+};
+
+/// The first versions that have everything that is used here, in numbers and as people write them.
+const MYSQL_MIN: ([u32; 3], &str) = ([8, 0, 16], "8.0.16");
+const MARIADB_MIN: ([u32; 3], &str) = ([10, 6, 0], "10.6");
+/// How much longer than for locks a statement is waited for before its connection counts as lost.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A text of statements is sent when it is longer.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// What locks rows that a query finds against other writers.
+const ROW_LOCK: &str = "FOR UPDATE";
+/// The server's time in microseconds, read at this point of the statement.
+const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)";
+
+/// A database on a MySQL or MariaDB server.
+#[derive(Debug)]
+pub(crate) struct MySql {
+    writer: Arc<tokio::sync::Mutex<Writer>>,
+    readers: Arc<Readers>,
+}
+
+/// How connections are opened and used.
+#[derive(Clone, Debug)]
+struct Connect {
+    options: MySqlConnectOptions,
+    /// The clock that is read in place of the server's.
+    clock: Option<Arc<dyn Clock>>,
+    lock_wait_max: Duration,
+}
+
+/// A connection, and how it is used.
+#[derive(Debug)]
+struct Line {
+    connection: MySqlConnection,
+    connect: Connect,
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+struct Writer {
+    connect: Connect,
+    /// Taken out for as long as a transaction is open: one that is left open goes with its connection.
+    idle: Option<Line>,
+    is_closed: bool,
+}
+
+/// The connections that read.
+#[derive(Debug)]
+struct Readers {
+    connect: Connect,
+    idle: Mutex<Vec<Line>>,
+    permits: Arc<Semaphore>,
+}
+
+impl MySql {
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, ConnectError> {
+        let connect: MySqlConnectOptions = url.parse().map_err(not_opened)?;
+        if connect.get_database().is_none_or(str::is_empty) {
+            return Err(ConnectError::NoDatabase);
+        }
+        let connect = Connect {
+            // Statements hold what users sent, and are not logged.
+            options: connect.statement_cache_capacity(0).disable_statement_logging(),
+            clock: options.clock.clone(),
+            lock_wait_max: options.write_wait_max,
+        };
+        let mut line = connect.open().await.map_err(not_opened)?;
+        let found: String = line
+            .connection
+            .fetch_one(sqlx::raw_sql("SELECT VERSION()"))
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(not_opened)?;
+        check_version(found)?;
+        migrate::migrate(&mut line.connection).await?;
+        let writer = Writer { connect: connect.clone(), idle: Some(line), is_closed: false };
+        let readers = Readers {
+            connect,
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(options.readers_max.get() as usize)),
+        };
+        Ok(Self { writer: Arc::new(tokio::sync::Mutex::new(writer)), readers: Arc::new(readers) })
+    }
+
+    /// Waits for this process's turn to write.
+    async fn turn(&self) -> Result<Writing, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        if writer.is_closed {
+            return Err(closed());
+        }
+        let line = match writer.idle.take() {
+            Some(line) => line,
+            None => writer.connect.open().await.map_err(failed)?,
+        };
+        Ok(Writing { writer, line: Some(line) })
+    }
+}
+
+fn check_version(found: String) -> Result<(), ConnectError> {
+    let (database, (min, least)) = match found.contains("MariaDB") {
+        true => ("MariaDB", MARIADB_MIN),
+        false => ("MySQL", MYSQL_MIN),
+    };
+    let digits = found.split(|letter: char| !letter.is_ascii_digit());
+    let mut numbers = digits.map(|number| number.parse::<u32>().unwrap_or(0));
+    if [(); 3].map(|()| numbers.next().unwrap_or(0)) < min {
+        return Err(ConnectError::OldServer { database, found, least });
+    }
+    Ok(())
+}
+
+fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unusable, "it was closed; open another")
+}
+
+impl Connect {
+    async fn open(&self) -> Result<Line, sqlx::Error> {
+        let connection = self.wait(self.options.connect()).await?;
+        let mut line = Line { connection, connect: self.clone() };
+        let session = format!(
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
+             autocommit = 1, innodb_lock_wait_timeout = {}; \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            self.lock_wait_max.as_secs().max(1),
+        );
+        line.fetch(Bound { sql: session, ..Bound::default() }).await?;
+        Ok(line)
+    }
+
+    /// Waits for an answer of the server, which comes when the locks that it takes are free.
+    async fn wait<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        match tokio::time::timeout(self.lock_wait_max + ANSWER_WAIT_MAX, answer).await {
+            Ok(answer) => answer,
+            Err(late) => Err(sqlx::Error::Io(late.into())),
+        }
+    }
+}
+
+impl Line {
+    /// Sends a text of statements; the answer is the rows that they give.
+    async fn fetch(&mut self, bound: Bound) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let Self { connection, connect } = self;
+        let Bound { sql, parameters } = bound;
+        let sql = AssertSqlSafe(sql);
+        let answer = async {
+            let mut stream = match parameters.is_empty() {
+                true => connection.fetch_many(sqlx::raw_sql(sql)),
+                false => {
+                    connection.fetch_many(sqlx::query_with(sql, arguments(parameters)?).persistent(false))
+                }
+            };
+            let mut rows = Vec::new();
+            while let Some(step) = stream.try_next().await? {
+                if let Either::Right(row) = step {
+                    rows.push(cells_of(&row)?);
+                }
+            }
+            Ok(rows)
+        };
+        connect.wait(answer).await
+    }
+
+    async fn now(&mut self) -> Result<Timestamp, sqlx::Error> {
+        if let Some(clock) = &self.connect.clock {
+            return Ok(clock.now());
+        }
+        let rows = self.fetch(Bound::new(&format!("SELECT {NOW}"), [])).await?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Cell::Int(micros)) => Ok(Timestamp::from_micros(*micros)),
+            _ => Err(sqlx::Error::RowNotFound),
+        }
+    }
+
+    /// Runs statements in order, many as one text.
+    async fn run(&mut self, script: Script) -> Result<(), sqlx::Error> {
+        let mut together = Bound::default();
+        for statement in script.statements {
+            let bound = Bound::from(statement);
+            // What has parameters is prepared, and a prepared statement is one alone.
+            if !bound.parameters.is_empty() {
+                self.send(&mut together).await?;
+                self.fetch(bound).await?;
+                continue;
+            }
+            if !together.sql.is_empty() {
+                together.sql.push_str("; ");
+            }
+            together.sql.push_str(&bound.sql);
+            if together.sql.len() > TEXT_BYTES_MAX {
+                self.send(&mut together).await?;
+            }
+        }
+        self.send(&mut together).await
+    }
+
+    async fn send(&mut self, together: &mut Bound) -> Result<(), sqlx::Error> {
+        if together.sql.is_empty() {
+            return Ok(());
+        }
+        self.fetch(std::mem::take(together)).await.map(|_| ())
+    }
+}
+
+fn rows_of(table: &'static str, rows: Vec<Vec<Cell>>) -> Vec<Row> {
+    rows.into_iter().map(|cells| Row::new(table, cells)).collect()
+}
+
+#[async_trait]
+impl Database for MySql {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        let mut writing = self.turn().await?;
+        writing.ask("START TRANSACTION", Vec::new()).await?;
+        Ok(Box::new(writing))
+    }
+
+    async fn begin_batch(&self, fence: Fence) -> Result<Begun, StoreError> {
+        let mut writing = self.turn().await?;
+        let lock = match fence.beside {
+            Beside::Others => "LOCK IN SHARE MODE",
+            Beside::Nobody => "FOR UPDATE",
+        };
+        let (beat, at) = match &writing.writer.connect.clock {
+            Some(clock) => ("?", Some(clock.now())),
+            None => (NOW, None),
+        };
+        // One way there and back. Each statement sees what was committed before it began: the configuration's version
+        // is the one that holds for as long as the lock does, on the one row that is always there.
+        let sql = format!(
+            "START TRANSACTION; \
+             SELECT id FROM kingcong_schema WHERE id = 1 {lock}; \
+             UPDATE kingcong_workers SET batch_no = ?, beat = {beat} WHERE id = ? AND alive = 1 AND batch_no = ?; \
+             SELECT ROW_COUNT(); \
+             SELECT version FROM kingcong_config WHERE id = 1"
+        );
+        let mut cells = vec![fence.number.into()];
+        cells.extend(at.map(Cell::from));
+        cells.extend([fence.worker.as_uuid().into(), fence.number.saturating_sub(1).into()]);
+        let rows = writing.fetch("kingcong_workers", sql, cells).await?;
+        let mut numbers = rows.into_iter().skip(1).map(|row| row.read(Row::int));
+        let matched = numbers.next().transpose()?;
+        let configuration_version = numbers.next().transpose()?.unwrap_or(0);
+        let passed = (matched == Some(1)).then_some(Passed { configuration_version, seen: None });
+        Ok(Begun { transaction: Box::new(writing), passed })
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        let permit = Arc::clone(&self.readers.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| closed())?;
+        let idle = self.readers.idle.lock().pop();
+        let (line, used) = match idle {
+            Some(line) => (line, Used::Before),
+            None => (self.readers.connect.open().await.map_err(failed)?, Used::Now),
+        };
+        let readers = Arc::clone(&self.readers);
+        Ok(Box::new(Reading { line: Some(line), used, stands: Stands::Outside, readers, _permit: permit }))
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        let message = "a server's database is copied with the server's tools, such as mariadb-dump --single-transaction";
+        Err(StoreError::new(StoreErrorKind::Unusable, message))
+    }
+
+    async fn close(&self) {
+        self.readers.permits.close();
+        let idle = std::mem::take(&mut *self.readers.idle.lock());
+        for line in idle {
+            let _ = line.connection.close().await;
+        }
+        let mut writer = self.writer.lock().await;
+        writer.is_closed = true;
+        if let Some(line) = writer.idle.take() {
+            let _ = line.connection.close().await;
+        }
+    }
+}
+
+/// A transaction that may write.
+struct Writing {
+    writer: OwnedMutexGuard<Writer>,
+    /// None when it was lost, and with it the transaction.
+    line: Option<Line>,
+}
+
+impl Writing {
+    fn line(&mut self) -> Result<&mut Line, StoreError> {
+        let lost = || StoreError::new(StoreErrorKind::Unavailable, "the connection was lost; try again");
+        self.line.as_mut().ok_or_else(lost)
+    }
+
+    async fn ask(&mut self, sql: &str, cells: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let found = self.line()?.fetch(Bound::new(sql, cells)).await;
+        found.map_err(|error| self.failed(error))
+    }
+
+    /// A failure; a connection that it leaves of no use is closed.
+    fn failed(&mut self, error: sqlx::Error) -> StoreError {
+        if is_lost(&error) {
+            self.line = None;
+        }
+        failed(error)
+    }
+}
+
+#[async_trait]
+impl Session for Writing {
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let now = self.line()?.now().await;
+        now.map_err(|error| self.failed(error))
+    }
+
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let mut sql = text::text(table, Deed::Load, keys.len() / table.key);
+        sql.push_str(&text::load_lock(table, ROW_LOCK));
+        self.fetch(table.name, sql, keys).await
+    }
+
+    async fn fetch(
+        &mut self,
+        table: &'static str,
+        sql: String,
+        cells: Vec<Cell>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.ask(&sql, cells).await.map(|rows| rows_of(table, rows))
+    }
+
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        let done = self.line()?.run(script).await;
+        done.map_err(|error| self.failed(error))
+    }
+
+    async fn begin_view(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn end_view(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transaction for Writing {
+    fn row_lock(&self) -> Option<&'static str> {
+        Some(ROW_LOCK)
+    }
+
+    fn next_keys(&self) -> Option<&'static str> {
+        // In this order, or every key would be locked that a scan comes by.
+        Some(
+            "SELECT l.id FROM kingcong_limits l FORCE INDEX (kingcong_limits_turn) \
+             STRAIGHT_JOIN kingcong_api_keys k ON k.id = l.id WHERE l.pool = ? ORDER BY l.turn, l.id LIMIT ?",
+        )
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let done = self.line()?.fetch(Bound::new("COMMIT", [])).await;
+        match done {
+            Ok(_) => {
+                self.writer.idle = self.line.take();
+                Ok(())
+            }
+            Err(error) => Err(commit_failed(error)),
+        }
+    }
+
+    async fn roll_back(mut self: Box<Self>) {
+        let Some(line) = &mut self.line else { return };
+        if line.fetch(Bound::new("ROLLBACK", [])).await.is_ok() {
+            self.writer.idle = self.line.take();
+        }
+    }
+}
+
+/// Reads.
+struct Reading {
+    /// Back among the idle ones afterwards; closed if it was lost or left inside a view.
+    line: Option<Line>,
+    used: Used,
+    stands: Stands,
+    readers: Arc<Readers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// When a reading connection was last heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    /// Some time ago: the server may have closed it meanwhile.
+    Before,
+    /// In this session.
+    Now,
+}
+
+/// Whether a reading connection is inside a transaction that gives one view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Outside,
+    Inside,
+}
+
+impl Reading {
+    /// Reads; on a new connection when an idle one turns out to be closed.
+    async fn read(&mut self, sql: &str, cells: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let mut line = self.line.take().ok_or_else(closed)?;
+        let used = std::mem::replace(&mut self.used, Used::Now);
+        let result = match line.fetch(Bound::new(sql, cells.clone())).await {
+            Err(error) if used == Used::Before && is_lost(&error) => {
+                line = self.readers.connect.open().await.map_err(failed)?;
+                line.fetch(Bound::new(sql, cells)).await
+            }
+            result => result,
+        };
+        if !result.as_ref().is_err_and(is_lost) {
+            self.line = Some(line);
+        }
+        result.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Session for Reading {
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        if let Some(clock) = &self.readers.connect.clock {
+            return Ok(clock.now());
+        }
+        let rows = self.read(&format!("SELECT {NOW}"), Vec::new()).await?;
+        let row = rows_of("the server's clock", rows).into_iter().next();
+        let none = || StoreError::new(StoreErrorKind::Unusable, "the server tells no time");
+        row.ok_or_else(none)?.read(Row::time)
+    }
+
+    async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let sql = text::text(table, Deed::Load, keys.len() / table.key);
+        self.fetch(table.name, sql, keys).await
+    }
+
+    async fn fetch(
+        &mut self,
+        table: &'static str,
+        sql: String,
+        cells: Vec<Cell>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.read(&sql, cells).await.map(|rows| rows_of(table, rows))
+    }
+
+    async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        let line = self.line.as_mut().ok_or_else(closed)?;
+        line.run(script).await.map_err(failed)
+    }
+
+    async fn begin_view(&mut self) -> Result<(), StoreError> {
+        self.stands = Stands::Inside;
+        let sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                   START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+        self.read(sql, Vec::new()).await.map(|_| ())
+    }
+
+    async fn end_view(&mut self) -> Result<(), StoreError> {
+        self.read("COMMIT", Vec::new()).await?;
+        self.stands = Stands::Outside;
+        Ok(())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if self.stands == Stands::Outside
+            && !self.readers.permits.is_closed()
+            && let Some(line) = self.line.take()
+        {
+            self.readers.idle.lock().push(line);
+        }
+    }
+}
+
+fn arguments(cells: Vec<Cell>) -> Result<MySqlArguments, sqlx::Error> {
+    let mut arguments = MySqlArguments::default();
+    for cell in cells {
+        match cell {
+            Cell::Null => arguments.add(None::<i64>),
+            Cell::Int(value) => arguments.add(value),
+            Cell::Id(bytes) => arguments.add(bytes.to_vec()),
+            Cell::Bytes(bytes) => arguments.add(bytes),
+            Cell::Text(text) => arguments.add(text),
+            Cell::Word(word) => arguments.add(word),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+fn cells_of(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
+    let mut cells = Vec::with_capacity(row.len());
+    for column in 0..row.len() {
+        let value = row.try_get_raw(column)?;
+        let cell = if value.is_null() {
+            Cell::Null
+        } else {
+            let kind = value.type_info();
+            if <i64 as Type<Driver>>::compatible(&kind) {
+                <i64 as Decode<Driver>>::decode(value).map(Cell::Int)
+            } else if <str as Type<Driver>>::compatible(&kind) {
+                <String as Decode<Driver>>::decode(value).map(Cell::Text)
+            } else if <[u8] as Type<Driver>>::compatible(&kind) {
+                <&[u8] as Decode<Driver>>::decode(value).map(|bytes| match bytes.try_into() {
+                    Ok(id) => Cell::Id(id),
+                    Err(_) => Cell::Bytes(bytes.to_vec()),
+                })
+            } else {
+                Err(format!("columns of type {} are not known", kind.name()).into())
+            }
+            .map_err(sqlx::Error::Decode)?
+        };
+        cells.push(cell);
+    }
+    Ok(cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_version;
+
+    #[test]
+    fn servers_without_what_is_used_are_refused() {
+        for (version, new_enough) in [
+            ("8.0.16", true),
+            ("8.4.3", true),
+            ("9.1.0-commercial", true),
+            ("10.6.0-MariaDB", true),
+            ("10.11.14-MariaDB-0+deb12u2", true),
+            ("11.8.2-MariaDB-log", true),
+            ("8.0.15", false),
+            ("5.7.44-log", false),
+            ("10.5.27-MariaDB", false),
+            ("", false),
+        ] {
+            assert_eq!(check_version(version.to_owned()).is_ok(), new_enough, "{version}");
+        }
+    }
+}
