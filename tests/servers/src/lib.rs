@@ -7,6 +7,8 @@
 //! `Kind` knows what one kind of server does in its own way, `keeper` is the small process beside a server
 //! that outlives ours, `install` finds the programs or installs them.
 //!
+//! A [`Proxy`] in front of a server cuts connections to it.
+//!
 //! ```no_run
 //! let server = kingcong_servers::Server::postgres()?;
 //! let url = server.fresh_database()?;
@@ -17,9 +19,10 @@ mod install;
 mod keeper;
 mod mariadb;
 mod postgres;
+mod proxy;
 
 use std::{
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -28,6 +31,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use keeper::Keeper;
+pub use proxy::{Cut, Proxy};
 
 /// Who owns the databases; everybody on the machine may log in as them.
 const USER: &str = "kingcong";
@@ -152,6 +156,12 @@ impl Server {
                 Ok(format!("mariadb://{}@127.0.0.1:{}/{name}", mariadb::USER, self.port))
             }
         }
+    }
+
+    /// Where the server listens, while it runs.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// The server's process, while it runs.
