@@ -35,6 +35,36 @@ pub enum Cut {
         /// How many.
         bytes: u64,
     },
+    /// When the client sends this text, before the server gets it.
+    Unheard {
+        /// Part of one piece of what the client sends.
+        text: &'static str,
+    },
+    /// When the server has got this text of the client, before it answers.
+    Unanswered {
+        /// Part of one piece of what the client sends.
+        text: &'static str,
+    },
+}
+
+impl Cut {
+    /// How much of a piece is passed on when the connection is to be cut after that.
+    fn within(self, direction: Direction, passed_bytes: u64, piece: &[u8]) -> Option<usize> {
+        let holds = |text: &str| piece.windows(text.len()).any(|part| part == text.as_bytes());
+        match (self, direction) {
+            (Self::AfterRequests { bytes }, Direction::ToServer)
+            | (Self::AfterAnswers { bytes }, Direction::ToClient) => {
+                let left = usize::try_from(bytes.saturating_sub(passed_bytes)).unwrap_or(usize::MAX);
+                (left <= piece.len()).then_some(left)
+            }
+            (Self::Unheard { text }, Direction::ToServer) => holds(text).then_some(0),
+            (Self::Unanswered { text }, Direction::ToServer) => holds(text).then_some(piece.len()),
+            (Self::Unheard { .. } | Self::Unanswered { .. }, Direction::ToClient)
+            | (Self::AfterAnswers { .. }, Direction::ToServer)
+            | (Self::AfterRequests { .. }, Direction::ToClient)
+            | (Self::Never, _) => None,
+        }
+    }
 }
 
 /// A TCP proxy on a free loopback port, whose connections can be cut. It ends, and cuts them, when it is dropped.
@@ -167,33 +197,36 @@ impl Shared {
 
     /// Passes bytes on until an end closes or the connection is cut.
     fn pass_on(&self, connection: &Arc<Connection>, direction: Direction) {
-        let (mut from, mut to, mut left) = match (direction, connection.cut) {
-            (Direction::ToServer, Cut::AfterRequests { bytes }) => {
-                (&connection.client, &connection.server, Some(bytes))
-            }
-            (Direction::ToServer, _) => (&connection.client, &connection.server, None),
-            (Direction::ToClient, Cut::AfterAnswers { bytes }) => {
-                (&connection.server, &connection.client, Some(bytes))
-            }
-            (Direction::ToClient, _) => (&connection.server, &connection.client, None),
+        let (mut from, mut to) = match direction {
+            Direction::ToServer => (&connection.client, &connection.server),
+            Direction::ToClient => (&connection.server, &connection.client),
         };
-        let mut piece = [0; PIECE_BYTES_MAX];
-        while left != Some(0) {
-            let Ok(read @ 1..) = from.read(&mut piece) else { break };
-            let passed = left.map_or(read, |left| read.min(usize::try_from(left).unwrap_or(read)));
-            if to.write_all(&piece[..passed]).is_err() {
-                break;
+        let mut buffer = [0; PIECE_BYTES_MAX];
+        let (mut read, mut passed_bytes) = (0, 0);
+        let is_cut = loop {
+            let piece = &buffer[..read];
+            let last = connection.cut.within(direction, passed_bytes, piece);
+            if to.write_all(&piece[..last.unwrap_or(read)]).is_err() {
+                break false;
             }
-            left = left.map(|left| left.saturating_sub(passed as u64));
-        }
+            if last.is_some() {
+                break true;
+            }
+            passed_bytes += read as u64;
+            match from.read(&mut buffer) {
+                Ok(more @ 1..) => read = more,
+                Ok(0) | Err(_) => break false,
+            }
+        };
         let was_open = {
             let mut open = self.open();
             let place = open.iter().position(|it| Arc::ptr_eq(it, connection));
             place.map(|place| open.swap_remove(place)).is_some()
         };
-        match left {
-            Some(0) if was_open => self.cut(connection),
-            _ => connection.close(),
+        // Cut once, whichever way it was.
+        match is_cut && was_open {
+            true => self.cut(connection),
+            false => connection.close(),
         }
     }
 

@@ -87,11 +87,13 @@ fn severing_cuts_every_open_connection_and_no_later_one() {
 }
 
 #[test]
-fn a_connection_is_cut_after_so_many_bytes_of_one_direction() {
+fn a_connection_cuts_itself_where_it_is_told() {
     let (server, ends) = echo();
     let proxy = Proxy::to(server).unwrap();
     let mut cuts = vec![
         Cut::Never,
+        Cut::Unanswered { text: "ell" },
+        Cut::Unheard { text: "ell" },
         Cut::AfterAnswers { bytes: 0 },
         Cut::AfterAnswers { bytes: 3 },
         Cut::AfterRequests { bytes: 4 },
@@ -113,10 +115,18 @@ fn a_connection_is_cut_after_so_many_bytes_of_one_direction() {
     assert_eq!(rest(&mut stream), b"");
     assert!(ends.recv().unwrap() <= 5);
 
-    assert_eq!(proxy.cuts(), 3);
+    for heard in [0, 5] {
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(asked(&mut stream, b"how?"), b"how?");
+        stream.write_all(b"hello").unwrap();
+        assert_eq!(rest(&mut stream), b"");
+        assert_eq!(ends.recv().unwrap(), 4 + heard);
+    }
+
+    assert_eq!(proxy.cuts(), 5);
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
     assert_eq!(asked(&mut stream, b"hello"), b"hello");
-    assert_eq!(proxy.cuts(), 3);
+    assert_eq!(proxy.cuts(), 5);
 }
 
 #[test]
