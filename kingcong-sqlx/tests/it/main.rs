@@ -10,4 +10,6 @@ mod mysql;
 mod postgres;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod several;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod severed;
 mod world;

@@ -69,7 +69,7 @@ pub(crate) struct Ids(u128);
 
 impl Ids {
     /// Those of one of several processes.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn of_process(number: u32) -> Self {
         Self(u128::from(number) << 48)
     }
@@ -78,6 +78,26 @@ impl Ids {
     pub(crate) fn next(&mut self) -> Uuid {
         self.0 += 1 << 16;
         Uuid::from_u128(0x0193_2c07_0000_7000_8000_0000_0000_0000 + self.0)
+    }
+}
+
+/// Random numbers that are the same in every run.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[derive(Debug)]
+pub(crate) struct Dice(u64);
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `sides`: by SplitMix64.
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
     }
 }
 
