@@ -69,7 +69,6 @@ pub(crate) struct Ids(u128);
 
 impl Ids {
     /// Those of one of several processes.
-    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn of_process(number: u32) -> Self {
         Self(u128::from(number) << 48)
     }
@@ -82,11 +81,9 @@ impl Ids {
 }
 
 /// Random numbers that are the same in every run.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
