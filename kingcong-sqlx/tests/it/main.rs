@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod history;
+mod isolation;
 mod laws;
 mod life;
 #[cfg(feature = "mysql")]
