@@ -64,8 +64,7 @@ impl Lane {
         rules: Rules,
         dead_after: Duration,
     ) -> Result<Self, StoreError> {
-        let worker = WorkerId::from_uuid(ids.uuid());
-        store.register_worker(worker).await?;
+        let worker = register(&*store, &ids).await?;
         let now = clock.elapsed();
         let standing =
             Arc::new(ArcSwap::from_pointee(Standing { worker, steady_since: now, last_batch: now }));
@@ -100,6 +99,14 @@ impl Lane {
             Err(_) => Err(Error::Closed),
         }
     }
+}
+
+/// Registers a worker under an id of its own.
+async fn register(store: &dyn Store, ids: &Ids) -> Result<WorkerId, StoreError> {
+    let worker = WorkerId::from_uuid(ids.uuid());
+    store.register_worker(worker).await?;
+    tracing::info!(%worker, "working under a new id");
+    Ok(worker)
 }
 
 /// One store error for each caller of the batch that it failed.
@@ -255,8 +262,7 @@ impl Runner {
 
     /// Another life after a burial: nothing of the old one can be written any more.
     async fn start_again(&mut self) -> Result<(), StoreError> {
-        let worker = WorkerId::from_uuid(self.ids.uuid());
-        self.store.register_worker(worker).await?;
+        let worker = register(&*self.store, &self.ids).await?;
         (self.worker, self.number) = (worker, 0);
         let now = self.clock.elapsed();
         self.standing.store(Arc::new(Standing { worker, steady_since: now, last_batch: now }));
