@@ -119,6 +119,8 @@ pub(super) struct Book {
     ended: VecDeque<u64>,
     /// Ended tasks whose webhook has not been sent.
     pub(super) webhooks: Vec<Task>,
+    /// How often a task of a text ended without its result, by the text's digest.
+    unmade: BTreeMap<u64, u64>,
     last_task: u64,
     by_ip: BTreeMap<IpAddr, Window>,
     pub(super) journal: Journal,
@@ -142,6 +144,7 @@ impl Book {
             ends: BTreeSet::new(),
             ended: VecDeque::new(),
             webhooks: Vec::new(),
+            unmade: BTreeMap::new(),
             last_task: 0,
             by_ip: BTreeMap::new(),
             journal: Journal::default(),
@@ -257,7 +260,10 @@ impl Book {
         };
         match task.fault {
             None => self.counters.done += 1,
-            Some(_) => self.counters.failed += 1,
+            Some(_) => {
+                self.counters.failed += 1;
+                *self.unmade.entry(task.digest).or_default() += 1;
+            }
         }
         let credits = match charge {
             Charge::Kept => 0,
@@ -668,6 +674,7 @@ impl Book {
         }
         task.state = State::Failed(TaskFault::Stuck);
         self.counters.cancelled += 1;
+        *self.unmade.entry(task.digest).or_default() += 1;
         self.release(key, group);
         self.refund(key, credits);
         self.ended.push_back(number);
@@ -694,6 +701,15 @@ impl Book {
             Group::Turbo => account.in_flight_turbo,
         };
         (in_flight, account.plan.concurrency(group))
+    }
+
+    /// How often each text was made, by its digest.
+    pub(super) fn made(&self) -> BTreeMap<u64, u64> {
+        let accepted = self.journal.accepted().map(|(text, times)| {
+            let unmade = self.unmade.get(&text).copied().unwrap_or(0);
+            (text, times.saturating_sub(unmade))
+        });
+        accepted.filter(|(_, times)| *times > 0).collect()
     }
 
     pub(super) fn open_tasks(&self) -> u64 {

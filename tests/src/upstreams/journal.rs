@@ -35,6 +35,11 @@ impl Journal {
         self.submits.iter()
     }
 
+    /// How often tasks of each text were made, by its digest.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.texts.iter().map(|(text, times)| (*text, times.accepted))
+    }
+
     /// How many submits of a text there have been.
     pub(super) fn times_submitted(&self, digest: u64) -> u64 {
         self.texts.get(&digest).map_or(0, |times| times.submitted)

@@ -2,7 +2,7 @@
 //! ways in which the protocols work with its book, [`Server::submit`] and [`Server::speak`].
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -223,6 +223,12 @@ impl Server {
             .into_iter()
             .filter(|submit| made_a_task(submit) && !accepted.insert(submit.digest))
             .collect()
+    }
+
+    /// How often each text was made, by its [`digest`](super::audio::digest): tasks that were accepted and did not
+    /// fail, nor were deleted while they ran.
+    pub fn made(&self) -> BTreeMap<u64, u64> {
+        self.with(|book, _| book.made())
     }
 
     /// Totals since the start.
