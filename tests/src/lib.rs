@@ -1,5 +1,7 @@
-//! What whole-system tests, examples and benches share: the upstream simulator and deterministic simulation.
+//! What whole-system tests, examples and benches share: the upstream simulator, deterministic simulation, and chaos
+//! among real processes.
 
+pub mod chaos;
+mod dice;
 pub mod simulation;
 pub mod upstreams;
-pub mod workers;

@@ -25,6 +25,9 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   tidy                              only the rules for texts (fast)
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
+  chaos --database D [--kills N] [--seed S]
+                                    kill processes and database servers, and more, on sqlite, postgres, mariadb or a
+                                    URL, and check that nothing was lost, doubled or charged wrongly
   load [TASKS]                      run TASKS (100,000) through the engine and HTTP, and check what the servers saw
   upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
   help                              this text
@@ -35,6 +38,9 @@ const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-b
 const SIMULATE: &[&str] =
     &["run", "--release", "--quiet", "--package", "kingcong-tests", "--bin", "simulate", "--"];
 const LOAD: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-tests", "--bin", "load", "--"];
+const CHAOS: &[&str] = &["run", "--quiet", "--package", "kingcong-tests", "--bin", "chaos", "--"];
+/// The processes that it kills.
+const CHAOS_WORKER: &[&str] = &["build", "--quiet", "--package", "kingcong-tests", "--bin", "worker"];
 const UPSTREAMS: &[&str] = &["run", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams", "--"];
 
 fn main() -> ExitCode {
@@ -63,6 +69,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     match command {
         "bench" => project.hand_over(BENCH, rest),
         "simulate" => project.hand_over(SIMULATE, rest),
+        "chaos" => {
+            project::run(project.cargo(CHAOS_WORKER))?;
+            project.hand_over(CHAOS, rest)
+        }
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
         "test" | "tidy" if !rest.is_empty() => bail!("`{command}` takes no arguments, got {rest:?}"),

@@ -16,7 +16,6 @@
 //! | `books.rs` | an independent account, and the rules that are checked |
 
 mod books;
-mod dice;
 mod plan;
 mod process;
 mod scenario;
@@ -26,7 +25,8 @@ mod upstream;
 
 use std::{cell::RefCell, sync::Arc, sync::Once};
 
-use self::{dice::Dice, plan::Plan, scenario::Scenario, stage::Stage};
+use self::{plan::Plan, scenario::Scenario, stage::Stage};
+use crate::dice::Dice;
 
 pub use stage::Narration;
 

@@ -1,7 +1,7 @@
 //! What a seed plays: how large, for how long, and what goes wrong. Each seed has a few kinds of trouble and not the
 //! others, because some faults hide others; one in four has none at all and is held to stricter rules.
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// How often things go wrong, in percent of the occasions.
 #[derive(Clone, Debug, Default)]

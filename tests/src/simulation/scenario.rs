@@ -19,9 +19,10 @@ use kingcong_core::{
 };
 use parking_lot::Mutex;
 
+use crate::dice::{Dice, SeededEntropy};
+
 use super::{
     books::{Books, EGRESSES, Scale},
-    dice::{Dice, SeededEntropy},
     plan::Plan,
     process::{Life, VirtualClock},
     stage::Stage,

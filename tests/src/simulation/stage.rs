@@ -9,7 +9,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{dice::Dice, plan::Plan};
+use super::plan::Plan;
+use crate::dice::Dice;
 
 /// Events at one instant after which a simulation is taken to go round in circles.
 const EVENTS_AT_ONE_INSTANT_MAX: u32 = 50_000;

@@ -1,18 +1,18 @@
-//! Chance from a seed: everything that a simulation leaves open is decided by its dice.
+//! Chance from a seed: everything that a simulation or a run of chaos leaves open is decided by its dice.
 
 use kingcong_core::id::Entropy;
 use parking_lot::Mutex;
 
 /// Seeded chance (SplitMix64). The same seed gives the same throws for ever, on every machine.
 #[derive(Debug)]
-pub(super) struct Dice(Mutex<u64>);
+pub(crate) struct Dice(Mutex<u64>);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(Mutex::new(seed))
     }
 
-    pub(super) fn throw(&self) -> u64 {
+    pub(crate) fn throw(&self) -> u64 {
         let mut state = self.0.lock();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = *state;
@@ -22,21 +22,21 @@ impl Dice {
     }
 
     /// Dice of their own, so that one part's throws do not depend on how often another part throws.
-    pub(super) fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         Self::new(self.throw())
     }
 
     /// From `from` to `to`, both included.
-    pub(super) fn between(&self, from: u64, to: u64) -> u64 {
+    pub(crate) fn between(&self, from: u64, to: u64) -> u64 {
         from + self.throw() % (to - from + 1)
     }
 
     /// True in so many of a hundred throws.
-    pub(super) fn percent(&self, percent: u64) -> bool {
+    pub(crate) fn percent(&self, percent: u64) -> bool {
         percent > 0 && self.throw() % 100 < percent
     }
 
-    pub(super) fn pick<T: Clone>(&self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&self, of: &[T]) -> T {
         let last = u64::try_from(of.len()).unwrap_or(u64::MAX) - 1;
         of[usize::try_from(self.between(0, last)).unwrap_or(0)].clone()
     }
@@ -44,10 +44,10 @@ impl Dice {
 
 /// Randomness for a process: its ids and keys follow from the seed.
 #[derive(Debug)]
-pub(super) struct SeededEntropy(Dice);
+pub(crate) struct SeededEntropy(Dice);
 
 impl SeededEntropy {
-    pub(super) const fn new(dice: Dice) -> Self {
+    pub(crate) const fn new(dice: Dice) -> Self {
         Self(dice)
     }
 }
