@@ -24,8 +24,9 @@ use super::{
 };
 use crate::upstreams::audio::{digest, texts_in_mp3};
 
-/// The longest time until everything has ended, once nothing goes wrong any more.
-const END_MAX: Duration = Duration::from_secs(120);
+/// The longest time until everything has ended, once nothing goes wrong any more; seconds, unless the machine is busy
+/// with other things.
+const END_MAX: Duration = Duration::from_secs(300);
 /// What a purchase brings.
 const PACKAGE_CREDITS: i64 = 1_000_000;
 

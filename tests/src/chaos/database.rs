@@ -10,9 +10,7 @@ use tokio::task::JoinHandle;
 use super::{host::StoreTime, plan::Exposure};
 use crate::dice::Dice;
 
-/// Of a hundred connections, so many cut themselves sooner or later.
-const FRAYED_PERCENT: u64 = 50;
-/// After so many bytes at the latest.
+/// A connection that cuts itself does so after so many bytes at the latest.
 const FRAYED_BYTES_MAX: u64 = 200_000;
 
 /// Which database is to be used.
@@ -111,15 +109,17 @@ impl Database {
         self.own.as_mut().context("only a private server can be killed or cut off")
     }
 
-    /// From now on, some of the new connections cut themselves.
+    /// From now on, half of the new connections cut themselves.
     pub(super) fn fray(&mut self, dice: Dice) {
         let Some(own) = &self.own else { return };
         own.proxy.cut_each(move || {
             let bytes = dice.between(0, FRAYED_BYTES_MAX);
-            match (dice.percent(FRAYED_PERCENT), dice.percent(50)) {
-                (false, _) => Cut::Never,
-                (true, false) => Cut::AfterRequests { bytes },
-                (true, true) => Cut::AfterAnswers { bytes },
+            match dice.between(0, 9) {
+                0..=4 => Cut::Never,
+                5..=6 => Cut::AfterRequests { bytes },
+                7..=8 => Cut::AfterAnswers { bytes },
+                // The commit happens, and nobody hears of it.
+                _ => Cut::Unanswered { text: "COMMIT" },
             }
         });
     }

@@ -24,7 +24,7 @@ use super::clock::SteppedClock;
 /// What is bought of the upstreams.
 pub const SERVICE: &str = "elevenlabs";
 /// Who asks: that many users, in turn.
-pub const USERS: u32 = 3;
+pub const USERS: u32 = 5;
 /// Tasks of a request.
 pub const TASKS: NonZeroU16 = NonZeroU16::new(5).expect("5 is not zero");
 /// The window that starts are counted in, by the library and by the simulated servers.
@@ -65,9 +65,11 @@ pub fn settings(role: Role) -> Settings {
         role,
         rules: Rules { window: WINDOW, guard: GUARD, call_max: Duration::from_secs(4) },
         dead_after: DEAD_AFTER,
-        poll_interval: Duration::from_millis(100),
-        pulse_interval: Duration::from_millis(100),
-        monitor_interval: Duration::from_secs(1),
+        // More than the keys let through: a claim looks at no more tasks than this.
+        calls_max: 24,
+        poll_interval: Duration::from_millis(150),
+        pulse_interval: Duration::from_millis(150),
+        monitor_interval: Duration::from_secs(2),
         drain: Duration::from_secs(5),
         ..Settings::default()
     }

@@ -4,13 +4,18 @@
 use std::path::Path;
 
 use kingcong_tests::chaos::{Chaos, Target};
+use tokio::sync::Mutex;
 
 /// How often something is killed.
 const KILLS: u32 = 100;
 /// Which run it is, unless `KINGCONG_CHAOS_SEED` says otherwise.
 const SEED: u64 = 1;
 
+/// Three runs at once would be a test of the machine.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 async fn nothing_is_lost_doubled_or_stuck_on(database: Target) {
+    let _alone = ALONE.lock().await;
     let seed = std::env::var("KINGCONG_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
     let worker = Path::new(env!("CARGO_BIN_EXE_worker")).to_owned();
     let chaos = Chaos { database, kills: KILLS, seed, worker };
