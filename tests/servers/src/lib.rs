@@ -35,6 +35,8 @@ pub use proxy::{Cut, Proxy};
 
 /// Who owns the databases; everybody on the machine may log in as them.
 const USER: &str = "kingcong";
+/// The one whose password is asked for, once somebody has made them.
+pub const GUARDED_USER: &str = "guarded";
 /// How long a server may take until it answers, also after a kill.
 const START_MAX: Duration = Duration::from_secs(60);
 /// How often a starting server is asked whether it answers.

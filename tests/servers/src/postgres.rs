@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::{
-    Server, USER,
+    GUARDED_USER, Server, USER,
     keeper::{run, unprivileged},
 };
 
@@ -18,7 +18,12 @@ pub(crate) fn initialise(server: &Server) -> Result<()> {
         .args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--no-locale"])
         // The copy into the new cluster alone; the server itself writes durably.
         .arg("--no-sync");
-    run(&mut command)
+    run(&mut command)?;
+    // The first rule that fits counts.
+    let rules = server.data().join("pg_hba.conf");
+    let trust = std::fs::read_to_string(&rules)?;
+    std::fs::write(&rules, format!("host all {GUARDED_USER} 127.0.0.1/32 scram-sha-256\n{trust}"))?;
+    Ok(())
 }
 
 /// What starts the server.
