@@ -45,6 +45,19 @@ pub enum ConnectError {
         /// The newest version that this release knows.
         known: i64,
     },
+    /// A table is not as this release made it.
+    #[error(
+        "{table}.{column} {}: somebody altered the table; undo that, or restore a backup",
+        found.as_ref().map_or("is missing".to_owned(), |found| format!("has the type {found}"))
+    )]
+    AlteredTable {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The type that it has; none when it is not there.
+        found: Option<String>,
+    },
     /// The SQLite library can corrupt files in WAL mode.
     #[error("SQLite {found} can corrupt files in WAL mode: link SQLite 3.51.3 or newer")]
     OldSqlite {

@@ -1,14 +1,15 @@
 //! KingCong's store on SQL databases.
 //!
 //! [`SqlStore`] is the core's [`Store`](kingcong_core::store::Store) port on SQLite, PostgreSQL, MySQL and MariaDB. It
-//! is dumb by design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the core decide, writes what
-//! changed and commits. Nothing here knows what a balance or a limit may be.
+//! is dumb by design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the
+//! core decide, writes what changed and commits. Nothing here knows what a balance or a limit may be.
 //!
 //! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
 //! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
 //! its own: `sqlite`, `postgres`, `mysql`.
 
 mod cell;
+mod columns;
 mod error;
 mod load;
 #[cfg(feature = "mysql")]

@@ -29,6 +29,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
+    columns::{self, Column, Kind},
     mysql::{
         error::{commit_failed, failed, is_lost, not_opened},
         text::Bound,
@@ -91,7 +92,10 @@ struct Readers {
 
 impl MySql {
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, ConnectError> {
-        let connect: MySqlConnectOptions = url.parse().map_err(not_opened)?;
+        let connect: MySqlConnectOptions = url.parse().map_err(|error| ConnectError::Unusable {
+            what: "the URL cannot be read: write it as mysql://user:password@host/database".to_owned(),
+            source: Box::<sqlx::Error>::new(error),
+        })?;
         if connect.get_database().is_none_or(str::is_empty) {
             return Err(ConnectError::NoDatabase);
         }
@@ -110,6 +114,7 @@ impl MySql {
             .map_err(not_opened)?;
         check_version(found)?;
         migrate::migrate(&mut line.connection).await?;
+        columns::check(&columns(&mut line.connection).await.map_err(not_opened)?, holds)?;
         let writer = Writer { connect: connect.clone(), idle: Some(line), is_closed: false };
         let readers = Readers {
             connect,
@@ -144,6 +149,26 @@ fn check_version(found: String) -> Result<(), ConnectError> {
         return Err(ConnectError::OldServer { database, found, least });
     }
     Ok(())
+}
+
+/// Our tables' columns, as the database has them.
+async fn columns(connection: &mut MySqlConnection) -> Result<Vec<Column>, sqlx::Error> {
+    let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(data_type AS CHAR) \
+               FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'kingcong%'";
+    let rows = connection.fetch_all(sqlx::raw_sql(sql)).await?;
+    rows.iter()
+        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .collect()
+}
+
+/// Whether a column of this type holds what is of that kind.
+fn holds(is: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Int => is == "bigint",
+        Kind::Id => is == "binary",
+        Kind::Bytes => is == "binary" || is.ends_with("blob"),
+        Kind::Text => is == "varchar" || is.ends_with("text"),
+    }
 }
 
 fn closed() -> StoreError {

@@ -16,6 +16,7 @@ mod state {
     pub(super) const STALE_PLAN: &str = "0A000";
     pub(super) const NOT_AVAILABLE: &str = "55P03";
     pub(super) const IDLE_TOO_LONG: &str = "25P03";
+    pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 }
 
 /// Unique rules of rows whose keys follow from what they are about, so that two processes can make the same one at
@@ -66,7 +67,11 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
         }
         (_, "28") => (Unusable, "the login was refused; look at user and password"),
         (_, "3D") => (Unusable, "there is no such database; make it first"),
-        (_, "42") => (Unusable, "the tables are not as they should be, or the user may not use them"),
+        (state::INSUFFICIENT_PRIVILEGE, _) => (
+            Unusable,
+            "the user lacks rights: grant them, when it is opened also to make tables in the schema",
+        ),
+        (_, "42") => (Unusable, "the tables are not as they should be"),
         (_, "XX" | "58") => (Corrupt, "the server found damaged data or files; see its log"),
         _ => (Unusable, "PostgreSQL failed"),
     };

@@ -27,11 +27,12 @@ use uuid::Uuid;
 
 use self::{
     error::{commit_failed, failed, not_opened},
-    text::{Kind, Kinds},
+    text::Kinds,
 };
 use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
+    columns::{self, Column},
     session::{Begun, Beside, Database, Fence, Passed, Script, Session, Statement, Transaction},
     table::{Deed, Table},
 };
@@ -124,8 +125,9 @@ impl Postgres {
             let mut connection = connected(&connect, &settings).await?;
             check_version(&mut connection).await?;
             migrate::migrate(&mut connection).await?;
-            let kinds = kinds(&mut connection).await?;
-            Ok((connection, kinds))
+            let columns = columns(&mut connection).await?;
+            columns::check(&columns, |is, kind| text::kind(is) == Some(kind)).map_err(Failed::Refused)?;
+            Ok((connection, text::kinds(columns)))
         };
         let (connection, kinds) = result.await.map_err(|error| match error {
             Failed::Refused(error) => error,
@@ -200,30 +202,25 @@ async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Resu
 async fn check_version(connection: &mut PgConnection) -> Result<(), Failed> {
     let sql = "SELECT current_setting('server_version_num')::bigint, current_setting('server_version')";
     let row = connection.fetch_one(sql).await?;
-    let (number, least) = (row.try_get::<i64, _>(0)?, VERSION_MIN);
-    if number < least.0 {
-        let found = row.try_get(1)?;
-        return Err(Failed::Refused(ConnectError::OldServer {
-            database: "PostgreSQL",
-            found,
-            least: least.1,
-        }));
-    }
-    Ok(())
+    is_new_enough(row.try_get(0)?, row.try_get(1)?).map_err(Failed::Refused)
 }
 
-/// The kinds of our tables' columns, as the database has them.
-async fn kinds(connection: &mut PgConnection) -> Result<Kinds, Failed> {
+fn is_new_enough(number: i64, found: String) -> Result<(), ConnectError> {
+    let (min, least) = VERSION_MIN;
+    match number < min {
+        true => Err(ConnectError::OldServer { database: "PostgreSQL", found, least }),
+        false => Ok(()),
+    }
+}
+
+/// Our tables' columns, as the database has them.
+async fn columns(connection: &mut PgConnection) -> Result<Vec<Column>, sqlx::Error> {
     let sql = "SELECT table_name::text, column_name::text, udt_name::text FROM information_schema.columns \
                WHERE table_schema = current_schema() AND table_name LIKE 'kingcong\\_%'";
-    let mut kinds = Kinds::new();
-    for row in connection.fetch_all(sql).await? {
-        let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if let Some(kind) = Kind::named(row.try_get(2)?) {
-            kinds.entry(table).or_default().insert(column, kind);
-        }
-    }
-    Ok(kinds)
+    let rows = connection.fetch_all(sql).await?;
+    rows.iter()
+        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .collect()
 }
 
 #[async_trait]
@@ -497,4 +494,22 @@ fn cells_of(row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {
         cells.push(cell);
     }
     Ok(cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn servers_without_what_is_used_are_refused() {
+        for (number, version, new_enough) in [
+            (130_000, "13.0", true),
+            (180_001, "18.1", true),
+            (120_022, "12.22", false),
+            (90_624, "9.6.24", false),
+        ] {
+            let result = is_new_enough(number, version.to_owned());
+            assert_eq!(result.is_ok(), new_enough, "{result:?}");
+        }
+    }
 }

@@ -10,33 +10,33 @@ use uuid::Uuid;
 
 use crate::{
     cell::Cell,
+    columns::{Column, Kind},
     table::{Deed, Table},
 };
 
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Int,
-    Id,
-    Bytes,
-    Text,
-}
-
-impl Kind {
-    /// The kind that PostgreSQL calls so.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "int8" => Some(Self::Int),
-            "uuid" => Some(Self::Id),
-            "bytea" => Some(Self::Bytes),
-            "text" => Some(Self::Text),
-            _ => None,
-        }
+/// The kind that PostgreSQL calls so.
+pub(super) fn kind(name: &str) -> Option<Kind> {
+    match name {
+        "int8" => Some(Kind::Int),
+        "uuid" => Some(Kind::Id),
+        "bytea" => Some(Kind::Bytes),
+        "text" => Some(Kind::Text),
+        _ => None,
     }
 }
 
 /// The kinds of the columns, by table and name.
 pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Kind>>;
+
+pub(super) fn kinds(columns: Vec<Column>) -> Kinds {
+    let mut kinds = Kinds::new();
+    for Column { table, name, is } in columns {
+        if let Some(kind) = kind(&is) {
+            kinds.entry(table).or_default().insert(name, kind);
+        }
+    }
+    kinds
+}
 
 /// The columns that `deed` gives cells for, in order.
 fn columns(table: &Table, deed: Deed) -> Vec<&'static str> {

@@ -31,6 +31,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
+    columns::{self, Column, Kind},
     session::{Begun, Database, Fence, Passed, Script, Seen, Session, Statement, Transaction},
     sqlite::{
         error::{commit_failed, failed, not_beside, not_opened},
@@ -206,7 +207,27 @@ async fn prepare(
     migrate::migrate(connection).await.map_err(|error| match error {
         migrate::Failed::Newer(error) => error,
         migrate::Failed::Sql(error) => not_opened(&name, error),
-    })
+    })?;
+    columns::check(&columns(connection).await.map_err(|error| not_opened(&name, error))?, holds)
+}
+
+/// Our tables' columns, as the database has them.
+async fn columns(connection: &mut SqliteConnection) -> Result<Vec<Column>, sqlx::Error> {
+    let sql = "SELECT t.name, c.name, c.type FROM sqlite_schema t JOIN pragma_table_xinfo(t.name) c \
+               WHERE t.type = 'table' AND t.name LIKE 'kingcong%'";
+    let rows = connection.fetch_all(sqlx::raw_sql(sql)).await?;
+    rows.iter()
+        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .collect()
+}
+
+/// Whether a column of this type holds what is of that kind.
+fn holds(is: &str, kind: Kind) -> bool {
+    is == match kind {
+        Kind::Int => "INTEGER",
+        Kind::Id | Kind::Bytes => "BLOB",
+        Kind::Text => "TEXT",
+    }
 }
 
 fn is_new_enough(version: &str) -> bool {
