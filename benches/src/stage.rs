@@ -131,6 +131,7 @@ impl Planner {
             held: plan.held,
             denominator: plan.denominator,
             deadline: Duration::from_secs(3_600),
+            start_at: None,
             weight: request.weight,
             shares: plan.shares,
             only_key: plan.only_key,

@@ -20,7 +20,7 @@ use crate::{
 const ADOPTED_MAX: u32 = 256;
 /// Tasks queued or moved in one batch.
 const MOVED_MAX: u32 = 256;
-/// Batches of moved tasks in one pulse.
+/// Batches of queued or moved tasks in one pulse.
 const MOVES_MAX: u32 = 40;
 /// Heartbeats within `dead_after`: a worker is missed only after several.
 const BEATS: u32 = 6;
@@ -103,8 +103,13 @@ impl Inner {
     }
 
     async fn promote(self: &Arc<Self>, pulse: &Pulse) -> Result<(), Error> {
-        let moved = self.execute(Command::Promote(Promote { tasks_max: MOVED_MAX })).await?;
-        self.wake_moved(&moved, pulse);
+        for _ in 0..MOVES_MAX {
+            let moved = self.execute(Command::Promote(Promote { tasks_max: MOVED_MAX })).await?;
+            self.wake_moved(&moved, pulse);
+            if matches!(&moved, Outcome::Moved(pools) if pools.is_empty()) {
+                break;
+            }
+        }
         Ok(())
     }
 

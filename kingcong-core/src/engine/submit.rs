@@ -10,7 +10,9 @@ use crate::{
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
     store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
-    work::{CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, VoiceChoice},
+    work::{
+        CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, RequestError, VoiceChoice,
+    },
 };
 
 /// How often a plan is made again because the configuration changed meanwhile.
@@ -104,6 +106,10 @@ impl Inner {
 
     /// The plan for a request, with the version of the configuration that it was made with.
     async fn plan(&self, request: &CheckedRequest) -> Result<(Plan, i64), Error> {
+        if let Some(at) = request.start_at.filter(|at| *at > self.store_now().plus(Request::AHEAD_MAX)) {
+            let bounds = "at most 366 days ahead".to_owned();
+            return Err(RequestError::OutOfBounds { what: "start_at", value: at.to_string(), bounds }.into());
+        }
         let voice = self.known_voice(request).await?;
         match self.plan_as_known(request, voice.as_ref()) {
             // Another process may just have added a key.
@@ -192,6 +198,7 @@ impl Inner {
             held: plan.held,
             denominator: plan.denominator,
             deadline: request.deadline.unwrap_or(self.settings.deadline),
+            start_at: request.start_at,
             weight: request.weight,
             shares: plan.shares.clone(),
             only_key: plan.only_key,

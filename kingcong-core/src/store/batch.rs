@@ -152,8 +152,10 @@ pub struct Admit {
     pub held: Amount,
     /// The common denominator of its tasks' prices.
     pub denominator: i64,
-    /// How long it may take.
+    /// How long it may take, from when it may start.
     pub deadline: Duration,
+    /// Its tasks wait for this instant before they queue.
+    pub start_at: Option<Timestamp>,
     /// Its weight in the queue.
     pub weight: NonZeroU32,
     /// The eligible servers with their weights.
@@ -186,7 +188,7 @@ pub struct Admitted {
     pub job: JobId,
     /// What is held for it.
     pub held: Amount,
-    /// The pools that got work; empty for a replay.
+    /// The pools that got work; empty for a replay, and for work that is scheduled.
     pub pools: Vec<PoolId>,
 }
 

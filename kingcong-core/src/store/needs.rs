@@ -186,11 +186,16 @@ impl Needs {
         }
         let named = self.tasks.iter().copied();
         let moving = self.ready.iter().flat_map(|&(pool, _)| tables.ready_in(pool).map(|(_, id)| id));
-        let due = tables.due_tasks(now).take(self.due as usize);
+        let due = || tables.due_tasks(now).take(self.due as usize).filter_map(|id| tables.tasks().get(&id));
         // Who settles a task names its job; who refunds one need not know it.
         self.jobs.extend(named.clone().filter_map(|id| Some(tables.tasks().get(&id)?.job)));
-        for task in named.chain(due).filter_map(|id| tables.tasks().get(&id)) {
+        for task in named.filter_map(|id| tables.tasks().get(&id)).chain(due()) {
             self.pools.extend(task.routes.iter().map(|route| task.pool_of(route.route())));
+        }
+        for task in due().filter(|task| task.attempts == 0) {
+            if let TaskState::Delayed { pool, .. } = task.state {
+                self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
+            }
         }
         for task in moving.filter_map(|id| tables.tasks().get(&id)) {
             for pool in task.routes.iter().map(|route| task.pool_of(route.route())) {

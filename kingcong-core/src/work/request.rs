@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{IdempotencyKey, InvalidIdempotencyKey, Text, TextError};
 use crate::{
+    clock::Timestamp,
     id::{InvalidId, ServerId, ServiceId, TenantId, UserId, VoiceId},
     pricing::Operation,
     provider::{AudioFormat, CloneVoice, Subtitles, VoiceSettings},
@@ -50,6 +51,9 @@ struct Parts {
     weight: NonZeroU32,
     deadline: Option<Duration>,
     payer: Payer,
+    // Left out when absent: what requests without it hash to is the same for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_at: Option<Timestamp>,
 }
 
 /// What is to be done, and with what.
@@ -161,6 +165,8 @@ pub struct CheckedRequest {
     pub weight: NonZeroU32,
     /// How long it may take.
     pub deadline: Option<Duration>,
+    /// Not before then.
+    pub start_at: Option<Timestamp>,
     /// Whose wallet pays.
     pub payer: Payer,
     /// The caller's key against doing it twice, with the hash of what it asked for.
@@ -176,6 +182,8 @@ impl Request {
     pub const SAMPLE_BYTES_MAX: usize = 20 * 1024 * 1024;
     /// Longest deadline: a week.
     pub const DEADLINE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+    /// How far ahead it may be scheduled: 366 days.
+    pub const AHEAD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
     /// Asks for `text` to be spoken.
     #[must_use]
@@ -225,6 +233,7 @@ impl Request {
                 weight: NonZeroU32::MIN,
                 deadline: None,
                 payer: Payer::default(),
+                start_at: None,
             },
             idempotency_key: None,
         }
@@ -307,10 +316,19 @@ impl Request {
         self
     }
 
-    /// To be done within this time, 24 hours when not said; tasks that have not started by then fail uncharged.
+    /// To be done within this time, 24 hours when not said, from when it may start; tasks that have not started by then
+    /// fail uncharged.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.parts.deadline = Some(deadline);
+        self
+    }
+
+    /// Not before this instant, at most [`Request::AHEAD_MAX`] ahead; one that has passed is now. The prices are those
+    /// of today and the money is held from now on; until then the job can be cancelled as a whole.
+    #[must_use]
+    pub fn start_at(mut self, at: Timestamp) -> Self {
+        self.parts.start_at = Some(at);
         self
     }
 
@@ -383,6 +401,7 @@ impl Request {
             weight,
             deadline,
             payer,
+            start_at,
             ..
         } = parts;
         Ok(CheckedRequest {
@@ -399,6 +418,7 @@ impl Request {
             pieces,
             weight,
             deadline,
+            start_at,
             payer,
             idempotency,
         })

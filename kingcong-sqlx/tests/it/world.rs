@@ -277,6 +277,7 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
         held: hold_amount(&priced).unwrap(),
         denominator: common_denominator(&all).unwrap(),
         deadline: Duration::from_secs(3600),
+        start_at: None,
         weight: NonZeroU32::MIN,
         shares: BTreeMap::from([(server("ai33"), 70), (server("ai84"), 30)]),
         only_key: None,

@@ -5,6 +5,7 @@ use std::{num::NonZeroU16, num::NonZeroU32, sync::Arc, time::Duration};
 
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
+    clock::{Clock, Timestamp},
     engine::{JobResult, Role},
     id::{Egress, JobId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
     keys::Rules,
@@ -88,6 +89,7 @@ struct Order {
     pieces: u16,
     weight: u32,
     deadline: Option<Duration>,
+    start_at: Option<Timestamp>,
     key: String,
 }
 
@@ -122,8 +124,12 @@ impl Order {
             What::CloneVoice => Request::clone_voice(&self.user, &self.text, vec![1_u8; 1_000], "audio/mpeg"),
         };
         let request = request.service(self.service).weight(weight).idempotency_key(&self.key);
-        match self.deadline {
+        let request = match self.deadline {
             Some(deadline) => request.deadline(deadline),
+            None => request,
+        };
+        match self.start_at {
+            Some(at) => request.start_at(at),
             None => request,
         }
     }
@@ -401,6 +407,10 @@ impl Scenario {
         }
         let deadline = (!stage.plan.is_calm() && stage.dice.percent(10))
             .then(|| Duration::from_millis(stage.dice.between(1_000, 40_000)));
+        let start_at = stage
+            .dice
+            .percent(8)
+            .then(|| self.truth.now().plus(Duration::from_millis(stage.dice.between(0, 60_000))));
         Order {
             user: self.user(),
             service: stage.dice.pick(&SERVICES),
@@ -409,6 +419,7 @@ impl Scenario {
             pieces: u16::try_from(pieces).unwrap_or(u16::MAX),
             weight: if stage.dice.percent(10) { 2 } else { 1 },
             deadline,
+            start_at,
             key,
         }
     }
@@ -488,7 +499,7 @@ impl Scenario {
     async fn order_in_bulk(self: Arc<Self>) {
         let mut order = self.new_order(self.stage.plan.bulk_tasks);
         order.user = "bulk".to_owned();
-        order.deadline = None;
+        (order.deadline, order.start_at) = (None, None);
         self.buy("bulk", "package-8", "order-0").await;
         self.remember(&order);
         for _ in 0..3 {

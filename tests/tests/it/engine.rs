@@ -5,16 +5,17 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
-    KingCong, NewKey, Preset, Request, Settings,
+    Error, KingCong, NewKey, Preset, Request, Settings,
+    clock::{Clock, SystemClock},
     engine::JobEvent,
     id::ProtocolId,
     provider::{
         Accepted, Audio, Body, Call, Failure, Laid, Measured, Output, Progress, Provider, Reply, Sent,
         UpstreamId, Work,
     },
-    store::MemoryStore,
+    store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{JobState, RequestError},
 };
 use tokio::sync::Semaphore;
 
@@ -129,6 +130,45 @@ async fn a_key_that_one_process_adds_serves_another_at_once() {
     assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
     one.close().await;
     other.close().await;
+}
+
+#[tokio::test]
+async fn scheduled_work_starts_at_its_instant_and_once() {
+    let stage = Stage::new();
+    let (one, other) = (stage.open().await, stage.open().await);
+    equip(&one, 100).await;
+    let start = SystemClock::new().now().plus(Duration::from_millis(300));
+    let job = one.submit(speech("later").start_at(start)).await.unwrap();
+    let job = other.job(job.id());
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    let of_job = AttemptFilter { job: Some(job.id()), limit: PAGE_MAX, ..AttemptFilter::default() };
+    let attempts = stage.store.attempts(&of_job).await.unwrap();
+    let [attempt] = &attempts[..] else { panic!("{attempts:?}") };
+    assert!(attempt.leased_at >= start, "{attempt:?}");
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn scheduled_work_is_cancelled_before_and_never_too_far_ahead() {
+    let stage = Stage::new();
+    let kc = stage.open().await;
+    equip(&kc, 100).await;
+    let before = kc.wallets().get("an").await.unwrap();
+    let ahead = |by| speech("later").start_at(SystemClock::new().now().plus(by));
+    let job = kc.submit(ahead(Request::AHEAD_MAX - Duration::from_secs(60))).await.unwrap();
+    assert!(kc.wallets().get("an").await.unwrap().held.get() > 0);
+    assert_eq!(job.cancel().await.unwrap().job.state, JobState::Cancelled);
+    let after = kc.wallets().get("an").await.unwrap();
+    assert_eq!((after.held, after.balance), (before.held, before.balance));
+
+    let too_far = ahead(Request::AHEAD_MAX + Duration::from_secs(60));
+    for refused in [kc.submit(too_far.clone()).await.err(), kc.estimate(too_far).await.err()] {
+        let is_told =
+            matches!(&refused, Some(Error::Request(RequestError::OutOfBounds { what: "start_at", .. })));
+        assert!(is_told, "{refused:?}");
+    }
+    kc.close().await;
 }
 
 #[tokio::test]

@@ -240,6 +240,8 @@ pub struct Order {
     pub weight: NonZeroU32,
     /// How long it may take.
     pub deadline: Duration,
+    /// Not before then.
+    pub start_at: Option<Timestamp>,
     /// Against admitting it twice.
     pub idempotency: Option<IdempotencyKey>,
     /// The configuration that it was planned with.
@@ -264,6 +266,7 @@ impl Order {
             only_key: None,
             weight: NonZeroU32::MIN,
             deadline: Duration::from_secs(24 * 3600),
+            start_at: None,
             idempotency: None,
             configuration_version: 1,
             queue_max: 100_000,
@@ -333,6 +336,7 @@ impl Order {
             held: hold_amount(&quoted).expect("tests order what can be held"),
             denominator: common_denominator(&all).expect("tests order what has a denominator"),
             deadline: self.deadline,
+            start_at: self.start_at,
             weight: self.weight,
             shares: self.shares.clone(),
             only_key: self.only_key,

@@ -29,6 +29,7 @@ mod moving;
 mod racing;
 mod reading;
 mod recounting;
+mod scheduling;
 mod settling;
 mod stopping;
 
@@ -162,6 +163,11 @@ laws! {
         a_job_that_is_over_stays_as_it_is,
         cancelling_costs_no_turn,
         cancelling_wins_no_turn;
+    scheduling:
+        a_scheduled_job_is_held_for_and_waits_for_its_instant,
+        an_instant_that_has_passed_is_now,
+        scheduled_tasks_wait_their_turn,
+        a_scheduled_job_is_cancelled_as_a_whole;
     moving:
         a_delayed_task_waits_for_its_instant,
         tasks_move_off_a_pool_in_the_ratio_of_the_weights,

@@ -34,11 +34,25 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
     tables.splits.insert(split.id, split);
     insert_job(tables, admit, &hold, now);
     tables.holds.insert(hold.id, hold);
+    let start = match admit.start_at {
+        Some(at) if at > now => Start::At(at),
+        Some(_) | None => Start::Now,
+    };
     for queue in &queues {
-        insert_tasks(tables, admit, queue, now);
+        insert_tasks(tables, admit, queue, start, now);
     }
-    let pools = queues.into_iter().map(|queue| queue.pool).collect();
+    let pools = match start {
+        Start::Now => queues.into_iter().map(|queue| queue.pool).collect(),
+        Start::At(_) => Vec::new(),
+    };
     Ok(Admitted { job: admit.job, held: admit.held, pools })
+}
+
+/// When a job's tasks queue.
+#[derive(Clone, Copy)]
+enum Start {
+    Now,
+    At(Timestamp),
 }
 
 /// The tasks of a job that are to wait in one pool.
@@ -137,7 +151,7 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         failed_tasks: 0,
         total: RunningTotal::new(admit.denominator).expect("the quote gave a legal denominator"),
         state: JobState::Open,
-        deadline: now.plus(admit.deadline),
+        deadline: admit.start_at.map_or(now, |at| at.max(now)).plus(admit.deadline),
         created_at: now,
         finished_at: None,
     };
@@ -145,18 +159,24 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
     tables.jobs.insert(job.id, job);
 }
 
-/// Queues a job's tasks of one pool behind what their user has there already.
-fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, now: Timestamp) {
+/// Queues a job's tasks of one pool behind what their user has there already; scheduled ones get their places when
+/// their instant has come, or they would stand before everybody then.
+fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: Start, now: Timestamp) {
     let pool = queue.pool;
     let row = super::queue::pool_row(tables, pool, queue.route, admit.only_key);
-    row.sequence += 1;
     row.waiting += queue.tasks.len() as i64;
-    let virtual_time = row.virtual_time;
+    let states: Vec<TaskState> = match start {
+        Start::At(until) => vec![TaskState::Delayed { pool, until }; queue.tasks.len()],
+        Start::Now => {
+            row.sequence += 1;
+            let virtual_time = row.virtual_time;
+            let flow = super::queue::flow_row(tables, (pool, admit.tenant.clone(), admit.user.clone()));
+            let tags = flow.tags(virtual_time, queue.tasks.len(), admit.weight.get());
+            tags.map(|tag| TaskState::Ready { pool, tag }).collect()
+        }
+    };
 
-    let flow = super::queue::flow_row(tables, (pool, admit.tenant.clone(), admit.user.clone()));
-    let tags = flow.tags(virtual_time, queue.tasks.len(), admit.weight.get());
-
-    for (&(place, planned), tag) in queue.tasks.iter().zip(tags) {
+    for (&(place, planned), state) in queue.tasks.iter().zip(states) {
         let new = &admit.tasks[place];
         tables.inputs.insert(new.id, Arc::clone(&new.work));
         tables.insert_task(Task {
@@ -165,7 +185,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, now: Time
             tenant: admit.tenant.clone(),
             user: admit.user.clone(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
-            state: TaskState::Ready { pool, tag },
+            state,
             routes: Arc::clone(&new.routes),
             planned,
             only_key: admit.only_key,

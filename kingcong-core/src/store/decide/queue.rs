@@ -21,16 +21,21 @@ pub(super) fn pool_row<'a>(
     tables.pools.get_or_insert_with(pool, || Pool::new(route.clone(), only_key))
 }
 
-/// Queues delayed tasks whose instant has come, at their pool's present virtual time.
+/// Queues delayed tasks whose instant has come: those that were tried before at their pool's present virtual time,
+/// scheduled ones behind what their user has there already, as if they were ordered now.
 pub(super) fn promote(tables: &mut Tables, promote: Promote, now: Timestamp) -> Vec<PoolId> {
     let due: Vec<TaskId> = tables.due_tasks(now).take(promote.tasks_max as usize).collect();
     let mut pools = BTreeSet::new();
     for id in due {
-        let Some(TaskState::Delayed { pool, .. }) = tables.tasks().get(&id).map(|task| task.state.clone())
-        else {
-            continue;
+        let Some(task) = tables.tasks().get(&id) else { continue };
+        let TaskState::Delayed { pool, .. } = task.state else { continue };
+        let virtual_time = tables.pools.get(&pool).map_or(0, |pool| pool.virtual_time);
+        let tag = if task.attempts == 0 {
+            let (flow, weight) = ((pool, task.tenant.clone(), task.user.clone()), task.weight);
+            flow_row(tables, flow).tags(virtual_time, 1, weight).next().unwrap_or(virtual_time)
+        } else {
+            virtual_time
         };
-        let tag = tables.pools.get(&pool).map_or(0, |pool| pool.virtual_time);
         tables.change_task(id, |task| task.state = TaskState::Ready { pool, tag });
         pools.insert(pool);
     }
