@@ -8,6 +8,7 @@
 //! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
 //! its own: `sqlite`, `postgres`, `mysql`.
 
+mod archive;
 mod cell;
 mod columns;
 mod error;
@@ -29,6 +30,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use kingcong_core::clock::Clock;
 
+pub use archive::Archived;
 pub use error::ConnectError;
 pub use store::SqlStore;
 

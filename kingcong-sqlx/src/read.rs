@@ -6,7 +6,7 @@ use kingcong_core::{
     clock::Timestamp,
     id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId},
     keys::{Key, Limit, Pool, Window},
-    ledger::{Entry, Hold, Wallet, WalletKey},
+    ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     store::{
         AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
         LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError, StoreErrorKind,
@@ -328,11 +328,19 @@ pub(crate) async fn wallet_books(
     let mut books = Vec::new();
     for wallet in select::<Wallet>(session, &rest, cells).await? {
         let id = || vec![Cell::from(wallet.id.as_uuid())];
+        let opening = opening(session, wallet.id).await?;
         let entries: Vec<EntryRow> = select(session, "WHERE wallet = ? ORDER BY number", id()).await?;
         let holds = select(session, "WHERE wallet = ? ORDER BY id", id()).await?;
-        books.push(WalletBook { wallet, entries: entries.into_iter().map(|row| row.entry).collect(), holds });
+        let entries = entries.into_iter().map(|row| row.entry).collect();
+        books.push(WalletBook { wallet, opening, entries, holds });
     }
     Ok(books)
+}
+
+/// Where the kept entries of a wallet begin.
+pub(crate) async fn opening(session: &mut dyn Session, wallet: WalletId) -> Result<Opening, StoreError> {
+    let found = one(session, "WHERE wallet = ?", vec![wallet.as_uuid().into()]).await?;
+    Ok(found.unwrap_or_else(|| Opening::new(wallet)))
 }
 
 pub(crate) async fn job_books(

@@ -108,10 +108,24 @@ impl SqlStore {
         self.inner.database.backup(path.as_ref()).await
     }
 
-    async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+    pub(crate) async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
         self.inner.check_open()?;
         self.inner.database.reader().await
     }
+
+    /// Begins a transaction between two batches. The rows that they keep are forgotten: some may be deleted.
+    pub(crate) async fn between_batches(&self) -> Result<Between<'_>, StoreError> {
+        self.inner.check_open()?;
+        let mut lane = self.inner.lane.lock().await;
+        *lane = None;
+        Ok(Between { transaction: self.inner.database.begin().await?, _lane: lane })
+    }
+}
+
+/// A transaction between two batches of this process.
+pub(crate) struct Between<'a> {
+    pub(crate) transaction: Box<dyn Transaction>,
+    _lane: tokio::sync::MutexGuard<'a, Option<Kept>>,
 }
 
 /// Most rows that are kept for the next batch.
@@ -247,7 +261,7 @@ async fn refused(session: &mut dyn Transaction, fence: Fence) -> Result<Written,
 }
 
 /// Runs work that must not stop half-way in a task of its own: a caller that goes away changes nothing.
-async fn unstoppable<T: Send + 'static>(
+pub(crate) async fn unstoppable<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     match tokio::spawn(work).await {

@@ -131,6 +131,41 @@ pub struct Entry {
     pub at: Timestamp,
 }
 
+/// Where the entries begin that a wallet keeps: what those before them, which were archived, add up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Of which wallet.
+    pub wallet: WalletId,
+    /// The number of the last archived entry; 0 when none was.
+    pub number: u64,
+    /// The balance after it.
+    pub balance: Amount,
+    /// The debt after it.
+    pub debt: Amount,
+    /// What the archived entries purchased.
+    pub purchased: Amount,
+    /// What they charged.
+    pub spent: Amount,
+    /// What they refunded.
+    pub refunded: Amount,
+}
+
+impl Opening {
+    /// Of a wallet that keeps every entry.
+    #[must_use]
+    pub const fn new(wallet: WalletId) -> Self {
+        Self {
+            wallet,
+            number: 0,
+            balance: Amount::ZERO,
+            debt: Amount::ZERO,
+            purchased: Amount::ZERO,
+            spent: Amount::ZERO,
+            refunded: Amount::ZERO,
+        }
+    }
+}
+
 /// What an entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Key, KeyStatus, Limit},
-    ledger::{Entry, Wallet, WalletKey},
+    ledger::{Entry, Opening, Wallet, WalletKey},
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task},
 };
@@ -291,6 +291,7 @@ impl Store for MemoryStore {
             page(
                 wallets.map(|(id, wallet)| WalletBook {
                     wallet: wallet.clone(),
+                    opening: Opening::new(*id),
                     entries: tables
                         .entries
                         .range((*id, 0)..=(*id, u64::MAX))

@@ -23,7 +23,9 @@ pub use decide::decide;
 pub use memory::MemoryStore;
 pub use needs::{ClaimNeeds, Needs};
 pub use tables::*;
-pub use verify::{Discrepancy, Figure, Recount, RowId, verify_job, verify_limit, verify_wallet};
+pub use verify::{
+    Discrepancy, Figure, Recount, RowId, verify_entries, verify_job, verify_limit, verify_wallet,
+};
 
 use crate::{
     clock::Timestamp,
@@ -31,7 +33,7 @@ use crate::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
     keys::{Key, Limit, Pool},
-    ledger::{Entry, Hold, Wallet, WalletKey},
+    ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     pricing::{Catalogue, PriceList},
     routing::System,
     vault::{DataKey, DataKeyUse},
@@ -249,7 +251,9 @@ pub struct LimitCount {
 pub struct WalletBook {
     /// The wallet.
     pub wallet: Wallet,
-    /// Every entry, by number.
+    /// What its archived entries add up to.
+    pub opening: Opening,
+    /// Every entry that was not archived, by number.
     pub entries: Vec<Entry>,
     /// Every hold.
     pub holds: Vec<Hold>,

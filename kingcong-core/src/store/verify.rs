@@ -10,7 +10,7 @@ use super::{JobWithTasks, LimitCount, WalletBook};
 use crate::{
     id::{HoldId, JobId, LimitId, TaskId, WalletId},
     keys::Limit,
-    ledger::{Entry, EntryKind, Hold, HoldState, Wallet},
+    ledger::{Entry, EntryKind, Hold, HoldState, Opening, Wallet},
     money::Amount,
     work::{Job, Task, TaskState},
 };
@@ -204,31 +204,55 @@ fn steps(amount: Amount) -> i128 {
 #[must_use]
 pub fn verify_wallet(book: &WalletBook) -> Vec<Discrepancy> {
     let mut findings = Findings::default();
-    let last = verify_entries(&mut findings, &book.entries);
+    let end = follow(&mut findings, &book.opening, &book.entries);
     for hold in &book.holds {
         verify_hold(&mut findings, hold);
     }
-    verify_refunds(&mut findings, &book.entries);
+    verify_refunds(&mut findings, book);
 
     let Wallet { id, balance, debt, held, last_entry, .. } = book.wallet;
     let wallet = RowId::Wallet(id);
     let open = book.holds.iter().filter(|hold| hold.state == HoldState::Open);
     let set_aside = open.map(|hold| steps(hold.amount) - steps(hold.captured)).sum();
-    findings.check_amount(wallet, Figure::Balance, balance, Recount::Exactly(last.balance));
-    findings.check_amount(wallet, Figure::Debt, debt, Recount::Exactly(last.debt));
+    findings.check_amount(wallet, Figure::Balance, balance, Recount::Exactly(end.balance));
+    findings.check_amount(wallet, Figure::Debt, debt, Recount::Exactly(end.debt));
     findings.check_amount(wallet, Figure::Held, held, Recount::Exactly(set_aside));
     findings.check(wallet, Figure::Available, steps(balance) - steps(held), Recount::AtLeast(0));
-    findings.check(wallet, Figure::LastEntry, last_entry, Recount::Exactly(last.number));
+    findings.check(wallet, Figure::LastEntry, last_entry, Recount::Exactly(end.number));
 
-    let total = |kind| {
-        let of_kind = book.entries.iter().filter(|entry| entry.kind == kind);
-        Recount::Exactly(of_kind.map(moved).sum())
-    };
     let Wallet { total_purchased, total_spent, total_refunded, .. } = book.wallet;
-    findings.check_amount(wallet, Figure::TotalPurchased, total_purchased, total(EntryKind::Purchase));
-    findings.check_amount(wallet, Figure::TotalSpent, total_spent, total(EntryKind::Usage));
-    findings.check_amount(wallet, Figure::TotalRefunded, total_refunded, total(EntryKind::Refund));
+    for (figure, stored, recounted) in [
+        (Figure::TotalPurchased, total_purchased, end.purchased),
+        (Figure::TotalSpent, total_spent, end.spent),
+        (Figure::TotalRefunded, total_refunded, end.refunded),
+    ] {
+        findings.check_amount(wallet, figure, stored, Recount::Exactly(recounted));
+    }
     findings.0
+}
+
+/// Recounts entries that follow an opening; what they and those before them add up to.
+///
+/// # Errors
+/// Every figure that is wrong.
+pub fn verify_entries(opening: &Opening, entries: &[Entry]) -> Result<Opening, Vec<Discrepancy>> {
+    let mut findings = Findings::default();
+    let end = follow(&mut findings, opening, entries);
+    let row = RowId::Wallet(opening.wallet);
+    let mut amount = |figure, sum: i128| {
+        findings.check(row, figure, sum, Recount::AtMost(i64::MAX.into()));
+        Amount::new(i64::try_from(sum).unwrap_or(i64::MAX))
+    };
+    let opening = Opening {
+        wallet: opening.wallet,
+        number: entries.last().map_or(opening.number, |last| last.number),
+        balance: amount(Figure::Balance, end.balance),
+        debt: amount(Figure::Debt, end.debt),
+        purchased: amount(Figure::TotalPurchased, end.purchased),
+        spent: amount(Figure::TotalSpent, end.spent),
+        refunded: amount(Figure::TotalRefunded, end.refunded),
+    };
+    if findings.0.is_empty() { Ok(opening) } else { Err(findings.0) }
 }
 
 /// What an entry moved: what was charged, for usage, and what was credited, for the others.
@@ -241,18 +265,27 @@ fn moved(entry: &Entry) -> i128 {
     }
 }
 
-/// Where a chain of entries ends.
-#[derive(Default)]
+/// Where a chain of entries ends, and what it adds up to.
 struct ChainEnd {
     number: i128,
     balance: i128,
     debt: i128,
+    purchased: i128,
+    spent: i128,
+    refunded: i128,
 }
 
 /// Follows the chains of numbers, balances and debts. Each link starts at what the one before says, so that one
 /// wrong entry is found once.
-fn verify_entries(findings: &mut Findings, entries: &[Entry]) -> ChainEnd {
-    let mut last = ChainEnd::default();
+fn follow(findings: &mut Findings, opening: &Opening, entries: &[Entry]) -> ChainEnd {
+    let mut last = ChainEnd {
+        number: opening.number.into(),
+        balance: steps(opening.balance),
+        debt: steps(opening.debt),
+        purchased: steps(opening.purchased),
+        spent: steps(opening.spent),
+        refunded: steps(opening.refunded),
+    };
     for entry in entries {
         let row = RowId::Entry(entry.wallet, entry.number);
         let balance = last.balance + steps(entry.amount);
@@ -262,11 +295,15 @@ fn verify_entries(findings: &mut Findings, entries: &[Entry]) -> ChainEnd {
         findings.check_amount(row, Figure::DebtAfter, entry.debt_after, Recount::Exactly(debt));
         findings.check_amount(row, Figure::BalanceAfter, entry.balance_after, Recount::AtLeast(0));
         findings.check_amount(row, Figure::DebtAfter, entry.debt_after, Recount::AtLeast(0));
-        last = ChainEnd {
-            number: entry.number.into(),
-            balance: steps(entry.balance_after),
-            debt: steps(entry.debt_after),
-        };
+        last.number = entry.number.into();
+        last.balance = steps(entry.balance_after);
+        last.debt = steps(entry.debt_after);
+        match entry.kind {
+            EntryKind::Purchase => last.purchased += moved(entry),
+            EntryKind::Usage => last.spent += moved(entry),
+            EntryKind::Refund => last.refunded += moved(entry),
+            EntryKind::Adjustment | EntryKind::DebtPayment => {}
+        }
     }
     last
 }
@@ -281,10 +318,10 @@ fn verify_hold(findings: &mut Findings, hold: &Hold) {
     }
 }
 
-/// No task got more back than it was charged.
-fn verify_refunds(findings: &mut Findings, entries: &[Entry]) {
+/// No task got more back than it was charged, as far as its charge was not archived.
+fn verify_refunds(findings: &mut Findings, book: &WalletBook) {
     let mut of_tasks: BTreeMap<TaskId, (i128, i128)> = BTreeMap::new();
-    for entry in entries {
+    for entry in &book.entries {
         let Some(task) = entry.cause.task else { continue };
         let (charged, refunded) = of_tasks.entry(task).or_default();
         match entry.kind {
@@ -293,7 +330,10 @@ fn verify_refunds(findings: &mut Findings, entries: &[Entry]) {
             EntryKind::Purchase | EntryKind::Adjustment | EntryKind::DebtPayment => {}
         }
     }
-    for (task, (charged, refunded)) in of_tasks {
+    let is_whole = book.opening.number == 0;
+    for (task, (charged, refunded)) in
+        of_tasks.into_iter().filter(|(_, (charged, _))| is_whole || *charged > 0)
+    {
         findings.check(RowId::Task(task), Figure::Refunded, refunded, Recount::AtMost(charged));
     }
 }
@@ -425,7 +465,8 @@ mod tests {
         wallet.close(&mut closed, NOW);
         entries.extend(wallet.adjust(Amount::new(-10), Cause::default(), NOW).unwrap());
         entries.extend(wallet.refund(Amount::new(7), Amount::new(25), of_task(1), NOW).unwrap());
-        WalletBook { wallet, entries, holds: vec![open, closed] }
+        let opening = Opening::new(wallet.id);
+        WalletBook { wallet, opening, entries, holds: vec![open, closed] }
     }
 
     fn found(discrepancies: &[Discrepancy]) -> Vec<(RowId, Figure)> {
@@ -437,6 +478,37 @@ mod tests {
         let book = book();
         assert!(book.wallet.debt > Amount::ZERO && book.wallet.held > Amount::ZERO);
         assert_eq!(verify_wallet(&book), []);
+    }
+
+    #[test]
+    fn a_wallet_whose_first_entries_were_archived_is_as_sound_as_it_was() {
+        for archived in 0..=book().entries.len() {
+            let mut book = book();
+            let rest = book.entries.split_off(archived);
+            let opening = verify_entries(&book.opening, &book.entries).unwrap();
+            assert_eq!(opening.number, archived as u64);
+            let kept = WalletBook { opening, entries: rest, ..book };
+            assert_eq!(verify_wallet(&kept), [], "the first {archived}");
+
+            let mut damaged = kept.clone();
+            damaged.opening.spent = Amount::new(damaged.opening.spent.get() + 1);
+            assert_eq!(
+                found(&verify_wallet(&damaged)),
+                [(RowId::Wallet(kept.wallet.id), Figure::TotalSpent)]
+            );
+            if archived > 0 {
+                let lost = WalletBook { opening: Opening::new(kept.wallet.id), ..kept };
+                assert_ne!(verify_wallet(&lost), [], "entries that nobody archived are missed");
+            }
+        }
+    }
+
+    #[test]
+    fn entries_that_do_not_add_up_are_not_archived() {
+        let book = book();
+        let entries = [&book.entries[..1], &book.entries[2..]].concat();
+        let found = verify_entries(&book.opening, &entries).unwrap_err();
+        assert_eq!(found[0].figure, Figure::Number, "{found:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use kingcong_core::{
     id::{HoldId, JobId, TaskId},
-    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Refusal, Wallet},
+    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Opening, Refusal, Wallet},
     money::Amount,
     store::{
         WalletBook,
@@ -332,6 +332,7 @@ impl Ledger {
     fn book(&self) -> WalletBook {
         WalletBook {
             wallet: self.wallet.clone(),
+            opening: Opening::new(self.wallet.id),
             entries: self.entries.clone(),
             holds: self.holds.values().cloned().collect(),
         }

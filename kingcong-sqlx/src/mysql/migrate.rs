@@ -11,7 +11,10 @@ use super::error::not_opened;
 use crate::ConnectError;
 
 /// One step per version, first to last; a released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/mysql/0001_tables.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/mysql/0001_tables.sql"),
+    include_str!("../../migrations/mysql/0002_openings.sql"),
+];
 
 /// The newest version of the tables that this release knows.
 const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -6,7 +6,10 @@ use super::Failed;
 use crate::ConnectError;
 
 /// One step per version, first to last; a released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_tables.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_tables.sql"),
+    include_str!("../../migrations/postgres/0002_openings.sql"),
+];
 
 /// The newest version of the tables that this release knows.
 const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -2,7 +2,7 @@
 
 use kingcong_core::{
     id::{HoldId, JobId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
-    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Owner, Wallet, WalletKey},
+    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Opening, Owner, Wallet, WalletKey},
     money::Unit,
 };
 
@@ -152,6 +152,38 @@ impl Record for EntryRow {
         let at = row.time()?;
         let entry = Entry { wallet, number, kind, amount, balance_after, debt_change, debt_after, cause, at };
         Ok(Self { entry, user: None })
+    }
+}
+
+impl Record for Opening {
+    const TABLE: Table = Table {
+        name: "kingcong_openings",
+        key: 1,
+        fixed: &["wallet"],
+        mutable: &["number", "balance", "debt", "purchased", "spent", "refunded"],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.push(self.wallet.as_uuid().into());
+    }
+
+    fn mutable(&self, cells: &mut Vec<Cell>) {
+        cells.push(Cell::unsigned(self.number));
+        let amounts = [self.balance, self.debt, self.purchased, self.spent, self.refunded];
+        cells.extend(amounts.map(Cell::from));
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            wallet: WalletId::from_uuid(row.uuid()?),
+            number: row.int()?.cast_unsigned(),
+            balance: row.amount()?,
+            debt: row.amount()?,
+            purchased: row.amount()?,
+            spent: row.amount()?,
+            refunded: row.amount()?,
+        })
     }
 }
 

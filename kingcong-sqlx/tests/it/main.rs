@@ -4,6 +4,8 @@
 
 mod history;
 mod isolation;
+mod archive;
+mod databases;
 mod laws;
 mod life;
 #[cfg(feature = "mysql")]
@@ -15,4 +17,5 @@ mod postgres;
 mod several;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod severed;
+mod upgrade;
 mod world;
