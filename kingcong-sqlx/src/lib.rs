@@ -6,7 +6,7 @@
 //!
 //! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
 //! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
-//! its own: `sqlite`, `postgres`, `mysql`.
+//! its own: `sqlite`, `postgres`, `mysql`. `archive` moves what is old into files.
 
 mod archive;
 mod cell;

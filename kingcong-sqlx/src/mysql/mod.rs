@@ -318,7 +318,8 @@ impl Database for MySql {
     }
 
     async fn backup(&self, _: &Path) -> Result<(), StoreError> {
-        let message = "a server's database is copied with the server's tools, such as mariadb-dump --single-transaction";
+        let message =
+            "a server's database is copied with its own tools, such as mariadb-dump --single-transaction";
         Err(StoreError::new(StoreErrorKind::Unusable, message))
     }
 

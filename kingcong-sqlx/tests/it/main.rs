@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod history;
-mod isolation;
 mod archive;
 mod databases;
+mod history;
+mod isolation;
 mod laws;
 mod life;
 #[cfg(feature = "mysql")]
