@@ -181,7 +181,7 @@ impl Books {
         }
         for (pool, tasks) in waiting {
             if let [task] = tasks[..]
-                && row.tasks.iter().any(|of_job| of_job.id == task)
+                && row.tasks.iter().any(|of_job| of_job.id == task && of_job.is_ready())
             {
                 let (user, overtaken_by) = (admit.user.clone(), BTreeMap::new());
                 pages.mice.insert(task, Mouse { pool, user, overtaken_by });
@@ -322,15 +322,20 @@ impl Books {
                 let account = key.account.and_then(|account| limits.get(&account));
                 is_free(key, 0) && account.is_none_or(|account| is_free(account, reserved))
             });
-            if pool.waiting == 0 || !a_key_is_free || !an_address_is_free {
+            let books = match pool.waiting > 0 && a_key_is_free && an_address_is_free {
+                true => now(memory.job_books(None, PAGE_MAX)).unwrap_or_default(),
+                false => Vec::new(),
+            };
+            let ready = books.iter().flat_map(|book| &book.tasks).filter(|task| task.is_ready());
+            let ready = ready.filter(|task| task.state_pool() == Some(pool.id)).count();
+            if ready == 0 {
                 pages.idle_since.remove(&pool.id);
                 continue;
             }
             let since = *pages.idle_since.entry(pool.id).or_insert(now_ms);
             if now_ms - since > Scale::IDLE_MAX_MS {
-                let (route, waiting) = (&pool.route, pool.waiting);
-                self.stage
-                    .fail(format!("{waiting} tasks wait for {route} though a key is free since {since}"));
+                let route = &pool.route;
+                self.stage.fail(format!("{ready} tasks wait for {route} though a key is free since {since}"));
             }
         }
     }
@@ -581,9 +586,16 @@ impl Exact {
 /// Where a task waits.
 trait StatePool {
     fn state_pool(&self) -> Option<PoolId>;
+
+    /// Whether it waits for a key alone, and for no instant.
+    fn is_ready(&self) -> bool;
 }
 
 impl StatePool for Task {
+    fn is_ready(&self) -> bool {
+        matches!(self.state, TaskState::Ready { .. })
+    }
+
     fn state_pool(&self) -> Option<PoolId> {
         match self.state {
             TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => Some(pool),
