@@ -59,7 +59,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     // Open the library on a store, with the protocols that it is to speak, a configuration for an empty store, and
     // the master key that the upstream keys are encrypted with. From here on it works in the background.
     let connected = SqlStore::connect(&options.database).await;
-    let store = connected.map_err(|error| anyhow!("{}: {error}", options.database))?;
+    let store = connected.map_err(|error| anyhow!("{}: {error}", options.place))?;
     let kc = KingCong::builder()
         .store(store)
         .providers(Upstreams::all()?)
@@ -68,7 +68,7 @@ async fn run(options: Options) -> Result<ExitCode> {
         .settings(settings(&upstreams))
         .start()
         .await?;
-    screen.line(format!("database {}", options.database));
+    screen.line(format!("database {}", options.place));
     add_upstreams(&kc, &upstreams.bought).await?;
 
     // What an earlier run on this database left unfinished goes on by itself: it is enough to watch.
@@ -120,7 +120,7 @@ async fn run(options: Options) -> Result<ExitCode> {
     Ok(if books.is_sound() && violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A file beside the database.
+/// A file beside the database's.
 fn beside(options: &Options, extension: &str) -> PathBuf {
     options.file.with_added_extension(extension)
 }

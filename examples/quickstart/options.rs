@@ -14,8 +14,8 @@ Speaks a long text over two upstream servers, simulated on this machine.
   --requests N      requests to make, of 10 tasks each: 1 to 100 (1); from 4 on, some tasks wait a minute for the
                     limits of AI84
   --text FILE       the text to speak, in UTF-8 (a Vietnamese story of 12,000 characters)
-  --database URL    such as sqlite://kingcong.db; what an earlier run left unfinished there is finished first (a fresh
-                    file in the system's temporary folder)
+  --database URL    such as sqlite://kingcong.db, postgres://user:password@host/database or mysql://…; what an earlier
+                    run left unfinished there is finished first (a fresh file in the system's temporary folder)
   --faults          a bad day: busy servers, dying keys, lost answers, and one server switched off half-way
   --json            print one JSON object and nothing else
 
@@ -28,7 +28,9 @@ pub(crate) struct Options {
     pub(crate) requests: u32,
     pub(crate) text: String,
     pub(crate) database: String,
-    /// The database's file; the master key and the audio lie beside it.
+    /// The same without user and password, to be shown.
+    pub(crate) place: String,
+    /// The database's file, or one of its name in the current folder; the master key and the audio lie beside it.
     pub(crate) file: PathBuf,
     pub(crate) faults: bool,
     pub(crate) json: bool,
@@ -64,14 +66,32 @@ impl Options {
             Some(url) => url,
             None => format!("sqlite://{}", std::env::temp_dir().join(&run).with_extension("db").display()),
         };
-        // The rest of a URL may hold a password: only its beginning is repeated.
-        let scheme = database.split(':').next().unwrap_or_default();
-        let file = database.strip_prefix("sqlite://").filter(|file| !file.is_empty());
-        let file =
-            file.with_context(|| format!("database {scheme:?}: write it as sqlite://kingcong.db"))?.into();
+        let (place, file) = place_and_file(&database)?;
         let text = text.unwrap_or_else(crate::story::story);
-        Ok(Some(Self { requests, text, database, file, faults, json, run }))
+        Ok(Some(Self { requests, text, database, place, file, faults, json, run }))
     }
+}
+
+/// A database's URL without user and password, and the file that others are named after.
+fn place_and_file(database: &str) -> Result<(String, PathBuf)> {
+    let (scheme, rest) = database.split_once("://").unwrap_or_default();
+    let (place, file) = match scheme {
+        "sqlite" => (database.to_owned(), rest),
+        "postgres" | "postgresql" | "mysql" | "mariadb" => {
+            let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+            let place = place.split('?').next().unwrap_or_default();
+            let name = place.split_once('/').map_or("", |(_, name)| name);
+            (format!("{scheme}://{place}"), name)
+        }
+        _ => ("".to_owned(), ""),
+    };
+    // The rest of a URL may hold a password: only its beginning is repeated.
+    ensure!(
+        !file.is_empty(),
+        "database {:?}: write it as sqlite://kingcong.db, postgres://user:password@host/database or mysql://…",
+        database.split(':').next().unwrap_or_default()
+    );
+    Ok((place, file.into()))
 }
 
 fn read_text(path: &Path) -> Result<String> {

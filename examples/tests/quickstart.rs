@@ -191,6 +191,28 @@ fn what_a_killed_run_left_is_finished_by_the_next() {
     check_sums(&next, 1);
 }
 
+/// Runs it on an empty database of a server.
+fn check_on(url: &str) {
+    let quickstart = Quickstart::new();
+    let result = quickstart.json(&["--database", url]);
+    check_sums(&result, 0);
+    assert_eq!(result["split"], serde_json::json!({ "ai33": 7, "ai84": 3 }));
+    let audio = quickstart.path(result["audio"].as_str().unwrap());
+    check_audio(&audio, number(&result["credits"]["charged"]), 10);
+}
+
+#[test]
+fn on_postgres_it_runs_as_on_sqlite() {
+    let server = kingcong_servers::Server::postgres().unwrap();
+    check_on(&server.fresh_database().unwrap());
+}
+
+#[test]
+fn on_mariadb_it_runs_as_on_sqlite() {
+    let server = kingcong_servers::Server::mariadb().unwrap();
+    check_on(&server.fresh_database().unwrap().replacen("mariadb://", "mysql://", 1));
+}
+
 #[test]
 fn bad_input_is_told_in_one_line() {
     let quickstart = Quickstart::new();
@@ -211,7 +233,10 @@ fn bad_input_is_told_in_one_line() {
         (&["--text", "latin1.txt"], "not valid UTF-8 at byte 2"),
         (&["--text", "control.txt"], "control character '\\u{7}' at byte 1"),
         (&["--text", "long.txt"], "1000004 characters: send at most 1000000"),
-        (&["--database", "postgres://me:hunter2@host/db"], "write it as sqlite://"),
+        (&["--database", "oracle://me:hunter2@host/db"], "write it as sqlite://"),
+        (&["--database", "postgres://me:hunter2@host"], "write it as sqlite://"),
+        (&["--database", "postgres://me:hunter2@127.0.0.1:1/db"], "127.0.0.1:1"),
+        (&["--database", "mysql://me:hunter2@127.0.0.1:1/db"], "127.0.0.1:1"),
         (&["--database", ""], "write it as sqlite://"),
         (&["--database", "sqlite://absent/k.db"], "let this process write in that directory"),
         (&["--database", "sqlite://control.txt"], "the file is no SQLite database"),
