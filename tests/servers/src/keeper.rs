@@ -49,6 +49,8 @@ impl Keeper {
         let command = command?;
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "keeper"]).arg(folder).arg(command.get_program()).args(command.get_args());
+        // What it says of a killed server is no news.
+        shell.stderr(Stdio::null());
         // In a group of its own: what ends us by a signal to our group is to find it alive.
         let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).spawn()?;
         let mut line = String::new();

@@ -34,7 +34,14 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match chaos.run(|line| print(&format!("{line}\n"))).await {
+    let started = match chaos.start().await {
+        Ok(started) => started,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "chaos: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    match started.run(|line| print(&format!("{line}\n"))).await {
         Ok(summary) => {
             print(&format!("\n{summary}"));
             if summary.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -36,6 +36,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use kingcong_core::{KingCong, engine::Role, id::SystemEntropy, vault::StaticMasterKey};
 use parking_lot::Mutex;
+use tempfile::TempDir;
 
 pub use database::Target;
 pub use summary::{Figures, Summary};
@@ -82,74 +83,104 @@ impl fmt::Display for Chaos {
 }
 
 impl Chaos {
-    /// Runs it, on a runtime of several threads; `say` is told how far it is. The logs of a run that broke something
-    /// stay, and `say` is told where.
+    /// Starts the database and the upstreams, and writes what everything begins with. Needs a runtime of several
+    /// threads.
     ///
     /// # Errors
-    /// When it cannot be run to its end.
-    pub async fn run(&self, mut say: impl FnMut(String)) -> Result<Summary> {
+    /// When the database cannot be opened or is not empty.
+    pub async fn start(self) -> Result<Started> {
         let folder = tempfile::Builder::new().prefix("kingcong-chaos-").tempdir()?;
+        let sky = Sky::start(self.seed).await?;
+        let database = tokio::task::block_in_place(|| Database::start(&self.database, folder.path()))?;
+        let master_key = folder.path().join("master-key");
+        StaticMasterKey::from_file_or_create(&master_key, &SystemEntropy)?;
+        let direct =
+            Orders { database: database.direct_url.clone(), master_key, time: database.time, ahead_s: 0 };
+        prepare(&direct, &sky).await?;
+        Ok(Started { chaos: self, folder, sky, database, direct })
+    }
+}
+
+/// A run that has everything it needs.
+pub struct Started {
+    chaos: Chaos,
+    folder: TempDir,
+    sky: Sky,
+    database: Database,
+    /// How the library is opened with nothing between it and the database.
+    direct: Orders,
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started").field("chaos", &self.chaos).finish_non_exhaustive()
+    }
+}
+
+impl Started {
+    /// Runs it; `say` is told how far it is. The logs of a run that broke something stay, and `say` is told where.
+    ///
+    /// # Errors
+    /// When it cannot be run to its end: that is broken, too.
+    pub async fn run(self, mut say: impl FnMut(String)) -> Result<Summary> {
+        let Self { chaos, folder, sky, database, direct } = self;
         let started = Instant::now();
-        let ended = self.play(folder.path(), &mut say).await;
-        let broken = match &ended {
-            Ok((_, broken)) => !broken.is_empty(),
-            Err(_) => true,
-        };
-        if broken {
+        say(chaos.to_string());
+        let ended = play(&chaos, folder.path(), &sky, database, direct, &mut say).await;
+        let is_right = ended.as_ref().is_ok_and(|(_, broken)| broken.is_empty());
+        if !is_right {
             say(format!("what went wrong, and the workers' logs, are in {}", folder.keep().display()));
         }
-        let (figures, broken) = ended.with_context(|| format!("repeat it: {self}"))?;
-        Ok(Summary { chaos: self.clone(), figures, broken, took: started.elapsed() })
+        let (figures, broken) = ended.with_context(|| format!("repeat it: {chaos}"))?;
+        Ok(Summary { chaos, figures, broken, took: started.elapsed() })
     }
+}
 
-    async fn play(&self, folder: &Path, say: &mut impl FnMut(String)) -> Result<(Figures, Vec<String>)> {
-        let dice = Dice::new(self.seed);
-        let sky = Sky::start(self.seed).await?;
-        let mut database = tokio::task::block_in_place(|| Database::start(&self.database, folder))?;
-        let master_key = folder.join("master-key");
-        StaticMasterKey::from_file_or_create(&master_key, &SystemEntropy)?;
-        let orders = Orders { database: database.url.clone(), master_key, time: database.time, ahead_s: 0 };
-        let direct = Orders { database: database.direct_url.clone(), ..orders.clone() };
-        prepare(&direct, &sky).await?;
-        database.fray(dice.fork());
-
-        let asked = Arc::new(Asked::new());
-        let crew = Crew::start(self.worker.clone(), folder.to_owned(), orders, Arc::clone(&asked))?;
-        let crew = Mutex::new(crew);
-        let plan = Plan::of(dice.throw(), self.kills, database.exposure, weather::KEYS);
-        let mut stage = Stage {
-            diary: File::create(folder.join("faults.log"))?,
-            crew: &crew,
-            database,
-            sky: &sky,
-            steps_forward: Vec::new(),
-            figures: Figures::default(),
-        };
-        say(format!("{self}"));
-        tokio::select! {
-            played = stage.play(plan, say) => played?,
-            never = ask(&asked, &crew, dice.fork()) => match never {},
-        }
-        stage.clear_up(&asked).await?;
-        let Stage { database, steps_forward, figures, .. } = stage;
-        say("nothing goes wrong any more; waiting for the rest".to_owned());
-
-        let direct = Orders { ahead_s: crew.lock().orders().ahead_s, ..direct };
-        let clock = Arc::new(SteppedClock::new(direct.ahead_s));
-        let kc = host::open(&direct, clock, Role::Client, None).await?;
-        repeat_unanswered(&kc, &asked).await?;
-        let mut check = Check::new(&kc, &asked, &sky, &steps_forward, figures);
-        check.requests().await?;
-        let logs = crew.into_inner().end()?;
-        check.figures.burials = logs.iter().map(log::Log::burials).sum();
-        check.figures.recoveries = log::recoveries(&logs);
-        check.upstreams();
-        check.books().await?;
-        let Check { broken, figures, .. } = check;
-        kc.close().await;
-        drop(database);
-        Ok((figures, broken))
+async fn play(
+    chaos: &Chaos,
+    folder: &Path,
+    sky: &Sky,
+    mut database: Database,
+    direct: Orders,
+    say: &mut impl FnMut(String),
+) -> Result<(Figures, Vec<String>)> {
+    let dice = Dice::new(chaos.seed);
+    database.fray(dice.fork());
+    let asked = Arc::new(Asked::new());
+    let orders = Orders { database: database.url.clone(), ..direct.clone() };
+    let crew = Crew::start(chaos.worker.clone(), folder.to_owned(), orders, Arc::clone(&asked))?;
+    let crew = Mutex::new(crew);
+    let plan = Plan::of(dice.throw(), chaos.kills, database.exposure, weather::KEYS);
+    let mut stage = Stage {
+        diary: File::create(folder.join("faults.log"))?,
+        crew: &crew,
+        database,
+        sky,
+        steps_forward: Vec::new(),
+        figures: Figures::default(),
+    };
+    tokio::select! {
+        played = stage.play(plan, say) => played?,
+        never = ask(&asked, &crew, dice.fork()) => match never {},
     }
+    stage.clear_up(&asked).await?;
+    // The database goes when nobody needs it any more.
+    let Stage { database: _database, steps_forward, figures, .. } = stage;
+    say("nothing goes wrong any more; waiting for the rest".to_owned());
+
+    let direct = Orders { ahead_s: crew.lock().orders().ahead_s, ..direct };
+    let kc = host::open(&direct, Arc::new(SteppedClock::new(direct.ahead_s)), Role::Client, None).await?;
+    repeat_unanswered(&kc, &asked).await?;
+    let mut check = Check::new(&kc, &asked, sky, &steps_forward, figures);
+    check.requests().await?;
+    let logs = crew.into_inner().end()?;
+    check.figures.burials = logs.iter().map(log::Log::burials).sum();
+    check.figures.recoveries = log::recoveries(&logs);
+    check.upstreams();
+    check.books().await?;
+    let Check { broken, figures, .. } = check;
+    kc.close().await;
+    Ok((figures, broken))
 }
 
 /// Writes the configuration, the keys and the first purchases into an empty database.

@@ -19,9 +19,10 @@ async fn nothing_is_lost_doubled_or_stuck_on(database: Target) {
     let seed = std::env::var("KINGCONG_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
     let worker = Path::new(env!("CARGO_BIN_EXE_worker")).to_owned();
     let chaos = Chaos { database, kills: KILLS, seed, worker };
+    let started = chaos.start().await.unwrap();
     let mut said = Vec::new();
     let summary =
-        chaos.run(|line| said.push(line)).await.unwrap_or_else(|error| panic!("{error:#}: {said:?}"));
+        started.run(|line| said.push(line)).await.unwrap_or_else(|error| panic!("{error:#}: {said:?}"));
     assert!(summary.broken.is_empty(), "{summary}{said:?}");
     let figures = &summary.figures;
     assert_eq!(figures.worker_kills + figures.server_kills, KILLS, "{summary}");
