@@ -53,6 +53,7 @@ impl fmt::Display for Target {
             Self::Sqlite => f.write_str("sqlite"),
             Self::Postgres => f.write_str("postgres"),
             Self::MariaDb => f.write_str("mariadb"),
+            Self::Url(url) if url.starts_with("sqlite:") => f.write_str(url),
             // The rest may hold a password.
             Self::Url(url) => write!(f, "{}://…", url.split(':').next().unwrap_or_default()),
         }

@@ -34,7 +34,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use kingcong_core::{KingCong, engine::Role, id::SystemEntropy, vault::StaticMasterKey};
+use kingcong_core::{KingCong, engine::Role, id::SystemEntropy, store::Store as _, vault::StaticMasterKey};
+use kingcong_sqlx::SqlStore;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -185,9 +186,12 @@ async fn play(
 
 /// Writes the configuration, the keys and the first purchases into an empty database.
 async fn prepare(orders: &Orders, sky: &Sky) -> Result<()> {
+    let store = SqlStore::connect(&orders.database).await?;
+    let is_empty = store.pulse().await?.configuration_version == 0;
+    store.close().await;
+    ensure!(is_empty, "the database was used before: give an empty one");
     let clock = Arc::new(SteppedClock::new(0));
     let kc = host::open(orders, clock, Role::Client, Some(sky.preset()?)).await?;
-    ensure!(kc.keys().list().await?.is_empty(), "the database was used before: give an empty one");
     sky.add_keys(&kc).await?;
     for number in 0..host::USERS {
         host::buy(&kc, number).await?;
