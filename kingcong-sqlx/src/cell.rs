@@ -147,6 +147,11 @@ impl Row {
         self.cells.next().ok_or_else(|| self.bad("it is missing"))
     }
 
+    /// Leaves out so many cells.
+    pub(crate) fn skip(&mut self, cells: usize) -> Result<(), Corrupt> {
+        (0..cells).try_for_each(|_| self.cell().map(drop))
+    }
+
     fn present<T>(&mut self, value: Option<T>) -> Result<T, Corrupt> {
         value.ok_or_else(|| self.bad("it is null"))
     }

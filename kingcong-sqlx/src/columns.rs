@@ -135,7 +135,7 @@ const COLUMNS: [Columns; 22] = [
         texts: "tenant user_id server service upstream_voice name",
         bytes: "",
     },
-    Columns { table: "kingcong_workers", ids: "id", ints: "batch_no beat alive", texts: "", bytes: "" },
+    Columns { table: "kingcong_workers", ids: "id", ints: "batch_no beat", texts: "life", bytes: "" },
     Columns { table: "kingcong_late_answers", ids: "attempt", ints: "cost", texts: "upstream_id", bytes: "" },
     Columns {
         table: "kingcong_data_keys",

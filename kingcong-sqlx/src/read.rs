@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId},
+    id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Key, Limit, Pool, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     store::{
@@ -17,9 +17,9 @@ use kingcong_core::{
 };
 
 use crate::{
-    cell::{Cell, Row},
-    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use},
-    session::{STATEMENT_ROWS_MAX, Session, load, select},
+    cell::{Cell, Corrupt, Row},
+    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use, read_life},
+    session::{Instant, STATEMENT_ROWS_MAX, Session, load, select},
     table::{Record, Table},
 };
 
@@ -84,36 +84,78 @@ pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configura
     })
 }
 
-pub(crate) async fn pulse(session: &mut dyn Session, now: Timestamp) -> Result<Pulse, StoreError> {
-    let configuration_version = configuration_version(session).await?;
-    let sql = format!(
-        "SELECT {}, CASE WHEN p.only_key IS NULL \
+/// Everything in one statement, which sees one instant without a transaction around it: rows of four kinds, whose
+/// columns are those of pools. `{now}` is the time.
+const PULSE: &str = "SELECT 'pool', p.id, p.server, p.service, p.only_key, \
+         p.virtual_time, p.sequence, p.waiting, p.health, \
+         CASE WHEN p.only_key IS NULL \
          THEN (SELECT count(*) FROM kingcong_limits l WHERE l.pool = p.id) \
          ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END \
-         FROM kingcong_pools p ORDER BY p.id",
-        Pool::TABLE.read_columns("p.")
-    );
-    let rows = session.fetch(Pool::TABLE.name, sql, Vec::new()).await?;
-    let read_pool = |row: &mut Row| Ok(PoolPulse { pool: Pool::read(row)?, keys: row.number()? });
-    let pools = rows.into_iter().map(|row| row.read(read_pool)).collect::<Result<_, _>>()?;
+     FROM kingcong_pools p \
+     UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, NULL, NULL, NULL \
+     FROM kingcong_workers WHERE life <> 'gone' \
+     UNION ALL SELECT 'overdue', id, NULL, NULL, NULL, deadline, NULL, NULL, NULL, NULL \
+     FROM (SELECT id, deadline FROM kingcong_jobs WHERE state = 'open' AND deadline <= {now} \
+         ORDER BY deadline LIMIT ?) AS late \
+     UNION ALL SELECT 'now', NULL, NULL, NULL, NULL, {now}, (SELECT version FROM kingcong_config WHERE id = 1), \
+         (SELECT min(until) FROM kingcong_tasks WHERE state = 'delayed'), NULL, NULL";
 
-    let sql = "SELECT min(until) FROM kingcong_tasks WHERE state = 'delayed'".to_owned();
-    let rows = session.fetch(Task::TABLE.name, sql, Vec::new()).await?;
-    let first_delayed = match rows.into_iter().next() {
-        Some(row) => row.read(Row::time_or_null)?,
-        None => None,
-    };
+/// A row of the pulse.
+enum PulseRow {
+    Pool(PoolPulse),
+    Worker(Worker),
+    Overdue(Timestamp, JobId),
+    Now { now: Timestamp, configuration_version: i64, first_delayed: Option<Timestamp> },
+}
 
-    let overdue =
-        "SELECT id FROM kingcong_jobs WHERE state = 'open' AND deadline <= ? ORDER BY deadline LIMIT ?";
-    let cells = vec![now.into(), Cell::Int(PULSE_OVERDUE_MAX as i64)];
-    let rows = session.fetch(Job::TABLE.name, overdue.to_owned(), cells).await?;
-    let read_id = |row: &mut Row| Ok(JobId::from_uuid(row.uuid()?));
-    let overdue = rows.into_iter().map(|row| row.read(read_id)).collect::<Result<_, _>>()?;
+impl PulseRow {
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        match row.text()?.as_str() {
+            "pool" => Ok(Self::Pool(PoolPulse { pool: Pool::read(row)?, keys: row.number()? })),
+            "worker" => {
+                let (id, life) = (WorkerId::from_uuid(row.uuid()?), read_life(row)?);
+                row.skip(2)?;
+                Ok(Self::Worker(Worker { id, life, batch: row.int()?, beat: row.time()? }))
+            }
+            "overdue" => {
+                let id = JobId::from_uuid(row.uuid()?);
+                row.skip(3)?;
+                Ok(Self::Overdue(row.time()?, id))
+            }
+            _ => {
+                row.skip(4)?;
+                Ok(Self::Now {
+                    now: row.time()?,
+                    configuration_version: row.int_or_null()?.unwrap_or(0),
+                    first_delayed: row.time_or_null()?,
+                })
+            }
+        }
+    }
+}
 
-    let open = "SELECT open_worker FROM kingcong_attempts WHERE open_worker IS NOT NULL";
-    let rest = format!("WHERE alive = 1 OR id IN ({open}) ORDER BY id");
-    let workers = select::<Worker>(session, &rest, Vec::new()).await?;
+pub(crate) async fn pulse(session: &mut dyn Session, at: Instant) -> Result<Pulse, StoreError> {
+    let Instant { sql: now, value: time } = at;
+    let mut cells: Vec<Cell> = time.into_iter().map(Cell::from).collect();
+    cells.push(Cell::Int(PULSE_OVERDUE_MAX as i64));
+    cells.extend(time.map(Cell::from));
+    let rows = session.fetch(Pool::TABLE.name, PULSE.replace("{now}", now), cells).await?;
+    let (mut pools, mut workers, mut overdue) = (Vec::new(), Vec::new(), Vec::new());
+    let mut known = None;
+    for row in rows {
+        match row.read(PulseRow::read)? {
+            PulseRow::Pool(pool) => pools.push(pool),
+            PulseRow::Worker(worker) => workers.push(worker),
+            PulseRow::Overdue(deadline, job) => overdue.push((deadline, job)),
+            PulseRow::Now { now, configuration_version, first_delayed } => {
+                known = Some((now, configuration_version, first_delayed));
+            }
+        }
+    }
+    overdue.sort_unstable();
+    let overdue = overdue.into_iter().map(|(_, job)| job).collect();
+    let missing = || StoreError::new(StoreErrorKind::Unusable, "the database did not tell its time");
+    let (now, configuration_version, first_delayed) = known.ok_or_else(missing)?;
     Ok(Pulse { now, configuration_version, pools, first_delayed, overdue, workers })
 }
 
@@ -358,9 +400,6 @@ pub(crate) async fn job_books(
 }
 
 /// A worker, as the fence found it in its way.
-pub(crate) async fn worker(
-    session: &mut dyn Session,
-    id: kingcong_core::id::WorkerId,
-) -> Result<Option<Worker>, StoreError> {
+pub(crate) async fn worker(session: &mut dyn Session, id: WorkerId) -> Result<Option<Worker>, StoreError> {
     Ok(load::<Worker>(session, vec![id.as_uuid().into()]).await?.into_iter().next())
 }

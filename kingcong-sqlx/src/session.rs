@@ -29,6 +29,13 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
     /// Begins one that executes a batch: with the fence, its first statement.
     async fn begin_batch(&self, fence: Fence) -> Result<Begun, StoreError>;
 
+    /// Executes a batch that is a heartbeat and nothing else: the fence, durable when it passed; its time then. Its
+    /// caller cannot be cancelled. An error of the kind `CommitUnknown` means that it may have passed.
+    async fn beat(&self, fence: Fence) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The time of a statement that reads.
+    fn instant(&self) -> Instant;
+
     /// A session that reads what is committed.
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError>;
 
@@ -37,6 +44,14 @@ pub(crate) trait Database: fmt::Debug + Send + Sync + 'static {
 
     /// Ends every connection.
     async fn close(&self);
+}
+
+/// The time of a statement: the same wherever it stands in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instant {
+    pub(crate) sql: &'static str,
+    /// What takes the place of the question mark, where `sql` is one.
+    pub(crate) value: Option<Timestamp>,
 }
 
 /// The first statement of a batch: it passes when the worker is alive and this is its next batch, and counts the
@@ -124,14 +139,14 @@ pub(crate) trait Session: Send {
 
     /// Ends what [`Session::begin_view`] began.
     async fn end_view(&mut self) -> Result<(), StoreError>;
-
-    /// The database's time, read now.
-    async fn now(&mut self) -> Result<Timestamp, StoreError>;
 }
 
 /// A session that may write, wholly or not at all. Dropping it undoes it.
 #[async_trait]
 pub(crate) trait Transaction: Session {
+    /// The database's time, read now.
+    async fn now(&mut self) -> Result<Timestamp, StoreError>;
+
     /// What a query ends with that locks the rows which it finds; none where one transaction writes at a time.
     fn row_lock(&self) -> Option<&'static str>;
 

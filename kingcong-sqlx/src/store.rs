@@ -41,6 +41,8 @@ struct Inner {
     database: Box<dyn Database>,
     /// The newest configuration that was read or written here, so that a batch reads only the version.
     configuration: Mutex<Arc<Configuration>>,
+    /// The time of the last batch: of a heartbeat whose answer is lost nobody knows the time.
+    newest: Mutex<Timestamp>,
     /// Locked for as long as a batch is executed.
     lane: tokio::sync::Mutex<Option<Kept>>,
     closed: AtomicBool,
@@ -91,6 +93,7 @@ impl SqlStore {
         let inner = Inner {
             database,
             configuration: Mutex::default(),
+            newest: Mutex::new(Timestamp::EPOCH),
             lane: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
         };
@@ -156,6 +159,9 @@ impl Inner {
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
         let mut lane = self.lane.lock().await;
         let fence = Fence { worker: batch.worker, number: batch.number, beside: beside(&batch.commands) };
+        if batch.commands.iter().all(|command| matches!(command, Command::Beat)) {
+            return self.beat(batch, fence).await;
+        }
         let Begun { mut transaction, passed } = self.database.begin_batch(fence).await?;
         let Some(passed) = passed else {
             let refused = refused(&mut *transaction, fence).await;
@@ -176,11 +182,29 @@ impl Inner {
         match transaction.commit().await {
             Ok(()) => {
                 *self.configuration.lock() = Arc::clone(&tables.configuration);
+                *self.newest.lock() = at;
                 *lane = passed.seen.and_then(|seen| keep(tables, seen));
                 Ok(Written::Now { at, outcomes })
             }
             Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
                 Err(StoreError { outcomes: Some((at, outcomes)), ..error })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A batch without anything to decide.
+    async fn beat(&self, batch: &Batch, fence: Fence) -> Result<Written, StoreError> {
+        let outcomes = || vec![Outcome::Done; batch.commands.len()];
+        match self.database.beat(fence).await {
+            Ok(Some(at)) => {
+                *self.newest.lock() = at;
+                Ok(Written::Now { at, outcomes: outcomes() })
+            }
+            Ok(None) => refused(&mut *self.database.reader().await?, fence).await,
+            Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
+                let outcomes = Some((*self.newest.lock(), outcomes()));
+                Err(StoreError { outcomes, ..error })
             }
             Err(error) => Err(error),
         }
@@ -247,12 +271,12 @@ fn keep(mut tables: Tables, seen: Seen) -> Option<Kept> {
 }
 
 /// Why a batch did not pass the fence.
-async fn refused(session: &mut dyn Transaction, fence: Fence) -> Result<Written, StoreError> {
+async fn refused(session: &mut dyn Session, fence: Fence) -> Result<Written, StoreError> {
     match read::worker(session, fence.worker).await? {
         None => Ok(Written::Fenced),
         // What was committed before the burial was committed.
         Some(worker) if worker.batch == fence.number => Ok(Written::Before),
-        Some(Worker { life: Life::Buried, .. }) => Ok(Written::Fenced),
+        Some(Worker { life: Life::Buried | Life::Gone, .. }) => Ok(Written::Fenced),
         Some(worker) => {
             let message = format!("batch {} follows batch {} of its worker", fence.number, worker.batch);
             Err(StoreError::new(StoreErrorKind::Unusable, message))
@@ -317,12 +341,7 @@ impl Store for SqlStore {
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let mut session = self.reader().await?;
-        session.begin_view().await?;
-        let now = session.now().await?;
-        let found = read::pulse(&mut *session, now).await?;
-        session.end_view().await?;
-        Ok(found)
+        read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
     }
 
     async fn keys(&self) -> Result<Vec<Key>, StoreError> {

@@ -180,6 +180,7 @@ impl Inner {
             Life::Alive => silent > dead_after && steady >= dead_after,
             // Its undertaker may have died before it took everything over.
             Life::Buried => true,
+            Life::Gone => false,
         };
         if worker.id == standing.worker || !is_missed {
             return Ok(());

@@ -81,7 +81,7 @@ impl Store for MemoryStore {
         match (worker.life, batch.number.checked_sub(worker.batch)) {
             // What was committed before the burial was committed.
             (_, Some(0)) => return Ok(Written::Before),
-            (Life::Buried, _) => return Ok(Written::Fenced),
+            (Life::Buried | Life::Gone, _) => return Ok(Written::Fenced),
             (Life::Alive, Some(1)) => {}
             (Life::Alive, _) => {
                 let message = format!("batch {} follows batch {} of its worker", batch.number, worker.batch);
@@ -130,12 +130,7 @@ impl Store for MemoryStore {
                 .collect(),
             first_delayed: tables.first_delayed(),
             overdue: tables.overdue(now).take(PULSE_OVERDUE_MAX).collect(),
-            workers: tables
-                .workers
-                .iter()
-                .map(|(_, w)| w.clone())
-                .filter(|w| w.life == Life::Alive || tables.open_attempts(w.id).next().is_some())
-                .collect(),
+            workers: tables.workers.iter().map(|(_, w)| w.clone()).filter(|w| w.life != Life::Gone).collect(),
         })
     }
 

@@ -75,7 +75,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;
 
-    /// What every process looks at a few times a second.
+    /// What every process looks at a few times a second: it should cost little when nothing is due.
     async fn pulse(&self) -> Result<Pulse, StoreError>;
 
     /// Every key that was not removed.
@@ -153,7 +153,7 @@ pub struct Pulse {
     pub first_delayed: Option<Timestamp>,
     /// Open jobs whose deadline has passed, some of them.
     pub overdue: Vec<JobId>,
-    /// The processes that were not buried, and those whose attempts were not all taken over yet.
+    /// The processes that live, and the buried ones whose attempts were not all taken over yet.
     pub workers: Vec<Worker>,
 }
 

@@ -138,7 +138,14 @@ impl Needs {
                 self.ready.push((replan.pool, replan.tasks_max));
                 self.pools.insert(replan.pool);
             }
-            Command::Adopt(adopt) => self.adopt.push((adopt.worker, adopt.dead_after, adopt.attempts_max)),
+            Command::Adopt(adopt) => {
+                // The second of two finds what the first leaves.
+                let same = self.adopt.iter_mut().find(|(worker, ..)| *worker == adopt.worker);
+                match same {
+                    Some((_, _, attempts)) => *attempts = attempts.saturating_add(adopt.attempts_max),
+                    None => self.adopt.push((adopt.worker, adopt.dead_after, adopt.attempts_max)),
+                }
+            }
             Command::Beat => {}
             Command::TakeDuty(duty) => {
                 self.duties.insert(duty.name);

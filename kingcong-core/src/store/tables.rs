@@ -48,8 +48,25 @@ pub struct Worker {
 pub enum Life {
     /// It may.
     Alive,
-    /// Somebody took over its attempts: it may not.
+    /// It may not: others take over its attempts.
     Buried,
+    /// It may not, and nothing is left of it to take over.
+    Gone,
+}
+
+impl Life {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Alive, Self::Buried, Self::Gone];
+
+    /// The word for it in stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Buried => "buried",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// What an idempotency key was used for.

@@ -320,8 +320,8 @@ CREATE TABLE IF NOT EXISTS kingcong_workers (
     id       BINARY(16) NOT NULL PRIMARY KEY,
     batch_no BIGINT NOT NULL,
     beat     BIGINT NOT NULL,
-    alive    BIGINT NOT NULL CHECK (alive IN (0, 1)),
-    KEY kingcong_workers_alive (alive, id)
+    life     VARCHAR(32) NOT NULL,              -- alive, buried, gone
+    KEY kingcong_workers_life (life, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Answers that came after their attempt was taken over.

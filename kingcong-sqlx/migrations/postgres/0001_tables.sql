@@ -316,9 +316,9 @@ CREATE TABLE kingcong_workers (
     id       UUID NOT NULL PRIMARY KEY,
     batch_no BIGINT NOT NULL,
     beat     BIGINT NOT NULL,
-    alive    BIGINT NOT NULL CHECK (alive IN (0, 1))
+    life     TEXT NOT NULL                      -- alive, buried, gone
 ) WITH (fillfactor = 50);
-CREATE INDEX kingcong_workers_alive ON kingcong_workers (id) WHERE alive = 1;
+CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 
 -- Answers that came after their attempt was taken over.
 CREATE TABLE kingcong_late_answers (

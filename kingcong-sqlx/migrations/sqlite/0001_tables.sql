@@ -312,9 +312,9 @@ CREATE TABLE kingcong_workers (
     id       BLOB NOT NULL PRIMARY KEY,
     batch_no INTEGER NOT NULL,
     beat     INTEGER NOT NULL,
-    alive    INTEGER NOT NULL CHECK (alive IN (0, 1))
+    life     TEXT NOT NULL                      -- alive, buried, gone
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX kingcong_workers_alive ON kingcong_workers (id) WHERE alive = 1;
+CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 
 -- Answers that came after their attempt was taken over.
 CREATE TABLE kingcong_late_answers (

@@ -34,7 +34,7 @@ use crate::{
         error::{commit_failed, failed, is_lost, not_opened},
         text::Bound,
     },
-    session::{Begun, Beside, Database, Fence, Passed, Script, Session, Transaction},
+    session::{Begun, Beside, Database, Fence, Instant, Passed, Script, Session, Transaction},
     table::{Deed, Table},
 };
 
@@ -49,6 +49,8 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 const ROW_LOCK: &str = "FOR UPDATE";
 /// The server's time in microseconds, read at this point of the statement.
 const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)";
+/// The server's time in microseconds when the statement began: the same throughout it, so that an index serves it.
+const STATEMENT_NOW: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
 /// A database on a MySQL or MariaDB server.
 #[derive(Debug)]
@@ -199,8 +201,37 @@ impl Connect {
 }
 
 impl Line {
+    /// Whether the server still answers, without a statement.
+    async fn check(&mut self) -> Result<(), sqlx::Error> {
+        self.connect.wait(self.connection.ping()).await
+    }
+
+    /// The fence as a transaction of its own; its time if it passed.
+    async fn beat(&mut self, fence: Fence) -> Result<Option<Timestamp>, sqlx::Error> {
+        let (sql, at) = match &self.connect.clock {
+            Some(clock) => ("?", Some(clock.now())),
+            None => (NOW, None),
+        };
+        // The time first: what is refused after it is the fence, which then did nothing.
+        let sql = format!("SELECT {sql}; {}", fence_text(sql));
+        let mut cells: Vec<Cell> = at.into_iter().map(Cell::from).collect();
+        cells.extend(fence_cells(fence, at));
+        let Answer { rows, changed } = self.send(Bound::new(&sql, cells)).await?;
+        if changed == 0 {
+            return Ok(None);
+        }
+        match rows.first().and_then(|row| row.first()) {
+            Some(Cell::Int(micros)) => Ok(Some(Timestamp::from_micros(*micros))),
+            _ => Err(sqlx::Error::RowNotFound),
+        }
+    }
+
     /// Sends a text of statements; the answer is the rows that they give.
     async fn fetch(&mut self, bound: Bound) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        self.send(bound).await.map(|answer| answer.rows)
+    }
+
+    async fn send(&mut self, bound: Bound) -> Result<Answer, sqlx::Error> {
         let Self { connection, connect } = self;
         let Bound { sql, parameters } = bound;
         let sql = AssertSqlSafe(sql);
@@ -211,13 +242,14 @@ impl Line {
                     connection.fetch_many(sqlx::query_with(sql, arguments(parameters)?).persistent(false))
                 }
             };
-            let mut rows = Vec::new();
+            let (mut rows, mut changed) = (Vec::new(), 0);
             while let Some(step) = stream.try_next().await? {
-                if let Either::Right(row) = step {
-                    rows.push(cells_of(&row)?);
+                match step {
+                    Either::Left(done) => changed = done.rows_affected(),
+                    Either::Right(row) => rows.push(cells_of(&row)?),
                 }
             }
-            Ok(rows)
+            Ok(Answer { rows, changed })
         };
         connect.wait(answer).await
     }
@@ -240,7 +272,7 @@ impl Line {
             let bound = Bound::from(statement);
             // What has parameters is prepared, and a prepared statement is one alone.
             if !bound.parameters.is_empty() {
-                self.send(&mut together).await?;
+                self.send_together(&mut together).await?;
                 self.fetch(bound).await?;
                 continue;
             }
@@ -249,18 +281,41 @@ impl Line {
             }
             together.sql.push_str(&bound.sql);
             if together.sql.len() > TEXT_BYTES_MAX {
-                self.send(&mut together).await?;
+                self.send_together(&mut together).await?;
             }
         }
-        self.send(&mut together).await
+        self.send_together(&mut together).await
     }
 
-    async fn send(&mut self, together: &mut Bound) -> Result<(), sqlx::Error> {
+    async fn send_together(&mut self, together: &mut Bound) -> Result<(), sqlx::Error> {
         if together.sql.is_empty() {
             return Ok(());
         }
         self.fetch(std::mem::take(together)).await.map(|_| ())
     }
+}
+
+/// What a text of statements gave.
+struct Answer {
+    rows: Vec<Vec<Cell>>,
+    /// Rows that the last statement changed.
+    changed: u64,
+}
+
+/// The fence, where `beat` stands for its time.
+fn fence_text(beat: &str) -> String {
+    format!(
+        "UPDATE kingcong_workers SET batch_no = ?, beat = {beat} \
+         WHERE id = ? AND life = 'alive' AND batch_no = ?"
+    )
+}
+
+/// What takes the places in the fence; `at` is its time, where that is a place.
+fn fence_cells(fence: Fence, at: Option<Timestamp>) -> Vec<Cell> {
+    let mut cells = vec![fence.number.into()];
+    cells.extend(at.map(Cell::from));
+    cells.extend([fence.worker.as_uuid().into(), fence.number.saturating_sub(1).into()]);
+    cells
 }
 
 fn rows_of(table: &'static str, rows: Vec<Vec<Cell>>) -> Vec<Row> {
@@ -290,19 +345,36 @@ impl Database for MySql {
         let sql = format!(
             "START TRANSACTION; \
              SELECT id FROM kingcong_schema WHERE id = 1 {lock}; \
-             UPDATE kingcong_workers SET batch_no = ?, beat = {beat} WHERE id = ? AND alive = 1 AND batch_no = ?; \
+             {}; \
              SELECT ROW_COUNT(); \
-             SELECT version FROM kingcong_config WHERE id = 1"
+             SELECT version FROM kingcong_config WHERE id = 1",
+            fence_text(beat),
         );
-        let mut cells = vec![fence.number.into()];
-        cells.extend(at.map(Cell::from));
-        cells.extend([fence.worker.as_uuid().into(), fence.number.saturating_sub(1).into()]);
-        let rows = writing.fetch("kingcong_workers", sql, cells).await?;
+        let rows = writing.fetch("kingcong_workers", sql, fence_cells(fence, at)).await?;
         let mut numbers = rows.into_iter().skip(1).map(|row| row.read(Row::int));
         let matched = numbers.next().transpose()?;
         let configuration_version = numbers.next().transpose()?.unwrap_or(0);
         let passed = (matched == Some(1)).then_some(Passed { configuration_version, seen: None });
         Ok(Begun { transaction: Box::new(writing), passed })
+    }
+
+    async fn beat(&self, fence: Fence) -> Result<Option<Timestamp>, StoreError> {
+        let mut writing = self.turn().await?;
+        // A connection that was lost while it was idle took nothing with it.
+        let there = writing.line()?.check().await;
+        there.map_err(|error| writing.failed(error))?;
+        let beat = writing.line()?.beat(fence).await;
+        if !beat.as_ref().is_err_and(is_lost) {
+            writing.writer.idle = writing.line.take();
+        }
+        beat.map_err(commit_failed)
+    }
+
+    fn instant(&self) -> Instant {
+        match &self.readers.connect.clock {
+            Some(clock) => Instant { sql: "?", value: Some(clock.now()) },
+            None => Instant { sql: STATEMENT_NOW, value: None },
+        }
     }
 
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -366,11 +438,6 @@ impl Writing {
 
 #[async_trait]
 impl Session for Writing {
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        let now = self.line()?.now().await;
-        now.map_err(|error| self.failed(error))
-    }
-
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let mut sql = text::text(table, Deed::Load, keys.len() / table.key);
         sql.push_str(&text::load_lock(table, ROW_LOCK));
@@ -402,6 +469,11 @@ impl Session for Writing {
 
 #[async_trait]
 impl Transaction for Writing {
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let now = self.line()?.now().await;
+        now.map_err(|error| self.failed(error))
+    }
+
     fn row_lock(&self) -> Option<&'static str> {
         Some(ROW_LOCK)
     }
@@ -480,16 +552,6 @@ impl Reading {
 
 #[async_trait]
 impl Session for Reading {
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        if let Some(clock) = &self.readers.connect.clock {
-            return Ok(clock.now());
-        }
-        let rows = self.read(&format!("SELECT {NOW}"), Vec::new()).await?;
-        let row = rows_of("the server's clock", rows).into_iter().next();
-        let none = || StoreError::new(StoreErrorKind::Unusable, "the server tells no time");
-        row.ok_or_else(none)?.read(Row::time)
-    }
-
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let sql = text::text(table, Deed::Load, keys.len() / table.key);
         self.fetch(table.name, sql, keys).await

@@ -33,7 +33,7 @@ use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
     columns::{self, Column},
-    session::{Begun, Beside, Database, Fence, Passed, Script, Session, Statement, Transaction},
+    session::{Begun, Beside, Database, Fence, Instant, Passed, Script, Session, Statement, Transaction},
     table::{Deed, Table},
 };
 
@@ -53,6 +53,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const ROW_LOCK: &str = "FOR NO KEY UPDATE";
 /// The server's time in microseconds, as it is when this is computed.
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+/// The server's time in microseconds when the statement came: the same throughout it, so that an index serves it.
+const STATEMENT_NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint";
 /// The lock that every batch holds: with others, or alone. Each schema has its own.
 const BATCHES_LOCK: &str = "hashtext('kingcong_batches'), hashtext(current_schema())";
 
@@ -73,6 +75,16 @@ struct Server {
     kinds: Kinds,
     /// In place of the server's clock.
     clock: Option<Arc<dyn Clock>>,
+}
+
+impl Server {
+    /// The time of a heartbeat.
+    fn beat(&self) -> String {
+        match &self.clock {
+            Some(clock) => clock.now().as_micros().to_string(),
+            None => NOW.to_owned(),
+        }
+    }
 }
 
 /// Connections of one purpose.
@@ -239,10 +251,7 @@ impl Database for Postgres {
             Beside::Others => "pg_advisory_xact_lock_shared",
             Beside::Nobody => "pg_advisory_xact_lock",
         };
-        let beat = match &link.server.clock {
-            Some(clock) => clock.now().as_micros().to_string(),
-            None => NOW.to_owned(),
-        };
+        let beat = link.server.beat();
         let (number, last) = (fence.number, fence.number.saturating_sub(1));
         // One way there and back. Each statement sees what was committed before it began: the version is the one that
         // holds for as long as the lock does.
@@ -250,7 +259,7 @@ impl Database for Postgres {
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
              SELECT 0::bigint FROM {lock}({BATCHES_LOCK}); \
              UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
-             WHERE id = '{}' AND alive = 1 AND batch_no = {last} \
+             WHERE id = '{}' AND life = 'alive' AND batch_no = {last} \
              RETURNING coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0)",
             fence.worker.as_uuid(),
         );
@@ -263,6 +272,34 @@ impl Database for Postgres {
             None => None,
         };
         Ok(Begun { transaction: Box::new(link), passed })
+    }
+
+    async fn beat(&self, fence: Fence) -> Result<Option<Timestamp>, StoreError> {
+        let mut link = self.session(&self.writers).await?;
+        link.check().await.map_err(failed)?;
+        let beat = link.server.beat();
+        let (number, last) = (fence.number, fence.number.saturating_sub(1));
+        let sql = format!(
+            "UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
+             WHERE id = '{}' AND life = 'alive' AND batch_no = {last} RETURNING beat",
+            fence.worker.as_uuid(),
+        );
+        match link.tell(sql).await {
+            Ok(rows) => {
+                let beat = rows.first().map(|row| row.try_get(0)).transpose().map_err(failed)?;
+                Ok(beat.map(Timestamp::from_micros))
+            }
+            // The server refused it.
+            Err(error) if link.connection.is_some() => Err(failed(error)),
+            Err(error) => Err(commit_failed(error)),
+        }
+    }
+
+    fn instant(&self) -> Instant {
+        match &self.server.clock {
+            Some(clock) => Instant { sql: "?", value: Some(clock.now()) },
+            None => Instant { sql: STATEMENT_NOW, value: None },
+        }
     }
 
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -323,6 +360,18 @@ impl Link {
             Err(_) => self.of.idle.lock().clear(),
         }
         answer
+    }
+
+    /// Makes sure that the connection is there, without a statement: one that was lost while it was idle is replaced.
+    async fn check(&mut self) -> Result<(), sqlx::Error> {
+        if std::mem::replace(&mut self.since, Since::Answered) == Since::Idle {
+            let mut connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
+            let answer = within(connection.ping()).await;
+            if self.keep(connection, answer).is_err() {
+                self.connection = Some(connected(&self.server.connect, &self.server.settings).await?);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a prepared statement.
@@ -421,7 +470,10 @@ impl Session for Link {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl Transaction for Link {
     async fn now(&mut self) -> Result<Timestamp, StoreError> {
         if let Some(clock) = &self.server.clock {
             return Ok(clock.now());
@@ -430,10 +482,7 @@ impl Session for Link {
         let micros = rows.first().map(|row| row.try_get(0)).unwrap_or(Err(sqlx::Error::RowNotFound));
         micros.map(Timestamp::from_micros).map_err(failed)
     }
-}
 
-#[async_trait]
-impl Transaction for Link {
     fn row_lock(&self) -> Option<&'static str> {
         Some(ROW_LOCK)
     }

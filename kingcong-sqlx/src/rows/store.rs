@@ -21,7 +21,7 @@ impl Record for Worker {
         name: "kingcong_workers",
         key: 1,
         fixed: &["id"],
-        mutable: &["batch_no", "beat", "alive"],
+        mutable: &["batch_no", "beat", "life"],
         mirrors: &[],
     };
 
@@ -30,11 +30,7 @@ impl Record for Worker {
     }
 
     fn mutable(&self, cells: &mut Vec<Cell>) {
-        let alive = match self.life {
-            Life::Alive => 1,
-            Life::Buried => 0,
-        };
-        cells.extend([self.batch.into(), self.beat.into(), Cell::Int(alive)]);
+        cells.extend([self.batch.into(), self.beat.into(), Cell::Word(self.life.as_str())]);
     }
 
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
@@ -42,9 +38,13 @@ impl Record for Worker {
             id: WorkerId::from_uuid(row.uuid()?),
             batch: row.int()?,
             beat: row.time()?,
-            life: if row.int()? == 0 { Life::Buried } else { Life::Alive },
+            life: read_life(row)?,
         })
     }
+}
+
+pub(crate) fn read_life(row: &mut Row) -> Result<Life, Corrupt> {
+    row.word(|word| Life::ALL.into_iter().find(|life| life.as_str() == word))
 }
 
 impl Record for IdempotencyRow {

@@ -32,7 +32,7 @@ use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
     columns::{self, Column, Kind},
-    session::{Begun, Database, Fence, Passed, Script, Seen, Session, Statement, Transaction},
+    session::{Begun, Database, Fence, Instant, Passed, Script, Seen, Session, Statement, Transaction},
     sqlite::{
         error::{commit_failed, failed, not_beside, not_opened},
         queue::{Queue, Turn},
@@ -250,7 +250,7 @@ impl Database for Sqlite {
         let mut writing = self.turn().await?;
         let sql = "BEGIN IMMEDIATE; \
                    PRAGMA data_version; \
-                   UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND alive = 1 AND batch_no = ? \
+                   UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND life = 'alive' AND batch_no = ? \
                    RETURNING (SELECT version FROM kingcong_config WHERE id = 1)";
         let last = fence.number.saturating_sub(1);
         let cells =
@@ -269,11 +269,34 @@ impl Database for Sqlite {
         Ok(Begun { transaction: Box::new(writing), passed })
     }
 
+    async fn beat(&self, fence: Fence) -> Result<Option<Timestamp>, StoreError> {
+        let mut writing = self.turn().await?;
+        let sql = "UPDATE kingcong_workers SET batch_no = ?, beat = ? \
+                   WHERE id = ? AND life = 'alive' AND batch_no = ? RETURNING beat";
+        let (last, now) = (fence.number.saturating_sub(1), writing.clock.now());
+        let cells = vec![fence.number.into(), now.into(), fence.worker.as_uuid().into(), last.into()];
+        let passed = fetch(writing.writer.connection()?, "kingcong_workers", sql.to_owned(), cells).await;
+        match passed {
+            Ok(passed) => {
+                writing.writer.transaction = OpenTransaction::No;
+                Ok((!passed.is_empty()).then_some(now))
+            }
+            Err(error) => {
+                writing.writer.roll_back().await;
+                Err(commit_failed(error))
+            }
+        }
+    }
+
+    fn instant(&self) -> Instant {
+        Instant { sql: "?", value: Some(self.clock.now()) }
+    }
+
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
         let Some(readers) = &self.readers else {
             let mut writer = Arc::clone(&self.writer).lock_owned().await;
             writer.recover().await?;
-            return Ok(Box::new(ReadingAlone { writer, clock: Arc::clone(&self.clock) }));
+            return Ok(Box::new(ReadingAlone { writer }));
         };
         let permit = Arc::clone(&readers.permits).acquire_owned().await;
         let permit = permit.map_err(|_| closed())?;
@@ -286,7 +309,6 @@ impl Database for Sqlite {
             connection: Some(connection),
             stands: Stands::Outside,
             readers: Arc::clone(readers),
-            clock: Arc::clone(&self.clock),
             _permit: permit,
         }))
     }
@@ -389,7 +411,7 @@ impl Session for Writing {
         sql: String,
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.writer.connection()?, table, sql, cells).await
+        fetch(self.writer.connection()?, table, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -403,14 +425,14 @@ impl Session for Writing {
     async fn end_view(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        Ok(self.clock.now())
-    }
 }
 
 #[async_trait]
 impl Transaction for Writing {
+    async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
+    }
+
     fn row_lock(&self) -> Option<&'static str> {
         None
     }
@@ -451,7 +473,6 @@ struct Reading {
     connection: Option<SqliteConnection>,
     stands: Stands,
     readers: Arc<Readers>,
-    clock: Arc<dyn Clock>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -481,7 +502,7 @@ impl Session for Reading {
         sql: String,
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.connection()?, table, sql, cells).await
+        fetch(self.connection()?, table, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -497,10 +518,6 @@ impl Session for Reading {
         execute(self.connection()?, "COMMIT".to_owned(), Vec::new()).await.map_err(failed)?;
         self.stands = Stands::Outside;
         Ok(())
-    }
-
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        Ok(self.clock.now())
     }
 }
 
@@ -518,7 +535,6 @@ impl Drop for Reading {
 /// Reads of a database in memory: nobody writes meanwhile, so that everything is one view.
 struct ReadingAlone {
     writer: OwnedMutexGuard<Writer>,
-    clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -534,7 +550,7 @@ impl Session for ReadingAlone {
         sql: String,
         cells: Vec<Cell>,
     ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.writer.connection()?, table, sql, cells).await
+        fetch(self.writer.connection()?, table, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -548,10 +564,6 @@ impl Session for ReadingAlone {
     async fn end_view(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-
-    async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        Ok(self.clock.now())
-    }
 }
 
 async fn fetch(
@@ -559,13 +571,13 @@ async fn fetch(
     table: &'static str,
     sql: String,
     cells: Vec<Cell>,
-) -> Result<Vec<Row>, StoreError> {
-    let query = sqlx::query_with(AssertSqlSafe(sql), arguments(cells).map_err(failed)?);
+) -> Result<Vec<Row>, sqlx::Error> {
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments(cells)?);
     let mut stream = connection.fetch_many(query);
     let mut rows = Vec::new();
-    while let Some(step) = stream.try_next().await.map_err(failed)? {
+    while let Some(step) = stream.try_next().await? {
         if let Either::Right(row) = step {
-            rows.push(Row::new(table, cells_of(&row).map_err(failed)?));
+            rows.push(Row::new(table, cells_of(&row)?));
         }
     }
     Ok(rows)

@@ -5,6 +5,8 @@
 mod archive;
 mod databases;
 mod history;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod idle;
 mod isolation;
 mod laws;
 mod life;

@@ -8,7 +8,7 @@ use crate::{
     id::WorkerId,
     keys::{Limit, Passage},
     provider::{FailureKind, Reached, UpstreamId},
-    store::{Adopted, Lease, More, Store, UnknownPolicy, Written},
+    store::{Adopt, Adopted, Command, Lease, More, Outcome, Store, UnknownPolicy, Written},
     work::{AttemptState, Doubt, TaskState},
 };
 
@@ -100,6 +100,24 @@ pub(super) async fn attempts_are_taken_over_in_parts(store: &dyn Store, clock: &
     taken.sort_unstable();
     assert_eq!(taken, leases.iter().map(|lease| lease.attempt.id).collect::<Vec<_>>());
     assert_eq!(other.adopt(dead.id, DEAD_AFTER, 2).await, Adopted::default());
+}
+
+/// Two adoptions in one batch are as two batches: the second does not take what it was not asked for as gone.
+pub(super) async fn adoptions_of_one_batch_forget_nothing(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (dead, other, leases) = with_calls(&scene, 5).await;
+    clock.advance(DEAD_AFTER * 2);
+    let adopt = || Command::Adopt(Adopt { worker: dead.id, dead_after: DEAD_AFTER, attempts_max: 2 });
+    let mut taken = 0;
+    for _ in 0..2 {
+        assert!(is_known(store, dead.id).await, "there is something left of it");
+        for outcome in other.write(vec![adopt(), adopt()]).await {
+            let Outcome::Adopt(adopted) = outcome else { panic!("not an adoption's outcome: {outcome:?}") };
+            taken += adopted.leases.len();
+        }
+    }
+    assert_eq!(taken, leases.len());
+    assert!(!is_known(store, dead.id).await, "nothing is left of it");
 }
 
 /// What one adopter took, the next finds nothing of; when that one dies too, it is taken over again.

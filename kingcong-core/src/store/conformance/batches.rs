@@ -56,9 +56,11 @@ pub(super) async fn a_batch_out_of_turn_is_not_executed(store: &dyn Store, clock
         assert!(matches!(written, Ok(Written::Now { .. })), "{written:?}");
     }
     for number in [4, 1, 0, -1, i64::MAX] {
-        let error = worker.write_numbered(number, vec![ten_credits(&worker)]).await;
-        let kind = error.map_err(|error| error.kind).expect_err("the number is wrong");
-        assert_eq!(kind, StoreErrorKind::Unusable, "batch {number} after batch 2");
+        for command in [ten_credits(&worker), Command::Beat] {
+            let error = worker.write_numbered(number, vec![command]).await;
+            let kind = error.map_err(|error| error.kind).expect_err("the number is wrong");
+            assert_eq!(kind, StoreErrorKind::Unusable, "batch {number} after batch 2");
+        }
     }
     assert_eq!(balance(&scene).await, 0);
     let next = worker.write_numbered(3, vec![Command::Beat]).await;
@@ -70,8 +72,10 @@ pub(super) async fn an_unknown_worker_is_fenced(store: &dyn Store, clock: &TestC
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
     let stranger = WorkerId::from_uuid(scene.ids.uuid());
-    let batch = Batch { worker: stranger, ..worker.batch(1, vec![ten_credits(&worker)]) };
-    assert!(matches!(store.write(&batch).await, Ok(Written::Fenced)));
+    for command in [ten_credits(&worker), Command::Beat] {
+        let batch = Batch { worker: stranger, ..worker.batch(1, vec![command]) };
+        assert!(matches!(store.write(&batch).await, Ok(Written::Fenced)));
+    }
     assert_eq!(balance(&scene).await, 0);
 }
 
@@ -84,8 +88,10 @@ pub(super) async fn a_buried_worker_writes_nothing(store: &dyn Store, clock: &Te
     other.adopt(slow.id, DEAD_AFTER, 10).await;
     assert_eq!(living(store, slow.id).await, None);
     for number in [2, 3] {
-        let written = slow.write_numbered(number, vec![ten_credits(&slow)]).await;
-        assert!(matches!(written, Ok(Written::Fenced)), "{written:?}");
+        for command in [ten_credits(&slow), Command::Beat] {
+            let written = slow.write_numbered(number, vec![command]).await;
+            assert!(matches!(written, Ok(Written::Fenced)), "{written:?}");
+        }
     }
     assert_eq!(balance(&scene).await, 0);
 }

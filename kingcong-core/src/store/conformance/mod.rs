@@ -177,6 +177,7 @@ laws! {
         a_worker_that_beats_is_not_adopted_from,
         a_dead_workers_attempts_are_taken_over,
         attempts_are_taken_over_in_parts,
+        adoptions_of_one_batch_forget_nothing,
         an_attempt_is_taken_over_by_one,
         a_probe_of_a_dead_worker_does_not_close_its_route;
     crediting:

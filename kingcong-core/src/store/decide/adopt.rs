@@ -11,16 +11,23 @@ use crate::{
 
 pub(super) fn adopt(tables: &mut Tables, adopt: Adopt, batch: &Batch, now: Timestamp) -> Adopted {
     let Some(worker) = tables.workers.get(&adopt.worker) else { return Adopted::default() };
-    if worker.life == Life::Alive {
-        if worker.beat > now.minus(adopt.dead_after) || worker.id == batch.worker {
-            return Adopted::default();
-        }
-        if let Some(worker) = tables.workers.get_mut(&adopt.worker) {
-            worker.life = Life::Buried;
-        }
+    let is_dead = match worker.life {
+        Life::Alive => worker.beat <= now.minus(adopt.dead_after) && worker.id != batch.worker,
+        // Its undertaker may have died before it took everything over.
+        Life::Buried => true,
+        Life::Gone => false,
+    };
+    if !is_dead {
+        return Adopted::default();
     }
     let open: Vec<AttemptId> = tables.open_attempts(adopt.worker).take(adopt.attempts_max as usize).collect();
     let more = if open.len() == adopt.attempts_max as usize { More::Maybe } else { More::No };
+    if let Some(worker) = tables.workers.get_mut(&adopt.worker) {
+        worker.life = match more {
+            More::Maybe => Life::Buried,
+            More::No => Life::Gone,
+        };
+    }
     let leases = open.into_iter().filter_map(|id| take_over(tables, id, batch)).collect();
     Adopted { leases, more }
 }
