@@ -67,8 +67,8 @@ pub fn settings(role: Role) -> Settings {
         dead_after: DEAD_AFTER,
         // More than the keys let through: a claim looks at no more tasks than this.
         calls_max: 24,
-        poll_interval: Duration::from_millis(150),
-        pulse_interval: Duration::from_millis(150),
+        poll_interval: Duration::from_millis(200),
+        pulse_interval: Duration::from_millis(200),
         monitor_interval: Duration::from_secs(2),
         drain: Duration::from_secs(5),
         ..Settings::default()

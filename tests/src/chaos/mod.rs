@@ -58,7 +58,7 @@ use crate::dice::Dice;
 const WORD_PAUSE_MS_MAX: u64 = 900;
 /// How often an answer is looked for in the end, and for how long at most.
 const ANSWER_POLL: Duration = Duration::from_millis(20);
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+const ANSWER_MAX: Duration = Duration::from_secs(180);
 /// After so many kills something is said.
 const KILLS_TOLD: u32 = 20;
 

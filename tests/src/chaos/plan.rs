@@ -16,11 +16,11 @@ const SPELL_MS: (u64, u64) = (2_800, 4_000);
 const STOP_AFTER_MS: (u64, u64) = (0, 500);
 const STOP_MS: (u64, u64) = (2_500, 3_900);
 /// Of a hundred kills, so many are of the database's server, where it may be killed.
-const SERVER_KILLS_PERCENT: u64 = 12;
+const SERVER_KILLS_PERCENT: u64 = 20;
 /// How long a killed server is down until it is started again, which takes its own time.
 const SERVER_DOWN_MS: (u64, u64) = (0, 1_500);
-/// A server that was started is not killed again before so long.
-const SERVER_UP_MS_MIN: u64 = 2_500;
+/// A server that was started is not killed again before so long; the start itself takes seconds of it.
+const SERVER_UP_MS_MIN: u64 = 8_000;
 /// Time between two cuts of all connections.
 const SEVER_PAUSE_MS: (u64, u64) = (500, 4_000);
 /// Time between two steps of one worker's clock, where the store's time is the server's, and how far.
