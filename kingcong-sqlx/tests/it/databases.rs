@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use kingcong_servers::Server;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 #[cfg(feature = "postgres")]
 fn postgres() -> String {
@@ -45,5 +45,19 @@ pub(crate) async fn run_beside(url: &str, statements: &[&str]) {
             }
             _ => sqlx::SqliteConnection::connect(url).await.unwrap().execute(sql).await.map(drop).unwrap(),
         }
+    }
+}
+
+/// The one number that a query gives, past every store.
+pub(crate) async fn count_beside(url: &str, sql: &str) -> i64 {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    match url.split(':').next().unwrap() {
+        #[cfg(feature = "postgres")]
+        "postgres" => sqlx::PgConnection::connect(url).await.unwrap().fetch_one(sql).await.unwrap().get(0),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => {
+            sqlx::MySqlConnection::connect(url).await.unwrap().fetch_one(sql).await.unwrap().get(0)
+        }
+        _ => sqlx::SqliteConnection::connect(url).await.unwrap().fetch_one(sql).await.unwrap().get(0),
     }
 }

@@ -15,7 +15,7 @@ mod mysql;
 mod opening;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod schema;
 mod several;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod severed;
