@@ -26,7 +26,7 @@ use crate::{
     cell::{Cell, Row},
     read,
     rows::EntryRow,
-    session::{Script, load, select},
+    session::{Script, Transaction, load, select},
     store::unstoppable,
     table::{Deed, Record},
 };
@@ -91,8 +91,8 @@ impl SqlStore {
                 script.add("DELETE FROM kingcong_attempts WHERE id = ?", vec![attempt.id.as_uuid().into()]);
             }
             let mut between = self.between_batches().await?;
-            between.transaction.run(script).await?;
-            between.transaction.commit().await?;
+            let done = between.transaction.run(script).await;
+            between.end(done).await?;
             archived += attempts.len() as u64;
         }
     }
@@ -138,32 +138,35 @@ impl SqlStore {
                 StoreError::new(StoreErrorKind::Corrupt, message)
             })?;
             archive.write(&rows).await?;
-            self.move_opening(&opening, &next).await?;
+            let mut between = self.between_batches().await?;
+            let moved = move_opening(&mut *between.transaction, &opening, &next).await;
+            between.end(moved).await?;
             archived += rows.len() as u64;
         }
     }
+}
 
-    /// Deletes the entries between two openings of a wallet, unless another process has.
-    async fn move_opening(&self, from: &Opening, to: &Opening) -> Result<(), StoreError> {
-        let mut between = self.between_batches().await?;
-        let transaction = &mut *between.transaction;
-        let mut script = Script::default();
-        script.insert(Deed::InsertIfAbsent, [&Opening::new(from.wallet)]);
-        transaction.run(script).await?;
-        let found: Vec<Opening> = load(transaction, vec![from.wallet.as_uuid().into()]).await?;
-        if found.first() != Some(from) {
-            let message = format!("another process archives wallet {}: let one do it", from.wallet);
-            return Err(StoreError::new(StoreErrorKind::Unavailable, message));
-        }
-        let mut script = Script::default();
-        script.update([to]);
-        script.add(
-            "DELETE FROM kingcong_transactions WHERE wallet = ? AND number <= ?",
-            vec![to.wallet.as_uuid().into(), Cell::unsigned(to.number)],
-        );
-        transaction.run(script).await?;
-        between.transaction.commit().await
+/// Deletes the entries between two openings of a wallet, unless another process has.
+async fn move_opening(
+    transaction: &mut dyn Transaction,
+    from: &Opening,
+    to: &Opening,
+) -> Result<(), StoreError> {
+    let mut script = Script::default();
+    script.insert(Deed::InsertIfAbsent, [&Opening::new(from.wallet)]);
+    transaction.run(script).await?;
+    let found: Vec<Opening> = load(transaction, vec![from.wallet.as_uuid().into()]).await?;
+    if found.first() != Some(from) {
+        let message = format!("another process archives wallet {}: let one do it", from.wallet);
+        return Err(StoreError::new(StoreErrorKind::Unavailable, message));
     }
+    let mut script = Script::default();
+    script.update([to]);
+    script.add(
+        "DELETE FROM kingcong_transactions WHERE wallet = ? AND number <= ?",
+        vec![to.wallet.as_uuid().into(), Cell::unsigned(to.number)],
+    );
+    transaction.run(script).await
 }
 
 /// The file that is written to, made when there is something to write.

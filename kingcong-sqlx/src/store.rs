@@ -131,6 +131,19 @@ pub(crate) struct Between<'a> {
     _lane: tokio::sync::MutexGuard<'a, Option<Kept>>,
 }
 
+impl Between<'_> {
+    /// Makes what was done durable, or undoes all of it.
+    pub(crate) async fn end(self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        match done {
+            Ok(()) => self.transaction.commit().await,
+            Err(error) => {
+                self.transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}
+
 /// Most rows that are kept for the next batch.
 const KEPT_ROWS_MAX: usize = 16_384;
 
