@@ -30,13 +30,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use keeper::Keeper;
+use keeper::{Keeper, run, unprivileged};
 pub use proxy::{Cut, Proxy};
 
 /// Who owns the databases; everybody on the machine may log in as them.
 const USER: &str = "kingcong";
 /// The one whose password is asked for, once somebody has made them.
 pub const GUARDED_USER: &str = "guarded";
+/// A server that has these files speaks TLS.
+const CERTIFICATE: &str = "tls.crt";
+const PRIVATE_KEY: &str = "tls.key";
 /// How long a server may take until it answers, also after a kill.
 const START_MAX: Duration = Duration::from_secs(60);
 /// How often a starting server is asked whether it answers.
@@ -129,6 +132,23 @@ impl Server {
         bail!("the server does not answer; its log:\n{}", self.log())
     }
 
+    /// Starts the server again with a certificate of its own: its file, which clients may trust.
+    ///
+    /// # Errors
+    /// When openssl cannot make one, or the server does not start with it.
+    pub fn restart_with_tls(&mut self) -> Result<PathBuf> {
+        self.kill()?;
+        let (certificate, key) = (self.file(CERTIFICATE), self.file(PRIVATE_KEY));
+        let mut command = unprivileged(Path::new("openssl"))?;
+        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        command.args(["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        // Not one that could vouch for others, which is no server's.
+        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        run(command.arg("-keyout").arg(&key).arg("-out").arg(&certificate))?;
+        self.restart()?;
+        Ok(certificate)
+    }
+
     /// A new, empty database: its URL.
     ///
     /// # Errors
@@ -189,6 +209,12 @@ impl Server {
 
     fn file(&self, name: &str) -> PathBuf {
         self.cluster.join(name)
+    }
+
+    /// Its certificate and private key, if it is to speak TLS.
+    fn tls(&self) -> Option<[PathBuf; 2]> {
+        let files = [CERTIFICATE, PRIVATE_KEY].map(|name| self.file(name));
+        files.iter().all(|file| file.exists()).then_some(files)
     }
 
     fn log(&self) -> String {

@@ -38,6 +38,10 @@ pub(crate) fn command(server: &Server) -> Result<Command> {
         "--sync-binlog=1",
         "--max-connections=200",
     ]);
+    if let Some([certificate, key]) = server.tls() {
+        command.arg(format!("--ssl-cert={}", certificate.display()));
+        command.arg(format!("--ssl-key={}", key.display()));
+    }
     Ok(command)
 }
 

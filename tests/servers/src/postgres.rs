@@ -40,6 +40,10 @@ pub(crate) fn command(server: &Server) -> Result<Command> {
     ] {
         command.args(["-c", setting]);
     }
+    if let Some([certificate, key]) = server.tls() {
+        command.args(["-c", "ssl=on", "-c"]).arg(format!("ssl_cert_file={}", certificate.display()));
+        command.arg("-c").arg(format!("ssl_key_file={}", key.display()));
+    }
     Ok(command)
 }
 
