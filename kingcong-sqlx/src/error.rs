@@ -74,6 +74,14 @@ pub enum ConnectError {
         /// The oldest one that will do.
         least: &'static str,
     },
+    /// The server refuses statements as long as ours may be.
+    #[error("the server takes at most {found} bytes at once: set its max_allowed_packet to {least} or more")]
+    SmallPackets {
+        /// What the server takes, in bytes.
+        found: u64,
+        /// What is needed, in bytes.
+        least: u64,
+    },
     /// The file cannot be used in WAL mode.
     #[error("the file cannot be used in WAL mode ({found:?}): put it on a local file system")]
     NoWal {
@@ -92,4 +100,14 @@ pub enum ConnectError {
     /// Its tables could not be made or upgraded.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Whether a server was reached and TLS with it failed. A certificate that is refused comes as data that is invalid.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn is_of_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// Most rows in one statement.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 256;
 /// Bytes after which a statement that writes takes no further row: servers refuse statements that are too long.
-const STATEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const STATEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A database.
 #[async_trait]

@@ -3,7 +3,7 @@
 use kingcong_core::store::{StoreError, StoreErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::ConnectError;
+use crate::{ConnectError, error::is_of_tls};
 
 /// The server's error numbers, as its documentation names them.
 mod number {
@@ -49,13 +49,22 @@ fn number_of(error: &sqlx::Error) -> Option<u16> {
 
 /// Whether the connection is of no use any more.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
-    match number_of(error) {
-        Some(number) => matches!(
+    match (number_of(error), error) {
+        (Some(number), _) => matches!(
             number,
             number::SERVER_SHUTDOWN | number::NEW_ABORTING_CONNECTION | number::CONNECTION_KILLED
         ),
-        None => true,
+        // Not sent.
+        (None, sqlx::Error::Encode(_)) => false,
+        (None, _) => true,
     }
+}
+
+/// A statement that was not sent, because the server would cut the connection.
+pub(super) fn too_large(bytes: usize, most: u64) -> sqlx::Error {
+    let what =
+        format!("{bytes} bytes are more than the {most} that the server takes: raise max_allowed_packet");
+    sqlx::Error::Encode(what.into())
 }
 
 /// A statement that failed. Messages name numbers and never values.
@@ -66,6 +75,10 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
                 let what = "the server cannot be reached or went away; try again";
                 StoreError::new(Unavailable, what).caused_by(error)
+            }
+            sqlx::Error::Encode(_) => {
+                let what = format!("a row of the batch cannot be written ({error})");
+                StoreError::new(Command, what).caused_by(error)
             }
             error => {
                 StoreError::new(Unusable, format!("the server cannot be used ({error})")).caused_by(error)
@@ -134,6 +147,9 @@ pub(super) fn not_opened(error: sqlx::Error) -> ConnectError {
                 .to_owned()
         }
         Some(number) => format!("the database cannot be opened (error {number}: {error})"),
+        None if is_of_tls(&error) => {
+            format!("no TLS with the server; look at ssl-mode and the certificates ({error})")
+        }
         None => format!("the server cannot be reached: {error}"),
     };
     ConnectError::Unusable { what, source: Box::new(error) }

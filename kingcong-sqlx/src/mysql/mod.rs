@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use kingcong_core::{
     clock::{Clock, Timestamp},
+    engine::Outputs,
     store::{StoreError, StoreErrorKind},
 };
 use parking_lot::Mutex;
@@ -31,10 +32,12 @@ use crate::{
     cell::{Cell, Row},
     columns::{self, Column, Kind},
     mysql::{
-        error::{commit_failed, failed, is_lost, not_opened},
+        error::{commit_failed, failed, is_lost, not_opened, too_large},
         text::Bound,
     },
-    session::{Begun, Beside, Database, Fence, Instant, Passed, Script, Session, Transaction},
+    session::{
+        Begun, Beside, Database, Fence, Instant, Passed, STATEMENT_BYTES_MAX, Script, Session, Transaction,
+    },
     table::{Deed, Table},
 };
 
@@ -45,6 +48,11 @@ const MARIADB_MIN: ([u32; 3], &str) = ([10, 6, 0], "10.6");
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A text of statements is sent when it is longer.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// What a server must take at once: a long statement with a largest result in the end, or as literals after others. A
+/// recording to make a voice from may be larger: where the server does not take it, its request alone fails.
+const PACKET_BYTES_MIN: u64 = (STATEMENT_BYTES_MAX + TEXT_BYTES_MAX) as u64 + Outputs::STORE_BYTES_MAX;
+/// What is added to a packet's values: their lengths and types, and what frames them.
+const PACKET_FRAME_BYTES: usize = 64 * 1024;
 /// What locks rows that a query finds against other writers.
 const ROW_LOCK: &str = "FOR UPDATE";
 /// The server's time in microseconds, read at this point of the statement.
@@ -73,6 +81,8 @@ struct Connect {
 struct Line {
     connection: MySqlConnection,
     connect: Connect,
+    /// What the server takes at once; it cuts the connection that sends more.
+    packet_bytes_max: u64,
 }
 
 /// The connection that writes.
@@ -108,6 +118,9 @@ impl MySql {
             lock_wait_max: options.write_wait_max,
         };
         let mut line = connect.open().await.map_err(not_opened)?;
+        if line.packet_bytes_max < PACKET_BYTES_MIN {
+            return Err(ConnectError::SmallPackets { found: line.packet_bytes_max, least: PACKET_BYTES_MIN });
+        }
         let found: String = line
             .connection
             .fetch_one(sqlx::raw_sql("SELECT VERSION()"))
@@ -180,14 +193,19 @@ fn closed() -> StoreError {
 impl Connect {
     async fn open(&self) -> Result<Line, sqlx::Error> {
         let connection = self.wait(self.options.connect()).await?;
-        let mut line = Line { connection, connect: self.clone() };
+        let mut line = Line { connection, connect: self.clone(), packet_bytes_max: PACKET_BYTES_MIN };
         let session = format!(
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
              autocommit = 1, innodb_lock_wait_timeout = {}; \
-             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SELECT CAST(@@max_allowed_packet AS SIGNED)",
             self.lock_wait_max.as_secs().max(1),
         );
-        line.fetch(Bound { sql: session, ..Bound::default() }).await?;
+        let rows = line.fetch(Bound { sql: session, ..Bound::default() }).await?;
+        line.packet_bytes_max = match rows.first().and_then(|row| row.first()) {
+            Some(Cell::Int(bytes)) => bytes.unsigned_abs(),
+            _ => return Err(sqlx::Error::RowNotFound),
+        };
         Ok(line)
     }
 
@@ -232,8 +250,12 @@ impl Line {
     }
 
     async fn send(&mut self, bound: Bound) -> Result<Answer, sqlx::Error> {
-        let Self { connection, connect } = self;
+        let Self { connection, connect, packet_bytes_max } = self;
         let Bound { sql, parameters } = bound;
+        let bytes = sql.len().max(parameters.iter().map(Cell::bytes).sum()) + PACKET_FRAME_BYTES;
+        if bytes as u64 > *packet_bytes_max {
+            return Err(too_large(bytes, *packet_bytes_max));
+        }
         let sql = AssertSqlSafe(sql);
         let answer = async {
             let mut stream = match parameters.is_empty() {

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use kingcong_core::{
     clock::Clock,
     money::Amount,
-    store::{Outcome, Store, Written, conformance},
+    provider::{CloneVoice, Work},
+    store::{Command, Outcome, Store, StoreErrorKind, Written, conformance},
 };
 use kingcong_servers::Server;
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
@@ -15,7 +16,7 @@ use sqlx::{Connection as _, Executor as _, MySqlConnection, Row as _};
 use crate::{
     life::live_through_a_job,
     several::Several,
-    world::{Ids, furnish, purchase, wallet},
+    world::{Ids, admit, furnish, purchase, wallet},
 };
 
 /// How many processes the laws are checked with.
@@ -133,4 +134,39 @@ async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
     assert_eq!(purse.balance, Amount::new(i64::from(PURCHASES) * 10));
     assert_eq!(purse.last_entry, u64::from(PURCHASES));
     conformance::recount(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_for_the_server_is_one_commands_fault() {
+    let server = Server::mariadb().unwrap();
+    let url = server.fresh_database().unwrap();
+    let store = SqlStore::connect(&url).await.unwrap();
+    let mut ids = Ids::default();
+    let mut writer = furnish(&store, &mut ids, 1, 1).await;
+    let mut order = admit(&mut ids, 0, &["a voice"], None);
+    order.tasks[0].work = Arc::new(Work::CloneVoice(CloneVoice {
+        name: "An".into(),
+        // As text, 17.3 MiB; the server takes 16.
+        sample: vec![7; 13 * 1024 * 1024].into(),
+        content_type: "audio/mpeg".into(),
+        preview_text: None,
+    }));
+    let order = Command::Admit(Box::new(order));
+    let batch = writer.batch(vec![purchase(&mut ids, 0, 10, None), order.clone()]);
+    let refused = store.write(&batch).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::Command, "{refused:?}");
+    assert!(refused.message.contains("max_allowed_packet"), "{refused}");
+
+    writer.number -= 1;
+    writer.write(&store, vec![purchase(&mut ids, 0, 10, None)]).await;
+    let mut connection = MySqlConnection::connect(&url).await.unwrap();
+    connection.execute("SET GLOBAL max_allowed_packet = 64 * 1024 * 1024").await.unwrap();
+    let store = SqlStore::connect(&url).await.unwrap();
+    let outcomes = writer.write(&store, vec![order]).await;
+    assert!(matches!(outcomes[..], [Outcome::Admit(Ok(_))]), "{outcomes:?}");
+
+    connection.execute("SET GLOBAL max_allowed_packet = 8 * 1024 * 1024").await.unwrap();
+    let refused = SqlStore::connect(&url).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::SmallPackets { found: 8_388_608, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("max_allowed_packet"), "{refused}");
 }
