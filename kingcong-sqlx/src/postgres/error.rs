@@ -5,7 +5,7 @@
 
 use kingcong_core::store::{StoreError, StoreErrorKind};
 
-use crate::ConnectError;
+use crate::{ConnectError, error::is_of_tls};
 
 /// SQLSTATEs, as PostgreSQL's documentation names them.
 mod state {
@@ -93,6 +93,10 @@ pub(super) fn commit_failed(error: sqlx::Error) -> StoreError {
 
 /// A server that was not reached, or whose database cannot be used.
 pub(super) fn not_opened(place: &str, error: sqlx::Error) -> ConnectError {
+    if is_of_tls(&error) {
+        let what = format!("PostgreSQL at {place}: no TLS; look at sslmode and the certificates ({error})");
+        return ConnectError::Unusable { what, source: Box::new(error) };
+    }
     let StoreError { message, source, .. } = failed(error);
     let what = format!("PostgreSQL at {place}: {message}");
     let source = source.unwrap_or_else(|| message.into());
