@@ -22,7 +22,7 @@ struct Columns {
     bytes: &'static str,
 }
 
-const COLUMNS: [Columns; 22] = [
+const COLUMNS: [Columns; 23] = [
     Columns {
         table: "kingcong_credits",
         ids: "id",
@@ -36,6 +36,13 @@ const COLUMNS: [Columns; 22] = [
         ids: "wallet task_id",
         ints: "number amount balance_after debt_change debt_after created_at",
         texts: "type server service reference user_id",
+        bytes: "",
+    },
+    Columns {
+        table: "kingcong_openings",
+        ids: "wallet",
+        ints: "number balance debt purchased spent refunded",
+        texts: "",
         bytes: "",
     },
     Columns {
@@ -200,15 +207,16 @@ mod tests {
     };
     use kingcong_core::{
         keys::{Flow, Key, Limit, Pool},
-        ledger::{Hold, Wallet},
+        ledger::{Hold, Opening, Wallet},
         store::{AuditEntry, IdempotencyRow, LateAnswer, OutputRow, VoiceRow, Worker},
         vault::DataKey,
         work::{Attempt, Job},
     };
 
-    const TABLES: [Table; 23] = [
+    const TABLES: [Table; 24] = [
         Wallet::TABLE,
         EntryRow::TABLE,
+        Opening::TABLE,
         ConfigurationRow::TABLE,
         PriceRow::TABLE,
         PackageRow::TABLE,
