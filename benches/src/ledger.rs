@@ -1,9 +1,12 @@
-//! `ledger/sqlite`: how many jobs a second one hot wallet on SQLite can hold money for and charge, durably.
+//! `ledger/sqlite`, `ledger/postgres`, `ledger/mariadb`: how many jobs a second one hot wallet can hold money for and
+//! charge, durably.
 //!
 //! Through the store: batches of 256 admissions (hold, job, task, fair queue), of as many leases, and of as many
-//! settlements (charge, entry, result, job's end, hold closed), each batch one commit. By hand: the same rows, with the
-//! same indexes in the same schema, on the same SQLite library, in two transactions per job: one that holds and leases,
-//! one that charges. Both wait for the disk at every commit.
+//! settlements (charge, entry, result, job's end, hold closed), each batch one commit. By hand on SQLite: the same
+//! rows, with the same indexes in the same schema, on the same SQLite library, in two transactions per job: one that
+//! holds and leases, one that charges. By hand on a server: what a host writes without a library, 16 clients who lock
+//! the wallet's row, change it and insert a hold, and again with an entry to charge; no job, no task, no lease. All
+//! wait for the disk at every commit.
 
 use std::time::Instant;
 
@@ -22,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     figure::{Figure, Unit, median},
-    sql::{ByHand, File, Value},
+    sql::{Database, FileByHand, Place, ServerByHand, Value},
     stage::{self, Ids, Planner},
 };
 
@@ -30,27 +33,36 @@ const REPEATS: usize = 5;
 const BATCH_COMMANDS: usize = 256;
 const BATCHES: usize = 8;
 const JOBS_BY_HAND: usize = 512;
+/// Who write by hand on a server at the same time.
+const CLIENTS: usize = 16;
 const TEXT_BYTES: usize = 100;
 const KEYS: usize = 10;
 const USER: &str = "user";
 const AUDIO: &[u8] = b"audio";
 
-pub(crate) fn measure() -> Result<Vec<Figure>> {
+pub(crate) fn measure(place: &Place) -> Result<Vec<Figure>> {
     stage::on_all_cores(async {
         let mut ours = Vec::new();
         let mut by_hand = Vec::new();
         for _ in 0..REPEATS {
-            ours.push(through_the_store().await?);
-            by_hand.push(written_by_hand().await?);
+            ours.push(through_the_store(&place.fresh()?).await?);
+            by_hand.push(match place {
+                Place::Files => on_a_file_by_hand(&place.fresh()?).await?,
+                Place::Postgres(_) | Place::MariaDb(_) => on_a_server_by_hand(&place.fresh()?).await?,
+            });
         }
-        let against = "the same rows by hand, two transactions a job";
-        Ok(vec![Figure::new("ledger/sqlite", median(ours), Unit::PerSecond, against, median(by_hand))])
+        let name = format!("ledger/{}", place.as_str());
+        let against = match place {
+            Place::Files => "the same rows by hand, two transactions a job",
+            Place::Postgres(_) | Place::MariaDb(_) => "16 clients by hand, two transactions a job",
+        };
+        Ok(vec![Figure::new(name, median(ours), Unit::PerSecond, against, median(by_hand))])
     })
 }
 
 /// A store with keys, and a user with credits.
-async fn opened(file: &File) -> Result<(SqlStore, KingCong)> {
-    let store = file.store().await?;
+async fn opened(database: &Database) -> Result<(SqlStore, KingCong)> {
+    let store = database.store().await?;
     let settings = Settings { role: Role::Client, ..Settings::default() };
     let kc = KingCong::builder()
         .store(store.clone())
@@ -70,15 +82,13 @@ fn request() -> Result<CheckedRequest> {
 }
 
 /// Jobs per second.
-async fn through_the_store() -> Result<f64> {
-    let file = File::new()?;
-    let (store, kc) = opened(&file).await?;
+async fn through_the_store(database: &Database) -> Result<f64> {
+    let (store, kc) = opened(database).await?;
     let configuration = store.configuration(None).await?.context("it was configured")?;
     let planner = Planner::new(configuration, [stage::route("ai33")?].into());
     let request = request()?;
     let mut ids = Ids::default();
-    let mut writer = Writer { worker: WorkerId::from_uuid(ids.next()), store, number: 0 };
-    writer.store.register_worker(writer.worker).await?;
+    let mut writer = Writer::register(store, &mut ids).await?;
     let mut done = 0;
     let started = Instant::now();
     for _ in 0..BATCHES {
@@ -104,14 +114,21 @@ async fn through_the_store() -> Result<f64> {
     Ok(done as f64 / time.as_secs_f64())
 }
 
-struct Writer {
+/// A worker that writes batches.
+pub(crate) struct Writer {
     store: SqlStore,
     worker: WorkerId,
     number: i64,
 }
 
 impl Writer {
-    async fn write(&mut self, commands: Vec<Command>) -> Result<Vec<Outcome>> {
+    pub(crate) async fn register(store: SqlStore, ids: &mut Ids) -> Result<Self> {
+        let worker = WorkerId::from_uuid(ids.next());
+        store.register_worker(worker).await?;
+        Ok(Self { store, worker, number: 0 })
+    }
+
+    pub(crate) async fn write(&mut self, commands: Vec<Command>) -> Result<Vec<Outcome>> {
         self.number += 1;
         let batch = Batch { worker: self.worker, number: self.number, rules: Rules::default(), commands };
         match self.store.write(&batch).await? {
@@ -121,7 +138,7 @@ impl Writer {
     }
 }
 
-fn settlement(lease: &Lease) -> Command {
+pub(crate) fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
     let output = StoredOutput::Audio { body, content_type: "audio/mpeg".into(), srt: None };
     let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
@@ -129,18 +146,16 @@ fn settlement(lease: &Lease) -> Command {
 }
 
 /// Jobs per second.
-async fn written_by_hand() -> Result<f64> {
-    let file = File::new()?;
+async fn on_a_file_by_hand(file: &Database) -> Result<f64> {
     // One job through the store leaves the rows that every later job changes.
-    let (store, kc) = opened(&file).await?;
+    let (store, kc) = opened(file).await?;
     let configuration = store.configuration(None).await?.context("it was configured")?;
     let planner = Planner::new(configuration, [stage::route("ai33")?].into());
     let mut ids = Ids::default();
-    let mut writer = Writer { worker: WorkerId::from_uuid(ids.next()), store, number: 0 };
-    writer.store.register_worker(writer.worker).await?;
+    let mut writer = Writer::register(store, &mut ids).await?;
     writer.write(vec![planner.admission(&request()?, &mut ids)?]).await?;
     kc.close().await;
-    let mut connection = file.by_hand().await?;
+    let mut connection = file.file_by_hand().await?;
     let wallet = stage::wallet_of(&request()?).id().as_uuid();
     let started = Instant::now();
     for number in 0..JOBS_BY_HAND {
@@ -158,6 +173,64 @@ async fn written_by_hand() -> Result<f64> {
     Ok(JOBS_BY_HAND as f64 / started.elapsed().as_secs_f64())
 }
 
+/// Jobs per second.
+async fn on_a_server_by_hand(database: &Database) -> Result<f64> {
+    let mut connection = database.server_by_hand().await?;
+    for table in [
+        "CREATE TABLE wallets (id BIGINT NOT NULL PRIMARY KEY, balance BIGINT NOT NULL, held BIGINT NOT NULL)",
+        "CREATE TABLE holds (id BIGINT NOT NULL PRIMARY KEY, wallet BIGINT NOT NULL, amount BIGINT NOT NULL)",
+        "CREATE TABLE entries (id BIGINT NOT NULL PRIMARY KEY, wallet BIGINT NOT NULL, amount BIGINT NOT NULL, \
+         balance_after BIGINT NOT NULL)",
+        "INSERT INTO wallets VALUES (1, 1000000000, 0)",
+    ] {
+        connection.tell(table).await?;
+    }
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(database.server_by_hand().await?);
+    }
+    let jobs_each = i64::try_from(JOBS_BY_HAND / CLIENTS)?;
+    let started = Instant::now();
+    let mut working = tokio::task::JoinSet::<Result<()>>::new();
+    for (client, mut connection) in (0..).zip(clients) {
+        working.spawn(async move {
+            for job in (client * jobs_each)..((client + 1) * jobs_each) {
+                hold_by_hand(&mut connection, job).await?;
+                charge_by_hand(&mut connection, job).await?;
+            }
+            Ok(())
+        });
+    }
+    while let Some(worked) = working.join_next().await {
+        worked??;
+    }
+    let time = started.elapsed();
+    let left = connection.run("SELECT balance, held FROM wallets WHERE id = $1", &[1]).await?;
+    let charged = i64::try_from(JOBS_BY_HAND)? * PRICE;
+    ensure!(left == [1_000_000_000 - charged, 0], "the wallet has {left:?}");
+    Ok(JOBS_BY_HAND as f64 / time.as_secs_f64())
+}
+
+async fn hold_by_hand(connection: &mut ServerByHand, job: i64) -> Result<()> {
+    connection.tell("BEGIN").await?;
+    let wallet = connection.run("SELECT balance, held FROM wallets WHERE id = $1 FOR UPDATE", &[1]).await?;
+    ensure!(matches!(wallet[..], [balance, held] if balance - held >= PRICE), "the wallet ran dry");
+    connection.run("UPDATE wallets SET held = held + $1 WHERE id = $2", &[PRICE, 1]).await?;
+    connection.run("INSERT INTO holds (id, wallet, amount) VALUES ($1, $2, $3)", &[job, 1, PRICE]).await?;
+    connection.tell("COMMIT").await
+}
+
+async fn charge_by_hand(connection: &mut ServerByHand, job: i64) -> Result<()> {
+    connection.tell("BEGIN").await?;
+    let wallet = connection.run("SELECT balance, held FROM wallets WHERE id = $1 FOR UPDATE", &[1]).await?;
+    let [balance, held] = wallet[..] else { anyhow::bail!("there is no wallet") };
+    let (balance, held) = (balance - PRICE, held - PRICE);
+    connection.run("UPDATE wallets SET balance = $1, held = $2 WHERE id = $3", &[balance, held, 1]).await?;
+    let entry = "INSERT INTO entries (id, wallet, amount, balance_after) VALUES ($1, $2, $3, $4)";
+    connection.run(entry, &[job, 1, -PRICE, balance]).await?;
+    connection.tell("COMMIT").await
+}
+
 /// What a job's rows are made of.
 struct Job {
     wallet: Uuid,
@@ -170,7 +243,7 @@ struct Job {
 
 const PRICE: i64 = TEXT_BYTES as i64;
 const NOW: i64 = 1_795_255_200_000_000;
-const ROUTES: &str = concat!(
+pub(crate) const ROUTES: &str = concat!(
     r#"[{"price":{"route":{"server":"ai33","service":"elevenlabs"},"version":1,"unit":"credit","#,
     r#""counted":"100/1"},"voice":"21m00Tcm4TlvDq8ikWAM"}]"#,
 );
@@ -182,7 +255,7 @@ const INPUT: &str = concat!(
 
 impl Job {
     /// Holds the money, makes job and task, and leases a key.
-    async fn hold(&self, connection: &mut ByHand) -> Result<()> {
+    async fn hold(&self, connection: &mut FileByHand) -> Result<()> {
         use Value::{Blob, Integer, Text};
         let (wallet, job, hold) = (self.wallet.as_bytes(), self.job.as_bytes(), self.hold.as_bytes());
         let (task, attempt) = (self.task.as_bytes(), self.attempt.as_bytes());
@@ -249,7 +322,7 @@ impl Job {
     }
 
     /// Charges the money, keeps the result, and ends job, task and attempt.
-    async fn charge(&self, connection: &mut ByHand) -> Result<()> {
+    async fn charge(&self, connection: &mut FileByHand) -> Result<()> {
         use Value::{Blob, Integer, Text};
         let (wallet, job, hold) = (self.wallet.as_bytes(), self.job.as_bytes(), self.hold.as_bytes());
         let (task, attempt) = (self.task.as_bytes(), self.attempt.as_bytes());

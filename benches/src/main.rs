@@ -5,7 +5,8 @@
 //! `docs/performance.md` says what is aimed at. Each benchmark runs in a process of its own, so that none leaves
 //! threads or memory behind for the next.
 //!
-//! `figure` is what is printed, `stage` what several benchmarks set up alike; the rest are the benchmarks.
+//! `figure` is what is printed, `stage` what several benchmarks set up alike, `sql` where databases come from,
+//! `process` what a process does that a benchmark starts; the rest are the benchmarks.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 #![expect(clippy::float_arithmetic, reason = "measurements are no money")]
 
@@ -13,14 +14,19 @@ mod decide;
 mod fair;
 mod figure;
 mod fill;
+mod growth;
 mod http;
+mod idle;
 mod ledger;
 mod memory;
 mod overspend;
+mod process;
+mod processes;
 mod split;
 mod sql;
 mod stage;
 mod task;
+mod wake;
 
 use std::{
     env,
@@ -30,6 +36,7 @@ use std::{
 use anyhow::{Result, bail};
 
 use figure::{Figure, Output};
+use sql::Place;
 
 const HELP: &str = "\
 Measurements, each figure beside its peer or physical floor.
@@ -54,14 +61,29 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "fair/wait", run: fair::measure },
     Benchmark { name: "split/error", run: split::measure },
     Benchmark { name: "overspend/1000", run: overspend::measure },
-    Benchmark { name: "ledger/sqlite", run: ledger::measure },
-    Benchmark { name: "task/sqlite", run: task::measure },
+    Benchmark { name: "ledger/sqlite", run: || ledger::measure(&Place::Files) },
+    Benchmark { name: "ledger/postgres", run: || ledger::measure(&Place::postgres()?) },
+    Benchmark { name: "ledger/mariadb", run: || ledger::measure(&Place::mariadb()?) },
+    Benchmark { name: "task/sqlite", run: || task::measure(&Place::Files) },
+    Benchmark { name: "task/postgres", run: || task::measure(&Place::postgres()?) },
+    Benchmark { name: "task/mariadb", run: || task::measure(&Place::mariadb()?) },
+    Benchmark { name: "task/postgres/processes=4", run: processes::lives },
+    Benchmark { name: "fill/processes=4", run: processes::fill },
+    Benchmark { name: "wake/postgres", run: || wake::measure(&Place::postgres()?) },
+    Benchmark { name: "wake/mariadb", run: || wake::measure(&Place::mariadb()?) },
+    Benchmark { name: "idle/statements", run: idle::measure },
+    Benchmark { name: "growth", run: growth::measure },
     Benchmark { name: "http/overhead", run: http::measure },
     Benchmark { name: "memory/queued", run: memory::measure },
 ];
 
 fn main() -> ExitCode {
-    match run(env::args().skip(1)) {
+    let mut arguments = env::args().skip(1).peekable();
+    let done = match arguments.next_if(|argument| argument == process::ARGUMENT) {
+        Some(_) => process::run(&arguments.next().unwrap_or_default()),
+        None => run(arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset,
-    clock::{Clock, Timestamp},
+    clock::{Clock, SystemClock, Timestamp},
     id::{AttemptId, HoldId, JobId, ProtocolId, Route, ServerId, ServiceId, TaskId},
     keys::PoolId,
     ledger::{Owner, WalletKey},
@@ -41,6 +41,11 @@ pub(crate) fn preset(ai33: u32, ai84: u32) -> Result<Preset> {
         }
     }
     Ok(preset)
+}
+
+/// The machine's clock.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::new())
 }
 
 pub(crate) fn master_key() -> StaticMasterKey {
@@ -176,6 +181,11 @@ impl Random {
 pub(crate) struct Ids(u128);
 
 impl Ids {
+    /// Those after this one.
+    pub(crate) const fn after(number: u128) -> Self {
+        Self(number)
+    }
+
     /// The next one, with room behind it for the attempts of a claim.
     pub(crate) const fn next(&mut self) -> Uuid {
         self.0 += 1 << 16;
