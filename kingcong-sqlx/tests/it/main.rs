@@ -12,6 +12,7 @@ mod laws;
 mod life;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod names;
 mod opening;
 #[cfg(feature = "postgres")]
 mod postgres;
