@@ -154,6 +154,7 @@ impl<'a> Check<'a> {
             if excused {
                 self.figures.excused_violations += 1;
             } else {
+                self.figures.violations += 1;
                 self.broken.push(format!("a limit was exceeded: {violation:?}"));
             }
         }

@@ -35,7 +35,9 @@ pub struct Figures {
     pub possible_doubles: u64,
     /// How often a text was made that had been made before.
     pub doubles: u64,
-    /// Limits exceeded while the store's time had just been set forward.
+    /// Limits exceeded, as the upstreams counted.
+    pub violations: u32,
+    /// Limits exceeded while the store's time had just been set forward; not among the others.
     pub excused_violations: u32,
     /// How long after each kill the worker's calls under way were another's.
     pub recoveries: Vec<Duration>,
@@ -74,8 +76,12 @@ impl fmt::Display for Summary {
         writeln!(f, "attempts    {}", figures.attempts)?;
         writeln!(f, "doubles     {} possible, {} made", figures.possible_doubles, figures.doubles)?;
         match figures.excused_violations {
-            0 => writeln!(f, "violations  0")?,
-            excused => writeln!(f, "violations  0, but for {excused} after the clock was set forward")?,
+            0 => writeln!(f, "violations  {}", figures.violations)?,
+            excused => writeln!(
+                f,
+                "violations  {}, and {excused} after the clock was set forward",
+                figures.violations
+            )?,
         }
         let mut recoveries = figures.recoveries.clone();
         recoveries.sort();
