@@ -55,7 +55,7 @@ use self::{
 use crate::dice::Dice;
 
 /// The longest pause between two words to the workers.
-const WORD_PAUSE_MS_MAX: u64 = 900;
+const WORD_PAUSE_MS_MAX: u64 = 1_000;
 /// How often an answer is looked for in the end, and for how long at most.
 const ANSWER_POLL: Duration = Duration::from_millis(20);
 const ANSWER_MAX: Duration = Duration::from_secs(180);
