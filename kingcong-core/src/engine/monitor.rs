@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{Inner, KingCong};
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 
 /// Checks at the same time.
 const CHECKS_AT_ONCE: usize = 8;
+/// Keys whose checks are written down together: together they cost the store one batch.
+const WRITTEN_AT_ONCE: usize = 256;
 /// The duty's name among those that one process does for all.
 const DUTY: &str = "monitor";
 
@@ -137,15 +139,21 @@ impl Inner {
         let servers: Vec<Arc<Key>> =
             snapshot.keys.values().filter(|key| asked.insert(key.route.server.clone())).cloned().collect();
         stream::iter(servers).for_each_concurrent(CHECKS_AT_ONCE, |key| self.ask_health(key)).await;
-        let checks: Vec<_> = stream::iter(snapshot.keys.keys().copied())
-            .map(|key| self.check_key(key))
-            .buffer_unordered(CHECKS_AT_ONCE)
-            .collect()
-            .await;
-        for checked in checks {
-            match checked {
-                Ok(_) | Err(Error::NotFound { .. } | Error::NoProvider { .. } | Error::KeyRemoved(_)) => {}
-                Err(error) => return Err(error),
+        let keys: Vec<Arc<Key>> = snapshot.keys.values().cloned().collect();
+        for keys in keys.chunks(WRITTEN_AT_ONCE) {
+            let asked: Vec<_> = stream::iter(keys.to_vec())
+                .map(|key| async move { (self.ask_key(&key).await, key) })
+                .buffer_unordered(CHECKS_AT_ONCE)
+                .collect()
+                .await;
+            let written =
+                asked.into_iter().map(|(verdict, key)| async move { self.write_check(&key, verdict?).await });
+            for checked in join_all(written).await {
+                match checked {
+                    Ok(_) | Err(Error::NotFound { .. } | Error::NoProvider { .. } | Error::KeyRemoved(_)) => {
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())
@@ -174,20 +182,28 @@ impl Inner {
     /// Asks the upstream about a key by a call that costs nothing, and writes down what it says.
     pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<Key, Error> {
         let key = self.key(id).await?;
+        let verdict = self.ask_key(&key).await?;
+        self.write_check(&key, verdict).await
+    }
+
+    async fn ask_key(&self, key: &Key) -> Result<Verdict, Error> {
         let (provider, base_url) = self.provider(&key.route.server)?;
-        let secret = self.secret(&key).await?;
+        let secret = self.secret(key).await?;
         let access = Access { route: key.route.clone(), base_url, secret };
-        let verdict = match provider.balance(&access).await {
+        Ok(match provider.balance(&access).await {
             Ok(balance) => Verdict::Alive(balance),
             Err(failure) if failure.kind == FailureKind::KeyDead => Verdict::Dead { reason: failure.message },
             Err(failure) => {
                 tracing::info!(key = %key.mask, %failure, "check of a key says nothing");
                 Verdict::Unclear
             }
-        };
-        let checked = match self.execute(Command::CheckKey { key: id, verdict }).await? {
+        })
+    }
+
+    async fn write_check(self: &Arc<Self>, key: &Key, verdict: Verdict) -> Result<Key, Error> {
+        let checked = match self.execute(Command::CheckKey { key: key.id, verdict }).await? {
             Outcome::Key(Ok(checked)) => checked,
-            Outcome::Key(Err(_)) => return Err(Error::NotFound { what: "key", name: id.to_string() }),
+            Outcome::Key(Err(_)) => return Err(Error::NotFound { what: "key", name: key.id.to_string() }),
             other => unreachable!("checking a key answers with the key, not {other:?}"),
         };
         if checked.is_usable() != key.is_usable() || checked.status != key.status {
