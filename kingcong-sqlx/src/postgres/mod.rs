@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use self::{
     error::{commit_failed, failed, not_opened},
-    text::Kinds,
+    text::{Kinds, Together},
 };
 use crate::{
     ConnectError, Options,
@@ -400,6 +400,13 @@ impl Link {
         self.send(sql, arguments).await
     }
 
+    async fn run_together(&mut self, together: Together) -> Result<(), StoreError> {
+        match together.finish() {
+            Some((sql, arguments)) => self.ask(sql, arguments).await.map(drop).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
     async fn send(&mut self, sql: String, arguments: Option<PgArguments>) -> Result<Vec<PgRow>, sqlx::Error> {
         let mut connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
         let sql = AssertSqlSafe(sql);
@@ -419,13 +426,14 @@ fn stays(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
 #[async_trait]
 impl Session for Link {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
-        let mut sql = text::text(table, Deed::Load);
+        let mut sql = text::text(table, Deed::Load, 0);
         if self.stands == Stands::Writing {
             sql.push_str(&text::load_lock(table, ROW_LOCK));
         }
         let rows_wanted = keys.len() / table.key;
-        let arguments = text::arrays(&self.server.kinds, table, Deed::Load, &keys, rows_wanted);
-        let arguments = arguments.map_err(failed)?;
+        let mut arguments = PgArguments::default();
+        text::arrays(&mut arguments, &self.server.kinds, table, Deed::Load, &keys, rows_wanted)
+            .map_err(failed)?;
         rows(table.name, self.ask(sql, arguments).await).map_err(failed)
     }
 
@@ -440,18 +448,25 @@ impl Session for Link {
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
+        // Every answer that is waited for holds up whoever needs the rows that this transaction has locked.
+        let mut together = Together::default();
         for statement in script.statements {
-            let (sql, arguments) = match statement {
-                Statement::Plain { sql, cells } => (text::numbered(sql), text::arguments(cells)),
-                Statement::Rows { table, deed, rows, cells } => {
-                    let cells = cells.get(1..).unwrap_or_default();
-                    (text::text(&table, deed), text::arrays(&self.server.kinds, &table, deed, cells, rows))
+            match statement {
+                Statement::Plain { sql, cells } => {
+                    self.run_together(std::mem::take(&mut together)).await?;
+                    let arguments = text::arguments(cells).map_err(failed)?;
+                    self.ask(text::numbered(sql), arguments).await.map_err(failed)?;
                 }
-            };
-            let arguments = arguments.map_err(failed)?;
-            self.ask(sql, arguments).await.map_err(failed)?;
+                Statement::Rows { table, deed, rows, cells } => {
+                    if together.has(&table) {
+                        self.run_together(std::mem::take(&mut together)).await?;
+                    }
+                    let cells = cells.get(1..).unwrap_or_default();
+                    together.add(&self.server.kinds, &table, deed, cells, rows).map_err(failed)?;
+                }
+            }
         }
-        Ok(())
+        self.run_together(together).await
     }
 
     async fn begin_view(&mut self) -> Result<(), StoreError> {

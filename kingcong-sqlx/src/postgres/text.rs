@@ -50,18 +50,19 @@ fn columns(table: &Table, deed: Deed) -> Vec<&'static str> {
     }
 }
 
-pub(super) fn text(table: &Table, deed: Deed) -> String {
+/// The text of a statement over rows whose parameters follow `before` others.
+pub(super) fn text(table: &Table, deed: Deed, before: usize) -> String {
     match deed {
         Deed::Load => load(table),
-        Deed::Insert => insert(table, deed),
-        Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, deed)),
+        Deed::Insert => insert(table, deed, before),
+        Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, deed, before)),
         Deed::Put => {
             let changed = table.mutable.iter().chain(table.mirrors);
             let changes = list(changed.map(|column| format!("{column} = excluded.{column}")), ", ");
             let key = table.key().join(", ");
-            format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, deed))
+            format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, deed, before))
         }
-        Deed::Update => update(table),
+        Deed::Update => update(table, before),
     }
 }
 
@@ -78,7 +79,7 @@ fn load(table: &Table) -> String {
             let order = list(keys.iter().map(|key| format!("found.{key}")), ", ");
             format!(
                 "SELECT {columns} FROM unnest({}) AS wanted ({wanted}) JOIN {name} AS found ON {} ORDER BY {order}",
-                places(keys.len()),
+                places(0, keys.len()),
                 same_key(table, "found", "wanted"),
             )
         }
@@ -93,23 +94,23 @@ pub(super) fn load_lock(table: &Table, lock: &str) -> String {
     }
 }
 
-fn insert(table: &Table, deed: Deed) -> String {
+fn insert(table: &Table, deed: Deed, before: usize) -> String {
     let columns = columns(table, deed);
     format!(
         "INSERT INTO {} ({}) SELECT * FROM unnest({})",
         table.name,
         columns.join(", "),
-        places(columns.len())
+        places(before, columns.len())
     )
 }
 
-fn update(table: &Table) -> String {
+fn update(table: &Table, before: usize) -> String {
     let columns = columns(table, Deed::Update);
     let changes = list(columns[table.key..].iter().map(|column| format!("{column} = new.{column}")), ", ");
     format!(
         "UPDATE {} AS old SET {changes} FROM unnest({}) AS new ({}) WHERE {}",
         table.name,
-        places(columns.len()),
+        places(before, columns.len()),
         columns.join(", "),
         same_key(table, "old", "new"),
     )
@@ -119,8 +120,8 @@ fn same_key(table: &Table, one: &str, other: &str) -> String {
     list(table.key().iter().map(|key| format!("{one}.{key} = {other}.{key}")), " AND ")
 }
 
-fn places(count: usize) -> String {
-    list((1..=count).map(|place| format!("${place}")), ", ")
+fn places(before: usize, count: usize) -> String {
+    list((before + 1..=before + count).map(|place| format!("${place}")), ", ")
 }
 
 fn list(items: impl Iterator<Item = String>, between: &str) -> String {
@@ -156,17 +157,57 @@ pub(super) fn arguments(cells: Vec<Cell>) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-/// The parameters of a statement over rows: an array for each column, from cells that come row by row.
+/// Statements over rows that are sent as one: all see the same instant, so no two may be of one table.
+#[derive(Default)]
+pub(super) struct Together {
+    statements: Vec<String>,
+    tables: Vec<&'static str>,
+    arguments: PgArguments,
+}
+
+impl Together {
+    /// Whether a statement on the table has to wait until these are done.
+    pub(super) fn has(&self, table: &Table) -> bool {
+        self.tables.contains(&table.name)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        kinds: &Kinds,
+        table: &Table,
+        deed: Deed,
+        cells: &[Cell],
+        rows: usize,
+    ) -> Result<(), sqlx::Error> {
+        self.statements.push(text(table, deed, self.arguments.len()));
+        self.tables.push(table.name);
+        arrays(&mut self.arguments, kinds, table, deed, cells, rows)
+    }
+
+    /// The one statement; none when there is nothing to do.
+    pub(super) fn finish(mut self) -> Option<(String, PgArguments)> {
+        let last = self.statements.pop()?;
+        let others = self.statements.iter().enumerate();
+        let others: Vec<String> = others.map(|(place, sql)| format!("done_{place} AS ({sql})")).collect();
+        let sql = match others[..] {
+            [] => last,
+            _ => format!("WITH {} {last}", others.join(", ")),
+        };
+        Some((sql, self.arguments))
+    }
+}
+
+/// Adds the parameters of a statement over rows: an array for each column, from cells that come row by row.
 pub(super) fn arrays(
+    arguments: &mut PgArguments,
     kinds: &Kinds,
     table: &Table,
     deed: Deed,
     cells: &[Cell],
     rows: usize,
-) -> Result<PgArguments, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let columns = columns(table, deed);
     let kinds = kinds.get(table.name).ok_or_else(|| missing(table.name, "any column"))?;
-    let mut arguments = PgArguments::default();
     for (place, name) in columns.iter().enumerate() {
         let kind = *kinds.get(*name).ok_or_else(|| missing(table.name, name))?;
         let column = || cells.iter().skip(place).step_by(columns.len()).take(rows);
@@ -192,7 +233,7 @@ pub(super) fn arrays(
         }
         .map_err(sqlx::Error::Encode)?;
     }
-    Ok(arguments)
+    Ok(())
 }
 
 fn values<'c, T>(
@@ -224,8 +265,13 @@ fn wrong_kind(table: &str, column: &str, cell: &Cell) -> sqlx::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{load_lock, numbered, text};
-    use crate::table::{Deed, Table};
+    use sqlx::Arguments as _;
+
+    use super::{Kind, Kinds, Together, load_lock, numbered, text};
+    use crate::{
+        cell::Cell,
+        table::{Deed, Table},
+    };
 
     const FLOWS: Table =
         Table { name: "flows", key: 2, fixed: &["pool", "name"], mutable: &["finish"], mirrors: &["told"] };
@@ -233,12 +279,12 @@ mod tests {
     #[test]
     fn a_statement_takes_one_array_per_column() {
         assert_eq!(
-            text(&FLOWS, Deed::Put),
+            text(&FLOWS, Deed::Put, 0),
             "INSERT INTO flows (pool, name, finish, told) SELECT * FROM unnest($1, $2, $3, $4) \
              ON CONFLICT (pool, name) DO UPDATE SET finish = excluded.finish, told = excluded.told"
         );
         assert_eq!(
-            text(&FLOWS, Deed::Update),
+            text(&FLOWS, Deed::Update, 0),
             "UPDATE flows AS old SET finish = new.finish, told = new.told \
              FROM unnest($1, $2, $3, $4) AS new (pool, name, finish, told) \
              WHERE old.pool = new.pool AND old.name = new.name"
@@ -246,8 +292,36 @@ mod tests {
     }
 
     #[test]
+    fn statements_that_are_sent_together_number_their_parameters_through() {
+        const POOLS: Table =
+            Table { name: "pools", key: 1, fixed: &["id"], mutable: &["health"], mirrors: &[] };
+        let kinds = |columns: [&str; 2]| columns.map(|column| (column.to_owned(), Kind::Int)).into();
+        let kinds = Kinds::from([
+            ("pools".to_owned(), kinds(["id", "health"])),
+            (
+                "flows".to_owned(),
+                ["pool", "name", "finish", "told"].map(|it| (it.to_owned(), Kind::Int)).into(),
+            ),
+        ]);
+        let mut together = Together::default();
+        together.add(&kinds, &POOLS, Deed::Insert, &[1_i64, 2].map(Cell::from), 1).unwrap();
+        assert!(together.has(&POOLS) && !together.has(&FLOWS));
+        together.add(&kinds, &FLOWS, Deed::Update, &[1_i64, 2, 3, 4].map(Cell::from), 1).unwrap();
+        let (sql, arguments) = together.finish().unwrap();
+        assert_eq!(
+            sql,
+            "WITH done_0 AS (INSERT INTO pools (id, health) SELECT * FROM unnest($1, $2)) \
+             UPDATE flows AS old SET finish = new.finish, told = new.told \
+             FROM unnest($3, $4, $5, $6) AS new (pool, name, finish, told) \
+             WHERE old.pool = new.pool AND old.name = new.name"
+        );
+        assert_eq!(arguments.len(), 6);
+        assert!(Together::default().finish().is_none());
+    }
+
+    #[test]
     fn rows_are_locked_in_the_order_of_their_keys() {
-        let lock = text(&FLOWS, Deed::Load) + &load_lock(&FLOWS, "FOR UPDATE");
+        let lock = text(&FLOWS, Deed::Load, 0) + &load_lock(&FLOWS, "FOR UPDATE");
         assert!(lock.ends_with("ORDER BY found.pool, found.name FOR UPDATE OF found"), "{lock}");
     }
 
