@@ -315,6 +315,7 @@ pub struct Tables {
     turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
     open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
     deadlines: BTreeSet<(Timestamp, JobId)>,
+    hiding: BTreeSet<PoolId>,
     attempts_by_job: BTreeSet<(JobId, AttemptId)>,
 }
 
@@ -354,6 +355,7 @@ impl Tables {
             turns: BTreeMap::new(),
             open_attempts: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            hiding: BTreeSet::new(),
             attempts_by_job: BTreeSet::new(),
         }
     }
@@ -445,6 +447,18 @@ impl Tables {
                 ready.range((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded)).next().copied()
             }
         }
+    }
+
+    /// Remembers that more tasks wait in a pool than those that are loaded: others work on them at this moment, and may
+    /// take them or leave them.
+    pub fn note_hiding(&mut self, pool: PoolId) {
+        self.hiding.insert(pool);
+    }
+
+    /// Whether more tasks may wait in a pool than those that are loaded.
+    #[must_use]
+    pub fn is_hiding(&self, pool: PoolId) -> bool {
+        self.hiding.contains(&pool)
     }
 
     /// The tasks that wait in a pool, in fair order.

@@ -63,7 +63,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         }
     }
     claimed.then = if tables.next_ready(claim.pool, None).is_none() {
-        Then::Empty
+        if tables.is_hiding(claim.pool) { Then::Again } else { Then::Empty }
     } else if let Some(until) = egress_closed_until(tables, claim, &batch.rules, now) {
         Then::At(until)
     } else if passage == Passage::Open
