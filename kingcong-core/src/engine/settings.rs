@@ -31,7 +31,7 @@ pub struct Settings {
     pub deadline: Duration,
     /// How often accepted work is polled; 2 s.
     pub poll_interval: Duration,
-    /// How often the store is looked at for what other processes did; 700 ms.
+    /// How often the store is looked at for what other processes did; 850 ms.
     pub pulse_interval: Duration,
     /// How often every key and server is checked, by one process; 60 s.
     pub monitor_interval: Duration,
@@ -84,7 +84,7 @@ impl Default for Settings {
             calls_max: 4_096,
             deadline: Duration::from_secs(24 * 3600),
             poll_interval: Duration::from_secs(2),
-            pulse_interval: Duration::from_millis(700),
+            pulse_interval: Duration::from_millis(850),
             monitor_interval: Duration::from_secs(60),
             move_after: Duration::from_secs(30),
             drain: Duration::from_secs(30),
