@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fs::File,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -15,6 +16,8 @@ use crate::keeper::{is_root, run};
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 /// It may not.
 const NO_SERVICE: &str = "#!/bin/sh\nexit 101\n";
+/// Of those who miss a server at the same time, one installs it, and the others wait.
+const LOCK: &str = "kingcong-servers-install.lock";
 
 /// The folder of the program `name`: of `versions`' newest, else on the path. Where it is not, Debian's package is
 /// installed.
@@ -26,6 +29,11 @@ pub(crate) fn programs(name: &str, versions: &str, package: &str) -> Result<Path
         bail!(
             "no {name} on the path: install it (on Debian: apt-get install {package}), or run this as root"
         );
+    }
+    let lock = File::create(env::temp_dir().join(LOCK))?;
+    lock.lock()?;
+    if let Some(found) = find(name, versions) {
+        return Ok(found);
     }
     run(Command::new("apt-get").arg("update"))?;
     let mut install = Command::new("apt-get");
