@@ -87,6 +87,8 @@ struct Connection {
     client: TcpStream,
     server: TcpStream,
     cut: Cut,
+    /// Nothing more of the server is passed on.
+    is_mute: AtomicBool,
 }
 
 /// Where bytes go.
@@ -186,7 +188,7 @@ impl Shared {
             let _ = client.set_nodelay(true);
             let _ = server.set_nodelay(true);
             let cut = lock(&self.next_cut)();
-            let connection = Arc::new(Connection { client, server, cut });
+            let connection = Arc::new(Connection { client, server, cut, is_mute: AtomicBool::new(false) });
             self.open().push(Arc::clone(&connection));
             for direction in [Direction::ToServer, Direction::ToClient] {
                 let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
@@ -206,7 +208,16 @@ impl Shared {
         let is_cut = loop {
             let piece = &buffer[..read];
             let last = connection.cut.within(direction, passed_bytes, piece);
-            if to.write_all(&piece[..last.unwrap_or(read)]).is_err() {
+            // The server may answer sooner than the connection is cut.
+            let is_lost = match direction {
+                Direction::ToServer => {
+                    let is_last = last.is_some() && matches!(connection.cut, Cut::Unanswered { .. });
+                    connection.is_mute.store(is_last, Ordering::Release);
+                    false
+                }
+                Direction::ToClient => connection.is_mute.load(Ordering::Acquire),
+            };
+            if !is_lost && to.write_all(&piece[..last.unwrap_or(read)]).is_err() {
                 break false;
             }
             if last.is_some() {
