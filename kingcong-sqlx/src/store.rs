@@ -254,27 +254,8 @@ impl Inner {
     }
 }
 
-/// Who may write beside these commands. Few change what every batch relies on, or look for what must not be there,
-/// which no lock of a row finds.
 fn beside(commands: &[Command]) -> Beside {
-    let stands_alone = |command: &Command| match command {
-        Command::Admit(_)
-        | Command::Claim(_)
-        | Command::Accept(_)
-        | Command::Settle(_)
-        | Command::Stop(_)
-        | Command::Promote(_)
-        | Command::Replan(_)
-        | Command::Adopt(_)
-        | Command::Beat
-        | Command::TakeDuty(_)
-        | Command::Credit(_)
-        | Command::RecordLate(_)
-        | Command::CheckKey { .. } => false,
-        // The configuration, keys and data keys, and whatever is added to the commands.
-        _ => true,
-    };
-    if commands.iter().any(stands_alone) { Beside::Nobody } else { Beside::Others }
+    if commands.iter().any(Command::stands_alone) { Beside::Nobody } else { Beside::Others }
 }
 
 /// A committed batch's rows for the next one, unless they are too many.

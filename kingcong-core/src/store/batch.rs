@@ -97,6 +97,31 @@ pub enum Command {
     RecordLate(LateAnswer),
 }
 
+impl Command {
+    /// Whether it changes what every batch relies on (the configuration, keys, data keys), or looks for what must not be
+    /// there, which no lock of a row finds. Where several batches are executed at a time, none is beside one that has
+    /// such a command.
+    #[must_use]
+    pub const fn stands_alone(&self) -> bool {
+        match self {
+            Self::Configure(_) | Self::AddKey(_) | Self::ChangeKey(_) | Self::AddDataKey(_) => true,
+            Self::Admit(_)
+            | Self::Claim(_)
+            | Self::Accept(_)
+            | Self::Settle(_)
+            | Self::Stop(_)
+            | Self::Promote(_)
+            | Self::Replan(_)
+            | Self::Adopt(_)
+            | Self::Beat
+            | Self::TakeDuty(_)
+            | Self::Credit(_)
+            | Self::RecordLate(_)
+            | Self::CheckKey { .. } => false,
+        }
+    }
+}
+
 /// What became of one command.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -61,3 +61,46 @@ pub(crate) async fn count_beside(url: &str, sql: &str) -> i64 {
         _ => sqlx::SqliteConnection::connect(url).await.unwrap().fetch_one(sql).await.unwrap().get(0),
     }
 }
+
+/// A transaction that another program holds open.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) enum Held {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgConnection),
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::MySqlConnection),
+}
+
+/// Begins a transaction on a server, past every store, and leaves it open after a statement.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) async fn hold_beside(url: &str, statement: &str) -> Held {
+    let sql = sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {statement}")));
+    match url.split(':').next().unwrap() {
+        #[cfg(feature = "postgres")]
+        "postgres" => {
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            Held::Postgres(connection)
+        }
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => {
+            let mut connection = sqlx::MySqlConnection::connect(url).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            Held::MySql(connection)
+        }
+        scheme => panic!("{scheme} is no server that was compiled in"),
+    }
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+impl Held {
+    pub(crate) async fn end(self) {
+        let rolled_back = match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(mut connection) => connection.execute("ROLLBACK").await.map(drop),
+            #[cfg(feature = "mysql")]
+            Self::MySql(mut connection) => connection.execute("ROLLBACK").await.map(drop),
+        };
+        rolled_back.unwrap();
+    }
+}

@@ -14,9 +14,9 @@ mod life;
 mod mysql;
 mod names;
 mod opening;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod schema;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod servers;
 mod several;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod severed;

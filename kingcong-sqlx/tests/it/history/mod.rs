@@ -40,6 +40,8 @@ use crate::world::{
 const PROCESSES: u32 = 4;
 /// How many workers each has.
 const WORKERS: u32 = 4;
+/// A batch that others always come before was locked wrongly.
+const TRIES_MAX: u32 = 1_000;
 /// How many batches a worker writes.
 const ROUNDS: u32 = 16;
 /// Who buys and asks.
@@ -83,11 +85,13 @@ impl Worker {
     /// Writes a batch until it is written, and notes what it was answered.
     async fn write(&mut self, commands: Vec<Command>) {
         let batch = self.writer.batch(commands);
+        let mut tries = 0;
         let (at, outcomes) = loop {
+            tries += 1;
             match self.store.write(&batch).await {
                 Ok(Written::Now { at, outcomes }) => break (at, outcomes),
-                Err(error) if error.is_retryable() => tokio::task::yield_now().await,
-                other => panic!("{other:?}"),
+                Err(error) if error.is_retryable() && tries < TRIES_MAX => tokio::task::yield_now().await,
+                other => panic!("try {tries}: {other:?}"),
             }
         };
         assert_eq!(outcomes.len(), batch.commands.len());

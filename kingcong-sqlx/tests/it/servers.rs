@@ -1,19 +1,19 @@
-//! The store on a real PostgreSQL server of its own.
+//! The store on real servers of its own: what holds on PostgreSQL and MariaDB alike.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use kingcong_core::{
     clock::Clock,
     money::Amount,
-    store::{Command, JobFilter, Outcome, Store, Written, conformance},
+    store::{Command, JobFilter, Outcome, Store, StoreErrorKind, Written, conformance},
     work::JobState,
 };
 use kingcong_servers::Server;
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
-use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use crate::{
+    databases::{count_beside, hold_beside, run_beside},
     life::live_through_a_job,
     several::Several,
     world::{Ids, Writer, admit, claim, done, furnish, purchase, route, settle, wallet},
@@ -22,15 +22,14 @@ use crate::{
 /// How many processes the laws are checked with.
 const PROCESSES: usize = 4;
 
-/// A server with a database whose tables are made, to copy for each test.
+/// A server with a database whose tables are made, to copy for each law.
 struct Furnished {
     server: Server,
     made: String,
 }
 
 impl Furnished {
-    async fn start() -> Self {
-        let server = Server::postgres().unwrap();
+    async fn on(server: Server) -> Self {
         let made = server.fresh_database().unwrap();
         SqlStore::connect(&made).await.unwrap().close().await;
         Self { server, made }
@@ -47,9 +46,8 @@ async fn open(url: &str, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
     Arc::new(SqlStore::connect_with(url, options).await.unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_law_is_kept_by_several_processes_on_one_database() {
-    let furnished = Furnished::start().await;
+async fn every_law_is_kept_by_several_processes_on_one_database(server: Server) {
+    let furnished = Furnished::on(server).await;
     conformance::all(|clock| {
         let url = furnished.database();
         async move {
@@ -63,15 +61,11 @@ async fn every_law_is_kept_by_several_processes_on_one_database() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_lives_through_on_the_servers_own_time() {
-    let furnished = Furnished::start().await;
-    live_through_a_job(&SqlStore::connect(&furnished.database()).await.unwrap()).await;
+async fn a_job_lives_through_on_the_servers_own_time(server: Server) {
+    live_through_a_job(&SqlStore::connect(&server.fresh_database().unwrap()).await.unwrap()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_many_that_start_at_once_one_makes_the_tables() {
-    let server = Server::postgres().unwrap();
+async fn of_many_that_start_at_once_one_makes_the_tables(server: Server) {
     let url = server.fresh_database().unwrap();
     for opened in join_all((0..10).map(|_| SqlStore::connect(&url))).await {
         let store = opened.unwrap();
@@ -79,18 +73,15 @@ async fn of_many_that_start_at_once_one_makes_the_tables() {
         store.close().await;
     }
 
-    let mut connection = PgConnection::connect(&url).await.unwrap();
-    let newer = "UPDATE kingcong_schema SET version = version + 98 RETURNING version";
-    let found: i64 = connection.fetch_one(newer).await.unwrap().get(0);
+    run_beside(&url, &["UPDATE kingcong_schema SET version = version + 98"]).await;
+    let found = count_beside(&url, "SELECT version FROM kingcong_schema").await;
     let refused = SqlStore::connect(&url).await.unwrap_err();
     assert!(matches!(refused, ConnectError::NewerTables { found: newer, .. } if newer == found), "{refused}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
+async fn a_server_that_is_killed_loses_and_doubles_no_purchase(mut server: Server) {
     const PURCHASES: u32 = 200;
-    let mut furnished = Furnished::start().await;
-    let store = SqlStore::connect(&furnished.database()).await.unwrap();
+    let store = SqlStore::connect(&server.fresh_database().unwrap()).await.unwrap();
     let mut ids = Ids::default();
     let mut writer = furnish(&store, &mut ids, 1, 0).await;
     let buying = tokio::spawn({
@@ -121,8 +112,8 @@ async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
     while store.wallet(&wallet(1)).await.ok().flatten().is_none_or(|it| it.last_entry < 20) {
         tokio::task::yield_now().await;
     }
-    furnished.server.kill().unwrap();
-    furnished.server.restart().unwrap();
+    server.kill().unwrap();
+    server.restart().unwrap();
     assert!(buying.await.unwrap() > 0, "the kill was not noticed");
     let purse = store.wallet(&wallet(1)).await.unwrap().unwrap();
     assert_eq!(purse.balance, Amount::new(i64::from(PURCHASES) * 10));
@@ -166,11 +157,9 @@ async fn work_off(store: Arc<dyn Store>, process: u32, jobs: u32) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_that_share_every_row_work_off_one_queue() {
+async fn processes_that_share_every_row_work_off_one_queue(server: Server) {
     const JOBS: u32 = 50;
-    let furnished = Furnished::start().await;
-    let url = furnished.database();
+    let url = server.fresh_database().unwrap();
     let store = SqlStore::connect(&url).await.unwrap();
     furnish(&store, &mut Ids::default(), 3, 3).await;
     let working = (1..).take(PROCESSES).map(|process| {
@@ -188,4 +177,53 @@ async fn processes_that_share_every_row_work_off_one_queue() {
     assert_eq!(store.jobs(&open).await.unwrap(), []);
     let completed = JobFilter { state: Some(JobState::Completed), limit: 1000, ..Default::default() };
     assert_eq!(store.jobs(&completed).await.unwrap().len(), PROCESSES * JOBS as usize);
+}
+
+/// A batch that needs what another transaction has locked waits so long and no longer, and does then what it was asked.
+async fn rows_that_stay_locked_are_waited_for_and_then_told(server: Server) {
+    let url = server.fresh_database().unwrap();
+    let mut options = Options::default();
+    options.write_wait_max = Duration::from_secs(1);
+    let store = SqlStore::connect_with(&url, options).await.unwrap();
+    let mut ids = Ids::default();
+    let mut writer = furnish(&store, &mut ids, 1, 2).await;
+    let held = hold_beside(&url, "SELECT id FROM kingcong_credits FOR UPDATE").await;
+    let batch = writer.batch(vec![purchase(&mut ids, 1, 10, None)]);
+    let waited = store.write(&batch).await.unwrap_err();
+    assert_eq!(waited.kind, StoreErrorKind::Unavailable, "{waited:?}");
+    assert!(waited.message.contains("locked"), "{waited}");
+    assert_eq!(store.wallet(&wallet(1)).await.unwrap().unwrap().last_entry, 1, "reads wait for nobody");
+
+    held.end().await;
+    assert!(matches!(store.write(&batch).await, Ok(Written::Now { .. })));
+    assert_eq!(store.wallet(&wallet(1)).await.unwrap().unwrap().last_entry, 2);
+}
+
+macro_rules! on_each_server {
+    ($($rule:ident)*) => {
+        #[cfg(feature = "mysql")]
+        mod on_mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $rule() {
+                super::$rule(super::Server::mariadb().unwrap()).await;
+            })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod on_postgresql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $rule() {
+                super::$rule(super::Server::postgres().unwrap()).await;
+            })*
+        }
+    };
+}
+
+on_each_server! {
+    every_law_is_kept_by_several_processes_on_one_database
+    a_job_lives_through_on_the_servers_own_time
+    of_many_that_start_at_once_one_makes_the_tables
+    a_server_that_is_killed_loses_and_doubles_no_purchase
+    processes_that_share_every_row_work_off_one_queue
+    rows_that_stay_locked_are_waited_for_and_then_told
 }
