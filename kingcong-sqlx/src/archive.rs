@@ -52,8 +52,8 @@ impl SqlStore {
     /// file in `folder`, while work goes on. Jobs, tasks, holds, results and idempotency keys stay.
     ///
     /// The file has a JSON object a line: the row's columns, and its `table`. Rows may be in several files when an
-    /// earlier call was interrupted; they are the same in all. Such a call may leave the last line of its file incomplete:
-    /// its rows are still in the database.
+    /// earlier call was interrupted; they are the same in all. Such a call may leave the last line of its file
+    /// incomplete: its rows are still in the database.
     ///
     /// # Errors
     /// When the folder cannot be written, the store fails, or entries do not add up (run `verify()`). What was

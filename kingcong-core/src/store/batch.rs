@@ -98,9 +98,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it changes what every batch relies on (the configuration, keys, data keys), or looks for what must not be
-    /// there, which no lock of a row finds. Where several batches are executed at a time, none is beside one that has
-    /// such a command.
+    /// Whether it changes what every batch relies on (the configuration, keys, data keys), or looks for what must not
+    /// be there, which no lock of a row finds. Where several batches are executed at a time, none is beside one that
+    /// has such a command.
     #[must_use]
     pub const fn stands_alone(&self) -> bool {
         match self {
