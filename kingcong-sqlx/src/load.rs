@@ -185,11 +185,10 @@ async fn load_queues(
                 WHERE pool = ? AND state = 'ready' ORDER BY tag, id LIMIT ?";
     for (pool, tasks) in most(needs.claims.iter().map(|claim| (claim.pool, claim.tasks))) {
         let cells = || vec![pool.as_uuid().into(), tasks.into()];
-        let mut ids = task_ids(session, next, cells(), Locked::Skipped).await?;
-        if ids.is_empty() && session.row_lock().is_some() {
-            // Others may hold some, to let them go: a claim that finds none would take the queue for empty.
-            ids = task_ids(session, next, cells(), Locked::Awaited).await?;
-        } else if ids.len() < tasks as usize && session.row_lock().is_some() {
+        // They come in the order of the queue, not in that of the locks: nobody may wait for one of them.
+        let ids = task_ids(session, next, cells(), Locked::Skipped).await?;
+        if ids.len() < tasks as usize && session.row_lock().is_some() {
+            // Others may hold some, to let them go: the claim is told, or it would take the queue for empty.
             let all = session.fetch(Task::TABLE.name, next.to_owned(), cells()).await?;
             if all.len() > ids.len() {
                 tables.note_hiding(pool);

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Inner, Role, Settings};
+use super::{Inner, Role, Settings, lane::Executed};
 use crate::{
     error::Error,
     id::{AttemptId, Route},
@@ -131,8 +131,6 @@ impl Inner {
     /// One claim, and the start of every call that it leased.
     async fn claim_once(self: &Arc<Self>, pool: PoolId, route: &Route) -> Result<Then, Error> {
         let mut room = self.room().await?;
-        // The send slack counts from before the claim: a lease that took too long to get is given back.
-        let claimed_at = self.clock.elapsed();
         let snapshot = self.snapshot();
         let server = snapshot.configuration.system.servers.get(&route.server);
         let egress = server.and_then(|server| server.egress);
@@ -156,7 +154,9 @@ impl Inner {
         // Once asked for, the leases are ours: a loop that is told to end must still start or give back its calls.
         let inner = Arc::clone(self);
         let asked = self.running.spawn(async move {
-            let Outcome::Claim(Claimed { leases, then }) = inner.execute(Command::Claim(claim)).await? else {
+            // The send slack counts from before the claim: a lease that took too long to get is given back.
+            let Executed { outcome, begun: claimed_at, .. } = inner.executed(Command::Claim(claim)).await?;
+            let Outcome::Claim(Claimed { leases, then }) = outcome else {
                 unreachable!("claiming answers with what was claimed");
             };
             for lease in leases {

@@ -30,7 +30,25 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 /// The longest pause between tries.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-type Answer = Result<(Timestamp, Outcome), Arc<StoreError>>;
+type Answer = Result<Executed, Arc<StoreError>>;
+
+/// A command that was executed.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) outcome: Outcome,
+    /// The store's time of its batch.
+    pub(super) at: Timestamp,
+    /// A local instant before that.
+    pub(super) begun: Duration,
+}
+
+/// A batch that was executed: the store's time, its outcomes, and when the store was asked.
+#[derive(Debug)]
+struct BatchDone {
+    at: Timestamp,
+    outcomes: Vec<Outcome>,
+    begun: Duration,
+}
 
 struct Waiting {
     command: Command,
@@ -87,14 +105,14 @@ impl Lane {
         **self.standing.load()
     }
 
-    /// Executes a command; the store's time of its batch and its outcome.
+    /// Executes a command.
     ///
     /// Dropping the future stops the waiting, not the command.
-    pub(super) async fn execute(&self, command: Command) -> Result<(Timestamp, Outcome), Error> {
+    pub(super) async fn execute(&self, command: Command) -> Result<Executed, Error> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Waiting { command, answer }).await.map_err(|_| Error::Closed)?;
         match answered.await {
-            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Ok(executed)) => Ok(executed),
             Ok(Err(error)) => Err(shared(&error)),
             Err(_) => Err(Error::Closed),
         }
@@ -183,10 +201,10 @@ impl Runner {
         while let Some((commands, mut answers)) = parts.pop() {
             let (commands, result) = self.write(commands).await;
             match result {
-                Ok((at, outcomes)) => {
+                Ok(BatchDone { at, outcomes, begun }) => {
                     for (answer, outcome) in answers.into_iter().zip(outcomes) {
                         // A caller that stopped waiting is not told; what it asked for is done all the same.
-                        let _ = answer.send(Ok((at, outcome)));
+                        let _ = answer.send(Ok(Executed { outcome, at, begun }));
                     }
                 }
                 Err(error) if commands.len() > 1 && is_one_commands_fault(error.kind) => {
@@ -207,19 +225,17 @@ impl Runner {
     }
 
     /// Executes one batch until its fate is known.
-    async fn write(
-        &mut self,
-        commands: Vec<Command>,
-    ) -> (Vec<Command>, Result<(Timestamp, Vec<Outcome>), StoreError>) {
+    async fn write(&mut self, commands: Vec<Command>) -> (Vec<Command>, Result<BatchDone, StoreError>) {
         let mut batch = Batch { worker: self.worker, number: self.number + 1, rules: self.rules, commands };
         let mut unknown = None;
         let mut pause = PAUSE_FIRST;
         let started = self.clock.elapsed();
         loop {
+            let begun = self.clock.elapsed();
             let error = match self.store.write(&batch).await {
                 Ok(Written::Now { at, outcomes }) => {
                     self.note_batch();
-                    return (batch.commands, Ok((at, outcomes)));
+                    return (batch.commands, Ok(BatchDone { at, outcomes, begun }));
                 }
                 Ok(Written::Before) => {
                     self.note_batch();
@@ -246,7 +262,8 @@ impl Runner {
             match error.kind {
                 StoreErrorKind::CommitUnknown => {
                     tracing::warn!(%error, "commit's answer lost: asking again");
-                    unknown = error.outcomes.or(unknown);
+                    let done = error.outcomes.map(|(at, outcomes)| BatchDone { at, outcomes, begun });
+                    unknown = done.or(unknown);
                 }
                 // While a commit's fate is unknown nothing else may be written.
                 StoreErrorKind::Unavailable if unknown.is_some() => {}

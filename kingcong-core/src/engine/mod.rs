@@ -54,7 +54,12 @@ use crate::{
 };
 
 use self::{
-    dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain, lane::Lane, poll::Pollers,
+    dispatch::Dispatcher,
+    events::Events,
+    ids::Ids,
+    keychain::Keychain,
+    lane::{Executed, Lane},
+    poll::Pollers,
     snapshot::Snapshot,
 };
 
@@ -136,9 +141,14 @@ impl KingCong {
 impl Inner {
     /// Executes a command through the lane.
     async fn execute(&self, command: Command) -> Result<Outcome, Error> {
-        let (at, outcome) = self.lane.execute(command).await?;
-        self.time.store(Arc::new((at, self.clock.elapsed())));
-        Ok(outcome)
+        Ok(self.executed(command).await?.outcome)
+    }
+
+    /// Executes a command; also when that was.
+    async fn executed(&self, command: Command) -> Result<Executed, Error> {
+        let executed = self.lane.execute(command).await?;
+        self.time.store(Arc::new((executed.at, self.clock.elapsed())));
+        Ok(executed)
     }
 
     /// The store's time now, as far as this process knows.

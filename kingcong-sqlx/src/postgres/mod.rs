@@ -177,11 +177,12 @@ fn closed() -> StoreError {
     StoreError::new(StoreErrorKind::Unusable, "it was closed; open another")
 }
 
-/// What a connection is told: every wait ends, and a commit that was answered is durable.
+/// What a connection is told: every wait ends, rows are found by an index even while the server knows nothing of a
+/// table, and a commit that was answered is durable.
 fn settings(options: &Options) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
-         SET jit = off; \
+         SET jit = off; SET enable_seqscan = off; \
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         STATEMENT_MAX.as_millis(),
         // Zero would mean no end.

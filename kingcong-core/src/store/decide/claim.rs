@@ -12,6 +12,9 @@ use crate::{
     work::{Attempt, AttemptState, TaskState},
 };
 
+/// When a claim comes again that found others at work on every task that waits.
+const HIDING_PAUSE: Duration = Duration::from_millis(10);
+
 pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Timestamp) -> Claimed {
     let nothing = |then| Claimed { leases: Vec::new(), then };
     if claim.configuration_version != tables.configuration.version {
@@ -63,7 +66,11 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         }
     }
     claimed.then = if tables.next_ready(claim.pool, None).is_none() {
-        if tables.is_hiding(claim.pool) { Then::Again } else { Then::Empty }
+        match (tables.is_hiding(claim.pool), claimed.leases.is_empty()) {
+            (false, _) => Then::Empty,
+            (true, false) => Then::Again,
+            (true, true) => Then::At(now.plus(HIDING_PAUSE)),
+        }
     } else if let Some(until) = egress_closed_until(tables, claim, &batch.rules, now) {
         Then::At(until)
     } else if passage == Passage::Open
