@@ -165,6 +165,13 @@ impl Builder {
         self
     }
 
+    /// With this master key, shared with others.
+    #[must_use]
+    pub fn shared_master_key(mut self, master_key: Arc<dyn MasterKey>) -> Self {
+        self.master_key = Some(master_key);
+        self
+    }
+
     /// With these settings.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {

@@ -230,27 +230,13 @@ impl Inner {
             crate::ledger::HoldState::Open => Amount::ZERO,
             crate::ledger::HoldState::Closed { released, .. } => released,
         };
-        let wallet = self.paying_wallet(&job).await?;
+        let wallet = match job.payer() {
+            Some(key) => self.store.wallet(&key).await?,
+            None => None,
+        };
         let available = wallet.as_ref().map_or(Amount::ZERO, Wallet::available);
         let balance = wallet.map_or(Amount::ZERO, |wallet| wallet.balance);
         Ok(JobReport { job, tasks, released, available, balance })
-    }
-
-    /// The wallet that pays for a job: its user's or its tenant's, in one of the units.
-    async fn paying_wallet(&self, job: &Job) -> Result<Option<Wallet>, Error> {
-        use crate::{
-            ledger::{Owner, WalletKey},
-            money::Unit,
-        };
-        for owner in [Owner::User(job.user.clone()), Owner::Tenant] {
-            for unit in Unit::ALL {
-                let key = WalletKey { tenant: job.tenant.clone(), owner: owner.clone(), unit };
-                if key.id() == job.wallet {
-                    return Ok(self.store.wallet(&key).await?);
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// The attempts of a job that left for an upstream.

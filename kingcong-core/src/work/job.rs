@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::{HoldId, JobId, ServiceId, TenantId, UserId, WalletId},
-    money::{Amount, RunningTotal},
+    ledger::{Owner, WalletKey},
+    money::{Amount, RunningTotal, Unit},
     pricing::Operation,
 };
 
@@ -100,6 +101,16 @@ impl JobState {
 }
 
 impl Job {
+    /// The wallet that pays: the user's or the tenant's, in one of the units; none if it is neither.
+    #[must_use]
+    pub fn payer(&self) -> Option<WalletKey> {
+        let owners = [Owner::User(self.user.clone()), Owner::Tenant];
+        let keys = owners.into_iter().flat_map(|owner| {
+            Unit::ALL.map(|unit| WalletKey { tenant: self.tenant.clone(), owner: owner.clone(), unit })
+        });
+        keys.into_iter().find(|key| key.id() == self.wallet)
+    }
+
     /// One task more has ended; the state after the last one is final.
     ///
     /// # Panics

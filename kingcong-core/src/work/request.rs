@@ -239,6 +239,15 @@ impl Request {
         }
     }
 
+    /// With this text for a preview of the voice to make, where the upstream makes one; speech has none.
+    #[must_use]
+    pub fn preview_text(mut self, text: impl Into<String>) -> Self {
+        if let Subject::CloneVoice { preview_text, .. } = &mut self.parts.subject {
+            *preview_text = Some(text.into());
+        }
+        self
+    }
+
     /// On this service. Needed.
     #[must_use]
     pub fn service(mut self, service: impl AsRef<str>) -> Self {

@@ -29,6 +29,8 @@ pub struct WalletDoors {
 pub struct Purchase {
     /// The credits.
     pub amount: Amount,
+    /// In this unit.
+    pub unit: Unit,
     /// The balance after it; at a replay the balance then, not now.
     pub balance_after: Amount,
 }
@@ -88,14 +90,15 @@ impl WalletDoors {
                 amount: found.credits,
                 cause: cause(order)?,
             };
-            let key = wallet_of(user, found.unit)?;
+            let unit = found.unit;
+            let key = wallet_of(user, unit)?;
             match self.credit("wallets.purchase", key, movement, Some(order), &package).await {
                 Err(Error::Contended) => {
                     inner.refresh().await?;
                 }
                 booked => {
                     let Credited { amount, balance_after, .. } = booked?;
-                    return Ok(Purchase { amount, balance_after });
+                    return Ok(Purchase { amount, unit, balance_after });
                 }
             }
         }

@@ -1,0 +1,255 @@
+//! What requests look like, as they come from a face.
+
+use std::{collections::BTreeMap, num::NonZeroU16, num::NonZeroU32, time::Duration};
+
+use bytes::Bytes;
+use kingcong_core::{
+    Request,
+    clock::Timestamp,
+    id::{Route, ServerId, ServiceId, VoiceId},
+    money::{Decimal, Money, Unit},
+    pricing::{Charge, Measure, Operation, Package, Price, PriceLine},
+    provider::{AudioFormat, Subtitles, VoiceSettings},
+    routing::{BaseUrl, Limits, PollsCount, Server, Switch},
+    work::Payer,
+};
+use serde::Deserialize;
+
+use crate::problem::Problem;
+
+/// A request, with what both kinds of it have.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedRequest {
+    tenant: Option<String>,
+    user: String,
+    service: String,
+    subject: AskedSubject,
+    voice: Option<AskedVoice>,
+    model: Option<String>,
+    language: Option<String>,
+    format: Option<AudioFormat>,
+    subtitles: Option<Subtitles>,
+    settings: Option<VoiceSettings>,
+    pieces: Option<NonZeroU16>,
+    weight: Option<NonZeroU32>,
+    deadline_ms: Option<u64>,
+    start_at: Option<Timestamp>,
+    payer: Option<AskedPayer>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum AskedSubject {
+    Speech {
+        text: String,
+    },
+    /// The recording comes beside the JSON.
+    CloneVoice {
+        name: String,
+        content_type: String,
+        preview_text: Option<String>,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AskedVoice {
+    Upstream(String),
+    PerServer(BTreeMap<ServerId, String>),
+    Cloned(String),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AskedPayer {
+    User,
+    Tenant,
+}
+
+impl AskedRequest {
+    /// The request; `sample` is the recording that came beside it.
+    pub(crate) fn request(self, sample: Option<Bytes>) -> Result<Request, Problem> {
+        let mut request = match self.subject {
+            AskedSubject::Speech { text } => Request::speech(&self.user, text),
+            AskedSubject::CloneVoice { name, content_type, preview_text } => {
+                let request =
+                    Request::clone_voice(&self.user, name, sample.unwrap_or_default(), content_type);
+                match preview_text {
+                    Some(text) => request.preview_text(text),
+                    None => request,
+                }
+            }
+        };
+        request = request.service(&self.service);
+        match self.voice {
+            None => {}
+            Some(AskedVoice::Upstream(voice)) => request = request.voice(voice),
+            Some(AskedVoice::PerServer(voices)) => request = request.voice_per_server(voices),
+            Some(AskedVoice::Cloned(id)) => request = request.cloned_voice(id.parse::<VoiceId>()?),
+        }
+        if let Some(tenant) = self.tenant {
+            request = request.tenant(tenant);
+        }
+        if let Some(model) = self.model {
+            request = request.model(model);
+        }
+        if let Some(language) = self.language {
+            request = request.language(language);
+        }
+        if let Some(pieces) = self.pieces {
+            request = request.pieces(pieces);
+        }
+        if let Some(weight) = self.weight {
+            request = request.weight(weight);
+        }
+        if let Some(deadline) = self.deadline_ms {
+            request = request.deadline(Duration::from_millis(deadline));
+        }
+        if let Some(at) = self.start_at {
+            request = request.start_at(at);
+        }
+        if let Some(key) = self.idempotency_key {
+            request = request.idempotency_key(key);
+        }
+        request = match self.payer {
+            None | Some(AskedPayer::User) => request.payer(Payer::User),
+            Some(AskedPayer::Tenant) => request.payer(Payer::Tenant),
+        };
+        Ok(request
+            .format(self.format.unwrap_or_default())
+            .subtitles(self.subtitles.unwrap_or_default())
+            .settings(self.settings.unwrap_or_default()))
+    }
+}
+
+/// An amount in whole units, as a text or a whole number: never a float.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum AskedAmount {
+    /// Whole units.
+    Whole(i64),
+    /// A decimal text.
+    Text(#[serde(with = "rust_decimal_text")] Decimal),
+}
+
+mod rust_decimal_text {
+    use kingcong_core::money::Decimal;
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Decimal::from_str_exact(&text)
+            .map_err(|_| D::Error::custom(format!("{text:?} is not a decimal number of at most 28 digits")))
+    }
+}
+
+impl AskedAmount {
+    pub(crate) fn decimal(self) -> Decimal {
+        match self {
+            Self::Whole(whole) => Decimal::from(whole),
+            Self::Text(decimal) => decimal,
+        }
+    }
+
+    pub(crate) fn money(self, unit: Unit) -> Result<Money, Problem> {
+        Money::from_decimal(self.decimal(), unit).map_err(|error| Problem::invalid(&error))
+    }
+}
+
+/// A price to set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedPrice {
+    server: ServerId,
+    service: ServiceId,
+    operation: Operation,
+    model: Option<String>,
+    unit: Unit,
+    name: Option<String>,
+    /// Empty when it is free.
+    lines: Vec<AskedLine>,
+    switch: Switch,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedLine {
+    measure: Measure,
+    price: AskedAmount,
+    per: NonZeroU32,
+}
+
+impl AskedPrice {
+    pub(crate) fn price(self) -> Result<Price, Problem> {
+        let lines: Vec<PriceLine> = self
+            .lines
+            .into_iter()
+            .map(|line| PriceLine::from_decimal(line.measure, line.price.decimal(), line.per, self.unit))
+            .collect::<Result<_, _>>()?;
+        let route = Route::new(self.server, self.service);
+        Ok(Price {
+            name: self.name.unwrap_or_else(|| format!("{route} {}", self.operation)),
+            route,
+            model: self.model,
+            operation: self.operation,
+            unit: self.unit,
+            charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
+            switch: self.switch,
+            version: 1,
+            since: Timestamp::EPOCH,
+        })
+    }
+}
+
+/// A package to set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedPackage {
+    id: String,
+    label: String,
+    credits: AskedAmount,
+    unit: Unit,
+    price: AskedAmount,
+    currency: Unit,
+    switch: Switch,
+}
+
+impl AskedPackage {
+    pub(crate) fn package(self) -> Result<Package, Problem> {
+        Ok(Package {
+            id: kingcong_core::id::PackageId::new(self.id)?,
+            credits: self.credits.money(self.unit)?.amount,
+            unit: self.unit,
+            price: self.price.money(self.currency)?,
+            label: self.label,
+            switch: self.switch,
+        })
+    }
+}
+
+/// A server to add or update.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedServer {
+    protocol: String,
+    base_url: String,
+    weight: u32,
+    polls: PollsCount,
+    limits: Limits,
+    egress: Option<Limits>,
+}
+
+impl AskedServer {
+    pub(crate) fn server(self) -> Result<Server, Problem> {
+        Ok(Server {
+            protocol: kingcong_core::id::ProtocolId::new(self.protocol)?,
+            base_url: BaseUrl::new(&self.base_url).map_err(|error| Problem::invalid(&error))?,
+            weight: self.weight,
+            polls: self.polls,
+            defaults: self.limits,
+            egress: self.egress,
+        })
+    }
+}

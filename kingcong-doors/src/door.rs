@@ -1,0 +1,437 @@
+//! Every door, as data: its name, what it takes, and what it answers.
+
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
+
+use bytes::Bytes;
+use kingcong_core::{
+    Error, NewKey,
+    clock::Timestamp,
+    engine::JobResult,
+    id::{AttemptId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
+    ledger::{Owner, WalletKey},
+    money::Unit,
+    pricing::Operation,
+    provider::Body,
+    routing::{Limits, Maintenance, Switch},
+    store::{AttemptFilter, AttemptKind, JobFilter},
+    work::JobState,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer::{
+        ArchivedView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView, EventView,
+        ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView, ResultView,
+        SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
+    },
+    asked::{AskedAmount, AskedPackage, AskedPrice, AskedRequest, AskedServer},
+    library::{Answer, Library},
+    problem::Problem,
+};
+
+/// A door with what it is given.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "door", content = "with", deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the door of the core that has its name, with the same arguments")]
+pub enum Door {
+    #[serde(rename = "estimate")]
+    Estimate { request: Box<AskedRequest> },
+    #[serde(rename = "submit")]
+    Submit { request: Box<AskedRequest> },
+    #[serde(rename = "jobs")]
+    Jobs {
+        tenant: Option<TenantId>,
+        user: Option<UserId>,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    },
+    #[serde(rename = "job.status")]
+    JobStatus { job: JobId },
+    #[serde(rename = "job.wait")]
+    JobWait { job: JobId },
+    #[serde(rename = "job.cancel")]
+    JobCancel { job: JobId },
+    #[serde(rename = "job.result")]
+    JobResult { job: JobId },
+    #[serde(rename = "job.task_output")]
+    JobTaskOutput { job: JobId, place: u32 },
+    /// Answers the number of a stream, for `events.next`.
+    #[serde(rename = "job.events")]
+    JobEvents { job: JobId },
+    /// The next event; `null` after the last.
+    #[serde(rename = "events.next")]
+    EventsNext { stream: u64 },
+    #[serde(rename = "status")]
+    Status {},
+    #[serde(rename = "verify")]
+    Verify {},
+    #[serde(rename = "monitor")]
+    Monitor {},
+    #[serde(rename = "pulse")]
+    Pulse {},
+    #[serde(rename = "backup")]
+    Backup { path: PathBuf },
+    #[serde(rename = "archive")]
+    Archive { before: Timestamp, folder: PathBuf },
+    #[serde(rename = "wallets.get")]
+    WalletsGet { tenant: Option<TenantId>, user: Option<UserId>, unit: Option<Unit> },
+    #[serde(rename = "wallets.purchase")]
+    WalletsPurchase { user: String, package: String, order: String },
+    #[serde(rename = "wallets.refund")]
+    WalletsRefund {
+        user: String,
+        task: TaskId,
+        amount: Option<AskedAmount>,
+        reason: String,
+        idempotency_key: String,
+    },
+    #[serde(rename = "wallets.adjust")]
+    WalletsAdjust { user: String, change: AskedAmount, reason: String, idempotency_key: String },
+    #[serde(rename = "wallets.history")]
+    WalletsHistory { user: String, before: Option<u64>, limit: u32 },
+    #[serde(rename = "packages.list")]
+    PackagesList {},
+    #[serde(rename = "packages.set")]
+    PackagesSet { package: AskedPackage },
+    #[serde(rename = "packages.remove")]
+    PackagesRemove { package: String },
+    #[serde(rename = "prices.list")]
+    PricesList {},
+    #[serde(rename = "prices.set")]
+    PricesSet { price: AskedPrice },
+    #[serde(rename = "prices.remove")]
+    PricesRemove { server: String, service: String, model: Option<String>, operation: Operation },
+    #[serde(rename = "config.get")]
+    ConfigGet {},
+    #[serde(rename = "config.explain")]
+    ConfigExplain {},
+    #[serde(rename = "config.set_route")]
+    ConfigSetRoute { server: String, service: String, switch: Switch },
+    #[serde(rename = "config.set_maintenance")]
+    ConfigSetMaintenance { maintenance: Maintenance },
+    #[serde(rename = "config.set_weights")]
+    ConfigSetWeights { weights: BTreeMap<String, u32> },
+    #[serde(rename = "config.add_server")]
+    ConfigAddServer { id: String, server: AskedServer, services: BTreeMap<String, Switch> },
+    #[serde(rename = "config.update_server")]
+    ConfigUpdateServer { id: String, server: AskedServer },
+    #[serde(rename = "config.remove_server")]
+    ConfigRemoveServer { id: String },
+    #[serde(rename = "config.add_service")]
+    ConfigAddService { id: String, name: String },
+    #[serde(rename = "config.history")]
+    ConfigHistory { limit: u32 },
+    #[serde(rename = "keys.add")]
+    KeysAdd {
+        server: String,
+        service: String,
+        secret: AskedSecret,
+        label: Option<String>,
+        limits: Option<Limits>,
+        account: Option<String>,
+        account_limits: Option<Limits>,
+    },
+    #[serde(rename = "keys.list")]
+    KeysList {},
+    #[serde(rename = "keys.get")]
+    KeysGet { key: KeyId },
+    #[serde(rename = "keys.set_limits")]
+    KeysSetLimits { key: KeyId, max_in_flight: NonZeroU32, per_minute: NonZeroU32 },
+    #[serde(rename = "keys.enable")]
+    KeysEnable { key: KeyId },
+    #[serde(rename = "keys.disable")]
+    KeysDisable { key: KeyId },
+    #[serde(rename = "keys.remove")]
+    KeysRemove { key: KeyId },
+    #[serde(rename = "keys.check")]
+    KeysCheck { key: KeyId },
+    #[serde(rename = "voices.offered")]
+    VoicesOffered { server: String, service: String, page: Option<String> },
+    #[serde(rename = "voices.cloned")]
+    VoicesCloned { user: String },
+    #[serde(rename = "reports.errors")]
+    ReportsErrors { filter: AskedAttempts },
+    #[serde(rename = "reports.usage")]
+    ReportsUsage { filter: AskedAttempts },
+    #[serde(rename = "reports.split")]
+    ReportsSplit {},
+    #[serde(rename = "reports.audit")]
+    ReportsAudit { before: Option<Timestamp>, limit: u32 },
+}
+
+/// A secret that no `Debug` shows.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct AskedSecret(String);
+
+impl std::fmt::Debug for AskedSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AskedSecret(…)")
+    }
+}
+
+/// Which attempts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedAttempts {
+    job: Option<JobId>,
+    key: Option<KeyId>,
+    server: Option<ServerId>,
+    service: Option<ServiceId>,
+    before: Option<AttemptId>,
+    limit: u32,
+}
+
+impl AskedAttempts {
+    fn filter(self) -> Result<AttemptFilter, Problem> {
+        let route = match (self.server, self.service) {
+            (None, None) => None,
+            (Some(server), Some(service)) => Some(Route::new(server, service)),
+            (server, _) => {
+                let value = if server.is_some() { "a server alone" } else { "a service alone" };
+                let bounds = "a server and a service, or neither";
+                return Err(Error::Setting { setting: "route", value: value.to_owned(), bounds }.into());
+            }
+        };
+        let Self { job, key, before, limit, .. } = self;
+        Ok(AttemptFilter { job, key, route, only: AttemptKind::All, before, limit })
+    }
+}
+
+fn answer(view: &impl Serialize) -> Answer {
+    let json = serde_json::to_string(view).expect("answers are texts, numbers and lists of them");
+    Answer { json, attachment: None }
+}
+
+fn answer_all<'a, T: 'a, V: Serialize + From<&'a T>>(rows: &'a [T]) -> Answer {
+    answer(&rows.iter().map(V::from).collect::<Vec<V>>())
+}
+
+fn nothing() -> Answer {
+    Answer { json: "null".to_owned(), attachment: None }
+}
+
+impl Door {
+    /// Does what the door does.
+    pub(crate) async fn knock(
+        self,
+        library: &Library,
+        by: Option<&str>,
+        attachment: Option<Bytes>,
+    ) -> Result<Answer, Problem> {
+        let kc = &library.kc;
+        let (wallets, packages, prices) = (kc.wallets(), kc.packages(), kc.prices());
+        let (config, keys) = (kc.config(), kc.keys());
+        let (wallets, packages, prices, config, keys) = match by {
+            None => (wallets, packages, prices, config, keys),
+            Some(by) => (wallets.by(by), packages.by(by), prices.by(by), config.by(by), keys.by(by)),
+        };
+        let credit = Unit::CREDIT;
+        Ok(match self {
+            Self::Estimate { request } => {
+                answer(&EstimateView::from(&kc.estimate(request.request(attachment)?).await?))
+            }
+            Self::Submit { request } => {
+                answer(&kc.submit(request.request(attachment)?).await?.id().to_string())
+            }
+            Self::Jobs { tenant, user, state, before, limit } => {
+                let user = user.map(|user| (tenant.unwrap_or_else(TenantId::main), user));
+                answer_all::<_, JobView>(&kc.jobs(&JobFilter { user, state, before, limit }).await?)
+            }
+            Self::JobStatus { job } => answer(&ReportView::from(&kc.job(job).status().await?)),
+            Self::JobWait { job } => answer(&ReportView::from(&kc.job(job).wait().await?)),
+            Self::JobCancel { job } => answer(&ReportView::from(&kc.job(job).cancel().await?)),
+            Self::JobResult { job } => result(kc.job(job).result().await?),
+            Self::JobTaskOutput { job, place } => match kc.job(job).task_output(place).await? {
+                None => nothing(),
+                Some(output) => {
+                    let (view, body) = ResultView::of_task(output);
+                    let attachment = match body {
+                        None => None,
+                        Some(body) => Some(read(job, body).await?),
+                    };
+                    Answer { attachment, ..answer(&view) }
+                }
+            },
+            Self::JobEvents { job } => {
+                let events = kc.job(job).events().await?;
+                let unit = kc.job(job).status().await?.job.payer().map_or(credit, |payer| payer.unit);
+                answer(&library.open_stream(events, unit)?)
+            }
+            Self::EventsNext { stream: number } => match library.stream(number) {
+                None => nothing(),
+                Some(stream) => {
+                    let event = loop {
+                        match stream.events.lock().await.next().await {
+                            None => break None,
+                            // Of a kind that this release has no name for: not for its hosts.
+                            Some(event) => match EventView::of(event, stream.unit) {
+                                None => {}
+                                known => break known,
+                            },
+                        }
+                    };
+                    if event.is_none() {
+                        library.close_stream(number);
+                    }
+                    answer(&event)
+                }
+            },
+            Self::Status {} => answer(&StatusView::from(&kc.status().await?)),
+            Self::Verify {} => answer(&VerificationView::from(&kc.verify().await?)),
+            Self::Monitor {} => kc.monitor().await.map(|()| nothing())?,
+            Self::Pulse {} => kc.pulse().await.map(|()| nothing())?,
+            Self::Backup { path } => sql_store(library)?.backup(path).await.map(|()| nothing())?,
+            Self::Archive { before, folder } => {
+                answer(&ArchivedView::from(&sql_store(library)?.archive(before, folder).await?))
+            }
+            Self::WalletsGet { tenant, user, unit } => {
+                let key = WalletKey {
+                    tenant: tenant.unwrap_or_else(TenantId::main),
+                    owner: user.map_or(Owner::Tenant, Owner::User),
+                    unit: unit.unwrap_or(credit),
+                };
+                answer(&WalletView::from(&wallets.get_of(&key).await?))
+            }
+            Self::WalletsPurchase { user, package, order } => {
+                let purchase = wallets.purchase(&user, &package, &order).await?;
+                answer(&CreditedView::purchased(&purchase, purchase.unit))
+            }
+            Self::WalletsRefund { user, task, amount, reason, idempotency_key } => {
+                let amount = amount.map(|amount| amount.money(credit)).transpose()?;
+                let amount = amount.map(|money| money.amount);
+                let credited = wallets.refund(&user, task, amount, &reason, &idempotency_key).await?;
+                answer(&CreditedView::credited(&credited, credit))
+            }
+            Self::WalletsAdjust { user, change, reason, idempotency_key } => {
+                let change = change.money(credit)?.amount;
+                let credited = wallets.adjust(&user, change, &reason, &idempotency_key).await?;
+                answer(&CreditedView::credited(&credited, credit))
+            }
+            Self::WalletsHistory { user, before, limit } => {
+                let entries = wallets.history(&user, before, limit).await?;
+                answer(&entries.into_iter().map(|entry| EntryView::of(entry, credit)).collect::<Vec<_>>())
+            }
+            Self::PackagesList {} => answer_all::<_, PackageView>(&packages.list().await?),
+            Self::PackagesSet { package } => packages.set(package.package()?).await.map(|()| nothing())?,
+            Self::PackagesRemove { package } => packages.remove(&package).await.map(|()| nothing())?,
+            Self::PricesList {} => answer_all::<_, PriceView>(&prices.list().await?),
+            Self::PricesSet { price } => prices.set(price.price()?).await.map(|()| nothing())?,
+            Self::PricesRemove { server, service, model, operation } => {
+                prices.remove(&server, &service, model.as_deref(), operation).await.map(|()| nothing())?
+            }
+            Self::ConfigGet {} => answer(&SystemView::from(&config.get().await?)),
+            Self::ConfigExplain {} => answer(&ExplanationView::from(&config.explain().await?)),
+            Self::ConfigSetRoute { server, service, switch } => {
+                config.set_route(&server, &service, switch).await.map(|()| nothing())?
+            }
+            Self::ConfigSetMaintenance { maintenance } => {
+                config.set_maintenance(maintenance).await.map(|()| nothing())?
+            }
+            Self::ConfigSetWeights { weights } => {
+                let weights: Vec<_> =
+                    weights.iter().map(|(server, weight)| (server.as_str(), *weight)).collect();
+                config.set_weights(&weights).await.map(|()| nothing())?
+            }
+            Self::ConfigAddServer { id, server, services } => {
+                let services: Vec<_> =
+                    services.iter().map(|(service, switch)| (service.as_str(), *switch)).collect();
+                config.add_server(&id, server.server()?, &services).await.map(|()| nothing())?
+            }
+            Self::ConfigUpdateServer { id, server } => {
+                config.update_server(&id, server.server()?).await.map(|()| nothing())?
+            }
+            Self::ConfigRemoveServer { id } => config.remove_server(&id).await.map(|()| nothing())?,
+            Self::ConfigAddService { id, name } => {
+                config.add_service(&id, &name).await.map(|()| nothing())?
+            }
+            Self::ConfigHistory { limit } => answer_all::<_, AuditView>(&config.history(limit).await?),
+            Self::KeysAdd { server, service, secret, label, limits, account, account_limits } => {
+                let mut new = NewKey::shared(server, service, secret.0).label(label.unwrap_or_default());
+                if let Some(limits) = limits {
+                    new = new.limits(limits);
+                }
+                match (account, account_limits) {
+                    (None, None) => {}
+                    (Some(account), Some(limits)) => new = new.account(account, limits),
+                    (account, _) => {
+                        let value = account.unwrap_or_default();
+                        let bounds = "given together with account_limits, or neither";
+                        return Err(Error::Setting { setting: "account", value, bounds }.into());
+                    }
+                }
+                answer(&KeyView::from(&keys.add(new).await?))
+            }
+            Self::KeysList {} => answer_all::<_, KeyView>(&keys.list().await?),
+            Self::KeysGet { key } => answer(&KeyView::from(&keys.get(key).await?)),
+            Self::KeysSetLimits { key, max_in_flight, per_minute } => {
+                answer(&KeyView::from(&keys.set_limits(key, max_in_flight, per_minute).await?))
+            }
+            Self::KeysEnable { key } => answer(&KeyView::from(&keys.enable(key).await?)),
+            Self::KeysDisable { key } => answer(&KeyView::from(&keys.disable(key).await?)),
+            Self::KeysRemove { key } => answer(&KeyView::from(&keys.remove(key).await?)),
+            Self::KeysCheck { key } => answer(&KeyView::from(&keys.check(key).await?)),
+            Self::VoicesOffered { server, service, page } => {
+                let page = kc.voices().offered(&server, &service, page.as_deref()).await?;
+                answer(&OfferedView::from(page))
+            }
+            Self::VoicesCloned { user } => answer_all::<_, ClonedView>(&kc.voices().cloned(&user).await?),
+            Self::ReportsErrors { filter } => {
+                answer_all::<_, ErrorView>(&kc.reports().errors(filter.filter()?).await?)
+            }
+            Self::ReportsUsage { filter } => usage(library, &filter.filter()?).await?,
+            Self::ReportsSplit {} => answer_all::<_, SplitView>(&kc.reports().split().await?),
+            Self::ReportsAudit { before, limit } => {
+                answer_all::<_, AuditView>(&kc.reports().audit(before, limit).await?)
+            }
+        })
+    }
+}
+
+/// Usage with the units that its jobs were paid in.
+async fn usage(library: &Library, filter: &AttemptFilter) -> Result<Answer, Problem> {
+    let records = library.kc.reports().usage(filter).await?;
+    let mut units: BTreeMap<JobId, Unit> = BTreeMap::new();
+    let mut views = Vec::with_capacity(records.len());
+    for record in &records {
+        let unit = match units.get(&record.job) {
+            Some(unit) => *unit,
+            None => {
+                let job = library.kc.job(record.job).status().await?.job;
+                let unit = job.payer().map_or(Unit::CREDIT, |payer| payer.unit);
+                units.insert(record.job, unit);
+                unit
+            }
+        };
+        views.push(UsageView::of(record, unit));
+    }
+    Ok(answer(&views))
+}
+
+fn result(result: JobResult) -> Answer {
+    match ResultView::of_job(result) {
+        Some((view, attachment)) => Answer { attachment, ..answer(&view) },
+        None => nothing(),
+    }
+}
+
+/// The bytes of a task's result.
+async fn read(job: JobId, body: Body) -> Result<Bytes, Problem> {
+    match body {
+        Body::Memory(bytes) => Ok(bytes),
+        Body::File { path, .. } => {
+            let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+            let bytes = read.map_err(std::io::Error::other).and_then(|read| read);
+            bytes.map(Bytes::from).map_err(|error| Error::Output { job, reason: error.to_string() }.into())
+        }
+    }
+}
+
+/// The database, for what only one has.
+fn sql_store(library: &Library) -> Result<&kingcong_sqlx::SqlStore, Problem> {
+    library.store.as_ref().ok_or_else(|| {
+        let (setting, value) = ("url", "memory:".to_owned());
+        Error::Setting { setting, value, bounds: "a database's, for a backup or an archive" }.into()
+    })
+}

@@ -1,0 +1,278 @@
+//! The host's own functions as a provider or as the master key: what they are told, and what they answer.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kingcong_core::{
+    id::{AttemptId, ProtocolId},
+    provider::{
+        Audio, Body, Call, ClonedVoice, Failure, FailureKind, Measured, Output, Provider, Reached, Reply,
+        Sent, Sink, UpstreamCredits, Work,
+    },
+    vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// One call that the host is to make.
+#[derive(Clone, Debug)]
+pub struct HostCall {
+    /// What to do and where, as JSON.
+    pub json: String,
+    /// The key's secret.
+    pub secret: Arc<Secret>,
+    /// The recording that a voice is to be made from.
+    pub sample: Option<Bytes>,
+}
+
+/// What a host's call gave, as it comes from a face; audio comes beside it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostReply {
+    result: HostResult,
+    /// What the upstream says it cost, in thousandths of its own credits.
+    cost_thousandths: Option<i64>,
+    audio_ms: Option<u64>,
+    characters: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum HostResult {
+    Audio { content_type: String, srt: Option<String> },
+    Voice { voice: String },
+}
+
+/// Why a host's call gave nothing.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFailure {
+    kind: FailureKind,
+    reached: Reached,
+    code: Option<String>,
+    message: String,
+    retry_after_ms: Option<u64>,
+}
+
+impl HostFailure {
+    /// A failure of which nobody knows what the upstream did.
+    #[must_use]
+    pub fn unknown(message: impl Into<String>) -> Self {
+        let (kind, reached) = (FailureKind::Unknown, Reached::Maybe);
+        Self { kind, reached, code: None, message: message.into(), retry_after_ms: None }
+    }
+
+    /// A call that was never made.
+    #[must_use]
+    pub fn not_called(message: impl Into<String>) -> Self {
+        let (kind, reached) = (FailureKind::Busy, Reached::No);
+        Self { kind, reached, code: None, message: message.into(), retry_after_ms: None }
+    }
+}
+
+impl From<HostFailure> for Failure {
+    fn from(failure: HostFailure) -> Self {
+        let HostFailure { kind, reached, code, message, retry_after_ms } = failure;
+        let made = Self::new(kind, reached, message);
+        let made = made.with_retry_after(retry_after_ms.map(Duration::from_millis));
+        match code {
+            Some(code) => made.with_code(code),
+            None => made,
+        }
+    }
+}
+
+/// What a host does for one call.
+#[async_trait]
+pub trait HostCalls: Send + Sync + fmt::Debug + 'static {
+    /// Makes the call. Dropping the future tells the host that nobody waits any more.
+    async fn call(&self, call: HostCall) -> Result<(HostReply, Bytes), HostFailure>;
+}
+
+/// A host's function as a provider. It answers with the result itself: nothing is polled for.
+#[derive(Debug)]
+pub struct HostProvider {
+    protocol: ProtocolId,
+    calls: Arc<dyn HostCalls>,
+}
+
+impl HostProvider {
+    /// A provider of that protocol.
+    ///
+    /// # Errors
+    /// When the protocol's name breaks its rule.
+    pub fn new(protocol: &str, calls: Arc<dyn HostCalls>) -> Result<Self, Problem> {
+        Ok(Self { protocol: ProtocolId::new(protocol)?, calls })
+    }
+}
+
+/// What a host's call is told.
+#[derive(Serialize)]
+struct CallView<'a> {
+    attempt: String,
+    server: &'a str,
+    service: &'a str,
+    base_url: &'a str,
+    max_bytes: u64,
+    work: WorkView<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum WorkView<'a> {
+    Speech(&'a kingcong_core::provider::Speech),
+    CloneVoice { name: &'a str, content_type: &'a str, preview_text: Option<&'a str> },
+}
+
+#[async_trait]
+impl Provider for HostProvider {
+    fn protocol(&self) -> &ProtocolId {
+        &self.protocol
+    }
+
+    async fn send(&self, call: &Call) -> Result<Sent, Failure> {
+        let (work, sample) = match &*call.work {
+            Work::Speech(speech) => (WorkView::Speech(speech), None),
+            Work::CloneVoice(clone) => {
+                let (name, content_type) = (clone.name.as_str(), clone.content_type.as_str());
+                let preview_text = clone.preview_text.as_deref();
+                let sample = Some(clone.sample.clone());
+                (WorkView::CloneVoice { name, content_type, preview_text }, sample)
+            }
+            other => {
+                let message = format!("work of a kind that faces do not know: {other:?}");
+                return Err(Failure::new(FailureKind::Unsupported, Reached::No, message));
+            }
+        };
+        let view = CallView {
+            attempt: call.attempt.to_string(),
+            server: call.access.route.server.as_str(),
+            service: call.access.route.service.as_str(),
+            base_url: &call.access.base_url,
+            max_bytes: max_bytes(&call.sink),
+            work,
+        };
+        let json = serde_json::to_string(&view).expect("texts and numbers have a JSON form");
+        let secret = Arc::clone(&call.access.secret);
+        let (reply, body) = self.calls.call(HostCall { json, secret, sample }).await?;
+        let HostReply { result, cost_thousandths, audio_ms, characters } = reply;
+        let output = match (result, &*call.work) {
+            (HostResult::Audio { content_type, srt }, Work::Speech(_)) => {
+                let body = keep(&call.sink, call.attempt, body).await?;
+                Output::Audio(Audio { body, content_type, srt })
+            }
+            (HostResult::Voice { voice }, Work::CloneVoice(_)) => Output::Voice(ClonedVoice { voice }),
+            (_, work) => {
+                let asked = if matches!(work, Work::Speech(_)) { "audio" } else { "a voice" };
+                let message = format!("the provider answered with another result than {asked}");
+                return Err(HostFailure::unknown(message).into());
+            }
+        };
+        let cost = cost_thousandths.map(UpstreamCredits::from_thousandths);
+        Ok(Sent::Done(Reply { output, cost, measured: Measured { audio_ms, characters } }))
+    }
+}
+
+const fn max_bytes(sink: &Sink) -> u64 {
+    match sink {
+        Sink::Memory { max_bytes } | Sink::Directory { max_bytes, .. } => *max_bytes,
+    }
+}
+
+/// Puts a result where its call wants it.
+async fn keep(sink: &Sink, attempt: AttemptId, body: Bytes) -> Result<Body, Failure> {
+    let (bytes, max) = (body.len() as u64, max_bytes(sink));
+    if bytes > max {
+        let message = format!("the result has {bytes} bytes, and at most {max} are kept");
+        return Err(Failure::new(FailureKind::TooLarge, Reached::Yes, message));
+    }
+    match sink {
+        Sink::Memory { .. } => Ok(Body::Memory(body)),
+        Sink::Directory { path, .. } => {
+            let path = path.join(attempt.to_string());
+            let written = write_file(path.clone(), body).await;
+            written.map_err(|error| {
+                let message = format!("the result could not be written: {error}");
+                Failure::new(FailureKind::Unknown, Reached::Yes, message)
+            })?;
+            Ok(Body::File { path, bytes })
+        }
+    }
+}
+
+/// Writes a whole file on a thread that may block; it gets its name when it is whole.
+async fn write_file(path: PathBuf, body: Bytes) -> std::io::Result<()> {
+    let write = move || {
+        let partial = path.with_added_extension("part");
+        std::fs::write(&partial, body)?;
+        std::fs::rename(partial, path)
+    };
+    tokio::task::spawn_blocking(write).await.map_err(std::io::Error::other)?
+}
+
+/// What a host's master key is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStep {
+    /// Encrypt a data key.
+    Wrap,
+    /// Decrypt one.
+    Unwrap,
+}
+
+/// A host's key service, such as a KMS.
+#[async_trait]
+pub trait HostKeys: Send + Sync + fmt::Debug + 'static {
+    /// Encrypts or decrypts `bytes`, bound to `context`. An error is what the host says.
+    async fn step(&self, step: KeyStep, bytes: &[u8], context: &[u8]) -> Result<Vec<u8>, String>;
+}
+
+/// A host's key service as the master key.
+#[derive(Debug)]
+pub struct HostMasterKey {
+    id: MasterKeyId,
+    keys: Arc<dyn HostKeys>,
+}
+
+impl HostMasterKey {
+    /// The master key that the service knows by this id.
+    ///
+    /// # Errors
+    /// When the id breaks its rule.
+    pub fn new(id: &str, keys: Arc<dyn HostKeys>) -> Result<Self, Problem> {
+        Ok(Self { id: MasterKeyId::new(id)?, keys })
+    }
+}
+
+#[async_trait]
+impl MasterKey for HostMasterKey {
+    fn id(&self) -> MasterKeyId {
+        self.id.clone()
+    }
+
+    async fn wrap(&self, plain: &KeyBytes, context: &DataKeyContext) -> Result<Wrapped, MasterKeyError> {
+        let bytes = self.keys.step(KeyStep::Wrap, plain.expose(), &context.associated_data()).await;
+        Wrapped::new(self.id(), bytes.map_err(unavailable)?)
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, context: &DataKeyContext) -> Result<KeyBytes, MasterKeyError> {
+        if *wrapped.master_key() != self.id {
+            return Err(MasterKeyError::WrongMasterKey {
+                context: context.clone(),
+                wrapped_by: wrapped.master_key().clone(),
+                this: self.id(),
+            });
+        }
+        let bytes = self.keys.step(KeyStep::Unwrap, wrapped.as_bytes(), &context.associated_data()).await;
+        let plain: [u8; 32] = bytes
+            .map_err(unavailable)?
+            .try_into()
+            .map_err(|_| MasterKeyError::Damaged { context: context.clone() })?;
+        Ok(KeyBytes::new(&plain))
+    }
+}
+
+fn unavailable(said: String) -> MasterKeyError {
+    MasterKeyError::Unavailable { source: said.into() }
+}

@@ -1,0 +1,40 @@
+//! The doors of the library as data, for the faces in other languages.
+//!
+//! A face is thin: it turns what its language calls a door with into JSON, [knocks](Library::knock), and turns the
+//! answer into its own types. So every language has the same doors, takes and gives the same fields, and fails in the
+//! same ways; what is checked here is checked for all of them.
+//!
+//! Rooms: [`library`](self) opens and knocks, `door` is everything that can be asked, `asked` what requests look like,
+//! `answer` what comes back, `problem` what goes wrong, and `host` lets the host's own functions be a provider or the
+//! master key.
+//!
+//! Amounts are JSON numbers where the unit has whole steps only and fit 2^53, and decimal texts otherwise; instants are
+//! microseconds since 1970; ids are texts.
+//!
+//! ```
+//! use kingcong_doors::{Library, Opening};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let opening = Opening::from_json(r#"{"url": "memory:", "preset": "kingcong", "master_key": {"random": null}}"#)?;
+//! let library = Library::open(opening, Vec::new(), None).await?;
+//! let bought = r#"{"door": "wallets.purchase", "with": {"user": "u", "package": "package-1", "order": "o-1"}}"#;
+//! assert_eq!(library.knock(bought, None, None).await?.json, r#"{"amount":1000000,"balance_after":1000000}"#);
+//! library.close().await;
+//! # Ok::<(), kingcong_doors::Problem>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod answer;
+mod asked;
+mod door;
+mod host;
+mod library;
+mod opening;
+mod problem;
+
+pub use door::Door;
+pub use host::{HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep};
+pub use library::{Answer, Library};
+pub use opening::{MasterKeySource, Opening, PresetName};
+pub use problem::{Code, Problem, Told};

@@ -1,0 +1,153 @@
+//! The library as a face holds it: opened from options, knocked at with JSON.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use kingcong_core::{
+    Error, KingCong, Preset,
+    engine::JobEvents,
+    id::SystemEntropy,
+    money::Unit,
+    provider::Provider,
+    store::{MemoryStore, Store},
+    vault::{KeyBytes, MasterKey, StaticMasterKey},
+};
+use kingcong_http::Upstreams;
+use kingcong_sqlx::SqlStore;
+use parking_lot::Mutex;
+
+use crate::{
+    door::Door,
+    opening::{MasterKeySource, Opening, PresetName},
+    problem::Problem,
+};
+
+/// Streams of events that one library has open at once.
+const STREAMS_MAX: usize = 100_000;
+
+/// An opened library. Clones are cheap and one.
+#[derive(Clone, Debug)]
+pub struct Library {
+    pub(crate) kc: KingCong,
+    pub(crate) store: Option<SqlStore>,
+    streams: Arc<Mutex<Streams>>,
+}
+
+/// The streams of events that hosts read, by number.
+#[derive(Debug, Default)]
+struct Streams {
+    last: u64,
+    open: BTreeMap<u64, Stream>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) events: Arc<tokio::sync::Mutex<JobEvents>>,
+    /// What the job is paid in.
+    pub(crate) unit: Unit,
+}
+
+/// What a door answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// As JSON.
+    pub json: String,
+    /// Bytes that belong to it, such as audio.
+    pub attachment: Option<Bytes>,
+}
+
+impl Library {
+    /// Opens a library on the tokio runtime that this is called on, with the protocols of `kingcong-http` and the
+    /// host's own providers; `master_key` is the host's, when the options name no other.
+    ///
+    /// # Errors
+    /// A database or a master key that cannot be used, or an option outside of its bounds.
+    pub async fn open(
+        opening: Opening,
+        providers: Vec<Arc<dyn Provider>>,
+        master_key: Option<Arc<dyn MasterKey>>,
+    ) -> Result<Self, Problem> {
+        opening.check_master_key()?;
+        let settings = opening.settings()?;
+        let master_key = match (master_key, &opening.master_key) {
+            (Some(master_key), _) => master_key,
+            (None, source) => Arc::new(static_master_key(source.as_ref())?),
+        };
+        let mut builder = KingCong::builder()
+            .settings(settings)
+            .shared_master_key(master_key)
+            .providers(Upstreams::all()?)
+            .providers(providers);
+        if let Some(PresetName::Kingcong) = opening.preset {
+            builder = builder.preset(Preset::kingcong()?);
+        }
+        let (shared, store): (Arc<dyn Store>, _) = if opening.is_in_memory() {
+            (Arc::new(MemoryStore::default()), None)
+        } else {
+            let store = SqlStore::connect(&opening.url).await?;
+            (Arc::new(store.clone()), Some(store))
+        };
+        let kc = match builder.shared_store(Arc::clone(&shared)).start().await {
+            Ok(kc) => kc,
+            Err(error) => {
+                shared.close().await;
+                return Err(error.into());
+            }
+        };
+        Ok(Self { kc, store, streams: Arc::default() })
+    }
+
+    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit; `attachment`
+    /// is what belongs to the request and is no JSON, such as a recording.
+    ///
+    /// # Errors
+    /// What the door refuses, or a text that names no door.
+    ///
+    /// # Cancellation safety
+    /// Dropping the future stops the waiting. What was asked may have been done.
+    pub async fn knock(
+        &self,
+        door: &str,
+        by: Option<&str>,
+        attachment: Option<Bytes>,
+    ) -> Result<Answer, Problem> {
+        serde_json::from_str::<Door>(door)?.knock(self, by, attachment).await
+    }
+
+    /// Stops claiming and submitting, and waits for what is under way as long as the `drain` option says.
+    pub async fn close(&self) {
+        self.streams.lock().open.clear();
+        self.kc.close().await;
+    }
+
+    pub(crate) fn open_stream(&self, events: JobEvents, unit: Unit) -> Result<u64, Problem> {
+        let mut streams = self.streams.lock();
+        if streams.open.len() >= STREAMS_MAX {
+            let (setting, value) = ("streams of events", streams.open.len().to_string());
+            return Err(Error::Setting { setting, value, bounds: "at most 100,000: close some" }.into());
+        }
+        streams.last += 1;
+        let number = streams.last;
+        streams.open.insert(number, Stream { events: Arc::new(tokio::sync::Mutex::new(events)), unit });
+        Ok(number)
+    }
+
+    pub(crate) fn stream(&self, number: u64) -> Option<Stream> {
+        self.streams.lock().open.get(&number).cloned()
+    }
+
+    /// Closes a stream of events that nobody reads any more.
+    pub fn close_stream(&self, number: u64) {
+        self.streams.lock().open.remove(&number);
+    }
+}
+
+fn static_master_key(source: Option<&MasterKeySource>) -> Result<StaticMasterKey, Problem> {
+    Ok(match source {
+        None => StaticMasterKey::from_env(StaticMasterKey::VARIABLE)?,
+        Some(MasterKeySource::Env(variable)) => StaticMasterKey::from_env(variable)?,
+        Some(MasterKeySource::File(path)) => StaticMasterKey::from_file_or_create(path, &SystemEntropy)?,
+        Some(MasterKeySource::Text(text)) => StaticMasterKey::parse(text)?,
+        Some(MasterKeySource::Random) => StaticMasterKey::new(KeyBytes::generate(&SystemEntropy)),
+    })
+}

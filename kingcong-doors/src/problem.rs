@@ -1,0 +1,269 @@
+//! What goes wrong, as data: a code that a face turns into a class of its language, the words for operators, what the
+//! user may be told, and the figures that belong to it.
+
+use kingcong_core::{
+    Error,
+    id::InvalidId,
+    ledger::Refusal,
+    message::{Language, Message},
+    pricing::{PackageError, PriceError},
+    provider::Failure,
+    routing::Unavailable,
+    store::{StoreError, StoreErrorKind},
+    vault::MasterKeyError,
+    work::PlanError,
+};
+use kingcong_http::UpstreamsError;
+use kingcong_sqlx::ConnectError;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Which kind of problem: what a host's code tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Something in the call is not as it must be.
+    InvalidRequest,
+    /// The service, or everything, is under maintenance.
+    UnderMaintenance,
+    /// No server, route or usable key for what was asked.
+    NoRoute,
+    /// There is no price for what was asked.
+    PriceNotFound,
+    /// The voice does not exist, or not for this user or on these servers.
+    VoiceUnavailable,
+    /// Less is available than is needed.
+    InsufficientCredits,
+    /// The wallet owes something.
+    InDebt,
+    /// The ledger refuses to move this amount.
+    AmountRefused,
+    /// The idempotency key was used for something else.
+    IdempotencyConflict,
+    /// Too many tasks wait already.
+    QueueFull,
+    /// There is nothing of that name.
+    NotFound,
+    /// An upstream key was refused: no secret, registered already, or removed.
+    KeyRefused,
+    /// A change of the configuration is not legal.
+    ConfigurationRefused,
+    /// An upstream failed what was asked of it.
+    UpstreamFailed,
+    /// No provider here speaks the server's protocol.
+    NoProvider,
+    /// The configuration kept changing.
+    Contended,
+    /// The store cannot be reached for now.
+    StoreUnavailable,
+    /// The store cannot be used, or something in it cannot be read or written.
+    StoreFailed,
+    /// A stored secret does not open.
+    VaultFailed,
+    /// The master key cannot be had, or is not the store's.
+    MasterKeyFailed,
+    /// A job's result cannot be had.
+    OutputUnavailable,
+    /// The library was closed.
+    Closed,
+    /// Something failed that is none of the above.
+    Failed,
+}
+
+/// A problem.
+#[derive(Clone, Debug, Serialize, thiserror::Error)]
+#[serde(transparent)]
+#[error("{}", .0.message)]
+pub struct Problem(Box<Told>);
+
+/// What there is to say of a problem.
+#[derive(Clone, Debug, Serialize)]
+pub struct Told {
+    /// Which kind.
+    pub code: Code,
+    /// What was wrong, with which value, and what to do; for operators.
+    pub message: String,
+    /// What the user may be told, in English.
+    pub user_message_en: String,
+    /// The same in Vietnamese.
+    pub user_message_vi: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// The figures that belong to it.
+    pub fields: Map<String, Value>,
+    /// What caused it, the nearest first.
+    pub causes: Vec<String>,
+}
+
+impl Problem {
+    fn new(code: Code, error: &dyn std::error::Error, told: &Message) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let message = error.to_string();
+        // Transparent errors repeat their cause's words.
+        let causes = causes.map(ToString::to_string).filter(|cause| *cause != message).collect();
+        Self(Box::new(Told {
+            code,
+            user_message_en: told.text(Language::English),
+            user_message_vi: told.text(Language::Vietnamese),
+            message,
+            retryable: false,
+            fields: Map::new(),
+            causes,
+        }))
+    }
+
+    /// Something in the call is not as it must be.
+    pub(crate) fn invalid(error: &dyn std::error::Error) -> Self {
+        Self::new(Code::InvalidRequest, error, &Message::BadRequest)
+    }
+
+    fn retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The problem as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts, flags and plain values have a JSON form")
+    }
+}
+
+impl std::ops::Deref for Problem {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
+    }
+}
+
+fn code_of_plan(error: &PlanError) -> Code {
+    match error {
+        PlanError::Unavailable(Unavailable::ServiceMaintenance(_) | Unavailable::FullMaintenance) => {
+            Code::UnderMaintenance
+        }
+        PlanError::Unavailable(_) | PlanError::NoKey { .. } | PlanError::VoiceRouteOff { .. } => {
+            Code::NoRoute
+        }
+        PlanError::VoiceNowhere { .. } | PlanError::UnknownVoice { .. } => Code::VoiceUnavailable,
+        PlanError::Price(PriceError::NotFound { .. }) => Code::PriceNotFound,
+        _ => Code::InvalidRequest,
+    }
+}
+
+fn code_of(error: &Error) -> Code {
+    match error {
+        Error::Request(_) | Error::Id(_) | Error::IdempotencyKey(_) | Error::Setting { .. } => {
+            Code::InvalidRequest
+        }
+        Error::NoPlan { error, .. } => code_of_plan(error),
+        Error::Refused(Refusal::InsufficientCredits { .. }) => Code::InsufficientCredits,
+        Error::Refused(Refusal::InDebt { .. }) => Code::InDebt,
+        Error::Refused(_) => Code::AmountRefused,
+        Error::IdempotencyConflict => Code::IdempotencyConflict,
+        Error::QueueFull { .. } => Code::QueueFull,
+        Error::NotFound { .. } | Error::Package(PackageError::NotFound { .. }) => Code::NotFound,
+        Error::Secret(_) | Error::DuplicateKey { .. } | Error::OtherAccount { .. } | Error::KeyRemoved(_) => {
+            Code::KeyRefused
+        }
+        Error::UnknownRoute(_)
+        | Error::Configuration(_)
+        | Error::BaseUrl(_)
+        | Error::Price(_)
+        | Error::Package(_) => Code::ConfigurationRefused,
+        Error::Upstream(_) => Code::UpstreamFailed,
+        Error::NoProvider { .. } => Code::NoProvider,
+        Error::Contended => Code::Contended,
+        Error::Store(error) => code_of_store(error),
+        Error::Vault(_) => Code::VaultFailed,
+        Error::MasterKey(_) => Code::MasterKeyFailed,
+        Error::Output { .. } => Code::OutputUnavailable,
+        Error::Closed => Code::Closed,
+        _ => Code::Failed,
+    }
+}
+
+fn code_of_store(error: &StoreError) -> Code {
+    match error.kind {
+        StoreErrorKind::Unavailable | StoreErrorKind::CommitUnknown => Code::StoreUnavailable,
+        _ => Code::StoreFailed,
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let problem = Self::new(code_of(&error), &error, &error.message()).retryable(error.is_retryable());
+        match &error {
+            Error::Refused(Refusal::InsufficientCredits { needed, available }) => {
+                problem.with("needed", needed.get()).with("available", available.get())
+            }
+            Error::Refused(Refusal::InDebt { debt }) => problem.with("debt", debt.get()),
+            Error::QueueFull { route, waiting } => {
+                problem.with("route", route.to_string()).with("waiting", *waiting)
+            }
+            Error::NotFound { what, name } => problem.with("what", *what).with("name", name.as_str()),
+            Error::DuplicateKey { key, .. } | Error::OtherAccount { key, .. } | Error::KeyRemoved(key) => {
+                problem.with("key", key.to_string())
+            }
+            Error::NoProvider { server, protocol } => {
+                problem.with("server", server.as_str()).with("protocol", protocol.as_str())
+            }
+            Error::Upstream(Failure { kind, code, .. }) => {
+                let kind = serde_json::to_value(kind).expect("a kind is a word");
+                problem.with("kind", kind).with("upstream_code", code.clone())
+            }
+            Error::Output { job, .. } => problem.with("job", job.to_string()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<InvalidId> for Problem {
+    fn from(error: InvalidId) -> Self {
+        Self::invalid(&error)
+    }
+}
+
+impl From<PriceError> for Problem {
+    fn from(error: PriceError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<MasterKeyError> for Problem {
+    fn from(error: MasterKeyError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<ConnectError> for Problem {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Store(error) => error.into(),
+            error => Self::new(Code::StoreUnavailable, &error, &Message::TryAgain),
+        }
+    }
+}
+
+impl From<UpstreamsError> for Problem {
+    fn from(error: UpstreamsError) -> Self {
+        Self::new(Code::Failed, &error, &Message::TryAgain)
+    }
+}
+
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        Self::invalid(&error)
+    }
+}

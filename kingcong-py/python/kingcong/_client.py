@@ -1,0 +1,810 @@
+"""The two clients: :class:`KingCong` waits, :class:`AsyncKingCong` is awaited. Everything else is the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from . import _logging, _native
+from ._doors import (
+    LIMIT,
+    AsyncConfig,
+    AsyncKeys,
+    AsyncPackages,
+    AsyncPrices,
+    AsyncReports,
+    AsyncVoices,
+    AsyncWallets,
+    Config,
+    Keys,
+    Packages,
+    Prices,
+    Reports,
+    Voices,
+    Wallets,
+    door,
+)
+from ._errors import Closed, Forked, KingCongError, error_of
+from ._loops import Answers, Host, HostThread, MasterKey
+from ._types import (
+    Archived,
+    CloneVoice,
+    Ended,
+    Estimate,
+    Job,
+    JobEvent,
+    JobReport,
+    JobResult,
+    JobState,
+    Missed,
+    Role,
+    Speech,
+    SpeechResult,
+    Status,
+    TaskCancelled,
+    TaskDone,
+    TaskFailed,
+    TaskProgress,
+    TaskStarted,
+    TaskWaits,
+    UnknownPolicy,
+    Verification,
+    VoiceResult,
+)
+from ._wire import decoder, encoder, wire_name, wire_of
+from .providers import Provider
+
+__all__ = [
+    "AsyncJobEvents",
+    "AsyncJobHandle",
+    "AsyncKingCong",
+    "JobEvents",
+    "JobHandle",
+    "KingCong",
+]
+
+Request = Speech | CloneVoice
+Timeout = timedelta | float | None
+
+_EVENTS: dict[str, type[Any]] = {
+    "task_started": TaskStarted,
+    "task_progress": TaskProgress,
+    "task_waits": TaskWaits,
+    "task_done": TaskDone,
+    "task_failed": TaskFailed,
+    "task_cancelled": TaskCancelled,
+    "ended": Ended,
+    "missed": Missed,
+}
+_RESULTS: dict[str, type[Any]] = {"speech": SpeechResult, "voice": VoiceResult}
+
+_REPORT = decoder(JobReport)
+_IN_MEMORY = "memory:"
+
+
+def _event_of(told: dict[str, Any] | None) -> JobEvent | None:
+    if told is None:
+        return None
+    event: JobEvent = decoder(_EVENTS[told["kind"]])(told)
+    return event
+
+
+def _result_of(told: dict[str, Any] | None, audio: bytes | None) -> JobResult | None:
+    if told is None:
+        return None
+    result: JobResult = decoder(_RESULTS[told["kind"]])({**told, "audio": audio})
+    return result
+
+
+def _options(url: str, master_key: str | os.PathLike[str] | None, given: dict[str, Any]) -> str:
+    """The options as the native half takes them."""
+    options: dict[str, Any] = {"url": encoder(str)(url, "url")}
+    if isinstance(master_key, str):
+        options["master_key"] = {"text": master_key}
+    elif isinstance(master_key, os.PathLike):
+        options["master_key"] = {"file": os.fspath(master_key)}
+    elif master_key is None and url == _IN_MEMORY:
+        options["master_key"] = "random"
+    for name, hint in _SETTINGS.items():
+        if given[name] is not None:
+            options[wire_name(name, hint)] = encoder(hint)(given[name], name)
+    return json.dumps(options)
+
+
+_SETTINGS: dict[str, Any] = {
+    "preset": str,
+    "role": Role,
+    "outputs": str | os.PathLike[str],
+    "egress": str,
+    "unknown": UnknownPolicy,
+    "task_characters_max": int,
+    "queue_max": int,
+    "calls_max": int,
+    "deadline": timedelta,
+    "dead_after": timedelta,
+    "poll_interval": timedelta,
+    "pulse_interval": timedelta,
+    "monitor_interval": timedelta,
+    "move_after": timedelta,
+    "drain": timedelta,
+    "window": timedelta,
+    "guard": timedelta,
+    "call_max": timedelta,
+}
+
+
+def _key_service(master_key: Any) -> tuple[str | os.PathLike[str] | None, MasterKey | None]:
+    """Where the master key is, or the service that has it."""
+    if master_key is None or isinstance(master_key, (str, Path)):
+        return master_key, None
+    if isinstance(master_key, (bytes, bytearray)):
+        return bytes(master_key).hex(), None
+    if all(hasattr(master_key, name) for name in ("id", "wrap", "unwrap")):
+        return None, master_key
+    if callable(master_key):
+        return _key_service(master_key())
+    raise TypeError(
+        "master_key must be base64 or hexadecimal text, 32 bytes, a Path, a function that returns one of them, or an "
+        f"object with id, wrap and unwrap, not {type(master_key).__name__}"
+    )
+
+
+class _Client:
+    """What both clients are made of."""
+
+    _library: _native.Library | None
+    _url: str
+
+    def __init__(self, library: _native.Library, url: str) -> None:
+        self._library = library
+        self._process = os.getpid()
+        # A URL may hold a password.
+        self._url = url.split("://", 1)[0]
+
+    def _open_library(self) -> _native.Library:
+        if self._process != os.getpid():
+            raise Forked(
+                f"this client was opened in process {self._process}, and this is process {os.getpid()}: open one "
+                "after the fork, such as in Celery's worker_process_init or a server's start-up hook"
+            )
+        if self._library is None:
+            raise Closed("this client was closed: open another")
+        return self._library
+
+    def __repr__(self) -> str:
+        closed = ", closed" if self._library is None else ""
+        return f"<{type(self).__name__} on {self._url}{closed}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_library", None) is not None and self._process == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+
+def _checked(outcome: tuple[bool, Any, bytes | None]) -> tuple[Any, bytes | None]:
+    well, told, attachment = outcome
+    if not well:
+        raise error_of(told)
+    return told, attachment
+
+
+class _Root:
+    """The root doors that both clients have as they are."""
+
+    _client: Any
+    _by = None
+
+    @door("jobs")
+    def jobs(
+        self,
+        *,
+        user: str | None = None,
+        tenant: str | None = None,
+        state: JobState | None = None,
+        before: str | None = None,
+        limit: int = LIMIT,
+    ) -> tuple[Job, ...]:
+        """Jobs, newest first, older than the job ``before``; at most 1,000 at once."""
+        raise NotImplementedError
+
+    @door("status")
+    def status(self) -> Status:
+        """What a status bar shows."""
+        raise NotImplementedError
+
+    @door("verify")
+    def verify(self) -> Verification:
+        """Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     kc.verify().is_sound
+        True
+        """
+        raise NotImplementedError
+
+    @door("monitor")
+    def monitor(self) -> None:
+        """Checks every key and every server now; for hosts that drive it by their own schedule."""
+        raise NotImplementedError
+
+    @door("pulse")
+    def pulse(self) -> None:
+        """Looks now at what other processes did, and does not wait for the next pulse."""
+        raise NotImplementedError
+
+    @door("backup")
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copies the whole SQLite database, as of one instant, into a new file, while work goes on."""
+        raise NotImplementedError
+
+    @door("archive")
+    def archive(self, before: datetime, folder: str | os.PathLike[str]) -> Archived:
+        """Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder."""
+        raise NotImplementedError
+
+
+class KingCong(_Client, _Root):
+    """The library on a database, for code that waits: scripts, Celery, Flask, Django.
+
+    Open it once for each process and share it: it may be used by many threads. Every door releases the interpreter's
+    lock while it waits, and Ctrl-C ends the waiting.
+
+    >>> from kingcong import KingCong, Speech
+    >>> with KingCong.open("memory:", preset="kingcong") as kc:
+    ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+    ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+    ...     request = Speech("user-1", "Xin chào!", service="elevenlabs", voice="21m00Tcm4TlvDq8ikWAM")
+    ...     kc.estimate(request).held
+    Decimal('9')
+    """
+
+    _thread: HostThread | None
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        preset: str | None = None,
+        master_key: Any = None,
+        providers: Sequence[Provider] = (),
+        role: Role = Role.BOTH,
+        outputs: str | os.PathLike[str] | None = None,
+        egress: str | None = None,
+        unknown: UnknownPolicy = UnknownPolicy.RETRY,
+        task_characters_max: int | None = None,
+        queue_max: int | None = None,
+        calls_max: int | None = None,
+        deadline: timedelta | None = None,
+        dead_after: timedelta | None = None,
+        poll_interval: timedelta | None = None,
+        pulse_interval: timedelta | None = None,
+        monitor_interval: timedelta | None = None,
+        move_after: timedelta | None = None,
+        drain: timedelta | None = None,
+        window: timedelta | None = None,
+        guard: timedelta | None = None,
+        call_max: timedelta | None = None,
+    ) -> KingCong:
+        """Opens the library on ``sqlite://…``, ``postgres://…``, ``mysql://…`` or ``memory:``.
+
+        ``preset="kingcong"`` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database.
+        ``master_key`` encrypts the upstream keys: base64 or hexadecimal text, 32 bytes, a :class:`pathlib.Path` (the
+        file is made when it is not there), a function that returns one of them, or an object with ``id``, ``wrap`` and
+        ``unwrap`` (a KMS); the environment variable ``KINGCONG_MASTER_KEY`` when left out. ``providers`` are your own,
+        see :mod:`kingcong.providers`. ``outputs`` is a folder for results, which are in the database otherwise.
+
+        Raises :class:`StoreUnavailable` or :class:`StoreFailed` for a database that cannot be used,
+        :class:`MasterKeyFailed` for a master key that cannot be had or is not the database's, and
+        :class:`InvalidRequest` for a setting outside of its bounds.
+        """
+        given = locals()
+        where, service = _key_service(master_key)
+        options = _options(url, where, given)
+        _logging.start()
+        thread = None
+        if providers or service is not None:
+            thread = HostThread(providers, service)
+        try:
+            host = None if thread is None else thread.host
+            served = ([], None) if host is None else host.served
+            mailbox = None if host is None else host.mailbox
+            library, _ = _checked(_native.open_and_wait(options, served, mailbox))
+        except BaseException:
+            if thread is not None:
+                thread.stop()
+            raise
+        client = cls(library, url)
+        client._thread = thread
+        return client
+
+    def __init__(self, library: _native.Library, url: str) -> None:
+        super().__init__(library, url)
+        self._client = self
+        self._thread = None
+
+    @property
+    def wallets(self) -> Wallets:
+        """Wallets and their ledger."""
+        return Wallets(self)
+
+    @property
+    def packages(self) -> Packages:
+        """Packages of credits."""
+        return Packages(self)
+
+    @property
+    def prices(self) -> Prices:
+        """Prices."""
+        return Prices(self)
+
+    @property
+    def config(self) -> Config:
+        """Servers, services, routes, weights, maintenance."""
+        return Config(self)
+
+    @property
+    def keys(self) -> Keys:
+        """Upstream keys."""
+        return Keys(self)
+
+    @property
+    def voices(self) -> Voices:
+        """Voices, the upstreams' and the cloned ones."""
+        return Voices(self)
+
+    @property
+    def reports(self) -> Reports:
+        """Usage, errors, audit."""
+        return Reports(self)
+
+    def estimate(self, request: Request) -> Estimate:
+        """What a request would cost now, without touching anything."""
+        return self._ask("estimate", request, decoder(Estimate))
+
+    def submit(self, request: Request) -> JobHandle:
+        """Submits a request: its money is held and its tasks are queued, both or neither.
+
+        With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so
+        use a new key after topping up. Raises :class:`InsufficientCredits`, :class:`UnderMaintenance`,
+        :class:`NoRoute`, :class:`PriceNotFound`, :class:`VoiceUnavailable`, :class:`IdempotencyConflict`,
+        :class:`QueueFull` or :class:`InvalidRequest`; nothing is written then.
+        """
+        return JobHandle(self, self._ask("submit", request, str))
+
+    def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
+        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
+        return self.submit(request).wait(timeout=timeout)
+
+    def job(self, id: str) -> JobHandle:
+        """The job of that id, whether it exists or not."""
+        return JobHandle(self, encoder(str)(id, "id"))
+
+    def close(self) -> None:
+        """Stops claiming and submitting, and waits for what is under way, at most ``drain`` (30 s).
+
+        What is under way then is taken over by another process, or by this one when it opens again.
+        """
+        if self._library is None:
+            return
+        library = self._open_library()
+        self._library = None
+        try:
+            _checked(library.close_and_wait())
+        finally:
+            if self._thread is not None:
+                self._thread.stop()
+
+    def __enter__(self) -> KingCong:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, name: str, request: Request, decode: Callable[[Any], Any]) -> Any:
+        return self._knock(name, *_asked(request, decode))
+
+    def _knock(
+        self,
+        name: str,
+        given: dict[str, Any],
+        decode: Callable[[Any], Any] | None,
+        attachment: bytes | None = None,
+        *,
+        by: str | None = None,
+        timeout: Timeout = None,
+    ) -> Any:
+        text = json.dumps({"door": name, "with": given})
+        outcome = self._open_library().wait(text, by, attachment, _length(timeout))
+        told, _ = _checked(outcome)
+        told = json.loads(told)
+        return told if decode is None else decode(told)
+
+    def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
+        text = json.dumps({"door": name, "with": given})
+        told, attachment = _checked(self._open_library().wait(text, None, None, None))
+        return _result_of(json.loads(told), attachment)
+
+
+def _asked(
+    request: Request, decode: Callable[[Any], Any]
+) -> tuple[dict[str, Any], Callable[[Any], Any], bytes | None]:
+    if not isinstance(request, (Speech, CloneVoice)):
+        raise TypeError(f"request must be a Speech or a CloneVoice, not {type(request).__name__}")
+    sample = None
+    if isinstance(request, CloneVoice):
+        sample = encoder(bytes)(request.sample, "sample")
+    return {"request": wire_of(request)}, decode, sample
+
+
+def _length(timeout: Timeout) -> timedelta | None:
+    if timeout is None or isinstance(timeout, timedelta):
+        return timeout
+    if isinstance(timeout, (int, float)) and math.isfinite(timeout) and timeout >= 0:
+        return timedelta(seconds=timeout)
+    raise ValueError(f"timeout must be seconds or a timedelta, not negative, and is {timeout!r}")
+
+
+class JobHandle:
+    """A submitted job: watch it, wait for it, read its results, cancel it."""
+
+    __slots__ = ("_kc", "id")
+
+    id: str
+
+    def __init__(self, kc: KingCong, id: str) -> None:
+        self._kc = kc
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id!r})"
+
+    def status(self) -> JobReport:
+        """What is known of it now."""
+        return self._report("job.status")
+
+    def wait(self, *, timeout: Timeout = None) -> JobReport:
+        """Waits until it has ended, whichever process works on it. TimeoutError ends the waiting, not the job."""
+        return self._report("job.wait", timeout=timeout)
+
+    def cancel(self) -> JobReport:
+        """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
+        return self._report("job.cancel")
+
+    def result(self) -> JobResult:
+        """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
+        result = self._kc._knock_for_bytes("job.result", {"job": self.id})
+        assert result is not None, "a completed job has a result"
+        return result
+
+    def task_output(self, place: int) -> JobResult | None:
+        """The result of one task, by its place from 0; None while it has none."""
+        given = {"job": self.id, "place": encoder(int)(place, "place")}
+        return self._kc._knock_for_bytes("job.task_output", given)
+
+    def events(self) -> JobEvents:
+        """Its events from now on, in this process; ends after :class:`Ended`."""
+        return JobEvents(self._kc, self._kc._knock("job.events", {"job": self.id}, int))
+
+    def _report(self, name: str, *, timeout: Timeout = None) -> JobReport:
+        report: JobReport = self._kc._knock(name, {"job": self.id}, _REPORT, timeout=timeout)
+        return report
+
+
+class JobEvents(Iterator[JobEvent]):
+    """The events of a job: a ``for`` loop over them waits for each."""
+
+    def __init__(self, kc: KingCong, stream: int) -> None:
+        self._kc = kc
+        self._stream: int | None = stream
+
+    def __next__(self) -> JobEvent:
+        if self._stream is None:
+            raise StopIteration
+        event = self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        if event is None:
+            self._stream = None
+            raise StopIteration
+        known: JobEvent = event
+        return known
+
+    def close(self) -> None:
+        """Watches no longer."""
+        _close_stream(self._kc, self._stream)
+        self._stream = None
+
+    def __enter__(self) -> JobEvents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _close_stream(client: _Client, stream: int | None) -> None:
+    if stream is not None and client._library is not None and client._process == os.getpid():
+        client._library.close_stream(stream)
+
+
+class AsyncKingCong(_Client, _Root):
+    """The library on a database, for code that awaits: FastAPI and everything on asyncio or uvloop.
+
+    Open it once for each process. It may be used on several event loops, one after the other or at once; providers of
+    the host's own run on the loop that it was opened on.
+
+    >>> import asyncio
+    >>> from kingcong import AsyncKingCong
+    >>> async def main():
+    ...     async with await AsyncKingCong.open("memory:", preset="kingcong") as kc:
+    ...         await kc.wallets.purchase("user-1", "package-1", "order-991")
+    ...         return (await kc.wallets.get("user-1")).balance
+    >>> asyncio.run(main())
+    Decimal('1000000')
+    """
+
+    _host: Host | None
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        preset: str | None = None,
+        master_key: Any = None,
+        providers: Sequence[Provider] = (),
+        role: Role = Role.BOTH,
+        outputs: str | os.PathLike[str] | None = None,
+        egress: str | None = None,
+        unknown: UnknownPolicy = UnknownPolicy.RETRY,
+        task_characters_max: int | None = None,
+        queue_max: int | None = None,
+        calls_max: int | None = None,
+        deadline: timedelta | None = None,
+        dead_after: timedelta | None = None,
+        poll_interval: timedelta | None = None,
+        pulse_interval: timedelta | None = None,
+        monitor_interval: timedelta | None = None,
+        move_after: timedelta | None = None,
+        drain: timedelta | None = None,
+        window: timedelta | None = None,
+        guard: timedelta | None = None,
+        call_max: timedelta | None = None,
+    ) -> AsyncKingCong:
+        """As :meth:`KingCong.open`, awaited."""
+        given = locals()
+        where, service = _key_service(master_key)
+        options = _options(url, where, given)
+        _logging.start()
+        host = Host(providers, service) if providers or service is not None else None
+        try:
+            served = ([], None) if host is None else host.served
+            mailbox = None if host is None else host.mailbox
+            answers = Answers.of_running_loop()
+            outcome = _native.open(answers.mailbox, options, served, mailbox)
+            if isinstance(outcome, _native.Waiting):
+                outcome = await answers.wait(outcome)
+            library, _ = _checked(outcome)
+        except BaseException:
+            if host is not None:
+                host.stop()
+            raise
+        client = cls(library, url)
+        client._host = host
+        return client
+
+    def __init__(self, library: _native.Library, url: str) -> None:
+        super().__init__(library, url)
+        self._client = self
+        self._host = None
+
+    @property
+    def wallets(self) -> AsyncWallets:
+        """Wallets and their ledger."""
+        return AsyncWallets(self)
+
+    @property
+    def packages(self) -> AsyncPackages:
+        """Packages of credits."""
+        return AsyncPackages(self)
+
+    @property
+    def prices(self) -> AsyncPrices:
+        """Prices."""
+        return AsyncPrices(self)
+
+    @property
+    def config(self) -> AsyncConfig:
+        """Servers, services, routes, weights, maintenance."""
+        return AsyncConfig(self)
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """Upstream keys."""
+        return AsyncKeys(self)
+
+    @property
+    def voices(self) -> AsyncVoices:
+        """Voices, the upstreams' and the cloned ones."""
+        return AsyncVoices(self)
+
+    @property
+    def reports(self) -> AsyncReports:
+        """Usage, errors, audit."""
+        return AsyncReports(self)
+
+    async def estimate(self, request: Request) -> Estimate:
+        """As :meth:`KingCong.estimate`, awaited."""
+        estimate: Estimate = await self._knock("estimate", *_asked(request, decoder(Estimate)))
+        return estimate
+
+    async def submit(self, request: Request) -> AsyncJobHandle:
+        """As :meth:`KingCong.submit`, awaited. Cancelling it ends the waiting; the request may have been admitted."""
+        return AsyncJobHandle(self, await self._knock("submit", *_asked(request, str)))
+
+    async def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
+        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
+        return await (await self.submit(request)).wait(timeout=timeout)
+
+    def job(self, id: str) -> AsyncJobHandle:
+        """The job of that id, whether it exists or not."""
+        return AsyncJobHandle(self, encoder(str)(id, "id"))
+
+    async def close(self) -> None:
+        """As :meth:`KingCong.close`, awaited."""
+        if self._library is None:
+            return
+        library = self._open_library()
+        self._library = None
+        answers = Answers.of_running_loop()
+        outcome = library.close(answers.mailbox)
+        try:
+            if isinstance(outcome, _native.Waiting):
+                outcome = await answers.wait(outcome)
+            _checked(outcome)
+        finally:
+            if self._host is not None:
+                self._host.stop()
+
+    async def __aenter__(self) -> AsyncKingCong:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(
+        self, text: str, by: str | None, attachment: bytes | None
+    ) -> tuple[Any, bytes | None]:
+        answers = Answers.of_running_loop()
+        outcome = self._open_library().send(answers.mailbox, text, by, attachment)
+        if isinstance(outcome, _native.Waiting):
+            outcome = await answers.wait(outcome)
+        return _checked(outcome)
+
+    async def _knock(
+        self,
+        name: str,
+        given: dict[str, Any],
+        decode: Callable[[Any], Any] | None,
+        attachment: bytes | None = None,
+        *,
+        by: str | None = None,
+    ) -> Any:
+        text = json.dumps({"door": name, "with": given})
+        told, _ = await self._send(text, by, attachment)
+        told = json.loads(told)
+        return told if decode is None else decode(told)
+
+    async def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
+        told, attachment = await self._send(json.dumps({"door": name, "with": given}), None, None)
+        return _result_of(json.loads(told), attachment)
+
+
+class AsyncJobHandle:
+    """A submitted job: watch it, wait for it, read its results, cancel it."""
+
+    __slots__ = ("_kc", "id")
+
+    id: str
+
+    def __init__(self, kc: AsyncKingCong, id: str) -> None:
+        self._kc = kc
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"AsyncJobHandle({self.id!r})"
+
+    async def status(self) -> JobReport:
+        """What is known of it now."""
+        return await self._report("job.status")
+
+    async def wait(self, *, timeout: Timeout = None) -> JobReport:
+        """Waits until it has ended, whichever process works on it. TimeoutError ends the waiting, not the job."""
+        length = _length(timeout)
+        if length is None:
+            return await self._report("job.wait")
+        return await _within(self._report("job.wait"), length)
+
+    async def cancel(self) -> JobReport:
+        """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
+        return await self._report("job.cancel")
+
+    async def result(self) -> JobResult:
+        """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
+        result = await self._kc._knock_for_bytes("job.result", {"job": self.id})
+        assert result is not None, "a completed job has a result"
+        return result
+
+    async def task_output(self, place: int) -> JobResult | None:
+        """The result of one task, by its place from 0; None while it has none."""
+        given = {"job": self.id, "place": encoder(int)(place, "place")}
+        return await self._kc._knock_for_bytes("job.task_output", given)
+
+    def events(self) -> AsyncJobEvents:
+        """Its events from when the first is awaited on, in this process; ends after :class:`Ended`."""
+        return AsyncJobEvents(self._kc, self.id)
+
+    async def _report(self, name: str) -> JobReport:
+        report: JobReport = await self._kc._knock(name, {"job": self.id}, _REPORT)
+        return report
+
+
+async def _within(awaited: Any, length: timedelta) -> Any:
+    import asyncio
+
+    try:
+        return await asyncio.wait_for(awaited, length.total_seconds())
+    except asyncio.TimeoutError:
+        # Until Python 3.11 it was another class than the built-in one.
+        raise TimeoutError("not answered in time") from None
+
+
+class AsyncJobEvents(AsyncIterator[JobEvent]):
+    """The events of a job: an ``async for`` loop over them awaits each."""
+
+    def __init__(self, kc: AsyncKingCong, job: str) -> None:
+        self._kc = kc
+        self._job = job
+        self._stream: int | None = None
+        self._ended = False
+
+    async def __anext__(self) -> JobEvent:
+        await self._open()
+        if self._ended:
+            raise StopAsyncIteration
+        event = await self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        if event is None:
+            self._stream, self._ended = None, True
+            raise StopAsyncIteration
+        known: JobEvent = event
+        return known
+
+    async def _open(self) -> None:
+        if self._stream is None and not self._ended:
+            self._stream = await self._kc._knock("job.events", {"job": self._job}, int)
+
+    async def aclose(self) -> None:
+        """Watches no longer."""
+        self._close()
+
+    async def __aenter__(self) -> AsyncJobEvents:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        _close_stream(self._kc, self._stream)
+        self._stream, self._ended = None, True
+
+    def __del__(self) -> None:
+        self._close()

@@ -1,0 +1,493 @@
+"""The doors in their groups. Each is its signature, its docstring and its name in the native half; what it takes and
+gives follows from the type hints. The same classes serve both clients: with :class:`~kingcong.AsyncKingCong` every door
+is awaited.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar, get_type_hints
+
+from ._types import (
+    AuditEntry,
+    ClonedVoice,
+    Credited,
+    Entry,
+    ErrorRecord,
+    Explanation,
+    Key,
+    Limits,
+    Maintenance,
+    Operation,
+    Package,
+    Price,
+    Server,
+    SplitShare,
+    Switch,
+    System,
+    Unit,
+    UsageRecord,
+    VoicePage,
+    Wallet,
+)
+from ._wire import Encoder, decoder, encoder, wire_name
+
+__all__ = [
+    "AsyncConfig",
+    "AsyncKeys",
+    "AsyncPackages",
+    "AsyncPrices",
+    "AsyncReports",
+    "AsyncVoices",
+    "AsyncWallets",
+    "Config",
+    "Keys",
+    "Packages",
+    "Prices",
+    "Reports",
+    "Voices",
+    "Wallets",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+G = TypeVar("G", bound="_Group")
+
+#: Rows that a door answers when it is not told how many; at most 1,000.
+LIMIT = 100
+
+
+def door(name: str) -> Callable[[F], F]:
+    """Makes a method the door of that name."""
+
+    def make(method: F) -> F:
+        signature = inspect.signature(method)
+        encoders: dict[str, tuple[str, Encoder]] = {}
+        decode: Callable[[Any], Any] | None = None
+
+        def prepare() -> None:
+            # When it is first needed, because hints name what is defined further down.
+            nonlocal decode
+            hints = get_type_hints(method)
+            decode = decoder(hints.pop("return"))
+            encoders.update({name: (wire_name(name, hint), encoder(hint)) for name, hint in hints.items()})
+
+        @functools.wraps(method)
+        def knock(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if decode is None:
+                prepare()
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            given = {
+                encoders[name][0]: encoders[name][1](value, name)
+                for name, value in bound.arguments.items()
+                if name != "self" and value is not None
+            }
+            return self._client._knock(name, _grouped(name, given), decode, by=self._by)
+
+        return knock  # type: ignore[return-value]
+
+    return make
+
+
+def _grouped(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Attempts are asked for by one filter."""
+    return {"filter": given} if name in ("reports.errors", "reports.usage") else given
+
+
+class _Group:
+    """Doors that belong together."""
+
+    __slots__ = ("_by", "_client")
+
+    def __init__(self, client: Any, by: str | None = None) -> None:
+        self._client = client
+        self._by = by
+
+    def by(self: G, actor: str) -> G:
+        """The same doors in the name of an administrator, for the audit; ``system`` when nobody is named.
+
+        >>> from kingcong import KingCong, Maintenance
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").set_maintenance(Maintenance(services=("minimax",)))
+        ...     kc.reports.audit(limit=1)[0].actor
+        'admin-7'
+        """
+        return type(self)(self._client, encoder(str)(actor, "actor"))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._client!r}>"
+
+
+class Wallets(_Group):
+    """Wallets and their ledger: of users of the main tenant, in KingCong credits, unless said otherwise."""
+
+    __slots__ = ()
+
+    @door("wallets.get")
+    def get(self, user: str | None, *, unit: Unit = Unit.CREDIT, tenant: str | None = None) -> Wallet:
+        """A user's wallet; an empty one when the user never had any. ``user=None`` is the tenant's own.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.wallets.get("user-1").balance
+        Decimal('0')
+        """
+        raise NotImplementedError
+
+    @door("wallets.purchase")
+    def purchase(self, user: str, package: str, order: str) -> Credited:
+        """Books a paid package. ``order`` is the idempotency key: the same order is booked once, for ever.
+
+        Raises :class:`NotFound` for a package that is not on sale, :class:`IdempotencyConflict` for an order that was
+        used for another package.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     first = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     again = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     first == again, kc.wallets.get("user-1").balance
+        (True, Decimal('1000000'))
+        """
+        raise NotImplementedError
+
+    @door("wallets.refund")
+    def refund(
+        self,
+        user: str,
+        task: str,
+        *,
+        amount: Decimal | int | None = None,
+        reason: str,
+        idempotency_key: str,
+    ) -> Credited:
+        """Gives back what a task was charged, or ``amount`` of it; never more, however often it is asked.
+
+        Raises :class:`NotFound` for a task that another wallet paid for, :class:`AmountRefused` for more than is left.
+        """
+        raise NotImplementedError
+
+    @door("wallets.adjust")
+    def adjust(
+        self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str
+    ) -> Credited:
+        """Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     gift = kc.wallets.by("admin-7").adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
+        ...     gift.balance_after
+        Decimal('500')
+        """
+        raise NotImplementedError
+
+    @door("wallets.history")
+    def history(
+        self, user: str, *, before: int | None = None, limit: int = LIMIT
+    ) -> tuple[Entry, ...]:
+        """The entries of a user's wallet, newest first, with a number below ``before``.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     [(entry.kind.value, entry.amount) for entry in kc.wallets.history("user-1")]
+        [('purchase', Decimal('1000000'))]
+        """
+        raise NotImplementedError
+
+
+class Packages(_Group):
+    """Packages of credits."""
+
+    __slots__ = ()
+
+    @door("packages.list")
+    def list(self) -> tuple[Package, ...]:
+        """The packages, on sale or not.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     [(package.id, package.price) for package in kc.packages.list()][:2]
+        [('package-1', Decimal('5')), ('package-2', Decimal('10'))]
+        """
+        raise NotImplementedError
+
+    @door("packages.set")
+    def set(self, package: Package) -> None:
+        """Sets a package; it replaces the one of the same id."""
+        raise NotImplementedError
+
+    @door("packages.remove")
+    def remove(self, package: str) -> None:
+        """Takes a package off sale."""
+        raise NotImplementedError
+
+
+class Prices(_Group):
+    """Prices. A job keeps the prices that it was admitted with."""
+
+    __slots__ = ()
+
+    @door("prices.list")
+    def list(self) -> tuple[Price, ...]:
+        """The prices in force."""
+        raise NotImplementedError
+
+    @door("prices.set")
+    def set(self, price: Price) -> None:
+        """Sets a price; it replaces the one for the same route, model and operation.
+
+        >>> from decimal import Decimal
+        >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine
+        >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.prices.by("admin-7").set(price)
+        """
+        raise NotImplementedError
+
+    @door("prices.remove")
+    def remove(
+        self, server: str, service: str, operation: Operation, *, model: str | None = None
+    ) -> None:
+        """Takes a price away: requests that need it are refused from now on."""
+        raise NotImplementedError
+
+
+class Config(_Group):
+    """Servers, services, routes, weights, maintenance.
+
+    A change is acknowledged when it is durable; nothing starts against it after that, in any process.
+    """
+
+    __slots__ = ()
+
+    @door("config.get")
+    def get(self) -> System:
+        """The configuration as it stands."""
+        raise NotImplementedError
+
+    @door("config.explain")
+    def explain(self) -> Explanation:
+        """The classification of the whole and, per service, where it is served or what the user is told.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.explain().state
+        'all_on'
+        """
+        raise NotImplementedError
+
+    @door("config.set_route")
+    def set_route(self, server: str, service: str, switch: Switch) -> None:
+        """Switches a route on or off."""
+        raise NotImplementedError
+
+    @door("config.set_maintenance")
+    def set_maintenance(self, maintenance: Maintenance) -> None:
+        """Puts services under maintenance, or everything, or nothing any more.
+
+        Running calls finish, queued tasks wait, and go on when it is lifted. ``Maintenance()`` lifts it.
+        """
+        raise NotImplementedError
+
+    @door("config.set_weights")
+    def set_weights(self, weights: Mapping[str, int]) -> None:
+        """Sets the weights that tasks are split by, such as ``{"ai33": 70, "ai84": 30}``; the next task follows."""
+        raise NotImplementedError
+
+    @door("config.add_server")
+    def add_server(self, id: str, server: Server, *, services: Mapping[str, Switch]) -> None:
+        """Adds a server with the services that it sells. No code is needed when it speaks a known protocol."""
+        raise NotImplementedError
+
+    @door("config.update_server")
+    def update_server(self, id: str, server: Server) -> None:
+        """Changes a server's base URL, default limits and the like. Its protocol and weight stay."""
+        raise NotImplementedError
+
+    @door("config.remove_server")
+    def remove_server(self, id: str) -> None:
+        """Removes a server; tasks planned on it move to others that they were admitted for."""
+        raise NotImplementedError
+
+    @door("config.add_service")
+    def add_service(self, id: str, name: str) -> None:
+        """Adds a service, to be sold on routes; ``name`` is what users read."""
+        raise NotImplementedError
+
+    @door("config.history")
+    def history(self, *, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
+        """Changes made by admin doors, newest first."""
+        raise NotImplementedError
+
+
+class Keys(_Group):
+    """Upstream keys. Their secrets go in and never come out."""
+
+    __slots__ = ()
+
+    @door("keys.add")
+    def add(
+        self,
+        server: str,
+        service: str,
+        secret: str,
+        *,
+        label: str = "",
+        limits: Limits | None = None,
+        account: str | None = None,
+        account_limits: Limits | None = None,
+    ) -> Key:
+        """Registers a key that all users share; ``limits`` are the server's defaults when left out.
+
+        ``account`` names the upstream account that the key belongs to, whose own limits its keys share. Raises
+        :class:`KeyRefused` for the same secret again, with the id of the key that has it in ``key``.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream").mask
+        'sk-a…ream'
+        """
+        raise NotImplementedError
+
+    @door("keys.list")
+    def list(self) -> tuple[Key, ...]:
+        """Every key that was not removed."""
+        raise NotImplementedError
+
+    @door("keys.get")
+    def get(self, key: str) -> Key:
+        """A key by its id."""
+        raise NotImplementedError
+
+    @door("keys.set_limits")
+    def set_limits(self, key: str, *, max_in_flight: int, per_minute: int) -> Key:
+        """Sets a key's limits."""
+        raise NotImplementedError
+
+    @door("keys.enable")
+    def enable(self, key: str) -> Key:
+        """Switches a key on. One known to be dead stays out of its pool until a check finds it alive."""
+        raise NotImplementedError
+
+    @door("keys.disable")
+    def disable(self, key: str) -> Key:
+        """Switches a key off: it gets no new calls; those under way finish."""
+        raise NotImplementedError
+
+    @door("keys.remove")
+    def remove(self, key: str) -> Key:
+        """Removes a key for good: its secret is wiped, its history stays."""
+        raise NotImplementedError
+
+    @door("keys.check")
+    def check(self, key: str) -> Key:
+        """Asks the upstream about a key, by a call that costs nothing."""
+        raise NotImplementedError
+
+
+class Voices(_Group):
+    """Voices, the upstreams' and the cloned ones."""
+
+    __slots__ = ()
+
+    @door("voices.offered")
+    def offered(self, server: str, service: str, *, page: str | None = None) -> VoicePage:
+        """A page of the voices that a route offers, asked of its upstream; ``page`` is the last answer's ``next``."""
+        raise NotImplementedError
+
+    @door("voices.cloned")
+    def cloned(self, user: str) -> tuple[ClonedVoice, ...]:
+        """The voices that a user cloned."""
+        raise NotImplementedError
+
+
+class Reports(_Group):
+    """What happened: usage, errors, audit."""
+
+    __slots__ = ()
+
+    @door("reports.usage")
+    def usage(
+        self,
+        *,
+        job: str | None = None,
+        key: str | None = None,
+        server: str | None = None,
+        service: str | None = None,
+        before: str | None = None,
+        limit: int = LIMIT,
+    ) -> tuple[UsageRecord, ...]:
+        """Usage records, newest first, older than the attempt ``before``; a route is a server and a service."""
+        raise NotImplementedError
+
+    @door("reports.errors")
+    def errors(
+        self,
+        *,
+        job: str | None = None,
+        key: str | None = None,
+        server: str | None = None,
+        service: str | None = None,
+        before: str | None = None,
+        limit: int = LIMIT,
+    ) -> tuple[ErrorRecord, ...]:
+        """The error log: attempts that failed or whose answer was lost, newest first."""
+        raise NotImplementedError
+
+    @door("reports.split")
+    def split(self) -> tuple[SplitShare, ...]:
+        """How the last 1,000 attempts were spread over routes, of those that ended."""
+        raise NotImplementedError
+
+    @door("reports.audit")
+    def audit(
+        self, *, before: datetime | None = None, limit: int = LIMIT
+    ) -> tuple[AuditEntry, ...]:
+        """What was done at admin doors, newest first, before an instant."""
+        raise NotImplementedError
+
+
+class AsyncWallets(Wallets):
+    """As :class:`Wallets`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncPackages(Packages):
+    """As :class:`Packages`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncPrices(Prices):
+    """As :class:`Prices`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncConfig(Config):
+    """As :class:`Config`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncKeys(Keys):
+    """As :class:`Keys`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncVoices(Voices):
+    """As :class:`Voices`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncReports(Reports):
+    """As :class:`Reports`, awaited."""
+
+    __slots__ = ()

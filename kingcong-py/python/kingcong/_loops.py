@@ -1,0 +1,245 @@
+"""What runs on event loops: answers to awaited calls, and the host's own providers and key service.
+
+Each loop that awaits has one :class:`Answers`; each client with providers has one :class:`Host`. Both are a mailbox of
+the native half whose socket the loop watches: many answers cost one wake-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import json
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from ._native import Mailbox, Waiting
+from ._types import AudioFormat, Subtitles, VoiceSettings
+from ._wire import encoder
+from .providers import (
+    AnswerLost,
+    Audio,
+    Call,
+    CloneVoiceWork,
+    MadeVoice,
+    Provider,
+    ProviderFailure,
+    Reply,
+    SpeechWork,
+)
+
+logger = logging.getLogger("kingcong.providers")
+
+#: Providers that are plain functions run in at most so many threads of a client.
+THREADS_MAX = 32
+
+
+class MasterKey(Protocol):
+    """A key service, such as a KMS, that never gives its key away.
+
+    ``wrap`` encrypts 32 bytes bound to ``context`` (associated data), ``unwrap`` gives them back for the same context.
+    Both may be ``async def``. ``id`` is how the service knows the key; it is written beside what it wrapped.
+    """
+
+    id: str
+
+    def wrap(self, data: bytes, context: bytes) -> Any:
+        """Encrypts ``data``; the answer is at most 8,192 bytes."""
+        ...
+
+    def unwrap(self, data: bytes, context: bytes) -> Any:
+        """Decrypts what :meth:`wrap` gave."""
+        ...
+
+
+class Answers:
+    """The answers to what one loop awaits."""
+
+    _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = weakref.WeakKeyDictionary()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.mailbox = Mailbox()
+        self._awaited: dict[int, asyncio.Future[Any]] = {}
+        # The loop keeps this alive, and not the other way round.
+        loop.add_reader(self.mailbox.fileno(), self._read)
+
+    @classmethod
+    def of_running_loop(cls) -> Answers:
+        """The answers of the loop that runs; a RuntimeError where none does."""
+        loop = asyncio.get_running_loop()
+        answers = cls._of_loops.get(loop)
+        if answers is None:
+            answers = cls._of_loops[loop] = cls(loop)
+        return answers
+
+    async def wait(self, waiting: Waiting) -> Any:
+        """Awaits an answer. When it is cancelled the waiting ends, not what was asked."""
+        future = asyncio.get_running_loop().create_future()
+        self._awaited[waiting.ticket] = future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._awaited.pop(waiting.ticket, None)
+            waiting.drop()
+            raise
+
+    def _read(self) -> None:
+        for _, ticket, outcome in self.mailbox.take():
+            future = self._awaited.pop(ticket, None)
+            if future is not None and not future.done():
+                future.set_result(outcome)
+
+
+class Host:
+    """The providers and the key service of one client, on the loop that it was opened on."""
+
+    def __init__(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
+        self.mailbox = Mailbox()
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._providers = {provider.protocol: provider for provider in providers}
+        self._master_key = master_key
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._loop.add_reader(self.mailbox.fileno(), self._read)
+
+    @property
+    def served(self) -> tuple[list[str], str | None]:
+        """The protocols, and the id of the key service."""
+        return list(self._providers), None if self._master_key is None else self._master_key.id
+
+    def stop(self) -> None:
+        """Takes no more calls."""
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self.mailbox.fileno())
+        for task in self._tasks.values():
+            task.cancel()
+
+    def _read(self) -> None:
+        for kind, ticket, told in self.mailbox.take():
+            if kind == "call":
+                self._start(ticket, self._call(ticket, *told))
+            elif kind == "key":
+                self._start(ticket, self._key(ticket, *told))
+            elif ticket in self._tasks:
+                self._tasks[ticket].cancel()
+
+    def _start(self, ticket: int, work: Any) -> None:
+        # In the context that the client was opened in.
+        task = self._context.copy().run(self._loop.create_task, work)
+        self._tasks[ticket] = task
+        task.add_done_callback(functools.partial(self._ended, ticket))
+
+    def _ended(self, ticket: int, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(ticket, None)
+        if not task.cancelled():
+            # What a provider raised was answered; this is for nothing that was.
+            task.exception()
+
+    async def _call(
+        self, ticket: int, protocol: str, text: str, secret: str, sample: bytes | None
+    ) -> None:
+        try:
+            call = _call_of(json.loads(text), secret, sample)
+            reply = await self._run(self._providers[protocol].call, call)
+            wire, body = _reply_wire(reply)
+        except ProviderFailure as failure:
+            self.mailbox.fail(ticket, json.dumps(failure._wire()))
+        except BaseException as error:
+            lost = AnswerLost(f"the provider of {protocol!r} raised {type(error).__name__}: {error}")
+            self.mailbox.fail(ticket, json.dumps(lost._wire()))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            # Also what is no Exception: a provider must not end the loop of its host.
+            logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
+        else:
+            self.mailbox.reply(ticket, json.dumps(wire), body)
+
+    async def _key(self, ticket: int, step: str, data: bytes, context: bytes) -> None:
+        try:
+            answer = await self._run(getattr(self._master_key, step), data, context)
+            self.mailbox.reply_key(ticket, encoder(bytes)(answer, f"what {step} returned"))
+        except BaseException as error:
+            self.mailbox.fail_key(ticket, f"{step} raised {type(error).__name__}: {error}")
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(*args)
+        run = functools.partial(contextvars.copy_context().run, function, *args)
+        answer = await self._loop.run_in_executor(None, run)
+        return await answer if inspect.isawaitable(answer) else answer
+
+
+def _call_of(told: dict[str, Any], secret: str, sample: bytes | None) -> Call:
+    ((kind, work),) = told.pop("work").items()
+    if kind == "clone_voice":
+        return Call(secret=secret, work=CloneVoiceWork(sample=sample or b"", **work), **told)
+    speech = SpeechWork(
+        text=work["text"],
+        voice=work["voice"],
+        model=work["model"],
+        format=AudioFormat(work["format"]),
+        subtitles=Subtitles(work["subtitles"]),
+        settings=VoiceSettings(**work["settings"]),
+        language=work["language"],
+    )
+    return Call(secret=secret, work=speech, **told)
+
+
+def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:
+    if not isinstance(reply, Reply):
+        raise TypeError(f"call must return a Reply, not {type(reply).__name__}: {reply!r}")
+    text, count = encoder(str), encoder(int)
+    wire: dict[str, Any] = {}
+    body = b""
+    match reply.result:
+        case Audio(data=data, content_type=content_type, srt=srt):
+            body = encoder(bytes)(data, "data")
+            wire["result"] = {"audio": {"content_type": text(content_type, "content_type")}}
+            if srt is not None:
+                wire["result"]["audio"]["srt"] = text(srt, "srt")
+        case MadeVoice(voice=voice):
+            wire["result"] = {"voice": {"voice": text(voice, "voice")}}
+        case other:
+            raise TypeError(f"result must be an Audio or a MadeVoice, not {type(other).__name__}: {other!r}")
+    if reply.cost is not None:
+        thousandths = Decimal(encoder(Decimal)(reply.cost, "cost")) * 1000
+        wire["cost_thousandths"] = int(thousandths.to_integral_value())
+    for name in ("audio_ms", "characters"):
+        value = getattr(reply, name)
+        if value is not None:
+            wire[name] = count(value, name)
+    return wire, body
+
+
+class HostThread:
+    """A loop of its own for the providers of a blocking client."""
+
+    def __init__(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kingcong-providers", daemon=True)
+        self._thread.start()
+        context = contextvars.copy_context()
+        self.host = context.run(asyncio.run_coroutine_threadsafe, self._host(providers, master_key), self._loop).result()
+
+    @staticmethod
+    async def _host(providers: Sequence[Provider], master_key: MasterKey | None) -> Host:
+        return Host(providers, master_key)
+
+    def stop(self) -> None:
+        """Takes no more calls and ends the thread."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self.host.stop()
+        await self._loop.shutdown_default_executor()

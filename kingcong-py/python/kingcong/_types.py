@@ -1,0 +1,866 @@
+"""The records and words of the library: what requests are made of, and what doors answer.
+
+Records are frozen and hashable, print as they are written, and :meth:`to_dict` makes them ready for JSON. Amounts are
+:class:`decimal.Decimal` in whole units (credits, dollars …), instants are :class:`datetime.datetime` in UTC, ids are
+texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from ._wire import Record, encoder, fields_of
+
+__all__ = [
+    "Archived",
+    "AudioFormat",
+    "AuditEntry",
+    "CloneVoice",
+    "ClonedVoice",
+    "Credited",
+    "Ended",
+    "Entry",
+    "EntryKind",
+    "ErrorRecord",
+    "Estimate",
+    "Explanation",
+    "FailureKind",
+    "Health",
+    "Job",
+    "JobEvent",
+    "JobReport",
+    "JobResult",
+    "JobState",
+    "Key",
+    "KeyStatus",
+    "Limits",
+    "Maintenance",
+    "Measure",
+    "Message",
+    "Missed",
+    "Operation",
+    "Package",
+    "Passage",
+    "Payer",
+    "PollsCount",
+    "Price",
+    "PriceLine",
+    "Role",
+    "Route",
+    "RouteStatus",
+    "Server",
+    "ServerInfo",
+    "Service",
+    "Share",
+    "Speech",
+    "SpeechResult",
+    "SplitShare",
+    "Standing",
+    "Status",
+    "Subtitles",
+    "Switch",
+    "System",
+    "TaskCancelled",
+    "TaskDone",
+    "TaskError",
+    "TaskFailed",
+    "TaskProgress",
+    "TaskReport",
+    "TaskStarted",
+    "TaskState",
+    "TaskWaits",
+    "Unit",
+    "UnknownPolicy",
+    "UsageRecord",
+    "Verification",
+    "Voice",
+    "VoicePage",
+    "VoiceResult",
+    "VoiceSettings",
+    "Wallet",
+]
+
+
+class _Word(str, Enum):
+    """A word of a closed set; equal to its text."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Unit(_Word):
+    """What a wallet holds. The digits after the point are fixed for ever: 0, 3 and 9."""
+
+    CREDIT = "credit"
+    NEXTFLOW = "nextflow"
+    USD = "usd"
+
+
+class Switch(_Word):
+    """An administrator's switch."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Operation(_Word):
+    """What is done."""
+
+    SPEECH = "text_to_speech"
+    CLONE_VOICE = "voice_cloning"
+
+
+class Measure(_Word):
+    """What a price counts, in the smallest part that is counted."""
+
+    CHARACTER = "character"
+    REQUEST = "request"
+    AUDIO_MS = "audio_ms"
+    TOKEN = "token"
+    IMAGE = "image"
+
+
+class AudioFormat(_Word):
+    """Audio container and coding."""
+
+    MP3 = "mp3"
+    WAV = "wav"
+
+
+class Subtitles(_Word):
+    """Whether subtitles are wanted."""
+
+    NO = "no"
+    SRT = "srt"
+
+
+class Payer(_Word):
+    """Whose wallet pays."""
+
+    USER = "user"
+    TENANT = "tenant"
+
+
+class Role(_Word):
+    """What a process does: submits and works, or submits only."""
+
+    BOTH = "both"
+    CLIENT = "client"
+
+
+class UnknownPolicy(_Word):
+    """What to do with a task whose answer was lost: try it once more, recorded, or fail it."""
+
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+class JobState(_Word):
+    """Where a job is."""
+
+    OPEN = "open"
+    CANCELLING = "cancelling"
+    EXPIRING = "expiring"
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskState(_Word):
+    """Where a task is."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class EntryKind(_Word):
+    """What an entry of the ledger records."""
+
+    PURCHASE = "purchase"
+    USAGE = "usage"
+    REFUND = "refund"
+    ADJUSTMENT = "adjustment"
+    DEBT_PAYMENT = "debt_payment"
+
+
+class KeyStatus(_Word):
+    """What the library knows of a key; apart from the administrator's switch."""
+
+    ACTIVE = "active"
+    DOUBTFUL = "doubtful"
+    DEAD = "dead"
+    OUT_OF_CREDIT = "out_of_credit"
+    REMOVED = "removed"
+
+
+class PollsCount(_Word):
+    """Whether asking a server for a result counts as a call."""
+
+    FREE = "free"
+    COUNTED = "counted"
+
+
+class Health(_Word):
+    """A service's health as its server tells it."""
+
+    GOOD = "good"
+    DEGRADED = "degraded"
+    OVERLOADED = "overloaded"
+
+
+class Passage(_Word):
+    """What a route's last calls let through: everything, one call to see, or nothing for now."""
+
+    OPEN = "open"
+    PROBE = "probe"
+    CLOSED = "closed"
+
+
+class FailureKind(_Word):
+    """What a failure means, and so whom it concerns."""
+
+    BAD_REQUEST = "bad_request"
+    POLICY = "policy"
+    KEY_DEAD = "key_dead"
+    KEY_DOUBTFUL = "key_doubtful"
+    OUT_OF_CREDIT = "out_of_credit"
+    KEY_RATE_LIMITED = "key_rate_limited"
+    ACCOUNT_RATE_LIMITED = "account_rate_limited"
+    EGRESS_RATE_LIMITED = "egress_rate_limited"
+    BUSY = "busy"
+    UNKNOWN = "unknown"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+
+
+# --- requests
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings(Record):
+    """Settings of a voice in hundredths; the upstream's own where left out.
+
+    ``speed`` goes from 50 to 200 (100 is the voice's own), the others from 0 to 100.
+    """
+
+    stability: int | None = None
+    similarity: int | None = None
+    style: int | None = None
+    speed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech(Record):
+    """Asks for a text to be spoken.
+
+    ``voice`` is the upstream's id of a voice, the same on every server; ``voices`` gives each server's own id; and
+    ``cloned_voice`` is the id of a voice that the user cloned. ``start_at`` schedules it, up to 366 days ahead.
+    ``idempotency_key`` makes it safe to submit again: the same key and request give the same job, for ever.
+
+    >>> from kingcong import Speech
+    >>> Speech("user-1", "Xin chào!", service="elevenlabs", voice="21m00Tcm4TlvDq8ikWAM").service
+    'elevenlabs'
+    """
+
+    user: str
+    text: str
+    service: str
+    voice: str | None = None
+    voices: Mapping[str, str] | None = field(default=None, hash=False)
+    cloned_voice: str | None = None
+    model: str | None = None
+    language: str | None = None
+    format: AudioFormat = AudioFormat.MP3
+    subtitles: Subtitles = Subtitles.NO
+    settings: VoiceSettings = VoiceSettings()
+    pieces: int | None = None
+    weight: int = 1
+    deadline: timedelta | None = None
+    start_at: datetime | None = None
+    payer: Payer = Payer.USER
+    tenant: str | None = None
+    idempotency_key: str | None = None
+
+    def _wire(self) -> dict[str, Any]:
+        wire = fields_of(self)
+        wire["subject"] = {"speech": {"text": wire.pop("text")}}
+        chosen = {
+            kind: wire.pop(name)
+            for kind, name in (("upstream", "voice"), ("per_server", "voices"), ("cloned", "cloned_voice"))
+            if name in wire
+        }
+        if len(chosen) > 1:
+            raise ValueError("give one of voice, voices and cloned_voice, not several")
+        if chosen:
+            wire["voice"] = chosen
+        return wire
+
+
+@dataclass(frozen=True, slots=True)
+class CloneVoice(Record):
+    """Asks for a voice to be made from a recording of at most 20 MiB.
+
+    >>> from kingcong import CloneVoice
+    >>> CloneVoice("user-1", "My voice", b"ID3...", "audio/mpeg", service="elevenlabs").name
+    'My voice'
+    """
+
+    user: str
+    name: str
+    sample: bytes = field(repr=False)
+    content_type: str
+    service: str
+    preview_text: str | None = None
+    weight: int = 1
+    deadline: timedelta | None = None
+    start_at: datetime | None = None
+    payer: Payer = Payer.USER
+    tenant: str | None = None
+    idempotency_key: str | None = None
+
+    def _wire(self) -> dict[str, Any]:
+        wire = fields_of(self)
+        del wire["sample"]
+        subject = {name: wire.pop(name) for name in ("name", "content_type")}
+        if "preview_text" in wire:
+            subject["preview_text"] = wire.pop("preview_text")
+        wire["subject"] = {"clone_voice": subject}
+        return wire
+
+
+@dataclass(frozen=True, slots=True)
+class Limits(Record):
+    """How many calls are allowed: at once, and started within any 60 seconds. Both at least 1."""
+
+    max_in_flight: int
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine(Record):
+    """So much, in whole units, per so many of a measure: ``PriceLine(Measure.TOKEN, Decimal("0.075"), 1_000_000)``."""
+
+    measure: Measure
+    price: Decimal
+    per: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Price(Record):
+    """What an operation costs on a route; no lines mean that it is free.
+
+    ``version`` counts how often it was set and ``since`` is when; both are the library's.
+    """
+
+    server: str
+    service: str
+    operation: Operation
+    lines: tuple[PriceLine, ...]
+    unit: Unit = Unit.CREDIT
+    model: str | None = None
+    name: str | None = None
+    switch: Switch = Switch.ON
+    version: int | None = None
+    since: datetime | None = None
+
+    def _wire(self) -> dict[str, Any]:
+        wire = fields_of(self)
+        wire.pop("version", None)
+        wire.pop("since", None)
+        return wire
+
+
+@dataclass(frozen=True, slots=True)
+class Package(Record):
+    """Credits that are sold together: ``credits`` of ``unit`` for ``price`` in ``currency``."""
+
+    id: str
+    label: str
+    credits: Decimal
+    price: Decimal
+    unit: Unit = Unit.CREDIT
+    currency: Unit = Unit.USD
+    switch: Switch = Switch.ON
+
+
+@dataclass(frozen=True, slots=True)
+class Server(Record):
+    """An upstream gateway to add or update. ``limits`` are those of keys added without any of their own."""
+
+    protocol: str
+    base_url: str
+    weight: int
+    limits: Limits
+    polls: PollsCount = PollsCount.FREE
+    egress: Limits | None = None
+
+
+# --- the configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance(Record):
+    """What is under maintenance: everything, or these services."""
+
+    is_full: bool = False
+    services: tuple[str, ...] = ()
+
+    def _wire(self) -> Any:
+        services = encoder(tuple[str, ...])(self.services, "services")
+        if self.is_full:
+            return "full"
+        return {"services": services} if services else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo(Record):
+    """A server of the configuration."""
+
+    id: str
+    protocol: str
+    base_url: str
+    weight: int
+    polls: PollsCount
+    limits: Limits
+    egress: Limits | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Record):
+    """What is bought on a server, with its name for users."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Record):
+    """A server's service, and whether it is used."""
+
+    server: str
+    service: str
+    switch: Switch
+
+
+@dataclass(frozen=True, slots=True)
+class System(Record):
+    """The configuration as it stands; ``version`` counts its changes."""
+
+    version: int
+    servers: tuple[ServerInfo, ...]
+    services: tuple[Service, ...]
+    routes: tuple[Route, ...]
+    maintenance: Maintenance
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Record):
+    """What a user may be told, in English and Vietnamese."""
+
+    code: str
+    en: str
+    vi: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Record):
+    """A server and the weight by which it shares work."""
+
+    server: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Record):
+    """How a service stands: the servers that share its work, or what its users are told."""
+
+    service: str
+    servers: tuple[Share, ...]
+    refused: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Record):
+    """The named case that the switches make (``all_on``, ``case1`` …), and how each service stands."""
+
+    version: int
+    state: str
+    maintenance: Maintenance
+    services: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStatus(Record):
+    """A route as a status bar shows it."""
+
+    server: str
+    service: str
+    switch: Switch
+    keys: int
+    waiting: int
+    passage: Passage
+    closed_until: datetime | None
+    health: Health | None
+    is_served_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Record):
+    """What a status bar shows."""
+
+    explanation: Explanation
+    routes: tuple[RouteStatus, ...]
+
+
+# --- money
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate(Record):
+    """What a request would cost. ``held`` is the most that it can cost."""
+
+    tasks: int
+    characters: int
+    held: Decimal
+    available: Decimal
+    unit: Unit
+    is_sufficient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet(Record):
+    """An owner's balance in one unit; ``user`` is None for a tenant's own. ``available`` is what is not held."""
+
+    id: str
+    tenant: str
+    user: str | None
+    unit: Unit
+    balance: Decimal
+    held: Decimal
+    available: Decimal
+    debt: Decimal
+    total_purchased: Decimal
+    total_spent: Decimal
+    total_refunded: Decimal
+    entries: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Record):
+    """One line of a wallet's ledger; numbers are dense from 1."""
+
+    number: int
+    kind: EntryKind
+    amount: Decimal
+    balance_after: Decimal
+    debt_change: Decimal
+    debt_after: Decimal
+    unit: Unit
+    route: str | None
+    task: str | None
+    reference: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credited(Record):
+    """What was moved, and the balance after it; at a replay the balance then, not now."""
+
+    amount: Decimal
+    balance_after: Decimal
+
+
+# --- jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Record):
+    """One request's tasks, money and state."""
+
+    id: str
+    tenant: str
+    user: str
+    operation: Operation
+    service: str
+    state: JobState
+    is_final: bool
+    unit: Unit | None
+    held: Decimal
+    charged: Decimal
+    tasks: int
+    open_tasks: int
+    failed_tasks: int
+    deadline: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError(Record):
+    """Why a task failed; it costs nothing."""
+
+    code: str
+    message: str
+    user: Message
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport(Record):
+    """What is known of a task. ``key`` is the key of its last attempt, masked."""
+
+    id: str
+    place: int
+    state: TaskState
+    route: str
+    key: str | None
+    characters: int
+    attempts: int
+    charged: Decimal
+    refunded: Decimal
+    possible_double: bool
+    error: TaskError | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport(Record):
+    """What is known of a job, with the wallet that pays as it is now."""
+
+    job: Job
+    tasks: tuple[TaskReport, ...]
+    released: Decimal
+    available: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResult(Record):
+    """Speech, joined in order. ``srt`` are subtitles as SubRip; ``duration`` is absent for a single task."""
+
+    audio: bytes = field(repr=False)
+    content_type: str
+    duration: timedelta | None
+    srt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceResult(Record):
+    """A cloned voice, for ``Speech(cloned_voice=…)``."""
+
+    voice: str
+
+
+JobResult = SpeechResult | VoiceResult
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted(Record):
+    """A task was sent: its place from 0, on which route, with which masked key, the how manieth attempt."""
+
+    place: int
+    route: str
+    key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress(Record):
+    """An upstream told how far a task is, from 0 to 100."""
+
+    place: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWaits(Record):
+    """A task waits for another try."""
+
+    place: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone(Record):
+    """A task has its result."""
+
+    place: int
+    charged: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed(Record):
+    """A task failed; it costs nothing."""
+
+    place: int
+    error: TaskError
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCancelled(Record):
+    """A task was cancelled before it was done."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Record):
+    """The job ended; nothing more follows."""
+
+    state: JobState
+    charged: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Missed(Record):
+    """So many events were missed, because they were not read fast enough; the job's report has the whole."""
+
+    events: int
+
+
+JobEvent = (
+    TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed
+)
+
+
+# --- keys, voices, reports
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Record):
+    """An upstream key; of its secret only the mask."""
+
+    id: str
+    server: str
+    service: str
+    tenant: str
+    label: str
+    mask: str
+    account: str | None
+    switch: Switch
+    status: KeyStatus
+    is_usable: bool
+    reason: str | None
+    balance: Decimal | None
+    checked_at: datetime | None
+    last_used: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Voice(Record):
+    """A voice that an upstream offers; ``origin`` is ``library`` or ``cloned``."""
+
+    voice: str
+    name: str
+    language: str | None
+    gender: str | None
+    preview_url: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePage(Record):
+    """Voices, and what to ask for next; ``next`` is None on the last page."""
+
+    voices: tuple[Voice, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClonedVoice(Record):
+    """A voice that a user cloned; it lives on the account that made it."""
+
+    id: str
+    user: str
+    name: str
+    server: str
+    service: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord(Record):
+    """An attempt that failed or whose answer was lost."""
+
+    attempt: str
+    task: str
+    job: str
+    route: str
+    key: str
+    kind: FailureKind
+    upstream_code: str | None
+    message: str
+    leased_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord(Record):
+    """What an ended attempt bought (``cost``, in the upstream's credits) and sold (``charged``)."""
+
+    attempt: str
+    task: str
+    job: str
+    route: str
+    key: str
+    is_done: bool
+    cost: Decimal | None
+    charged: Decimal
+    unit: Unit
+    audio_ms: int | None
+    characters: int | None
+    took: timedelta
+    possible_double: bool
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SplitShare(Record):
+    """How many of the last attempts a route had."""
+
+    server: str
+    service: str
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry(Record):
+    """What was done at an admin door; ``detail`` is JSON text."""
+
+    id: str
+    actor: str
+    door: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verification(Record):
+    """What counting everything again found; ``discrepancies`` is empty when all is well."""
+
+    wallets: int
+    jobs: int
+    limits: int
+    discrepancies: tuple[str, ...]
+    is_sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Archived(Record):
+    """What was archived, and into which file."""
+
+    attempts: int
+    entries: int
+    file: str | None

@@ -1,0 +1,244 @@
+"""Providers of your own: an object with ``protocol`` and ``call`` serves every server that speaks its protocol.
+
+>>> from kingcong import KingCong
+>>> from kingcong.providers import Audio, Call, Reply
+>>> class Echo:
+...     protocol = "ai33"  # in place of the one that the library has
+...     async def call(self, call: Call) -> Reply:
+...         return Reply(Audio(b"RIFF...", "audio/wav"))
+>>> kc = KingCong.open("memory:", preset="kingcong", providers=[Echo()])
+>>> kc.close()
+
+``call`` may be a plain function too: it runs in a thread then. It runs in a copy of the context (``contextvars``) in
+which the client was opened. When nobody waits any more, because the client closes, its task is cancelled.
+
+What ``call`` raises decides what happens next. A :class:`ProviderFailure` says what it means; anything else means that
+nobody knows what the upstream did: the work may be done and paid for, so it is tried again only once, after
+``call_max``, and recorded as a possible double.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol
+
+from ._types import AudioFormat, FailureKind, Subtitles, VoiceSettings
+from ._wire import MILLISECOND, Record
+
+__all__ = [
+    "AccountRateLimited",
+    "AnswerLost",
+    "Audio",
+    "BadRequest",
+    "Busy",
+    "Call",
+    "CloneVoiceWork",
+    "ContentRefused",
+    "EgressRateLimited",
+    "KeyDead",
+    "KeyDoubtful",
+    "MadeVoice",
+    "OutOfCredit",
+    "Provider",
+    "ProviderFailure",
+    "RateLimited",
+    "Reply",
+    "SpeechWork",
+    "Unsupported",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWork(Record):
+    """A text to speak, already cut to what one call may carry. ``voice`` is the upstream's own id."""
+
+    text: str
+    voice: str
+    model: str | None
+    format: AudioFormat
+    subtitles: Subtitles
+    settings: VoiceSettings
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CloneVoiceWork(Record):
+    """A voice to make from a recording."""
+
+    name: str
+    sample: bytes = field(repr=False)
+    content_type: str
+    preview_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Record):
+    """One task to do, once.
+
+    ``attempt`` is unique for each sending: give it to an upstream that takes an identifier. ``secret`` is the key's, and
+    is in no ``repr``. A result of more than ``max_bytes`` fails the task.
+    """
+
+    attempt: str
+    server: str
+    service: str
+    base_url: str
+    secret: str = field(repr=False)
+    max_bytes: int
+    work: SpeechWork | CloneVoiceWork
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, without the secret."""
+        # The class that slots were added to is another: super() would not find it.
+        plain = Record.to_dict(self)
+        del plain["secret"]
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Audio(Record):
+    """Speech: MP3 (``audio/mpeg``) or 16-bit WAV (``audio/wav``), and subtitles as SubRip."""
+
+    data: bytes = field(repr=False)
+    content_type: str
+    srt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeVoice(Record):
+    """The upstream's id of a voice that was made."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Record):
+    """A finished call. ``cost`` is in the upstream's own credits; ``characters`` and ``audio_ms`` as it counted them."""
+
+    result: Audio | MadeVoice
+    cost: Decimal | int | None = None
+    audio_ms: int | None = None
+    characters: int | None = None
+
+
+class Provider(Protocol):
+    """What serves the servers of a protocol."""
+
+    protocol: str
+
+    def call(self, call: Call) -> Reply | Awaitable[Reply]:
+        """Does the task once, without trying again. May be ``async def``."""
+        ...
+
+
+class ProviderFailure(Exception):
+    """A call that gave nothing. Raise one of the subclasses: each says whom the failure concerns.
+
+    ``code`` is the upstream's own, ``retry_after`` how long it asks to wait. ``sent=False`` says that the upstream
+    proved that it did nothing, ``sent=True`` that it may have begun; each class has what is usual for it.
+    """
+
+    kind: ClassVar[FailureKind] = FailureKind.UNKNOWN
+    _sent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after: timedelta | None = None,
+        sent: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+        self.sent = self._sent if sent is None else sent
+
+    def _wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "kind": self.kind.value,
+            "reached": "maybe" if self.sent else "no",
+            "message": str(self),
+        }
+        if self.code is not None:
+            wire["code"] = str(self.code)
+        if self.retry_after is not None:
+            wire["retry_after_ms"] = max(0, self.retry_after // MILLISECOND)
+        return wire
+
+
+class AnswerLost(ProviderFailure):
+    """Sent, and no answer that tells what became of it. Never resent blindly."""
+
+
+class BadRequest(ProviderFailure):
+    """The request itself is wrong: the task fails, and costs nothing."""
+
+    kind = FailureKind.BAD_REQUEST
+    _sent = False
+
+
+class ContentRefused(ProviderFailure):
+    """The upstream refuses the content: the task fails, and costs nothing."""
+
+    kind = FailureKind.POLICY
+    _sent = False
+
+
+class KeyDead(ProviderFailure):
+    """The key is not valid: it leaves its pool."""
+
+    kind = FailureKind.KEY_DEAD
+    _sent = False
+
+
+class KeyDoubtful(ProviderFailure):
+    """The key may not be valid: it rests until a check tells."""
+
+    kind = FailureKind.KEY_DOUBTFUL
+    _sent = False
+
+
+class OutOfCredit(ProviderFailure):
+    """The key's account has not enough credit: it leaves its pool."""
+
+    kind = FailureKind.OUT_OF_CREDIT
+    _sent = False
+
+
+class RateLimited(ProviderFailure):
+    """Too many calls of this key: it cools."""
+
+    kind = FailureKind.KEY_RATE_LIMITED
+    _sent = False
+
+
+class AccountRateLimited(ProviderFailure):
+    """Too many calls of the account that the key belongs to."""
+
+    kind = FailureKind.ACCOUNT_RATE_LIMITED
+    _sent = False
+
+
+class EgressRateLimited(ProviderFailure):
+    """Too many calls from our address."""
+
+    kind = FailureKind.EGRESS_RATE_LIMITED
+    _sent = False
+
+
+class Busy(ProviderFailure):
+    """The upstream is overloaded or broken for now."""
+
+    kind = FailureKind.BUSY
+    _sent = False
+
+
+class Unsupported(ProviderFailure):
+    """The provider cannot do this work on this route."""
+
+    kind = FailureKind.UNSUPPORTED
+    _sent = False
