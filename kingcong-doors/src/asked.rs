@@ -171,6 +171,8 @@ pub struct AskedPrice {
     /// Empty when it is free.
     lines: Vec<AskedLine>,
     switch: Switch,
+    /// The version that it is to have; the next when left out.
+    version: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,13 +184,18 @@ struct AskedLine {
 }
 
 impl AskedPrice {
-    pub(crate) fn price(self) -> Result<Price, Problem> {
+    /// The price, in effect since now and newer than those of the list.
+    pub(crate) fn price(self, list: &[Price], now: Timestamp) -> Result<Price, Problem> {
         let lines: Vec<PriceLine> = self
             .lines
             .into_iter()
             .map(|line| PriceLine::from_decimal(line.measure, line.price.decimal(), line.per, self.unit))
             .collect::<Result<_, _>>()?;
         let route = Route::new(self.server, self.service);
+        let is_same = |price: &&Price| {
+            price.route == route && price.operation == self.operation && price.model == self.model
+        };
+        let newest = list.iter().find(is_same).map_or(0, |price| price.version);
         Ok(Price {
             name: self.name.unwrap_or_else(|| format!("{route} {}", self.operation)),
             route,
@@ -197,8 +204,8 @@ impl AskedPrice {
             unit: self.unit,
             charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
             switch: self.switch,
-            version: 1,
-            since: Timestamp::EPOCH,
+            version: self.version.unwrap_or(newest.saturating_add(1)),
+            since: now,
         })
     }
 }

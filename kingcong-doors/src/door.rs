@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
 use bytes::Bytes;
 use kingcong_core::{
     Error, NewKey,
-    clock::Timestamp,
+    clock::{Clock as _, SystemClock, Timestamp},
     engine::JobResult,
     id::{AttemptId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
     ledger::{Owner, WalletKey},
@@ -317,7 +317,10 @@ impl Door {
             Self::PackagesSet { package } => packages.set(package.package()?).await.map(|()| nothing())?,
             Self::PackagesRemove { package } => packages.remove(&package).await.map(|()| nothing())?,
             Self::PricesList {} => answer_all::<_, PriceView>(&prices.list().await?),
-            Self::PricesSet { price } => prices.set(price.price()?).await.map(|()| nothing())?,
+            Self::PricesSet { price } => {
+                let price = price.price(&prices.list().await?, SystemClock::new().now())?;
+                prices.set(price).await.map(|()| nothing())?
+            }
             Self::PricesRemove { server, service, model, operation } => {
                 prices.remove(&server, &service, model.as_deref(), operation).await.map(|()| nothing())?
             }

@@ -136,6 +136,8 @@ impl Opening {
         if let Some(calls) = self.calls_max {
             settings.calls_max = calls;
         }
+        // Before a database is opened, and perhaps made.
+        settings.check()?;
         Ok(settings)
     }
 

@@ -251,7 +251,18 @@ impl From<ConnectError> for Problem {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Store(error) => error.into(),
-            error => Self::new(Code::StoreUnavailable, &error, &Message::TryAgain),
+            ConnectError::UnknownScheme { .. }
+            | ConnectError::SwitchedOff { .. }
+            | ConnectError::NoPath { .. }
+            | ConnectError::NoDatabase => Self::invalid(&error),
+            ConnectError::Unusable { .. } => {
+                let mut causes =
+                    std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
+                // A server that is down may come back; a wrong password stays wrong.
+                let is_passing = causes.any(|cause| cause.is::<std::io::Error>());
+                Self::new(Code::StoreUnavailable, &error, &Message::TryAgain).retryable(is_passing)
+            }
+            error => Self::new(Code::StoreFailed, &error, &Message::TryAgain),
         }
     }
 }

@@ -4,9 +4,13 @@
 use std::{
     collections::VecDeque,
     fmt::{self, Write},
-    sync::Once,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
 };
 
+use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use tracing::{
@@ -18,22 +22,31 @@ use tracing_subscriber::{
     layer::{Context, Layer, SubscriberExt},
 };
 
+use crate::runtime::process;
+
 /// Events that wait to be logged.
 const WAITING_MAX: usize = 10_000;
 
 /// The severity as `logging` counts it, the event's place and its words.
 type Record = (u8, &'static str, String);
 
+/// What `logging` wants to have at least; nothing while 0.
+static SEVERITY_MIN: AtomicU8 = AtomicU8::new(0);
+/// This process's queue. A forked child gets another: its parent may have been holding the lock.
+static QUEUE: ArcSwapOption<Queue> = ArcSwapOption::const_empty();
+
 #[derive(Default)]
 struct Queue {
-    records: VecDeque<Record>,
-    lost: u64,
-    /// What `logging` wants to have at least; nothing while 0.
-    severity_min: u8,
+    process: u32,
+    waiting: Mutex<Waiting>,
+    grown: Condvar,
 }
 
-static QUEUE: Mutex<Queue> = Mutex::new(Queue { records: VecDeque::new(), lost: 0, severity_min: 0 });
-static GROWN: Condvar = Condvar::new();
+#[derive(Default)]
+struct Waiting {
+    records: VecDeque<Record>,
+    lost: u64,
+}
 
 struct ToPython;
 
@@ -50,22 +63,21 @@ fn severity(level: &Level) -> u8 {
 impl<S: Subscriber> Layer<S> for ToPython {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Of the libraries below only ours is the host's business.
-        metadata.target().starts_with("kingcong") && {
-            let least = QUEUE.lock().severity_min;
-            least > 0 && severity(metadata.level()) >= least
-        }
+        let least = SEVERITY_MIN.load(Relaxed);
+        least > 0 && severity(metadata.level()) >= least && metadata.target().starts_with("kingcong")
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut words = Words(String::new());
         event.record(&mut words);
         let record = (severity(event.metadata().level()), event.metadata().target(), words.0);
-        let mut queue = QUEUE.lock();
-        if queue.records.len() >= WAITING_MAX {
-            queue.lost += 1;
+        let Some(queue) = QUEUE.load_full() else { return };
+        let mut waiting = queue.waiting.lock();
+        if waiting.records.len() >= WAITING_MAX {
+            waiting.lost += 1;
         } else {
-            queue.records.push_back(record);
-            GROWN.notify_one();
+            waiting.records.push_back(record);
+            queue.grown.notify_one();
         }
     }
 }
@@ -92,27 +104,35 @@ pub(crate) fn start_log(severity_min: u8) {
         // A host that embeds Python may have a subscriber of its own: then its events are there.
         let _ = tracing::subscriber::set_global_default(Registry::default().with(ToPython));
     });
-    QUEUE.lock().severity_min = severity_min.max(1);
+    if QUEUE.load().as_ref().is_none_or(|queue| queue.process != process()) {
+        QUEUE.store(Some(Arc::new(Queue { process: process(), ..Queue::default() })));
+    }
+    SEVERITY_MIN.store(severity_min.max(1), Relaxed);
     tracing::callsite::rebuild_interest_cache();
 }
 
 /// Ends it: `take_log` answers nothing more.
 #[pyfunction]
 pub(crate) fn stop_log() {
-    QUEUE.lock().severity_min = 0;
-    GROWN.notify_all();
+    SEVERITY_MIN.store(0, Relaxed);
+    if let Some(queue) = QUEUE.load_full() {
+        // With the lock held nobody is between looking and waiting.
+        let _waiting = queue.waiting.lock();
+        queue.grown.notify_all();
+    }
 }
 
 /// Waits for events; none once `stop_log` was called.
 #[pyfunction]
 pub(crate) fn take_log(py: Python<'_>) -> Vec<Record> {
     py.detach(|| {
-        let mut queue = QUEUE.lock();
-        while queue.records.is_empty() && queue.severity_min > 0 {
-            GROWN.wait(&mut queue);
+        let Some(queue) = QUEUE.load_full() else { return Vec::new() };
+        let mut waiting = queue.waiting.lock();
+        while waiting.records.is_empty() && SEVERITY_MIN.load(Relaxed) > 0 {
+            queue.grown.wait(&mut waiting);
         }
-        let mut records: Vec<Record> = queue.records.drain(..).collect();
-        let lost = std::mem::take(&mut queue.lost);
+        let mut records: Vec<Record> = waiting.records.drain(..).collect();
+        let lost = std::mem::take(&mut waiting.lost);
         if lost > 0 {
             records.push((30, "kingcong", format!("{lost} events were lost: logging is too slow")));
         }

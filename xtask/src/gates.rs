@@ -77,6 +77,16 @@ const LAYERS: &[Layer] = &[
         below: &["kingcong-core"],
         never: &["axum", "hyper", "napi", "pyo3", "reqwest"],
     },
+    Layer {
+        package: "kingcong-doors",
+        below: &["kingcong-core", "kingcong-http", "kingcong-sqlx"],
+        never: &["axum", "napi", "pyo3"],
+    },
+    Layer {
+        package: "kingcong-py",
+        below: &["kingcong-core", "kingcong-doors", "kingcong-http", "kingcong-sqlx"],
+        never: &["axum", "napi"],
+    },
 ];
 
 /// Checks what every crate of the house is built from.

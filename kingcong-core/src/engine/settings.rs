@@ -98,9 +98,11 @@ impl Settings {
     /// A lease is sent within this, or given back: it must be far below every `dead_after`.
     pub const SEND_SLACK: Duration = Duration::from_millis(250);
 
+    /// Checks every setting, as opening the library does.
+    ///
     /// # Errors
     /// The first setting that is outside of its bounds.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let at_least = |setting, value: Duration, min: Duration, bounds| {
             if value >= min {
                 return Ok(());

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import _logging, _native
 from ._doors import (
-    LIMIT,
     AsyncConfig,
     AsyncKeys,
     AsyncPackages,
     AsyncPrices,
     AsyncReports,
+    AsyncRoot,
     AsyncVoices,
     AsyncWallets,
     Config,
@@ -26,27 +27,23 @@ from ._doors import (
     Packages,
     Prices,
     Reports,
+    Root,
     Voices,
     Wallets,
-    door,
 )
-from ._errors import Closed, Forked, KingCongError, error_of
+from ._errors import Closed, Forked, error_of
 from ._loops import Answers, Host, HostThread, MasterKey
 from ._types import (
-    Archived,
     CloneVoice,
     Ended,
     Estimate,
-    Job,
     JobEvent,
     JobReport,
     JobResult,
-    JobState,
     Missed,
     Role,
     Speech,
     SpeechResult,
-    Status,
     TaskCancelled,
     TaskDone,
     TaskFailed,
@@ -54,7 +51,6 @@ from ._types import (
     TaskStarted,
     TaskWaits,
     UnknownPolicy,
-    Verification,
     VoiceResult,
 )
 from ._wire import decoder, encoder, wire_name, wire_of
@@ -68,6 +64,8 @@ __all__ = [
     "JobHandle",
     "KingCong",
 ]
+
+T = TypeVar("T")
 
 Request = Speech | CloneVoice
 Timeout = timedelta | float | None
@@ -155,6 +153,17 @@ def _key_service(master_key: Any) -> tuple[str | os.PathLike[str] | None, Master
     )
 
 
+def _check_providers(providers: Sequence[Provider]) -> None:
+    protocols: set[str] = set()
+    for provider in providers:
+        protocol = getattr(provider, "protocol", None)
+        if not isinstance(protocol, str) or not callable(getattr(provider, "call", None)):
+            raise TypeError(f"a provider must have a protocol (a str) and a call (a function), not {provider!r}")
+        if protocol in protocols:
+            raise ValueError(f"there are two providers for protocol {protocol!r}: give one")
+        protocols.add(protocol)
+
+
 class _Client:
     """What both clients are made of."""
 
@@ -193,64 +202,7 @@ def _checked(outcome: tuple[bool, Any, bytes | None]) -> tuple[Any, bytes | None
     return told, attachment
 
 
-class _Root:
-    """The root doors that both clients have as they are."""
-
-    _client: Any
-    _by = None
-
-    @door("jobs")
-    def jobs(
-        self,
-        *,
-        user: str | None = None,
-        tenant: str | None = None,
-        state: JobState | None = None,
-        before: str | None = None,
-        limit: int = LIMIT,
-    ) -> tuple[Job, ...]:
-        """Jobs, newest first, older than the job ``before``; at most 1,000 at once."""
-        raise NotImplementedError
-
-    @door("status")
-    def status(self) -> Status:
-        """What a status bar shows."""
-        raise NotImplementedError
-
-    @door("verify")
-    def verify(self) -> Verification:
-        """Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
-
-        >>> from kingcong import KingCong
-        >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
-        ...     kc.verify().is_sound
-        True
-        """
-        raise NotImplementedError
-
-    @door("monitor")
-    def monitor(self) -> None:
-        """Checks every key and every server now; for hosts that drive it by their own schedule."""
-        raise NotImplementedError
-
-    @door("pulse")
-    def pulse(self) -> None:
-        """Looks now at what other processes did, and does not wait for the next pulse."""
-        raise NotImplementedError
-
-    @door("backup")
-    def backup(self, path: str | os.PathLike[str]) -> None:
-        """Copies the whole SQLite database, as of one instant, into a new file, while work goes on."""
-        raise NotImplementedError
-
-    @door("archive")
-    def archive(self, before: datetime, folder: str | os.PathLike[str]) -> Archived:
-        """Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder."""
-        raise NotImplementedError
-
-
-class KingCong(_Client, _Root):
+class KingCong(_Client, Root):
     """The library on a database, for code that waits: scripts, Celery, Flask, Django.
 
     Open it once for each process and share it: it may be used by many threads. Every door releases the interpreter's
@@ -308,6 +260,7 @@ class KingCong(_Client, _Root):
         given = locals()
         where, service = _key_service(master_key)
         options = _options(url, where, given)
+        _check_providers(providers)
         _logging.start()
         thread = None
         if providers or service is not None:
@@ -327,7 +280,6 @@ class KingCong(_Client, _Root):
 
     def __init__(self, library: _native.Library, url: str) -> None:
         super().__init__(library, url)
-        self._client = self
         self._thread = None
 
     @property
@@ -367,7 +319,8 @@ class KingCong(_Client, _Root):
 
     def estimate(self, request: Request) -> Estimate:
         """What a request would cost now, without touching anything."""
-        return self._ask("estimate", request, decoder(Estimate))
+        estimate: Estimate = self._ask("estimate", request, decoder(Estimate))
+        return estimate
 
     def submit(self, request: Request) -> JobHandle:
         """Submits a request: its money is held and its tasks are queued, both or neither.
@@ -433,9 +386,7 @@ class KingCong(_Client, _Root):
         return _result_of(json.loads(told), attachment)
 
 
-def _asked(
-    request: Request, decode: Callable[[Any], Any]
-) -> tuple[dict[str, Any], Callable[[Any], Any], bytes | None]:
+def _asked(request: Request, decode: Callable[[Any], Any]) -> tuple[dict[str, Any], Callable[[Any], Any], bytes | None]:
     if not isinstance(request, (Speech, CloneVoice)):
         raise TypeError(f"request must be a Speech or a CloneVoice, not {type(request).__name__}")
     sample = None
@@ -535,7 +486,7 @@ def _close_stream(client: _Client, stream: int | None) -> None:
         client._library.close_stream(stream)
 
 
-class AsyncKingCong(_Client, _Root):
+class AsyncKingCong(_Client, AsyncRoot):
     """The library on a database, for code that awaits: FastAPI and everything on asyncio or uvloop.
 
     Open it once for each process. It may be used on several event loops, one after the other or at once; providers of
@@ -583,6 +534,7 @@ class AsyncKingCong(_Client, _Root):
         given = locals()
         where, service = _key_service(master_key)
         options = _options(url, where, given)
+        _check_providers(providers)
         _logging.start()
         host = Host(providers, service) if providers or service is not None else None
         try:
@@ -603,7 +555,6 @@ class AsyncKingCong(_Client, _Root):
 
     def __init__(self, library: _native.Library, url: str) -> None:
         super().__init__(library, url)
-        self._client = self
         self._host = None
 
     @property
@@ -680,9 +631,7 @@ class AsyncKingCong(_Client, _Root):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send(
-        self, text: str, by: str | None, attachment: bytes | None
-    ) -> tuple[Any, bytes | None]:
+    async def _send(self, text: str, by: str | None, attachment: bytes | None) -> tuple[Any, bytes | None]:
         answers = Answers.of_running_loop()
         outcome = self._open_library().send(answers.mailbox, text, by, attachment)
         if isinstance(outcome, _native.Waiting):
@@ -757,9 +706,7 @@ class AsyncJobHandle:
         return report
 
 
-async def _within(awaited: Any, length: timedelta) -> Any:
-    import asyncio
-
+async def _within(awaited: Coroutine[Any, Any, T], length: timedelta) -> T:
     try:
         return await asyncio.wait_for(awaited, length.total_seconds())
     except asyncio.TimeoutError:

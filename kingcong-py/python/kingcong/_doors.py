@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_type_hints
 
+from typing_extensions import Self
+
 from ._types import (
+    Archived,
     AuditEntry,
     ClonedVoice,
     Credited,
     Entry,
     ErrorRecord,
     Explanation,
+    Job,
+    JobState,
     Key,
     Limits,
     Maintenance,
@@ -27,10 +33,12 @@ from ._types import (
     Price,
     Server,
     SplitShare,
+    Status,
     Switch,
     System,
     Unit,
     UsageRecord,
+    Verification,
     VoicePage,
     Wallet,
 )
@@ -42,6 +50,7 @@ __all__ = [
     "AsyncPackages",
     "AsyncPrices",
     "AsyncReports",
+    "AsyncRoot",
     "AsyncVoices",
     "AsyncWallets",
     "Config",
@@ -49,6 +58,7 @@ __all__ = [
     "Packages",
     "Prices",
     "Reports",
+    "Root",
     "Voices",
     "Wallets",
 ]
@@ -86,7 +96,7 @@ def door(name: str) -> Callable[[F], F]:
                 for name, value in bound.arguments.items()
                 if name != "self" and value is not None
             }
-            return self._client._knock(name, _grouped(name, given), decode, by=self._by)
+            return self._knock(name, _grouped(name, given), decode)
 
         return knock  # type: ignore[return-value]
 
@@ -107,7 +117,10 @@ class _Group:
         self._client = client
         self._by = by
 
-    def by(self: G, actor: str) -> G:
+    def _knock(self, name: str, given: dict[str, Any], decode: Callable[[Any], Any]) -> Any:
+        return self._client._knock(name, given, decode, by=self._by)
+
+    def by(self, actor: str) -> Self:
         """The same doors in the name of an administrator, for the audit; ``system`` when nobody is named.
 
         >>> from kingcong import KingCong, Maintenance
@@ -171,9 +184,7 @@ class Wallets(_Group):
         raise NotImplementedError
 
     @door("wallets.adjust")
-    def adjust(
-        self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str
-    ) -> Credited:
+    def adjust(self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str) -> Credited:
         """Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
 
         >>> from kingcong import KingCong
@@ -185,9 +196,7 @@ class Wallets(_Group):
         raise NotImplementedError
 
     @door("wallets.history")
-    def history(
-        self, user: str, *, before: int | None = None, limit: int = LIMIT
-    ) -> tuple[Entry, ...]:
+    def history(self, user: str, *, before: int | None = None, limit: int = LIMIT) -> tuple[Entry, ...]:
         """The entries of a user's wallet, newest first, with a number below ``before``.
 
         >>> from kingcong import KingCong
@@ -249,9 +258,7 @@ class Prices(_Group):
         raise NotImplementedError
 
     @door("prices.remove")
-    def remove(
-        self, server: str, service: str, operation: Operation, *, model: str | None = None
-    ) -> None:
+    def remove(self, server: str, service: str, operation: Operation, *, model: str | None = None) -> None:
         """Takes a price away: requests that need it are refused from now on."""
         raise NotImplementedError
 
@@ -444,10 +451,64 @@ class Reports(_Group):
         raise NotImplementedError
 
     @door("reports.audit")
-    def audit(
-        self, *, before: datetime | None = None, limit: int = LIMIT
-    ) -> tuple[AuditEntry, ...]:
+    def audit(self, *, before: datetime | None = None, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
         """What was done at admin doors, newest first, before an instant."""
+        raise NotImplementedError
+
+
+class Root:
+    """The doors of a client itself that it has as they are."""
+
+    _knock: Callable[..., Any]
+
+    @door("jobs")
+    def jobs(
+        self,
+        *,
+        user: str | None = None,
+        tenant: str | None = None,
+        state: JobState | None = None,
+        before: str | None = None,
+        limit: int = LIMIT,
+    ) -> tuple[Job, ...]:
+        """Jobs, newest first, older than the job ``before``; at most 1,000 at once."""
+        raise NotImplementedError
+
+    @door("status")
+    def status(self) -> Status:
+        """What a status bar shows."""
+        raise NotImplementedError
+
+    @door("verify")
+    def verify(self) -> Verification:
+        """Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     kc.verify().is_sound
+        True
+        """
+        raise NotImplementedError
+
+    @door("monitor")
+    def monitor(self) -> None:
+        """Checks every key and every server now; for hosts that drive it by their own schedule."""
+        raise NotImplementedError
+
+    @door("pulse")
+    def pulse(self) -> None:
+        """Looks now at what other processes did, and does not wait for the next pulse."""
+        raise NotImplementedError
+
+    @door("backup")
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copies the whole SQLite database, as of one instant, into a new file, while work goes on."""
+        raise NotImplementedError
+
+    @door("archive")
+    def archive(self, before: datetime, folder: str | os.PathLike[str]) -> Archived:
+        """Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder."""
         raise NotImplementedError
 
 
@@ -491,3 +552,7 @@ class AsyncReports(Reports):
     """As :class:`Reports`, awaited."""
 
     __slots__ = ()
+
+
+class AsyncRoot(Root):
+    """As :class:`Root`, awaited."""

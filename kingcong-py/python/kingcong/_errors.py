@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "AmountRefused",
@@ -34,7 +34,7 @@ __all__ = [
     "VoiceUnavailable",
 ]
 
-Language = Literal["en", "vi"]
+Language: TypeAlias = Literal["en", "vi"]
 
 
 class KingCongError(Exception):
@@ -240,9 +240,7 @@ class Forked(KingCongError, RuntimeError):
     code = "forked"
 
 
-_CLASSES: dict[str, type[KingCongError]] = {
-    cls.code: cls for cls in KingCongError.__subclasses__()
-}
+_CLASSES: dict[str, type[KingCongError]] = {cls.code: cls for cls in KingCongError.__subclasses__()}
 
 
 def error_of(text: str) -> KingCongError:

@@ -1,7 +1,7 @@
 """The library's events in Python's ``logging``, under the logger ``kingcong``.
 
-A thread takes them from the native half; it starts with the first client. Only events that the logger wants when a client
-is opened are collected at all, so a level that is lowered later takes effect with the next client.
+A thread takes them from the native half; it starts with the first client. Only events that the logger wants when a
+client is opened are collected at all, so a level that is lowered later takes effect with the next client.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ._native import Mailbox, Waiting
 from ._types import AudioFormat, Subtitles, VoiceSettings
@@ -60,7 +60,7 @@ class MasterKey(Protocol):
 class Answers:
     """The answers to what one loop awaits."""
 
-    _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = weakref.WeakKeyDictionary()
+    _of_loops: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Answers]] = weakref.WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.mailbox = Mailbox()
@@ -140,9 +140,7 @@ class Host:
             # What a provider raised was answered; this is for nothing that was.
             task.exception()
 
-    async def _call(
-        self, ticket: int, protocol: str, text: str, secret: str, sample: bytes | None
-    ) -> None:
+    async def _call(self, ticket: int, protocol: str, text: str, secret: str, sample: bytes | None) -> None:
         try:
             call = _call_of(json.loads(text), secret, sample)
             reply = await self._run(self._providers[protocol].call, call)
@@ -226,7 +224,9 @@ class HostThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name="kingcong-providers", daemon=True)
         self._thread.start()
         context = contextvars.copy_context()
-        self.host = context.run(asyncio.run_coroutine_threadsafe, self._host(providers, master_key), self._loop).result()
+        self.host = context.run(
+            asyncio.run_coroutine_threadsafe, self._host(providers, master_key), self._loop
+        ).result()
 
     @staticmethod
     async def _host(providers: Sequence[Provider], master_key: MasterKey | None) -> Host:

@@ -357,7 +357,8 @@ class PriceLine(Record):
 class Price(Record):
     """What an operation costs on a route; no lines mean that it is free.
 
-    ``version`` counts how often it was set and ``since`` is when; both are the library's.
+    ``version`` counts how often it was set: leave it out for the next one, or give the one after the version that you
+    read, and somebody else's change in between is refused. ``since`` is when it was set, and the library's.
     """
 
     server: str
@@ -373,7 +374,6 @@ class Price(Record):
 
     def _wire(self) -> dict[str, Any]:
         wire = fields_of(self)
-        wire.pop("version", None)
         wire.pop("since", None)
         return wire
 
@@ -728,9 +728,7 @@ class Missed(Record):
     events: int
 
 
-JobEvent = (
-    TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed
-)
+JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed
 
 
 # --- keys, voices, reports

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -27,6 +27,14 @@ Encoder = Callable[[Any, str], Any]
 Decoder = Callable[[Any], Any]
 
 T = TypeVar("T")
+
+
+F = TypeVar("F", bound=Callable[[Any], Any])
+
+
+def _cached(make: F) -> F:
+    """Makes something of each type once."""
+    return cast(F, functools.cache(make))
 
 
 class Record:
@@ -59,8 +67,8 @@ def _plain(value: Any) -> Any:
             return value
 
 
-@functools.cache
-def _field_names(cls: type) -> tuple[str, ...]:
+@_cached
+def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
@@ -179,7 +187,7 @@ _ENCODERS: dict[Any, Encoder] = {
 }
 
 
-@functools.cache
+@_cached
 def encoder(hint: Any) -> Encoder:
     """What checks and encodes values of a type."""
     origin = get_origin(hint)
@@ -220,8 +228,8 @@ def fields_of(value: Any) -> dict[str, Any]:
     return wire
 
 
-@functools.cache
-def _field_encoders(cls: type) -> tuple[tuple[str, str, Encoder], ...]:
+@_cached
+def _field_encoders(cls: Any) -> tuple[tuple[str, str, Encoder], ...]:
     hints = get_type_hints(cls)
     return tuple((name, wire_name(name, hints[name]), encoder(hints[name])) for name in _field_names(cls))
 
@@ -237,7 +245,7 @@ def _length(ms: int) -> timedelta:
     return timedelta(milliseconds=ms)
 
 
-@functools.cache
+@_cached
 def decoder(hint: Any) -> Decoder:
     """What decodes values of a type."""
     origin = get_origin(hint)
@@ -261,8 +269,8 @@ def decoder(hint: Any) -> Decoder:
     return lambda value: value
 
 
-@functools.cache
-def _field_decoders(cls: type) -> tuple[tuple[str, Decoder], ...]:
+@_cached
+def _field_decoders(cls: Any) -> tuple[tuple[str, Decoder], ...]:
     hints = get_type_hints(cls)
     return tuple((wire_name(name, hints[name]), decoder(hints[name])) for name in _field_names(cls))
 

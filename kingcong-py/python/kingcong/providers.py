@@ -78,8 +78,8 @@ class CloneVoiceWork(Record):
 class Call(Record):
     """One task to do, once.
 
-    ``attempt`` is unique for each sending: give it to an upstream that takes an identifier. ``secret`` is the key's, and
-    is in no ``repr``. A result of more than ``max_bytes`` fails the task.
+    ``attempt`` is unique for each sending: give it to an upstream that takes an identifier. ``secret`` is the key's,
+    and is in no ``repr``. A result of more than ``max_bytes`` fails the task.
     """
 
     attempt: str
@@ -116,7 +116,7 @@ class MadeVoice(Record):
 
 @dataclass(frozen=True, slots=True)
 class Reply(Record):
-    """A finished call. ``cost`` is in the upstream's own credits; ``characters`` and ``audio_ms`` as it counted them."""
+    """A finished call. ``cost`` is in the upstream's own credits, ``characters`` and ``audio_ms`` are as it counted."""
 
     result: Audio | MadeVoice
     cost: Decimal | int | None = None

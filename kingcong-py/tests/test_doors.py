@@ -1,0 +1,272 @@
+"""Every door, through both clients, in memory and on SQLite."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import kingcong
+import pytest
+from conftest import LIMITS, Host, speech
+from kingcong import (
+    CloneVoice,
+    Ended,
+    EntryKind,
+    JobState,
+    Limits,
+    Maintenance,
+    Measure,
+    Operation,
+    Package,
+    Price,
+    PriceLine,
+    Server,
+    Speech,
+    SpeechResult,
+    Switch,
+    TaskDone,
+    TaskStarted,
+    Unit,
+    VoiceResult,
+)
+
+
+async def test_a_request_is_estimated_held_spoken_charged_and_read(host: Host) -> None:
+    await host.prepare(credits=100)
+    request = speech("Câu một. Câu hai. Câu ba.", pieces=3)
+    estimate = await host.ask(host.kc.estimate(request))
+    assert (estimate.tasks, estimate.held, estimate.is_sufficient) == (3, Decimal(25), True)
+
+    job = await host.ask(host.kc.submit(request))
+    done = await host.ask(job.wait(timeout=60))
+
+    assert done.job.state is JobState.COMPLETED
+    assert (done.job.charged, done.balance, done.available) == (Decimal(25), Decimal(75), Decimal(75))
+    assert [task.place for task in done.tasks] == [0, 1, 2]
+    assert sum(task.charged for task in done.tasks) == 25
+    result = await host.ask(job.result())
+    assert isinstance(result, SpeechResult)
+    assert (result.duration, result.audio[:4]) == (timedelta(milliseconds=30), b"RIFF")
+    one = await host.ask(job.task_output(0))
+    assert isinstance(one, SpeechResult)
+    assert one.audio[:4] == b"RIFF"
+    assert await host.ask(job.status()) == done
+    assert (await host.ask(host.kc.verify())).is_sound
+
+
+async def test_events_of_a_job_come_in_order_and_end(host: Host) -> None:
+    await host.prepare()
+    # Nothing starts before it is watched.
+    request = speech(start_at=datetime.now(timezone.utc) + timedelta(days=1))
+    job = await host.ask(host.kc.submit(request))
+    events = job.events()
+    if hasattr(events, "__aenter__"):
+        await events.__aenter__()
+    await host.ask(job.cancel())
+    happened = await host.all(events)
+    assert isinstance(happened[-1], Ended)
+    assert happened[-1].state is JobState.CANCELLED
+    assert await host.all(events) == []
+
+
+async def test_the_events_of_work_name_route_and_price(host: Host) -> None:
+    await host.prepare()
+    await host.ask(host.kc.config.set_maintenance(Maintenance(is_full=True)))
+    await host.ask(host.kc.config.set_maintenance(Maintenance()))
+    key = (await host.ask(host.kc.keys.list()))[0]
+    await host.ask(host.kc.keys.disable(key.id))
+    await host.ask(host.kc.keys.enable(key.id))
+    job = await host.ask(host.kc.submit(speech()))
+    happened = await host.all(job.events())
+    started = [event for event in happened if isinstance(event, TaskStarted)]
+    done = [event for event in happened if isinstance(event, TaskDone)]
+    # Whoever looks late sees only the end.
+    assert happened[-1] == Ended(JobState.COMPLETED, Decimal(9))
+    assert all(event.route == "ai33_elevenlabs" and "canary" not in event.key for event in started)
+    assert all(event.charged == 9 for event in done)
+
+
+async def test_a_voice_is_cloned_and_speaks(host: Host) -> None:
+    await host.prepare(credits=20_000)
+    clone = CloneVoice("user-1", "An", b"ID3-a-recording", "audio/mpeg", service="elevenlabs", preview_text="Chào")
+    job = await host.ask(host.kc.submit(clone))
+    assert (await host.ask(job.wait())).job.charged == 10_000
+    result = await host.ask(job.result())
+    assert isinstance(result, VoiceResult)
+    (call,) = host.upstream.calls
+    assert (call.work.sample, call.work.preview_text) == (b"ID3-a-recording", "Chào")
+    (voice,) = await host.ask(host.kc.voices.cloned("user-1"))
+    assert (voice.id, voice.name) == (result.voice, "An")
+
+    request = Speech("user-1", "Chào!", service="elevenlabs", cloned_voice=result.voice)
+    assert (await host.ask(host.kc.run(request))).job.state is JobState.COMPLETED
+    assert host.upstream.calls[-1].work.voice == "voice-of-An"
+
+
+async def test_money_moves_once_for_each_key(host: Host) -> None:
+    wallets = host.kc.wallets.by("admin-7")
+    for _ in range(2):
+        bought = await host.ask(wallets.purchase("user-1", "package-1", "order-991"))
+        assert (bought.amount, bought.balance_after) == (Decimal(1_000_000), Decimal(1_000_000))
+    for _ in range(2):
+        gift = await host.ask(wallets.adjust("user-1", Decimal(-400), reason="sorry", idempotency_key="g-1"))
+        assert gift.balance_after == 999_600
+    kinds = [entry.kind for entry in await host.ask(wallets.history("user-1"))]
+    assert kinds == [EntryKind.ADJUSTMENT, EntryKind.PURCHASE]
+    (second,) = await host.ask(wallets.history("user-1", before=2, limit=1))
+    assert (second.number, second.reference) == (1, "order-991")
+    audited = await host.ask(host.kc.reports.audit(limit=2))
+    assert {(entry.actor, entry.door) for entry in audited} == {
+        ("admin-7", "wallets.adjust"),
+        ("admin-7", "wallets.purchase"),
+    }
+
+
+async def test_a_refund_is_never_more_than_the_charge(host: Host) -> None:
+    await host.prepare()
+    done = await host.ask(host.kc.run(speech()))
+    task = done.tasks[0].id
+    part: Any = {"reason": "noise", "idempotency_key": "r-1"}
+    refunded = await host.ask(host.kc.wallets.refund("user-1", task, amount=4, **part))
+    assert refunded.balance_after == 995
+    with pytest.raises(kingcong.AmountRefused):
+        await host.ask(host.kc.wallets.refund("user-1", task, amount=6, reason="x", idempotency_key="r-2"))
+    rest = await host.ask(host.kc.wallets.refund("user-1", task, reason="all", idempotency_key="r-3"))
+    assert (rest.amount, rest.balance_after) == (Decimal(5), Decimal(1_000))
+
+
+async def test_a_wallet_in_dollars_has_nine_digits(host: Host) -> None:
+    package = Package("usd-5", "5 USD", Decimal("5.000000001"), Decimal(5), unit=Unit.USD)
+    await host.ask(host.kc.packages.set(package))
+    assert package in await host.ask(host.kc.packages.list())
+    await host.ask(host.kc.wallets.purchase("user-1", "usd-5", "order-1"))
+    wallet = await host.ask(host.kc.wallets.get("user-1", unit=Unit.USD))
+    assert (wallet.balance, wallet.unit) == (Decimal("5.000000001"), Unit.USD)
+    assert (await host.ask(host.kc.wallets.get("user-1"))).balance == 0
+    await host.ask(host.kc.packages.remove("usd-5"))
+    with pytest.raises(kingcong.NotFound):
+        await host.ask(host.kc.wallets.purchase("user-1", "usd-5", "order-2"))
+
+
+async def test_prices_are_set_exactly_and_removed(host: Host) -> None:
+    await host.prepare()
+    line = PriceLine(Measure.CHARACTER, Decimal("0.3333"), per=1)
+    for server in ("ai33", "ai84"):
+        await host.ask(host.kc.prices.set(Price(server, "elevenlabs", Operation.SPEECH, (line,))))
+    assert (await host.ask(host.kc.estimate(speech("x" * 10)))).held == 4
+    kept = [price for price in await host.ask(host.kc.prices.list()) if price.lines == (line,)]
+    assert [price.server for price in kept] == ["ai33", "ai84"]
+    for server in ("ai33", "ai84"):
+        await host.ask(host.kc.prices.remove(server, "elevenlabs", Operation.SPEECH))
+    with pytest.raises(kingcong.PriceNotFound) as refused:
+        await host.ask(host.kc.submit(speech()))
+    assert "chưa có giá" in refused.value.user_message("vi")
+    free = Price("ai33", "elevenlabs", Operation.SPEECH, ())
+    await host.ask(host.kc.prices.set(free))
+    assert (await host.ask(host.kc.run(speech()))).job.charged == 0
+
+
+async def test_the_configuration_is_changed_explained_and_audited(host: Host) -> None:
+    config = host.kc.config.by("admin-7")
+    await host.ask(config.set_route("ai84", "minimax", Switch.OFF))
+    await host.ask(config.set_weights({"ai33": 20, "ai84": 80}))
+    await host.ask(config.set_maintenance(Maintenance(services=("minimax",))))
+    explained = await host.ask(config.explain())
+    by_service = {standing.service: standing for standing in explained.services}
+    assert [(share.server, share.weight) for share in by_service["elevenlabs"].servers] == [("ai33", 20), ("ai84", 80)]
+    assert by_service["minimax"].refused.vi == "Minimax đang bảo trì"
+    system = await host.ask(config.get())
+    assert system.maintenance == Maintenance(services=("minimax",))
+
+    server = Server("ai33", "https://third.example", 10, LIMITS)
+    await host.ask(config.add_server("third", server, services={"elevenlabs": Switch.ON}))
+    moved = Server("ai33", "https://moved.example", 10, LIMITS, egress=Limits(5, 60))
+    await host.ask(config.update_server("third", moved))
+    third = next(info for info in (await host.ask(config.get())).servers if info.id == "third")
+    assert (third.base_url, third.egress) == ("https://moved.example", Limits(5, 60))
+    await host.ask(config.remove_server("third"))
+    await host.ask(config.add_service("heygen", "HeyGen"))
+    assert (await host.ask(config.history(limit=1)))[0].door == "config.add_service"
+    with pytest.raises(kingcong.ConfigurationRefused):
+        await host.ask(config.set_weights({"ai33": 0, "ai84": 0}))
+
+
+async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:
+    secret = "sk-canary-of-the-tests"
+    keys = host.kc.keys.by("admin-7")
+    key = await host.ask(keys.add("ai33", "elevenlabs", secret, label="first", account="a", account_limits=LIMITS))
+    assert secret not in repr(key)
+    assert secret not in str(key.to_dict())
+    with pytest.raises(kingcong.KeyRefused) as refused:
+        await host.ask(keys.add("ai33", "elevenlabs", secret))
+    assert refused.value.key == key.id
+    assert secret not in str(refused.value)
+    assert not (await host.ask(keys.disable(key.id))).is_usable
+    assert (await host.ask(keys.enable(key.id))).is_usable
+    assert (await host.ask(keys.set_limits(key.id, max_in_flight=2, per_minute=3))).id == key.id
+    assert (await host.ask(keys.check(key.id))).status is kingcong.KeyStatus.ACTIVE
+    assert (await host.ask(keys.get(key.id))).label == "first"
+    assert (await host.ask(keys.remove(key.id))).status is kingcong.KeyStatus.REMOVED
+    assert await host.ask(keys.list()) == ()
+    with pytest.raises(kingcong.KeyRefused):
+        await host.ask(keys.enable(key.id))
+
+
+async def test_reports_tell_what_was_bought_and_sold(host: Host) -> None:
+    await host.prepare()
+    done = await host.ask(host.kc.run(speech("abc")))
+    (record,) = await host.ask(host.kc.reports.usage(job=done.job.id))
+    assert (record.charged, record.cost, record.unit) == (Decimal(3), Decimal(3), Unit.CREDIT)
+    (share,) = await host.ask(host.kc.reports.split())
+    assert (share.server, share.done, share.failed) == ("ai33", 1, 0)
+    assert await host.ask(host.kc.reports.errors(server="ai33", service="elevenlabs")) == ()
+    with pytest.raises(kingcong.InvalidRequest):
+        await host.ask(host.kc.reports.usage(server="ai33"))
+
+
+async def test_jobs_are_listed_by_user_and_state(host: Host) -> None:
+    await host.prepare()
+    done = await host.ask(host.kc.run(speech()))
+    later = speech(start_at=datetime.now(timezone.utc) + timedelta(days=1))
+    job = await host.ask(host.kc.submit(later))
+    assert [found.id for found in await host.ask(host.kc.jobs(user="user-1"))] == [job.id, done.job.id]
+    assert [found.id for found in await host.ask(host.kc.jobs(state=JobState.OPEN))] == [job.id]
+    assert await host.ask(host.kc.jobs(user="somebody-else")) == ()
+    older = await host.ask(host.kc.jobs(before=job.id, limit=1))
+    assert older == (done.job,)
+    assert host.kc.job(job.id).id == job.id
+
+
+async def test_the_status_bar_and_the_monitor_answer(host: Host) -> None:
+    await host.prepare()
+    await host.ask(host.kc.monitor())
+    await host.ask(host.kc.pulse())
+    status = await host.ask(host.kc.status())
+    route = next(route for route in status.routes if (route.server, route.service) == ("ai33", "elevenlabs"))
+    assert (route.keys, route.waiting, route.is_served_here) == (1, 0, True)
+    assert await host.ask(host.kc.voices.offered("ai33", "elevenlabs")) == kingcong.VoicePage((), None)
+
+
+async def test_only_a_database_is_backed_up_and_archived(host: Host, tmp_path: Any) -> None:
+    if "memory" in repr(host.kc):
+        with pytest.raises(kingcong.InvalidRequest):
+            await host.ask(host.kc.backup(tmp_path / "copy.db"))
+        return
+    await host.prepare()
+    await host.ask(host.kc.backup(tmp_path / "copy.db"))
+    assert (tmp_path / "copy.db").stat().st_size > 0
+    archived = await host.ask(host.kc.archive(datetime.now(timezone.utc), tmp_path))
+    assert archived.entries == 1
+    assert (await host.ask(host.kc.verify())).is_sound
+
+
+async def test_the_same_idempotency_key_gives_the_same_job(host: Host) -> None:
+    await host.prepare()
+    first = await host.ask(host.kc.submit(speech(idempotency_key="k-1")))
+    again = await host.ask(host.kc.submit(speech(idempotency_key="k-1")))
+    assert first.id == again.id
+    with pytest.raises(kingcong.IdempotencyConflict):
+        await host.ask(host.kc.submit(speech("Another text", idempotency_key="k-1")))
+    await host.ask(first.wait())
+    assert len(host.upstream.calls) == 1
