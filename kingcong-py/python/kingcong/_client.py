@@ -7,6 +7,7 @@ import json
 import math
 import os
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -502,7 +503,8 @@ class AsyncKingCong(_Client, AsyncRoot):
     Decimal('1000000')
     """
 
-    _host: Host | None
+    # The loop keeps it: with a loop that is gone its providers are gone.
+    _host: weakref.ref[Host] | None
 
     @classmethod
     async def open(
@@ -550,7 +552,7 @@ class AsyncKingCong(_Client, AsyncRoot):
                 host.stop()
             raise
         client = cls(library, url)
-        client._host = host
+        client._host = None if host is None else weakref.ref(host)
         return client
 
     def __init__(self, library: _native.Library, url: str) -> None:
@@ -622,8 +624,9 @@ class AsyncKingCong(_Client, AsyncRoot):
                 outcome = await answers.wait(outcome)
             _checked(outcome)
         finally:
-            if self._host is not None:
-                self._host.stop()
+            host = None if self._host is None else self._host()
+            if host is not None:
+                host.stop()
 
     async def __aenter__(self) -> AsyncKingCong:
         return self

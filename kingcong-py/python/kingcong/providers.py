@@ -189,7 +189,7 @@ class ContentRefused(ProviderFailure):
 
 
 class KeyDead(ProviderFailure):
-    """The key is not valid: it leaves its pool."""
+    """The key is not valid: it leaves its pool, and is tried again when all keys are checked (``monitor_interval``)."""
 
     kind = FailureKind.KEY_DEAD
     _sent = False
@@ -203,7 +203,7 @@ class KeyDoubtful(ProviderFailure):
 
 
 class OutOfCredit(ProviderFailure):
-    """The key's account has not enough credit: it leaves its pool."""
+    """The key's account has not enough credit: the task goes to another key."""
 
     kind = FailureKind.OUT_OF_CREDIT
     _sent = False

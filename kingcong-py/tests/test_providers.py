@@ -1,0 +1,284 @@
+"""Providers written in Python: what they are told, what their failures mean, and what they cannot break."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import kingcong
+import pytest
+from conftest import LIMITS, VOICE, Upstream, speech, wav
+from kingcong import AsyncKingCong, FailureKind, JobState, KeyStatus, KingCong, SpeechResult, VoiceSettings
+from kingcong.providers import (
+    AccountRateLimited,
+    AnswerLost,
+    Audio,
+    BadRequest,
+    Busy,
+    Call,
+    ContentRefused,
+    EgressRateLimited,
+    KeyDead,
+    MadeVoice,
+    OutOfCredit,
+    ProviderFailure,
+    RateLimited,
+    Reply,
+    Unsupported,
+)
+
+#: A call may be under way for so long upstream: an answer that is lost is waited for no longer.
+OPTIONS: Any = {"preset": "kingcong", "master_key": bytes(32), "call_max": timedelta(milliseconds=200)}
+
+
+class Answers(Upstream):
+    """Does with each call what the next of its functions says; the last one for ever."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    async def call(self, call: Call) -> Any:
+        self.calls.append(call)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer() if callable(answer) else answer
+
+
+def good() -> Reply:
+    return Reply(Audio(wav(), "audio/wav"))
+
+
+def opened(provider: Any, **options: Any) -> KingCong:
+    kc = KingCong.open("memory:", providers=[provider], **{**OPTIONS, **options})
+    for number in range(3):
+        kc.keys.add("ai33", "elevenlabs", f"sk-canary-of-the-tests-{number}", limits=LIMITS)
+    kc.config.set_weights({"ai33": 1, "ai84": 0})
+    kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+    return kc
+
+
+def test_a_call_is_told_everything_it_needs() -> None:
+    upstream = Upstream()
+    settings = VoiceSettings(stability=40, speed=120)
+    with opened(upstream) as kc:
+        kc.run(speech(model="m-1", language="vi", format="wav", subtitles="srt", settings=settings), timeout=60)
+    (call,) = upstream.calls
+    assert (call.server, call.service, call.base_url) == ("ai33", "elevenlabs", "https://api.ai33.pro")
+    assert call.secret.startswith("sk-canary-of-the-tests-")
+    work = call.work
+    assert (work.text, work.voice, work.model, work.language) == ("Xin chào!", VOICE, "m-1", "vi")  # type: ignore[union-attr]
+    assert (work.format, work.subtitles, work.settings) == ("wav", "srt", settings)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (BadRequest("no such voice", code="404"), FailureKind.BAD_REQUEST),
+        (ContentRefused("not nice"), FailureKind.POLICY),
+    ],
+)
+def test_a_failure_of_the_request_fails_the_task_and_costs_nothing(failure: Any, kind: FailureKind) -> None:
+    upstream = Answers(failure)
+    with opened(upstream) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged, done.available) == (JobState.FAILED, 0, 1_000)
+        (error,) = kc.reports.errors()
+        assert (error.kind, error.message) == (kind, str(failure))
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        KeyDead("unknown key"),
+        OutOfCredit("empty"),
+        RateLimited("slow down", retry_after=timedelta(milliseconds=1)),
+        AccountRateLimited("slow down"),
+        EgressRateLimited("slow down", retry_after=timedelta(milliseconds=1)),
+        Busy("later"),
+    ],
+)
+def test_other_failures_are_tried_again_on_another_key(failure: ProviderFailure) -> None:
+    upstream = Answers(failure, good)
+    with opened(upstream) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged) == (JobState.COMPLETED, 9)
+        states = {key.status for key in kc.keys.list()}
+    first, second = upstream.calls
+    assert (first.attempt != second.attempt, first.secret != second.secret) == (True, True)
+    if isinstance(failure, KeyDead):
+        assert KeyStatus.DEAD in states
+
+
+class Raises(BaseException):
+    """Something that is not even an Exception."""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RuntimeError("a defect"),
+        AnswerLost("the connection broke"),
+        Raises("worse"),
+        lambda: None,
+        lambda: "audio",
+        lambda: Reply("audio"),  # type: ignore[arg-type]
+        lambda: Reply(Audio("text", "audio/wav")),  # type: ignore[arg-type]
+        lambda: Reply(Audio(wav(), "audio/wav"), cost=0.5),  # type: ignore[arg-type]
+        lambda: Reply(MadeVoice("v")),
+    ],
+)
+def test_what_nobody_knows_is_tried_once_more_and_marked(answer: Any) -> None:
+    upstream = Answers(answer, good)
+    with opened(upstream) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged) == (JobState.COMPLETED, 9)
+        assert done.tasks[0].possible_double
+        assert kc.verify().is_sound
+    assert len(upstream.calls) == 2
+
+
+def test_what_the_provider_cannot_do_is_not_sent_to_it_again() -> None:
+    upstream = Answers(Unsupported("not here"))
+    with opened(upstream) as kc:
+        assert kc.run(speech(), timeout=60).job.state is JobState.FAILED
+
+
+def test_a_result_that_is_too_large_fails_the_task() -> None:
+    upstream = Answers(lambda: Reply(Audio(bytes(9 * 1024 * 1024), "audio/wav")))
+    with opened(upstream) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged) == (JobState.FAILED, 0)
+        assert kc.reports.errors()[0].kind is FailureKind.TOO_LARGE
+
+
+def test_results_are_kept_as_files_where_a_folder_is_named(tmp_path: Path) -> None:
+    with opened(Upstream(), outputs=tmp_path / "results") as kc:
+        done = kc.run(speech(), timeout=60)
+        assert [file.read_bytes() for file in (tmp_path / "results").iterdir()] == [wav()]
+        result = kc.job(done.job.id).result()
+        assert isinstance(result, SpeechResult)
+        assert kc.job(done.job.id).task_output(0) == SpeechResult(wav(), "audio/wav", None, None)
+
+
+tenant_of_host: contextvars.ContextVar[str] = contextvars.ContextVar("tenant_of_host", default="nobody")
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_the_context_of_the_host_reaches_the_provider(kind: str) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    class Awaited(Upstream):
+        async def call(self, call: Call) -> Reply:
+            seen.append((tenant_of_host.get(), threading.current_thread() is threading.main_thread()))
+            return good()
+
+    class Plain:
+        protocol = "ai33"
+
+        def call(self, call: Call) -> Reply:
+            seen.append((tenant_of_host.get(), threading.current_thread() is threading.main_thread()))
+            return good()
+
+    token = tenant_of_host.set("acme")
+    try:
+        with opened(Awaited() if kind == "async def" else Plain()) as kc:
+            assert kc.run(speech(), timeout=60).job.state is JobState.COMPLETED
+    finally:
+        tenant_of_host.reset(token)
+    assert seen == [("acme", False)]
+
+
+async def test_an_awaited_clients_provider_runs_on_its_loop() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    class Here(Upstream):
+        async def call(self, call: Call) -> Reply:
+            loops.append(asyncio.get_running_loop())
+            return good()
+
+    async with await AsyncKingCong.open("memory:", providers=[Here()], **OPTIONS) as kc:
+        await kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+        await kc.config.set_weights({"ai33": 1, "ai84": 0})
+        await kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+        assert (await kc.run(speech(), timeout=60)).job.state is JobState.COMPLETED
+    assert loops == [asyncio.get_running_loop()]
+
+
+async def test_closing_does_not_wait_for_a_provider_that_never_answers() -> None:
+    called = asyncio.Event()
+    cancelled = asyncio.Event()
+
+    class Never(Upstream):
+        async def call(self, call: Call) -> Reply:
+            called.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+            raise AssertionError("never")
+
+    options: Any = {**OPTIONS, "drain": timedelta(milliseconds=50)}
+    async with await AsyncKingCong.open("memory:", providers=[Never()], **options) as kc:
+        await kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+        await kc.config.set_weights({"ai33": 1, "ai84": 0})
+        await kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+        await kc.submit(speech())
+        await called.wait()
+    await cancelled.wait()
+
+
+class Kms:
+    """A key service that seals with a one-byte mask; enough to see what it is asked."""
+
+    id = "kms-key-1"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def wrap(self, data: bytes, context: bytes) -> bytes:
+        self.asked.append("wrap")
+        return bytes(byte ^ 0x5A for byte in data) + context
+
+    async def unwrap(self, data: bytes, context: bytes) -> bytes:
+        self.asked.append("unwrap")
+        assert data.endswith(context)
+        return bytes(byte ^ 0x5A for byte in data[: -len(context)])
+
+
+async def test_a_key_service_wraps_and_unwraps(database: str) -> None:
+    first, second = Kms(), Kms()
+    with KingCong.open(database, preset="kingcong", master_key=first) as kc:
+        kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+    async with await AsyncKingCong.open(database, master_key=second) as kc2:
+        assert (await kc2.keys.list())[0].is_usable
+    assert "wrap" in first.asked
+    assert set(second.asked) == {"unwrap"}
+
+
+def test_a_key_service_that_fails_is_told_of(database: str) -> None:
+    class Broken(Kms):
+        def wrap(self, data: bytes, context: bytes) -> bytes:
+            raise OSError("no route to the key service")
+
+    with pytest.raises(kingcong.MasterKeyFailed, match="out of reach") as raised:
+        KingCong.open(database, preset="kingcong", master_key=Broken())
+    assert raised.value.retryable
+    assert "no route to the key service" in str(raised.value.__cause__)
+
+
+def test_a_master_key_comes_from_text_file_and_function(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    with KingCong.open(database, preset="kingcong", master_key=file) as kc:
+        kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+    text = file.read_text().strip()
+    for same in (text, lambda: text, lambda: file):
+        with KingCong.open(database, master_key=same) as kc:
+            assert kc.keys.list()[0].is_usable
