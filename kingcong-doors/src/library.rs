@@ -97,8 +97,8 @@ impl Library {
         Ok(Self { kc, store, streams: Arc::default() })
     }
 
-    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit; `attachment`
-    /// is what belongs to the request and is no JSON, such as a recording.
+    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit;
+    /// `attachment` is what belongs to the request and is no JSON, such as a recording.
     ///
     /// # Errors
     /// What the door refuses, or a text that names no door.

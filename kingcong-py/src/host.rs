@@ -1,5 +1,5 @@
-//! A Python provider or key service, as the core sees it: whoever calls puts the call into the mailbox of the event loop
-//! that serves it, and waits for the reply.
+//! A Python provider or key service, as the core sees it: whoever calls puts the call into the mailbox of the event
+//! loop that serves it, and waits for the reply.
 
 use std::sync::{Arc, Weak};
 

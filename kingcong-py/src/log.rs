@@ -1,5 +1,5 @@
-//! The library's events for Python's `logging`: they are queued here, and a thread of the package takes them. A host that
-//! logs slowly loses the newest, and is told how many.
+//! The library's events for Python's `logging`: they are queued here, and a thread of the package takes them. A host
+//! that logs slowly loses the newest, and is told how many.
 
 use std::{
     collections::VecDeque,
