@@ -1,12 +1,13 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. `cargo xtask test` is the whole gate that a change
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
-//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, and
-//! `project` runs cargo.
+//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` builds
+//! and tests the Python package, and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod gates;
 mod project;
+mod python;
 mod suite;
 mod tidy;
 
@@ -14,7 +15,7 @@ use std::{env, process::ExitCode};
 
 use anyhow::{Result, bail};
 
-use project::Project;
+use project::{Project, Tests};
 
 const HELP: &str = "\
 The project's own commands.
@@ -29,6 +30,8 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                                     kill processes and database servers, and more, on sqlite, postgres, mariadb or a
                                     URL, and check that nothing was lost, doubled or charged wrongly
   load [TASKS]                      run TASKS (100,000) through the engine and HTTP, and check what the servers saw
+  wheel                             build the Python wheel as it is published, and try it
+  python                            build and install the wheel, check its types and run its tests
   upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
   help                              this text
 ";
@@ -75,8 +78,12 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
-        "test" | "tidy" if !rest.is_empty() => bail!("`{command}` takes no arguments, got {rest:?}"),
+        "test" | "tidy" | "wheel" | "python" if !rest.is_empty() => {
+            bail!("`{command}` takes no arguments, got {rest:?}")
+        }
         "test" => Ok(suite::run(&project)),
+        "wheel" => python::wheel(&project).map(|()| ExitCode::SUCCESS),
+        "python" => python::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

@@ -22,15 +22,22 @@ pub(crate) struct Tests {
 impl Tests {
     /// Adds what a line of a test program's output reports; most lines report nothing.
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
-        else {
-            return;
+        // As Rust's test programs, pytest and vitest report.
+        let counts: Vec<&str> = if let Some(rest) = line.strip_prefix("test result: ") {
+            rest.split_once(". ").map_or(Vec::new(), |(_, counts)| counts.split("; ").collect())
+        } else if let Some(rest) = line.trim_start().strip_prefix("Tests  ") {
+            rest.split(['|', '(']).map(str::trim).collect()
+        } else {
+            match line.rsplit_once(" in ") {
+                Some((counts, time)) if time.ends_with('s') => counts.split(", ").collect(),
+                _ => return,
+            }
         };
-        for count in counts.split("; ") {
+        for count in counts {
             match count.split_once(' ') {
                 Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
-                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
-                Some((number, "ignored")) => self.ignored += number.parse().unwrap_or(0),
+                Some((number, "failed" | "error" | "errors")) => self.failed += number.parse().unwrap_or(0),
+                Some((number, "ignored" | "skipped")) => self.ignored += number.parse().unwrap_or(0),
                 _ => {}
             }
         }
@@ -99,19 +106,7 @@ impl Project {
 
     /// Runs a cargo command that tests, shows its output and adds its tests to `tests`.
     pub(crate) fn cargo_tests(&self, arguments: &[&str], tests: &mut Tests) -> Result<()> {
-        let mut command = self.cargo(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let name = describe(&command);
-        let mut child = command.spawn().with_context(|| format!("cannot start `{name}`"))?;
-        let lines = BufReader::new(child.stdout.take().context("its output is piped")?);
-        for line in lines.split(b'\n') {
-            let line = String::from_utf8_lossy(&line?).into_owned();
-            println!("{line}");
-            tests.add(&line);
-        }
-        ensure!(child.wait()?.success(), "`{name}` failed");
-        ensure!(tests.ignored == 0, "{} tests were ignored: let them run, or take them out", tests.ignored);
-        Ok(())
+        count_tests(self.cargo(arguments), tests)
     }
 
     /// Runs a program of the workspace in place of this one: same terminal, same exit code.
@@ -120,6 +115,22 @@ impl Project {
         let status = command.args(arguments).status()?;
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
     }
+}
+
+/// Runs a command that tests, shows its output and adds its tests to `tests`.
+pub(crate) fn count_tests(mut command: Command, tests: &mut Tests) -> Result<()> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let name = describe(&command);
+    let mut child = command.spawn().with_context(|| format!("cannot start `{name}`"))?;
+    let lines = BufReader::new(child.stdout.take().context("its output is piped")?);
+    for line in lines.split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        tests.add(&line);
+    }
+    ensure!(child.wait()?.success(), "`{name}` failed");
+    ensure!(tests.ignored == 0, "{} tests were ignored: let them run, or take them out", tests.ignored);
+    Ok(())
 }
 
 /// Runs a command that shows its own output.
@@ -159,10 +170,14 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.25s",
             "test result: unheard of",
+            "2 failed, 7 passed, 1 skipped in 3.21s",
+            "300 passed in 0.50s",
+            "      Tests  1 failed | 20 passed (21)",
+            "finished in 3s",
         ] {
             tests.add(line);
         }
-        assert_eq!(tests, Tests { passed: 43, failed: 2, ignored: 1 });
+        assert_eq!(tests, Tests { passed: 370, failed: 5, ignored: 2 });
     }
 
     #[test]

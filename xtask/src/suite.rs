@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use crate::{
     LOAD, SIMULATE, gates,
     project::{self, Project, Tests},
-    tidy,
+    python, tidy,
 };
 
 /// The version of cargo-deny that is installed where there is none.
@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", run: |project, _| clippy(project) },
     Step { name: "documentation", run: |project, _| documentation(project) },
     Step { name: "tests", run: tests },
+    Step { name: "python", run: python::test },
     Step { name: "simulation", run: |project, _| simulation(project) },
     Step { name: "load", run: |project, _| project::run(project.cargo(LOAD)) },
 ];
