@@ -1,0 +1,340 @@
+"""Doors for administrators. Each change is made in the administrator's name, which the audit keeps."""
+
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query
+from kingcong import (
+    AuditEntry,
+    Credited,
+    ErrorRecord,
+    Explanation,
+    Key,
+    Limits,
+    Maintenance,
+    Operation,
+    Package,
+    Price,
+    Server,
+    SplitShare,
+    Status,
+    Switch,
+    System,
+    UsageRecord,
+    Verification,
+)
+from pydantic import BaseModel, Field, SecretStr, StrictBool
+
+from .dependencies import Administrator, Instant, Library, _administrator
+from .errors import responses
+
+router = APIRouter(
+    prefix="/admin",
+    tags=["admin"],
+    dependencies=[Depends(_administrator)],
+    responses=responses(401, 403, 422, 500, 503),
+)
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Amount = Annotated[Decimal, Field(max_digits=18, decimal_places=0, examples=["500"])]
+#: Without one, a correction that is sent twice would be made twice.
+RequiredIdempotencyKey = Annotated[
+    str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+]
+
+
+# --- servers, services, routes, weights, maintenance
+
+
+@router.get("/config")
+async def config(kc: Library) -> System:
+    """The configuration as it stands."""
+    return await kc.config.get()
+
+
+@router.get("/config/explain")
+async def explain(kc: Library) -> Explanation:
+    """Which of the named cases the switches make, and where each service is served."""
+    return await kc.config.explain()
+
+
+@router.get("/status")
+async def status(kc: Library) -> Status:
+    """Every route with its keys and its queue."""
+    return await kc.status()
+
+
+class SwitchRequest(BaseModel):
+    """A switch to set."""
+
+    switch: Switch
+
+
+@router.put("/routes/{server}/{service}", responses=responses(404))
+async def set_route(
+    server: str, service: str, asked: SwitchRequest, admin: Administrator, kc: Library
+) -> Explanation:
+    """Switches a route on or off; tasks that wait for it move to another."""
+    await kc.config.by(admin.id).set_route(server, service, asked.switch)
+    return await kc.config.explain()
+
+
+class MaintenanceRequest(BaseModel):
+    """What is to be under maintenance: everything, these services, or nothing."""
+
+    is_full: StrictBool = False
+    services: tuple[str, ...] = Field((), max_length=100, examples=[["minimax"]])
+
+
+@router.put("/maintenance")
+async def set_maintenance(asked: MaintenanceRequest, admin: Administrator, kc: Library) -> Explanation:
+    """Puts services, or everything, under maintenance; `{}` lifts it.
+
+    Running calls finish, queued tasks wait.
+    """
+    await kc.config.by(admin.id).set_maintenance(Maintenance(asked.is_full, asked.services))
+    return await kc.config.explain()
+
+
+Weight = Annotated[int, Field(ge=0, le=10_000)]
+
+
+@router.put("/weights")
+async def set_weights(weights: dict[str, Weight], admin: Administrator, kc: Library) -> Explanation:
+    """Sets the weights by which tasks are split, such as `{"ai33": 70, "ai84": 30}`."""
+    await kc.config.by(admin.id).set_weights(weights)
+    return await kc.config.explain()
+
+
+class NewServer(BaseModel):
+    """A server to add, with the services that it sells."""
+
+    id: str = Field(examples=["ai99"])
+    server: Server
+    services: dict[str, Switch] = Field(examples=[{"elevenlabs": "on"}])
+
+
+@router.post("/servers", status_code=201)
+async def add_server(new: NewServer, admin: Administrator, kc: Library) -> System:
+    """Adds a server; no code is needed when it speaks a known protocol. It needs prices and keys, too."""
+    await kc.config.by(admin.id).add_server(new.id, new.server, services=new.services)
+    return await kc.config.get()
+
+
+@router.put("/servers/{id}", responses=responses(404))
+async def update_server(id: str, server: Server, admin: Administrator, kc: Library) -> System:
+    """Changes a server's base URL or default limits."""
+    await kc.config.by(admin.id).update_server(id, server)
+    return await kc.config.get()
+
+
+@router.delete("/servers/{id}", responses=responses(404))
+async def remove_server(id: str, admin: Administrator, kc: Library) -> System:
+    """Removes a server; tasks that wait for it move to others."""
+    await kc.config.by(admin.id).remove_server(id)
+    return await kc.config.get()
+
+
+# --- upstream keys
+
+
+class NewKey(BaseModel):
+    """A key of an upstream. The secret goes in and never comes out."""
+
+    server: str = Field(examples=["ai33"])
+    service: str = Field(examples=["elevenlabs"])
+    secret: SecretStr
+    label: str = ""
+    limits: Limits | None = None
+
+
+@router.get("/keys")
+async def keys(kc: Library) -> tuple[Key, ...]:
+    """Every key that was not removed, masked."""
+    return await kc.keys.list()
+
+
+@router.post("/keys", status_code=201, responses=responses(409))
+async def add_key(new: NewKey, admin: Administrator, kc: Library) -> Key:
+    """Registers a key that all users share."""
+    return await kc.keys.by(admin.id).add(
+        new.server, new.service, new.secret.get_secret_value(), label=new.label, limits=new.limits
+    )
+
+
+@router.get("/keys/{id}", responses=responses(404))
+async def key(id: UUID, kc: Library) -> Key:
+    """A key."""
+    return await kc.keys.get(str(id))
+
+
+@router.put("/keys/{id}/limits", responses=responses(404, 409))
+async def set_limits(id: UUID, limits: Limits, admin: Administrator, kc: Library) -> Key:
+    """Sets how many calls a key may have at once, and how many may start in any minute."""
+    return await kc.keys.by(admin.id).set_limits(
+        str(id), max_in_flight=limits.max_in_flight, per_minute=limits.per_minute
+    )
+
+
+@router.post("/keys/{id}/check", responses=responses(404, 409, 502))
+async def check_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+    """Asks the upstream about a key, by a call that costs nothing."""
+    return await kc.keys.by(admin.id).check(str(id))
+
+
+@router.post("/keys/{id}/enable", responses=responses(404, 409))
+async def enable_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+    """Switches a key on."""
+    return await kc.keys.by(admin.id).enable(str(id))
+
+
+@router.post("/keys/{id}/disable", responses=responses(404, 409))
+async def disable_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+    """Switches a key off: calls under way finish, new ones do not start."""
+    return await kc.keys.by(admin.id).disable(str(id))
+
+
+@router.delete("/keys/{id}", responses=responses(404, 409))
+async def remove_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+    """Removes a key for good; its secret is wiped."""
+    return await kc.keys.by(admin.id).remove(str(id))
+
+
+# --- prices and packages
+
+
+@router.get("/prices")
+async def prices(kc: Library) -> tuple[Price, ...]:
+    """The prices in force."""
+    return await kc.prices.list()
+
+
+@router.put("/prices", status_code=204)
+async def set_price(price: Price, admin: Administrator, kc: Library) -> None:
+    """Sets the price of an operation on a route. Jobs keep the prices that they were admitted with."""
+    await kc.prices.by(admin.id).set(price)
+
+
+@router.delete("/prices/{server}/{service}/{operation}", status_code=204, responses=responses(404))
+async def remove_price(
+    server: str,
+    service: str,
+    operation: Operation,
+    admin: Administrator,
+    kc: Library,
+    model: str | None = None,
+) -> None:
+    """Takes a price away: what needs it is refused from now on."""
+    await kc.prices.by(admin.id).remove(server, service, operation, model=model)
+
+
+@router.get("/packages")
+async def packages(kc: Library) -> tuple[Package, ...]:
+    """The packages, on sale or not."""
+    return await kc.packages.list()
+
+
+@router.put("/packages", status_code=204)
+async def set_package(package: Package, admin: Administrator, kc: Library) -> None:
+    """Sets a package; it replaces the one of the same id."""
+    await kc.packages.by(admin.id).set(package)
+
+
+@router.delete("/packages/{id}", status_code=204, responses=responses(404))
+async def remove_package(id: str, admin: Administrator, kc: Library) -> None:
+    """Takes a package off sale."""
+    await kc.packages.by(admin.id).remove(id)
+
+
+# --- users' wallets
+
+
+class Adjustment(BaseModel):
+    """A correction; negative to take away."""
+
+    change: Amount
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class RefundRequest(BaseModel):
+    """What to give back of what a task was charged; all of it when no amount is named."""
+
+    task: UUID
+    amount: Amount | None = None
+    reason: str = Field(min_length=1, max_length=200)
+
+
+@router.post("/users/{user}/adjust", responses=responses(409))
+async def adjust(
+    user: str, asked: Adjustment, admin: Administrator, kc: Library, idempotency_key: RequiredIdempotencyKey
+) -> Credited:
+    """Corrects a user's balance by an administrator's word."""
+    return await kc.wallets.by(admin.id).adjust(
+        user, asked.change, reason=asked.reason, idempotency_key=idempotency_key
+    )
+
+
+@router.post("/users/{user}/refund", responses=responses(404, 409))
+async def refund(
+    user: str,
+    asked: RefundRequest,
+    admin: Administrator,
+    kc: Library,
+    idempotency_key: RequiredIdempotencyKey,
+) -> Credited:
+    """Gives back what a task was charged; never more, however often it is asked."""
+    return await kc.wallets.by(admin.id).refund(
+        user, str(asked.task), amount=asked.amount, reason=asked.reason, idempotency_key=idempotency_key
+    )
+
+
+# --- what happened
+
+
+class Attempts(BaseModel):
+    """Which attempts; a server and a service go together."""
+
+    job: UUID | None = None
+    key: UUID | None = None
+    server: str | None = None
+    service: str | None = None
+    before: UUID | None = Field(None, description="Older than this attempt.")
+    limit: int = Field(100, ge=1, le=1000)
+
+    def filter(self) -> dict[str, str | int]:
+        """As the library takes them."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+Which = Annotated[Attempts, Query()]
+
+
+@router.get("/errors")
+async def errors(which: Which, kc: Library) -> tuple[ErrorRecord, ...]:
+    """The error log: attempts that failed or whose answer was lost, newest first."""
+    return await kc.reports.errors(**which.filter())  # type: ignore[arg-type]
+
+
+@router.get("/usage")
+async def usage(which: Which, kc: Library) -> tuple[UsageRecord, ...]:
+    """What was bought and sold, newest first."""
+    return await kc.reports.usage(**which.filter())  # type: ignore[arg-type]
+
+
+@router.get("/split")
+async def split(kc: Library) -> tuple[SplitShare, ...]:
+    """How the last tasks were spread over routes."""
+    return await kc.reports.split()
+
+
+@router.get("/audit")
+async def audit(kc: Library, before: Instant | None = None, limit: Limit = 100) -> tuple[AuditEntry, ...]:
+    """What administrators did, newest first."""
+    return await kc.reports.audit(before=before, limit=limit)
+
+
+@router.get("/verify")
+async def verify(kc: Library) -> Verification:
+    """Counts every wallet, job and limit again, and compares."""
+    return await kc.verify()

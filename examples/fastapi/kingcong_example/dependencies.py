@@ -1,0 +1,67 @@
+"""What doors ask for: the library, the settings, the caller, the caller's language."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from kingcong import AsyncKingCong
+from pydantic import AwareDatetime, BeforeValidator
+
+from .errors import Language, Refused, language_of
+from .settings import WebSettings
+from .users import Role, User, hashed
+
+_bearer = HTTPBearer(auto_error=False, description="A token from the users file.")
+
+
+def _library(request: Request) -> AsyncKingCong:
+    return cast(AsyncKingCong, request.state.kc)
+
+
+def _settings(request: Request) -> WebSettings:
+    return cast(WebSettings, request.state.settings)
+
+
+def _caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> User:
+    user = request.state.users.get(hashed(credentials.credentials)) if credentials else None
+    if user is None:
+        raise Refused(401, "unauthenticated", "A valid token is needed", "Cần token hợp lệ")
+    request.state.user = user
+    return cast(User, user)
+
+
+Library = Annotated[AsyncKingCong, Depends(_library)]
+Config = Annotated[WebSettings, Depends(_settings)]
+Caller = Annotated[User, Depends(_caller)]
+Words = Annotated[Language, Depends(language_of)]
+
+
+def _administrator(user: Caller) -> User:
+    if user.role is not Role.ADMIN:
+        raise Refused(403, "forbidden", "Only administrators may do this", "Chỉ quản trị viên được phép")
+    return user
+
+
+Administrator = Annotated[User, Depends(_administrator)]
+
+
+def _text(value: object) -> object:
+    """Pydantic would take a number for an instant, too."""
+    if isinstance(value, str) and value[4:5] == "-":
+        return value
+    raise ValueError("write an instant as 2026-01-31T12:00:00Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_text)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Makes it safe to send a request again: with the same key it is done once, for ever.",
+    ),
+]

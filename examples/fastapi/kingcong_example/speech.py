@@ -1,0 +1,273 @@
+"""Text to speech, and the jobs that it becomes."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from kingcong import (
+    AsyncJobHandle,
+    AudioFormat,
+    Ended,
+    Estimate,
+    Job,
+    JobReport,
+    JobState,
+    Missed,
+    Operation,
+    Speech,
+    SpeechResult,
+    Subtitles,
+    TaskCancelled,
+    TaskDone,
+    TaskFailed,
+    TaskProgress,
+    TaskReport,
+    TaskStarted,
+    TaskState,
+    TaskWaits,
+    Unit,
+    VoiceSettings,
+)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .dependencies import Caller, IdempotencyKey, Instant, Library, Words
+from .errors import Language, Responses, json_responses, not_found, responses
+from .users import User
+
+router = APIRouter(tags=["speech"], responses=responses(401, 422, 500, 503))
+
+TEXT_CHARACTERS_MAX = 100_000
+
+
+class SpeechRequest(BaseModel):
+    """A text to speak, with a voice of the service or one that the caller cloned."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=TEXT_CHARACTERS_MAX, examples=["Xin chào các bạn."])
+    service: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["elevenlabs"])
+    voice: str | None = Field(None, min_length=1, max_length=128, examples=["21m00Tcm4TlvDq8ikWAM"])
+    cloned_voice: UUID | None = None
+    model: str | None = Field(None, min_length=1, max_length=64, examples=["eleven_multilingual_v2"])
+    language: str | None = Field(None, min_length=1, max_length=16, examples=["vi"])
+    format: AudioFormat = AudioFormat.MP3
+    subtitles: Subtitles = Subtitles.NO
+    settings: VoiceSettings = VoiceSettings()
+    start_at: Instant | None = Field(None, description="When to begin; at most 366 days ahead.")
+
+    @model_validator(mode="after")
+    def has_one_voice(self) -> Self:
+        """A voice is asked for in one way."""
+        if (self.voice is None) == (self.cloned_voice is None):
+            raise ValueError("give one of voice and cloned_voice")
+        return self
+
+    def for_user(self, user: User, idempotency_key: str | None = None) -> Speech:
+        """The request as the library takes it."""
+        return Speech(
+            user.id,
+            self.text,
+            service=self.service,
+            voice=self.voice,
+            cloned_voice=None if self.cloned_voice is None else str(self.cloned_voice),
+            model=self.model,
+            language=self.language,
+            format=self.format,
+            subtitles=self.subtitles,
+            settings=self.settings,
+            start_at=self.start_at,
+            idempotency_key=idempotency_key,
+        )
+
+
+class JobView(BaseModel):
+    """A job, as its user sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    operation: Operation
+    service: str
+    state: JobState
+    is_final: bool
+    unit: Unit | None
+    held: Decimal = Field(description="The most that it can cost.")
+    charged: Decimal
+    tasks: int
+    open_tasks: int
+    failed_tasks: int
+    deadline: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The view of a job."""
+        return cls.model_validate(job)
+
+
+class TaskView(BaseModel):
+    """A task of a job. ``error`` says why it failed, for users; which key it ran with stays inside."""
+
+    id: UUID
+    place: int
+    state: TaskState
+    route: str
+    characters: int
+    charged: Decimal
+    refunded: Decimal
+    error: str | None
+
+    @classmethod
+    def of(cls, task: TaskReport, language: Language) -> Self:
+        """The view of a task, in a language."""
+        return cls(
+            id=UUID(task.id),
+            place=task.place,
+            state=task.state,
+            route=task.route,
+            characters=task.characters,
+            charged=task.charged,
+            refunded=task.refunded,
+            error=None if task.error is None else getattr(task.error.user, language),
+        )
+
+
+class JobDetail(BaseModel):
+    """A job with its tasks, and what the user has left."""
+
+    job: JobView
+    tasks: list[TaskView]
+    balance: Decimal
+    available: Decimal
+
+    @classmethod
+    def of(cls, report: JobReport, language: Language) -> Self:
+        """The view of a report, in a language."""
+        tasks = [TaskView.of(task, language) for task in report.tasks]
+        job, balance, available = JobView.of(report.job), report.balance, report.available
+        return cls(job=job, tasks=tasks, balance=balance, available=available)
+
+
+class Progress(BaseModel):
+    """What happened to a task: its place in the job, and what else there is to tell."""
+
+    place: int
+    percent: int | None = None
+    charged: Decimal | None = None
+    error: str | None = None
+
+
+async def _own_job(id: UUID, user: Caller, kc: Library) -> AsyncJobHandle:
+    handle = kc.job(str(id))
+    if (await handle.status()).job.user != user.id:
+        raise not_found()
+    return handle
+
+
+OwnJob = Annotated[AsyncJobHandle, Depends(_own_job)]
+
+
+@router.post("/text-to-speech/estimate", responses=responses(402))
+async def estimate(asked: SpeechRequest, user: Caller, kc: Library) -> Estimate:
+    """What a text would cost. Nothing is charged."""
+    return await kc.estimate(asked.for_user(user))
+
+
+@router.post("/text-to-speech", status_code=202, responses=responses(402, 409))
+async def speak(
+    asked: SpeechRequest, user: Caller, kc: Library, words: Words, idempotency_key: IdempotencyKey = None
+) -> JobDetail:
+    """Holds the credits and queues the work, both or neither. It goes on whether anybody waits or not."""
+    job = await kc.submit(asked.for_user(user, idempotency_key))
+    return JobDetail.of(await job.status(), words)
+
+
+@router.get("/jobs")
+async def jobs(
+    user: Caller,
+    kc: Library,
+    state: JobState | None = None,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[JobView]:
+    """The caller's jobs, newest first, older than the job `before`."""
+    older_than = None if before is None else str(before)
+    found = await kc.jobs(user=user.id, state=state, before=older_than, limit=limit)
+    return [JobView.of(job) for job in found]
+
+
+@router.get("/jobs/{id}", responses=responses(404))
+async def job(job: OwnJob, words: Words) -> JobDetail:
+    """One of the caller's jobs."""
+    return JobDetail.of(await job.status(), words)
+
+
+@router.post("/jobs/{id}/cancel", responses=responses(404))
+async def cancel(job: OwnJob, words: Words) -> JobDetail:
+    """Ends it as far as it has not begun; what has is run to its end and charged, the rest is given back."""
+    return JobDetail.of(await job.cancel(), words)
+
+
+_EVENTS = json_responses(401, 404, 422, 500, 503)
+
+
+@router.get("/jobs/{id}/events", response_class=EventSourceResponse, responses=_EVENTS)
+async def events(job: OwnJob, words: Words) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `job` as it is now, what happens to its tasks, and `ended` with the whole."""
+    async with job.events() as happening:
+        # Watched first, looked at then: nothing is missed in between.
+        yield ServerSentEvent(event="job", data=JobDetail.of(await job.status(), words))
+        async for event in happening:
+            match event:
+                case TaskStarted(place=place):
+                    yield ServerSentEvent(event="task_started", data=Progress(place=place))
+                case TaskProgress(place=place, percent=percent):
+                    yield ServerSentEvent(event="task_progress", data=Progress(place=place, percent=percent))
+                case TaskWaits(place=place):
+                    yield ServerSentEvent(event="task_waits", data=Progress(place=place))
+                case TaskDone(place=place, charged=charged):
+                    yield ServerSentEvent(event="task_done", data=Progress(place=place, charged=charged))
+                case TaskFailed(place=place, error=error):
+                    message = getattr(error.user, words)
+                    yield ServerSentEvent(event="task_failed", data=Progress(place=place, error=message))
+                case TaskCancelled(place=place):
+                    yield ServerSentEvent(event="task_cancelled", data=Progress(place=place))
+                case Missed():
+                    yield ServerSentEvent(event="job", data=JobDetail.of(await job.status(), words))
+                case Ended():
+                    yield ServerSentEvent(event="ended", data=JobDetail.of(await job.status(), words))
+
+
+SUBRIP = "application/x-subrip"
+_AUDIO: Responses = {200: {"description": "The speech.", "content": {"audio/mpeg": {}, "audio/wav": {}}}}
+_SUBTITLES: Responses = {200: {"description": "The subtitles.", "content": {SUBRIP: {}}}}
+
+
+@router.get("/jobs/{id}/audio", response_class=Response, responses=_AUDIO | responses(404, 409))
+async def audio(job: OwnJob) -> Response:
+    """The speech of a completed job, as a download."""
+    speech = await _speech(job)
+    ending = "wav" if speech.content_type == "audio/wav" else "mp3"
+    name = {"Content-Disposition": f'attachment; filename="{job.id}.{ending}"'}
+    return Response(speech.audio, media_type=speech.content_type, headers=name)
+
+
+@router.get("/jobs/{id}/subtitles", response_class=Response, responses=_SUBTITLES | responses(404, 409))
+async def subtitles(job: OwnJob) -> Response:
+    """The subtitles of a completed job, when the request asked for them and the upstream made some."""
+    speech = await _speech(job)
+    if speech.srt is None:
+        raise not_found()
+    return Response(speech.srt, media_type=SUBRIP)
+
+
+async def _speech(job: AsyncJobHandle) -> SpeechResult:
+    result = await job.result()
+    if not isinstance(result, SpeechResult):
+        raise not_found()
+    return result
