@@ -36,6 +36,8 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   help                              this text
 ";
 
+/// What the names of the Python package's benchmarks begin with.
+const PYTHON: &str = "python";
 /// A program of the workspace, as cargo's arguments.
 const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-benches", "--"];
 const SIMULATE: &[&str] =
@@ -57,6 +59,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// The benchmarks in Rust, then those of the Python package; `--only` may leave out either.
+fn bench(project: &Project, arguments: &[String]) -> Result<ExitCode> {
+    let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1).map(String::as_str);
+    let is_python = only.is_some_and(|name| name.starts_with(PYTHON));
+    if !is_python {
+        let code = project.hand_over(BENCH, arguments)?;
+        if only.is_some() || code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    python::bench(project, arguments)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run(arguments: &[String]) -> Result<ExitCode> {
     let (command, rest) = match arguments.split_first() {
         Some((command, rest)) => (command.as_str(), rest),
@@ -70,7 +86,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     let project = Project::find()?;
     match command {
-        "bench" => project.hand_over(BENCH, rest),
+        "bench" => bench(&project, rest),
         "simulate" => project.hand_over(SIMULATE, rest),
         "chaos" => {
             project::run(project.cargo(CHAOS_WORKER))?;

@@ -17,6 +17,8 @@ use crate::project::{self, Project, Tests};
 const PACKAGE: &str = "kingcong-py";
 /// What its tools are.
 const REQUIREMENTS: &str = "kingcong-py/requirements.txt";
+/// What is measured, and beside what.
+const BENCH: &str = "benches/python";
 /// The oldest C library that a published wheel runs on: that of CentOS 7 and everything since.
 const COMPATIBILITY: &str = "manylinux_2_17";
 
@@ -136,6 +138,18 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     let mut pytest = tools.program(project, "pytest")?;
     pytest.env("KINGCONG_UPSTREAMS", upstreams(project)?);
     project::count_tests(pytest, tests)
+}
+
+/// Measures the package, built with optimisations, beside its peers.
+pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
+    let tools = Environment::of_tools(project)?;
+    let wheel = build(project, &tools, &["--release", "--compatibility", "linux"])?;
+    let peers = Environment::create(project, "bench")?;
+    peers.pip(&["install", "--requirement"], &project.root().join(BENCH).join("requirements.txt"))?;
+    peers.pip(&["install", "--no-index"], &wheel)?;
+    let mut measure = peers.program(project, "python")?;
+    measure.arg(project.root().join(BENCH).join("measure.py")).args(arguments);
+    project::run(measure)
 }
 
 /// The program that serves the simulated upstreams, built.

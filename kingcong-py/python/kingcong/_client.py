@@ -54,7 +54,7 @@ from ._types import (
     UnknownPolicy,
     VoiceResult,
 )
-from ._wire import decoder, encoder, wire_name, wire_of
+from ._wire import decoder, encoder, to_json, wire_name, wire_of
 from .providers import Provider
 
 __all__ = [
@@ -83,7 +83,6 @@ _EVENTS: dict[str, type[Any]] = {
 }
 _RESULTS: dict[str, type[Any]] = {"speech": SpeechResult, "voice": VoiceResult}
 
-_REPORT = decoder(JobReport)
 _IN_MEMORY = "memory:"
 
 
@@ -113,7 +112,7 @@ def _options(url: str, master_key: str | os.PathLike[str] | None, given: dict[st
     for name, hint in _SETTINGS.items():
         if given[name] is not None:
             options[wire_name(name, hint)] = encoder(hint)(given[name], name)
-    return json.dumps(options)
+    return to_json(options)
 
 
 _SETTINGS: dict[str, Any] = {
@@ -375,14 +374,14 @@ class KingCong(_Client, Root):
         by: str | None = None,
         timeout: Timeout = None,
     ) -> Any:
-        text = json.dumps({"door": name, "with": given})
+        text = _knock_text(name, given)
         outcome = self._open_library().wait(text, by, attachment, _length(timeout))
         told, _ = _checked(outcome)
         told = json.loads(told)
         return told if decode is None else decode(told)
 
     def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
-        text = json.dumps({"door": name, "with": given})
+        text = _knock_text(name, given)
         told, attachment = _checked(self._open_library().wait(text, None, None, None))
         return _result_of(json.loads(told), attachment)
 
@@ -402,6 +401,10 @@ def _length(timeout: Timeout) -> timedelta | None:
     if isinstance(timeout, (int, float)) and math.isfinite(timeout) and timeout >= 0:
         return timedelta(seconds=timeout)
     raise ValueError(f"timeout must be seconds or a timedelta, not negative, and is {timeout!r}")
+
+
+def _knock_text(name: str, given: dict[str, Any]) -> str:
+    return to_json({"door": name, "with": given})
 
 
 class JobHandle:
@@ -446,7 +449,7 @@ class JobHandle:
         return JobEvents(self._kc, self._kc._knock("job.events", {"job": self.id}, int))
 
     def _report(self, name: str, *, timeout: Timeout = None) -> JobReport:
-        report: JobReport = self._kc._knock(name, {"job": self.id}, _REPORT, timeout=timeout)
+        report: JobReport = self._kc._knock(name, {"job": self.id}, decoder(JobReport), timeout=timeout)
         return report
 
 
@@ -650,13 +653,13 @@ class AsyncKingCong(_Client, AsyncRoot):
         *,
         by: str | None = None,
     ) -> Any:
-        text = json.dumps({"door": name, "with": given})
+        text = _knock_text(name, given)
         told, _ = await self._send(text, by, attachment)
         told = json.loads(told)
         return told if decode is None else decode(told)
 
     async def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
-        told, attachment = await self._send(json.dumps({"door": name, "with": given}), None, None)
+        told, attachment = await self._send(_knock_text(name, given), None, None)
         return _result_of(json.loads(told), attachment)
 
 
@@ -705,7 +708,7 @@ class AsyncJobHandle:
         return AsyncJobEvents(self._kc, self.id)
 
     async def _report(self, name: str) -> JobReport:
-        report: JobReport = await self._kc._knock(name, {"job": self.id}, _REPORT)
+        report: JobReport = await self._kc._knock(name, {"job": self.id}, decoder(JobReport))
         return report
 
 

@@ -70,11 +70,16 @@ G = TypeVar("G", bound="_Group")
 LIMIT = 100
 
 
-def door(name: str) -> Callable[[F], F]:
+def door(door_name: str) -> Callable[[F], F]:
     """Makes a method the door of that name."""
 
     def make(method: F) -> F:
         signature = inspect.signature(method)
+        parameters = list(signature.parameters.values())[1:]
+        positional = [parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
+        required = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
+        defaults = {parameter.name: parameter.default for parameter in parameters if parameter.name not in required}
+
         encoders: dict[str, tuple[str, Encoder]] = {}
         decode: Callable[[Any], Any] | None = None
 
@@ -89,14 +94,18 @@ def door(name: str) -> Callable[[F], F]:
         def knock(self: Any, *args: Any, **kwargs: Any) -> Any:
             if decode is None:
                 prepare()
-            bound = signature.bind(self, *args, **kwargs)
-            bound.apply_defaults()
-            given = {
-                encoders[name][0]: encoders[name][1](value, name)
-                for name, value in bound.arguments.items()
-                if name != "self" and value is not None
-            }
-            return self._knock(name, _grouped(name, given), decode)
+            if kwargs or len(args) > len(positional) or not required.issubset(positional[: len(args)]):
+                # What does not fit the signature is refused as Python does.
+                given = signature.bind(self, *args, **kwargs).arguments
+                del given["self"]
+            else:
+                given = dict(zip(positional, args, strict=False))
+            wire = {}
+            for name, value in {**defaults, **given}.items():
+                if value is not None:
+                    key, encode = encoders[name]
+                    wire[key] = encode(value, name)
+            return self._knock(door_name, _grouped(door_name, wire), decode)
 
         return knock  # type: ignore[return-value]
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol
 
 from ._native import Mailbox, Waiting
 from ._types import AudioFormat, Subtitles, VoiceSettings
-from ._wire import encoder
+from ._wire import encoder, to_json
 from .providers import (
     AnswerLost,
     Audio,
@@ -146,16 +146,16 @@ class Host:
             reply = await self._run(self._providers[protocol].call, call)
             wire, body = _reply_wire(reply)
         except ProviderFailure as failure:
-            self.mailbox.fail(ticket, json.dumps(failure._wire()))
+            self.mailbox.fail(ticket, to_json(failure._wire()))
         except BaseException as error:
             lost = AnswerLost(f"the provider of {protocol!r} raised {type(error).__name__}: {error}")
-            self.mailbox.fail(ticket, json.dumps(lost._wire()))
+            self.mailbox.fail(ticket, to_json(lost._wire()))
             if isinstance(error, asyncio.CancelledError):
                 raise
             # Also what is no Exception: a provider must not end the loop of its host.
             logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
         else:
-            self.mailbox.reply(ticket, json.dumps(wire), body)
+            self.mailbox.reply(ticket, to_json(wire), body)
 
     async def _key(self, ticket: int, step: str, data: bytes, context: bytes) -> None:
         try:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from ._wire import Record, encoder, fields_of
+from ._wire import Record, changed_fields_of, encoder, fields_of
 
 __all__ = [
     "Archived",
@@ -290,7 +290,7 @@ class Speech(Record):
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:
-        wire = fields_of(self)
+        wire = changed_fields_of(self)
         wire["subject"] = {"speech": {"text": wire.pop("text")}}
         chosen = {
             kind: wire.pop(name)
@@ -327,7 +327,7 @@ class CloneVoice(Record):
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:
-        wire = fields_of(self)
+        wire = changed_fields_of(self)
         del wire["sample"]
         subject = {name: wire.pop(name) for name in ("name", "content_type")}
         if "preview_text" in wire:
