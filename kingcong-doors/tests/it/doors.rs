@@ -1,0 +1,106 @@
+//! What is asked and answered, as JSON.
+
+use kingcong_doors::{Library, Opening};
+use serde_json::{Value, json};
+
+/// A library in memory, with the owner's set-up.
+pub(crate) async fn opened() -> Library {
+    let opening = json!({ "url": "memory:", "preset": "kingcong", "master_key": "random" });
+    let opening = Opening::from_json(&opening.to_string()).unwrap();
+    Library::open(opening, Vec::new(), None).await.unwrap()
+}
+
+/// What a door answers.
+pub(crate) async fn ask(library: &Library, door: &str, with: Value) -> Value {
+    let knock = json!({ "door": door, "with": with }).to_string();
+    let answer = library.knock(&knock, Some("admin-7"), None).await.unwrap();
+    serde_json::from_str(&answer.json).unwrap()
+}
+
+fn speech(text: &str) -> Value {
+    json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": text } }, "voice": { "upstream": "v" } })
+}
+
+#[tokio::test]
+async fn amounts_are_numbers_where_units_are_whole_and_texts_where_they_are_not() {
+    let library = opened().await;
+    let package = json!({ "id": "usd-5", "label": "5 USD", "credits": "5.000000001", "unit": "usd", "price": "5",
+        "currency": "usd", "switch": "on" });
+    ask(&library, "packages.set", json!({ "package": package })).await;
+    ask(&library, "wallets.purchase", json!({ "user": "u", "package": "usd-5", "order": "o-1" })).await;
+    ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-2" })).await;
+    let dollars = ask(&library, "wallets.get", json!({ "user": "u", "unit": "usd" })).await;
+    assert_eq!((&dollars["balance"], &dollars["unit"]), (&json!("5.000000001"), &json!("usd")));
+    let credits = ask(&library, "wallets.get", json!({ "user": "u" })).await;
+    assert_eq!((&credits["balance"], &credits["unit"]), (&json!(1_000_000), &json!("credit")));
+    // Beyond 2^53 a number would lose digits in JavaScript.
+    let much = json!({ "user": "rich", "change": "9007199254740993", "reason": "r", "idempotency_key": "k" });
+    assert_eq!(ask(&library, "wallets.adjust", much).await["balance_after"], json!("9007199254740993"));
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_request_goes_in_and_its_report_comes_out() {
+    let library = opened().await;
+    ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
+    ask(
+        &library,
+        "keys.add",
+        json!({ "server": "ai33", "service": "elevenlabs", "secret": "sk-canary-of-tests" }),
+    )
+    .await;
+    let estimate = ask(&library, "estimate", json!({ "request": speech("Xin chào!") })).await;
+    assert_eq!(
+        estimate,
+        json!({ "tasks": 1, "characters": 9, "held": 9, "available": 1_000_000, "unit": "credit", "is_sufficient": true })
+    );
+    // A day ahead, so that nothing is sent anywhere.
+    let mut later = speech("Xin chào!");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+    later["start_at"] = json!(i64::try_from(now).unwrap() + 86_400_000_000);
+    let job = ask(&library, "submit", json!({ "request": later })).await;
+    let stream = ask(&library, "job.events", json!({ "job": job })).await;
+    let report = ask(&library, "job.cancel", json!({ "job": job })).await;
+    assert_eq!((&report["job"]["state"], &report["released"]), (&json!("cancelled"), &json!(9)));
+    assert_eq!(report["tasks"][0]["state"], json!("failed"));
+    let mut kinds = Vec::new();
+    loop {
+        let event = ask(&library, "events.next", json!({ "stream": stream })).await;
+        if event.is_null() {
+            break;
+        }
+        kinds.push(event["kind"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(kinds.last().map(String::as_str), Some("ended"));
+    assert_eq!(ask(&library, "events.next", json!({ "stream": stream })).await, Value::Null);
+    let audit = ask(&library, "reports.audit", json!({ "limit": 10 })).await;
+    assert!(
+        audit.as_array().unwrap().iter().any(|row| row["actor"] == "admin-7" && row["door"] == "keys.add")
+    );
+    assert!(!audit.to_string().contains("sk-canary-of-tests"));
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_price_that_names_no_version_gets_the_next_one() {
+    let library = opened().await;
+    let line = json!({ "measure": "character", "price": "0.5", "per": 1 });
+    let mut price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "text_to_speech", "unit": "credit",
+        "lines": [line], "switch": "on" });
+    for version in [2, 3] {
+        ask(&library, "prices.set", json!({ "price": price })).await;
+        let list = ask(&library, "prices.list", json!({})).await;
+        let is_same = |kept: &&Value| {
+            kept["server"] == "ai33"
+                && kept["service"] == "elevenlabs"
+                && kept["operation"] == "text_to_speech"
+        };
+        let kept = list.as_array().unwrap().iter().find(is_same).unwrap();
+        assert_eq!((&kept["version"], &kept["lines"][0]["price"]), (&json!(version), &json!("0.5")));
+    }
+    price["version"] = json!(3);
+    let knock = json!({ "door": "prices.set", "with": { "price": price } }).to_string();
+    let refused = library.knock(&knock, None, None).await.unwrap_err();
+    assert!(refused.message.contains("read it again"), "{refused}");
+    library.close().await;
+}

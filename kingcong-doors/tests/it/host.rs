@@ -1,0 +1,111 @@
+//! A host's own functions as provider and as key service.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kingcong_core::provider::Provider;
+use kingcong_doors::{
+    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep, Library,
+    Opening,
+};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::doors::ask;
+
+/// A host that answers each call with the next of its replies.
+#[derive(Debug, Default)]
+struct Scripted {
+    called: Mutex<Vec<(Value, String)>>,
+    replies: Mutex<Vec<Result<Value, Value>>>,
+}
+
+#[async_trait]
+impl HostCalls for Scripted {
+    async fn call(&self, call: HostCall) -> Result<(HostReply, Bytes), HostFailure> {
+        let told = serde_json::from_str(&call.json).unwrap();
+        self.called.lock().push((told, call.secret.expose().to_owned()));
+        match self.replies.lock().remove(0) {
+            Ok(reply) => Ok((serde_json::from_value(reply).unwrap(), Bytes::from_static(b"audio"))),
+            Err(failure) => Err(serde_json::from_value(failure).unwrap()),
+        }
+    }
+}
+
+async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
+    let host = Arc::new(Scripted { replies: Mutex::new(replies), ..Scripted::default() });
+    let calls: Arc<dyn HostCalls> = Arc::<Scripted>::clone(&host);
+    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", calls).unwrap());
+    let options =
+        json!({ "url": "memory:", "preset": "kingcong", "master_key": "random", "call_max_ms": 50 });
+    let opening = Opening::from_json(&options.to_string()).unwrap();
+    let library = Library::open(opening, vec![provider], None).await.unwrap();
+    ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
+    for number in 0..2 {
+        let secret = format!("sk-canary-of-tests-{number}");
+        ask(&library, "keys.add", json!({ "server": "ai33", "service": "elevenlabs", "secret": secret }))
+            .await;
+    }
+    ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
+    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc" } },
+        "voice": { "upstream": "v" } });
+    let job = ask(&library, "submit", json!({ "request": request })).await;
+    let report = ask(&library, "job.wait", json!({ "job": job })).await;
+    library.close().await;
+    (report, host)
+}
+
+#[tokio::test]
+async fn a_call_is_told_what_it_needs_and_its_reply_is_charged() {
+    let good = json!({ "result": { "audio": { "content_type": "audio/wav" } }, "cost_thousandths": 1500 });
+    let (report, host) = spoken(vec![Ok(good)]).await;
+    assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("completed"), &json!(3)));
+    let called = host.called.lock();
+    let (told, secret) = &called[0];
+    assert_eq!((&told["server"], &told["work"]["speech"]["text"]), (&json!("ai33"), &json!("abc")));
+    assert!(secret.starts_with("sk-canary-of-tests-"));
+    assert!(!told.to_string().contains("sk-canary"), "the secret is beside the JSON, not in it");
+}
+
+#[tokio::test]
+async fn a_failure_means_what_it_says_and_a_wrong_result_may_be_a_double() {
+    let good = || Ok(json!({ "result": { "audio": { "content_type": "audio/wav" } } }));
+    let refusal =
+        json!({ "kind": "bad_request", "reached": "no", "message": "no such voice", "code": "404" });
+    let (report, _) = spoken(vec![Err(refusal)]).await;
+    assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("failed"), &json!(0)));
+    let busy = json!({ "kind": "busy", "reached": "no", "message": "later" });
+    let (report, host) = spoken(vec![Err(busy), good()]).await;
+    assert_eq!((&report["job"]["state"], host.called.lock().len()), (&json!("completed"), 2));
+    let voice = Ok(json!({ "result": { "voice": { "voice": "v-1" } } }));
+    let (report, _) = spoken(vec![voice, good()]).await;
+    assert_eq!(report["tasks"][0]["possible_double"], json!(true));
+}
+
+/// A key service that seals by turning bits round.
+#[derive(Debug)]
+struct Mask;
+
+#[async_trait]
+impl HostKeys for Mask {
+    async fn step(&self, _: KeyStep, bytes: &[u8], _: &[u8]) -> Result<Vec<u8>, String> {
+        Ok(bytes.iter().map(|byte| byte ^ 0x5a).collect())
+    }
+}
+
+#[tokio::test]
+async fn a_database_opens_only_with_the_key_service_that_it_was_made_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        json!({ "url": format!("sqlite://{}/kingcong.db", folder.path().display()), "preset": "kingcong" });
+    let open = |id: &str| {
+        let opening = Opening::from_json(&options.to_string()).unwrap();
+        let key = HostMasterKey::new(id, Arc::new(Mask)).unwrap();
+        Library::open(opening, Vec::new(), Some(Arc::new(key)))
+    };
+    open("kms-1").await.unwrap().close().await;
+    open("kms-1").await.unwrap().close().await;
+    let other = open("kms-2").await.unwrap_err();
+    assert!(other.message.contains("wrapped by master key kms-1, and this is kms-2"), "{other}");
+}
