@@ -18,7 +18,8 @@ pub(crate) async fn ask(library: &Library, door: &str, with: Value) -> Value {
 }
 
 fn speech(text: &str) -> Value {
-    json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": text } }, "voice": { "upstream": "v" } })
+    let (subject, voice) = (json!({ "speech": { "text": text } }), json!({ "upstream": "v" }));
+    json!({ "user": "u", "service": "elevenlabs", "subject": subject, "voice": voice })
 }
 
 #[tokio::test]
@@ -52,7 +53,9 @@ async fn a_request_goes_in_and_its_report_comes_out() {
     let estimate = ask(&library, "estimate", json!({ "request": speech("Xin chào!") })).await;
     assert_eq!(
         estimate,
-        json!({ "tasks": 1, "characters": 9, "held": 9, "available": 1_000_000, "unit": "credit", "is_sufficient": true })
+        json!({
+            "tasks": 1, "characters": 9, "held": 9, "available": 1_000_000, "unit": "credit", "is_sufficient": true
+        })
     );
     // A day ahead, so that nothing is sent anywhere.
     let mut later = speech("Xin chào!");
