@@ -1,7 +1,7 @@
 """Doors for administrators. Each change is made in the administrator's name, which the audit keeps."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, TypedDict
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -26,13 +26,13 @@ from kingcong import (
 )
 from pydantic import BaseModel, Field, SecretStr, StrictBool
 
-from .dependencies import Administrator, Instant, Library, _administrator
+from .dependencies import Administrator, Instant, Library, administrator
 from .errors import responses
 
 router = APIRouter(
     prefix="/admin",
     tags=["admin"],
-    dependencies=[Depends(_administrator)],
+    dependencies=[Depends(administrator)],
     responses=responses(401, 403, 422, 500, 503),
 )
 
@@ -292,34 +292,43 @@ async def refund(
 # --- what happened
 
 
-class Attempts(BaseModel):
+class Attempts(TypedDict):
+    """Which attempts, as the library takes them."""
+
+    job: str | None
+    key: str | None
+    server: str | None
+    service: str | None
+    before: str | None
+    limit: int
+
+
+def attempts(
+    job: UUID | None = None,
+    key: UUID | None = None,
+    server: str | None = None,
+    service: str | None = None,
+    before: Annotated[UUID | None, Query(description="Older than this attempt.")] = None,
+    limit: Limit = 100,
+) -> Attempts:
     """Which attempts; a server and a service go together."""
-
-    job: UUID | None = None
-    key: UUID | None = None
-    server: str | None = None
-    service: str | None = None
-    before: UUID | None = Field(None, description="Older than this attempt.")
-    limit: int = Field(100, ge=1, le=1000)
-
-    def filter(self) -> dict[str, str | int]:
-        """As the library takes them."""
-        return self.model_dump(mode="json", exclude_none=True)
+    ids = [None if id is None else str(id) for id in (job, key, before)]
+    return Attempts(job=ids[0], key=ids[1], server=server, service=service, before=ids[2], limit=limit)
 
 
-Which = Annotated[Attempts, Query()]
+Which = Annotated[Attempts, Depends(attempts)]
 
 
 @router.get("/errors")
 async def errors(which: Which, kc: Library) -> tuple[ErrorRecord, ...]:
     """The error log: attempts that failed or whose answer was lost, newest first."""
-    return await kc.reports.errors(**which.filter())  # type: ignore[arg-type]
+    return await kc.reports.errors(**which)
 
 
 @router.get("/usage")
 async def usage(which: Which, kc: Library) -> tuple[UsageRecord, ...]:
     """What was bought and sold, newest first."""
-    return await kc.reports.usage(**which.filter())  # type: ignore[arg-type]
+    return await kc.reports.usage(**which)
 
 
 @router.get("/split")

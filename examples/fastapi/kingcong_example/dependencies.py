@@ -38,13 +38,14 @@ Caller = Annotated[User, Depends(_caller)]
 Words = Annotated[Language, Depends(language_of)]
 
 
-def _administrator(user: Caller) -> User:
+def administrator(user: Caller) -> User:
+    """The caller, who must be one."""
     if user.role is not Role.ADMIN:
         raise Refused(403, "forbidden", "Only administrators may do this", "Chỉ quản trị viên được phép")
     return user
 
 
-Administrator = Annotated[User, Depends(_administrator)]
+Administrator = Annotated[User, Depends(administrator)]
 
 
 def _text(value: object) -> object:

@@ -1,5 +1,6 @@
 """Text to speech, and the jobs that it becomes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
@@ -9,11 +10,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from kingcong import (
+    AsyncJobEvents,
     AsyncJobHandle,
     AudioFormat,
     Ended,
     Estimate,
     Job,
+    JobEvent,
     JobReport,
     JobState,
     Missed,
@@ -41,6 +44,8 @@ from .users import User
 router = APIRouter(tags=["speech"], responses=responses(401, 422, 500, 503))
 
 TEXT_CHARACTERS_MAX = 100_000
+#: How often a watched job is looked at while no event of it comes.
+LOOK_SECONDS = 1.0
 
 
 class SpeechRequest(BaseModel):
@@ -221,8 +226,9 @@ async def events(job: OwnJob, words: Words) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job` as it is now, what happens to its tasks, and `ended` with the whole."""
     async with job.events() as happening:
         # Watched first, looked at then: nothing is missed in between.
-        yield ServerSentEvent(event="job", data=JobDetail.of(await job.status(), words))
-        async for event in happening:
+        seen = JobDetail.of(await job.status(), words)
+        yield ServerSentEvent(event="job", data=seen)
+        async for event in _or_none(happening):
             match event:
                 case TaskStarted(place=place):
                     yield ServerSentEvent(event="task_started", data=Progress(place=place))
@@ -237,10 +243,32 @@ async def events(job: OwnJob, words: Words) -> AsyncIterator[ServerSentEvent]:
                     yield ServerSentEvent(event="task_failed", data=Progress(place=place, error=message))
                 case TaskCancelled(place=place):
                     yield ServerSentEvent(event="task_cancelled", data=Progress(place=place))
-                case Missed():
-                    yield ServerSentEvent(event="job", data=JobDetail.of(await job.status(), words))
                 case Ended():
                     yield ServerSentEvent(event="ended", data=JobDetail.of(await job.status(), words))
+                case Missed() | None:
+                    looked = JobDetail.of(await job.status(), words)
+                    if looked != seen:
+                        seen = looked
+                        yield ServerSentEvent(event="job", data=seen)
+
+
+async def _or_none(happening: AsyncJobEvents) -> AsyncIterator[JobEvent | None]:
+    """Events, or None when there was none for a while: those of work in another process stay there."""
+    coming = asyncio.ensure_future(anext(happening, None))
+    try:
+        while True:
+            # Waited for, not cancelled at the time-out: an event that is on its way must not be lost.
+            await asyncio.wait([coming], timeout=LOOK_SECONDS)
+            if not coming.done():
+                yield None
+                continue
+            event = coming.result()
+            if event is None:
+                return
+            yield event
+            coming = asyncio.ensure_future(anext(happening, None))
+    finally:
+        coming.cancel()
 
 
 SUBRIP = "application/x-subrip"
