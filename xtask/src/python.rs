@@ -17,6 +17,8 @@ use crate::project::{self, Project, Tests};
 const PACKAGE: &str = "kingcong-py";
 /// What its tools are.
 const REQUIREMENTS: &str = "kingcong-py/requirements.txt";
+/// A backend that embeds it.
+const BACKEND: &str = "examples/fastapi";
 /// What is measured, and beside what.
 const BENCH: &str = "benches/python";
 /// The oldest C library that a published wheel runs on: that of CentOS 7 and everything since.
@@ -111,10 +113,16 @@ fn build(project: &Project, tools: &Environment, arguments: &[&str]) -> Result<P
     maturin.args(["build", "--locked", "--out"]).arg(&wheels).args(arguments);
     maturin.env("CARGO_TARGET_DIR", project.target());
     project::run(maturin)?;
+    built(project)
+}
+
+/// The wheel that was built last.
+fn built(project: &Project) -> Result<PathBuf> {
+    let wheels = folder(project).join("wheels");
     let built: Vec<PathBuf> = fs::read_dir(&wheels)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     match built.as_slice() {
         [wheel] => Ok(wheel.clone()),
-        others => bail!("maturin made {} files in {}, and one was expected", others.len(), wheels.display()),
+        others => bail!("there are {} wheels in {}, and one was expected", others.len(), wheels.display()),
     }
 }
 
@@ -138,6 +146,15 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     let mut pytest = tools.program(project, "pytest")?;
     pytest.env("KINGCONG_UPSTREAMS", upstreams(project)?);
     project::count_tests(pytest, tests)
+}
+
+/// Runs the tests of the FastAPI and Celery backend with the wheel that was tested last.
+pub(crate) fn test_backend(project: &Project, tests: &mut Tests) -> Result<()> {
+    let mut test = Command::new("python3");
+    test.arg(project.root().join(BACKEND).join("test.py")).arg(built(project)?);
+    test.arg("--venv").arg(folder(project).join("backend"));
+    test.current_dir(project.root()).env("KINGCONG_UPSTREAMS", upstreams(project)?);
+    project::count_tests(test, tests)
 }
 
 /// Measures the package, built with optimisations, beside its peers.

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "documentation", run: |project, _| documentation(project) },
     Step { name: "tests", run: tests },
     Step { name: "python", run: python::test },
+    Step { name: "backend", run: python::test_backend },
     Step { name: "simulation", run: |project, _| simulation(project) },
     Step { name: "load", run: |project, _| project::run(project.cargo(LOAD)) },
 ];
