@@ -185,6 +185,8 @@ fn opening(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Aske
         }
     };
     Ok(Box::pin(async move {
+        // Certificates and files are read first of all: not on the thread of an event loop.
+        tokio::task::yield_now().await;
         match kingcong_doors::Library::open(opening, providers, master_key).await {
             Ok(library) => Outcome::Opened(library),
             Err(problem) => Outcome::Failed(problem),

@@ -104,9 +104,8 @@ def test_one_client_serves_many_loops_one_after_the_other(database: str) -> None
 
     kc = asyncio.run(opened())
     assert [asyncio.run(bought(kc, f"order-{number}")) for number in range(3)] == [1_000_000, 2_000_000, 3_000_000]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert runner.run(bought(kc, "order-3")) == 4_000_000
-        runner.run(kc.close())
+    assert uvloop.run(bought(kc, "order-3")) == 4_000_000
+    uvloop.run(kc.close())
 
 
 def test_providers_and_cancelling_work_on_uvloop() -> None:
@@ -120,8 +119,7 @@ def test_providers_and_cancelling_work_on_uvloop() -> None:
             upstream.let.set()
             assert (await job.wait()).job.state is JobState.COMPLETED
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(story())
+    uvloop.run(story())
 
 
 def test_without_a_running_loop_the_call_says_so() -> None:

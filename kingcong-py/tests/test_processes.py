@@ -24,7 +24,7 @@ OPTIONS = {"preset": "kingcong", "master_key": bytes(32)}
 
 def run(script: str, *arguments: str) -> str:
     """What a script prints; it must end well, and say nothing on its error stream."""
-    command = [sys.executable, "-W", "error", "-X", "dev", "-c", OPEN + textwrap.dedent(script), *arguments]
+    command = [sys.executable, "-W", "error", "-c", OPEN + textwrap.dedent(script), *arguments]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=HANGS_AFTER_S)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout

@@ -84,14 +84,19 @@ fn folder(project: &Project) -> PathBuf {
 pub(crate) fn wheel(project: &Project) -> Result<()> {
     let tools = Environment::of_tools(project)?;
     let wheel = build(project, &tools, &["--release", "--zig", "--compatibility", COMPATIBILITY])?;
-    let empty = Environment::create(project, "installed")?;
-    empty.pip(&["install", "--no-index"], &wheel)?;
-    let mut import = empty.program(project, "python")?;
-    import.current_dir(&empty.folder).args(["-W", "error", "-c", TRIAL]);
-    project::run(import)?;
+    try_alone(project, &wheel)?;
     let bytes = fs::metadata(&wheel)?.len();
     println!("{} ({}.{} MB)", wheel.display(), bytes / 1_000_000, bytes / 100_000 % 10);
     Ok(())
+}
+
+/// Tries a wheel in an environment that has nothing else.
+fn try_alone(project: &Project, wheel: &Path) -> Result<()> {
+    let empty = Environment::create(project, "installed")?;
+    empty.pip(&["install", "--no-index"], wheel)?;
+    let mut import = empty.program(project, "python")?;
+    import.current_dir(&empty.folder).args(["-W", "error", "-c", TRIAL]);
+    project::run(import)
 }
 
 /// Opens a library in memory, which needs every part of the package.
@@ -130,6 +135,7 @@ fn built(project: &Project) -> Result<PathBuf> {
 pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     let tools = Environment::of_tools(project)?;
     let wheel = build(project, &tools, &["--compatibility", "linux"])?;
+    try_alone(project, &wheel)?;
     tools.pip(&["install", "--force-reinstall", "--no-deps", "--no-index"], &wheel)?;
     for (program, arguments) in [
         ("ruff", &["check", "--quiet", "."][..]),

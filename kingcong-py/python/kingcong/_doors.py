@@ -11,9 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar, get_type_hints
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from ._types import (
     Archived,
@@ -43,6 +41,9 @@ from ._types import (
     Wallet,
 )
 from ._wire import Encoder, decoder, encoder, wire_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "AsyncConfig",
