@@ -329,6 +329,18 @@ class KingCong(_Client, Root):
         use a new key after topping up. Raises :class:`InsufficientCredits`, :class:`UnderMaintenance`,
         :class:`NoRoute`, :class:`PriceNotFound`, :class:`VoiceUnavailable`, :class:`IdempotencyConflict`,
         :class:`QueueFull` or :class:`InvalidRequest`; nothing is written then.
+
+        >>> from datetime import datetime, timedelta, timezone
+        >>> from kingcong import KingCong, Speech
+        >>> tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+        >>> request = Speech("user-1", "Xin chào!", service="elevenlabs", voice="v", start_at=tomorrow)
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     job = kc.submit(request)
+        ...     held = job.status().job.held
+        ...     held, job.cancel().job.state.value
+        (Decimal('9'), 'cancelled')
         """
         return JobHandle(self, self._ask("submit", request, str))
 

@@ -236,12 +236,27 @@ class Packages(_Group):
 
     @door("packages.set")
     def set(self, package: Package) -> None:
-        """Sets a package; it replaces the one of the same id."""
+        """Sets a package; it replaces the one of the same id.
+
+        >>> from decimal import Decimal
+        >>> from kingcong import KingCong, Package
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.packages.by("admin-7").set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
+        ...     kc.wallets.purchase("user-1", "mini", "order-1").amount
+        Decimal('100')
+        """
         raise NotImplementedError
 
     @door("packages.remove")
     def remove(self, package: str) -> None:
-        """Takes a package off sale."""
+        """Takes a package off sale.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.packages.by("admin-7").remove("package-8")
+        ...     len(kc.packages.list())
+        7
+        """
         raise NotImplementedError
 
 
@@ -252,7 +267,14 @@ class Prices(_Group):
 
     @door("prices.list")
     def list(self) -> tuple[Price, ...]:
-        """The prices in force."""
+        """The prices in force.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     price = kc.prices.list()[0]
+        ...     price.server, price.operation.value, price.lines[0].price
+        ('ai33', 'text_to_speech', Decimal('1'))
+        """
         raise NotImplementedError
 
     @door("prices.set")
@@ -269,7 +291,14 @@ class Prices(_Group):
 
     @door("prices.remove")
     def remove(self, server: str, service: str, operation: Operation, *, model: str | None = None) -> None:
-        """Takes a price away: requests that need it are refused from now on."""
+        """Takes a price away: requests that need it are refused from now on.
+
+        >>> from kingcong import KingCong, Operation
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.prices.by("admin-7").remove("ai84", "minimax", Operation.SPEECH)
+        ...     len(kc.prices.list())
+        7
+        """
         raise NotImplementedError
 
 
@@ -283,7 +312,13 @@ class Config(_Group):
 
     @door("config.get")
     def get(self) -> System:
-        """The configuration as it stands."""
+        """The configuration as it stands.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     [server.id for server in kc.config.get().servers]
+        ['ai33', 'ai84']
+        """
         raise NotImplementedError
 
     @door("config.explain")
@@ -299,7 +334,14 @@ class Config(_Group):
 
     @door("config.set_route")
     def set_route(self, server: str, service: str, switch: Switch) -> None:
-        """Switches a route on or off."""
+        """Switches a route on or off.
+
+        >>> from kingcong import KingCong, Switch
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").set_route("ai84", "minimax", Switch.OFF)
+        ...     kc.config.explain().state
+        'mixed'
+        """
         raise NotImplementedError
 
     @door("config.set_maintenance")
@@ -307,37 +349,87 @@ class Config(_Group):
         """Puts services under maintenance, or everything, or nothing any more.
 
         Running calls finish, queued tasks wait, and go on when it is lifted. ``Maintenance()`` lifts it.
+
+        >>> from kingcong import KingCong, Maintenance
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").set_maintenance(Maintenance(is_full=True))
+        ...     kc.config.explain().services[0].refused.en
+        'Server KingCong is under maintenance'
         """
         raise NotImplementedError
 
     @door("config.set_weights")
     def set_weights(self, weights: Mapping[str, int]) -> None:
-        """Sets the weights that tasks are split by, such as ``{"ai33": 70, "ai84": 30}``; the next task follows."""
+        """Sets the weights that tasks are split by, such as ``{"ai33": 70, "ai84": 30}``; the next task follows.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").set_weights({"ai33": 20, "ai84": 80})
+        ...     [server.weight for server in kc.config.get().servers]
+        [20, 80]
+        """
         raise NotImplementedError
 
     @door("config.add_server")
     def add_server(self, id: str, server: Server, *, services: Mapping[str, Switch]) -> None:
-        """Adds a server with the services that it sells. No code is needed when it speaks a known protocol."""
+        """Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
+
+        >>> from kingcong import KingCong, Limits, Server, Switch
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     third = Server("ai33", "https://third.example", 10, Limits(30, 10))
+        ...     kc.config.by("admin-7").add_server("third", third, services={"minimax": Switch.ON})
+        ...     [server.id for server in kc.config.get().servers]
+        ['ai33', 'ai84', 'third']
+        """
         raise NotImplementedError
 
     @door("config.update_server")
     def update_server(self, id: str, server: Server) -> None:
-        """Changes a server's base URL, default limits and the like. Its protocol and weight stay."""
+        """Changes a server's base URL, default limits and the like. Its protocol and weight stay.
+
+        >>> from kingcong import KingCong, Limits, Server
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     moved = Server("ai84", "https://moved.example", 30, Limits(30, 5))
+        ...     kc.config.by("admin-7").update_server("ai84", moved)
+        ...     kc.config.get().servers[1].base_url
+        'https://moved.example'
+        """
         raise NotImplementedError
 
     @door("config.remove_server")
     def remove_server(self, id: str) -> None:
-        """Removes a server; tasks planned on it move to others that they were admitted for."""
+        """Removes a server; tasks planned on it move to others that they were admitted for.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").remove_server("ai84")
+        ...     [server.id for server in kc.config.get().servers]
+        ['ai33']
+        """
         raise NotImplementedError
 
     @door("config.add_service")
     def add_service(self, id: str, name: str) -> None:
-        """Adds a service, to be sold on routes; ``name`` is what users read."""
+        """Adds a service, to be sold on routes; ``name`` is what users read.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").add_service("openai", "OpenAI")
+        ...     [service.name for service in kc.config.get().services]
+        ['ElevenLabs', 'Minimax', 'OpenAI']
+        """
         raise NotImplementedError
 
     @door("config.history")
     def history(self, *, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
-        """Changes made by admin doors, newest first."""
+        """Changes made by admin doors, newest first.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.config.by("admin-7").set_weights({"ai33": 1})
+        ...     kc.config.history(limit=1)[0].door
+        'config.set_weights'
+        """
         raise NotImplementedError
 
 
@@ -372,32 +464,76 @@ class Keys(_Group):
 
     @door("keys.list")
     def list(self) -> tuple[Key, ...]:
-        """Every key that was not removed."""
+        """Every key that was not removed.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     [(key.server, key.status.value) for key in kc.keys.list()]
+        [('ai33', 'active')]
+        """
         raise NotImplementedError
 
     @door("keys.get")
     def get(self, key: str) -> Key:
-        """A key by its id."""
+        """A key by its id.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     kc.keys.get(key.id) == key
+        True
+        """
         raise NotImplementedError
 
     @door("keys.set_limits")
     def set_limits(self, key: str, *, max_in_flight: int, per_minute: int) -> Key:
-        """Sets a key's limits."""
+        """Sets a key's limits.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     kc.keys.by("admin-7").set_limits(key.id, max_in_flight=5, per_minute=3).id == key.id
+        True
+        """
         raise NotImplementedError
 
     @door("keys.enable")
     def enable(self, key: str) -> Key:
-        """Switches a key on. One known to be dead stays out of its pool until a check finds it alive."""
+        """Switches a key on. One known to be dead stays out of its pool until a check finds it alive.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     _ = kc.keys.disable(key.id)
+        ...     kc.keys.enable(key.id).is_usable
+        True
+        """
         raise NotImplementedError
 
     @door("keys.disable")
     def disable(self, key: str) -> Key:
-        """Switches a key off: it gets no new calls; those under way finish."""
+        """Switches a key off: it gets no new calls; those under way finish.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     kc.keys.disable(key.id).is_usable
+        False
+        """
         raise NotImplementedError
 
     @door("keys.remove")
     def remove(self, key: str) -> Key:
-        """Removes a key for good: its secret is wiped, its history stays."""
+        """Removes a key for good: its secret is wiped, its history stays.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     _ = kc.keys.by("admin-7").remove(key.id)
+        ...     kc.keys.list()
+        ()
+        """
         raise NotImplementedError
 
     @door("keys.check")
@@ -418,7 +554,13 @@ class Voices(_Group):
 
     @door("voices.cloned")
     def cloned(self, user: str) -> tuple[ClonedVoice, ...]:
-        """The voices that a user cloned."""
+        """The voices that a user cloned.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.voices.cloned("user-1")
+        ()
+        """
         raise NotImplementedError
 
 
@@ -438,7 +580,13 @@ class Reports(_Group):
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[UsageRecord, ...]:
-        """Usage records, newest first, older than the attempt ``before``; a route is a server and a service."""
+        """Usage records, newest first, older than the attempt ``before``; a route is a server and a service.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.reports.usage(server="ai33", service="elevenlabs", limit=10)
+        ()
+        """
         raise NotImplementedError
 
     @door("reports.errors")
@@ -452,17 +600,36 @@ class Reports(_Group):
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[ErrorRecord, ...]:
-        """The error log: attempts that failed or whose answer was lost, newest first."""
+        """The error log: attempts that failed or whose answer was lost, newest first.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.reports.errors(limit=10)
+        ()
+        """
         raise NotImplementedError
 
     @door("reports.split")
     def split(self) -> tuple[SplitShare, ...]:
-        """How the last 1,000 attempts were spread over routes, of those that ended."""
+        """How the last 1,000 attempts were spread over routes, of those that ended.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.reports.split()
+        ()
+        """
         raise NotImplementedError
 
     @door("reports.audit")
     def audit(self, *, before: datetime | None = None, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
-        """What was done at admin doors, newest first, before an instant."""
+        """What was done at admin doors, newest first, before an instant.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.wallets.by("admin-7").purchase("user-1", "package-1", "order-991")
+        ...     [(entry.actor, entry.door) for entry in kc.reports.audit(limit=1)]
+        [('admin-7', 'wallets.purchase')]
+        """
         raise NotImplementedError
 
 
@@ -481,12 +648,25 @@ class Root:
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[Job, ...]:
-        """Jobs, newest first, older than the job ``before``; at most 1,000 at once."""
+        """Jobs, newest first, older than the job ``before``; at most 1,000 at once.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.jobs(user="user-1", limit=10)
+        ()
+        """
         raise NotImplementedError
 
     @door("status")
     def status(self) -> Status:
-        """What a status bar shows."""
+        """What a status bar shows.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     route = kc.status().routes[0]
+        ...     route.server, route.service, route.switch.value, route.keys
+        ('ai33', 'elevenlabs', 'on', 0)
+        """
         raise NotImplementedError
 
     @door("verify")
@@ -508,7 +688,12 @@ class Root:
 
     @door("pulse")
     def pulse(self) -> None:
-        """Looks now at what other processes did, and does not wait for the next pulse."""
+        """Looks now at what other processes did, and does not wait for the next pulse.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.pulse()
+        """
         raise NotImplementedError
 
     @door("backup")
