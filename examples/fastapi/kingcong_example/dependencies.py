@@ -32,10 +32,16 @@ def _caller(
     return cast(User, user)
 
 
+def _words(
+    accept_language: Annotated[str, Header(description="`en` or `vi`", examples=["vi, en;q=0.5"])] = "",
+) -> Language:
+    return language_of(accept_language)
+
+
 Library = Annotated[AsyncKingCong, Depends(_library)]
-Config = Annotated[WebSettings, Depends(_settings)]
+AppSettings = Annotated[WebSettings, Depends(_settings)]
 Caller = Annotated[User, Depends(_caller)]
-Words = Annotated[Language, Depends(language_of)]
+Words = Annotated[Language, Depends(_words)]
 
 
 def administrator(user: Caller) -> User:

@@ -11,7 +11,7 @@ import kingcong
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from kingcong import KingCongError
+from kingcong import KingCongError, Message
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -76,10 +76,10 @@ def not_found() -> Refused:
     return Refused(404, "not_found", "There is no such thing", "Không tìm thấy")
 
 
-def language_of(request: Request) -> Language:
+def language_of(accept_language: str) -> Language:
     """English, unless Vietnamese is preferred to it."""
     ranks = {"en": 0.0, "vi": 0.0}
-    for choice in request.headers.get("accept-language", "").lower().split(","):
+    for choice in accept_language.lower().split(","):
         tag, _, rank = choice.partition(";q=")
         name = tag.strip().partition("-")[0]
         try:
@@ -87,6 +87,11 @@ def language_of(request: Request) -> Language:
         except ValueError:
             continue
     return "vi" if ranks["vi"] > ranks["en"] else "en"
+
+
+def in_words(message: Message, language: Language) -> str:
+    """What the library has for users, in their language."""
+    return message.vi if language == "vi" else message.en
 
 
 def responses(*statuses: int) -> Responses:
@@ -114,6 +119,10 @@ def _reply(
 _CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed", 422: "invalid_request"}
 
 
+def _language(request: Request) -> Language:
+    return language_of(request.headers.get("accept-language", ""))
+
+
 def install(app: FastAPI) -> None:
     """Turns exceptions into refusals."""
 
@@ -121,15 +130,16 @@ def install(app: FastAPI) -> None:
     async def of_library(request: Request, error: KingCongError) -> JSONResponse:
         status = STATUS.get(type(error), 500)
         if status >= 500:
-            logger.error("%s %s: %s", request.method, request.url.path, error)
+            level = logging.WARNING if error.retryable else logging.ERROR
+            logger.log(level, "%s %s: %s", request.method, request.url.path, error)
         user = getattr(request.state, "user", None)
         detail = str(error) if user is not None and user.role is Role.ADMIN else None
-        message = error.user_message(language_of(request))
+        message = error.user_message(_language(request))
         return _reply(status, error.code, message, retryable=error.retryable, detail=detail)
 
     @app.exception_handler(Refused)
     async def of_backend(request: Request, error: Refused) -> JSONResponse:
-        return _reply(error.status_code, error.code, error.messages[language_of(request)])
+        return _reply(error.status_code, error.code, error.messages[_language(request)])
 
     @app.exception_handler(RequestValidationError)
     async def of_form(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -147,4 +157,4 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def of_nobody_knows_what(request: Request, error: Exception) -> JSONResponse:
         words = {"en": "Something went wrong, please try again", "vi": "Đã xảy ra lỗi, vui lòng thử lại"}
-        return _reply(500, "failed", words[language_of(request)], retryable=True)
+        return _reply(500, "failed", words[_language(request)], retryable=True)

@@ -15,7 +15,6 @@ from kingcong import (
     AudioFormat,
     Ended,
     Estimate,
-    Job,
     JobEvent,
     JobReport,
     JobState,
@@ -38,7 +37,7 @@ from kingcong import (
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .dependencies import Caller, IdempotencyKey, Instant, Library, Words
-from .errors import Language, Responses, json_responses, not_found, responses
+from .errors import Language, Responses, in_words, json_responses, not_found, responses
 from .users import User
 
 router = APIRouter(tags=["speech"], responses=responses(401, 422, 500, 503))
@@ -109,11 +108,6 @@ class JobView(BaseModel):
     created_at: datetime
     finished_at: datetime | None
 
-    @classmethod
-    def of(cls, job: Job) -> Self:
-        """The view of a job."""
-        return cls.model_validate(job)
-
 
 class TaskView(BaseModel):
     """A task of a job. ``error`` says why it failed, for users; which key it ran with stays inside."""
@@ -138,7 +132,7 @@ class TaskView(BaseModel):
             characters=task.characters,
             charged=task.charged,
             refunded=task.refunded,
-            error=None if task.error is None else getattr(task.error.user, language),
+            error=None if task.error is None else in_words(task.error.user, language),
         )
 
 
@@ -154,7 +148,7 @@ class JobDetail(BaseModel):
     def of(cls, report: JobReport, language: Language) -> Self:
         """The view of a report, in a language."""
         tasks = [TaskView.of(task, language) for task in report.tasks]
-        job, balance, available = JobView.of(report.job), report.balance, report.available
+        job, balance, available = JobView.model_validate(report.job), report.balance, report.available
         return cls(job=job, tasks=tasks, balance=balance, available=available)
 
 
@@ -167,17 +161,24 @@ class Progress(BaseModel):
     error: str | None = None
 
 
-async def _own_job(id: UUID, user: Caller, kc: Library) -> AsyncJobHandle:
-    handle = kc.job(str(id))
-    if (await handle.status()).job.user != user.id:
+async def _own_report(id: UUID, user: Caller, kc: Library) -> JobReport:
+    report = await kc.job(str(id)).status()
+    if report.job.user != user.id:
         raise not_found()
-    return handle
+    return report
+
+
+OwnReport = Annotated[JobReport, Depends(_own_report)]
+
+
+def _own_job(report: OwnReport, kc: Library) -> AsyncJobHandle:
+    return kc.job(report.job.id)
 
 
 OwnJob = Annotated[AsyncJobHandle, Depends(_own_job)]
 
 
-@router.post("/text-to-speech/estimate", responses=responses(402))
+@router.post("/text-to-speech/estimate")
 async def estimate(asked: SpeechRequest, user: Caller, kc: Library) -> Estimate:
     """What a text would cost. Nothing is charged."""
     return await kc.estimate(asked.for_user(user))
@@ -203,13 +204,13 @@ async def jobs(
     """The caller's jobs, newest first, older than the job `before`."""
     older_than = None if before is None else str(before)
     found = await kc.jobs(user=user.id, state=state, before=older_than, limit=limit)
-    return [JobView.of(job) for job in found]
+    return [JobView.model_validate(job) for job in found]
 
 
 @router.get("/jobs/{id}", responses=responses(404))
-async def job(job: OwnJob, words: Words) -> JobDetail:
+async def job(report: OwnReport, words: Words) -> JobDetail:
     """One of the caller's jobs."""
-    return JobDetail.of(await job.status(), words)
+    return JobDetail.of(report, words)
 
 
 @router.post("/jobs/{id}/cancel", responses=responses(404))
@@ -239,7 +240,7 @@ async def events(job: OwnJob, words: Words) -> AsyncIterator[ServerSentEvent]:
                 case TaskDone(place=place, charged=charged):
                     yield ServerSentEvent(event="task_done", data=Progress(place=place, charged=charged))
                 case TaskFailed(place=place, error=error):
-                    message = getattr(error.user, words)
+                    message = in_words(error.user, words)
                     yield ServerSentEvent(event="task_failed", data=Progress(place=place, error=message))
                 case TaskCancelled(place=place):
                     yield ServerSentEvent(event="task_cancelled", data=Progress(place=place))

@@ -8,7 +8,7 @@ from kingcong import Health, Passage, RouteStatus, Switch
 from pydantic import BaseModel, Field
 
 from .dependencies import Caller, Library, Words
-from .errors import responses
+from .errors import in_words, responses
 
 router = APIRouter(tags=["status"], responses=responses(500, 503))
 
@@ -50,7 +50,7 @@ class HealthReply(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-@router.get("/status", responses=responses(401))
+@router.get("/status", responses=responses(401, 422))
 async def status(user: Caller, kc: Library, words: Words) -> StatusReply:
     """What is to be had, in the caller's language."""
     status = await kc.status()
@@ -59,7 +59,7 @@ async def status(user: Caller, kc: Library, words: Words) -> StatusReply:
             ServiceView(
                 service=standing.service,
                 is_available=standing.refused is None,
-                message=None if standing.refused is None else getattr(standing.refused, words),
+                message=None if standing.refused is None else in_words(standing.refused, words),
             )
             for standing in status.explanation.services
         ],

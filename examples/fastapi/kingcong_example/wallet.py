@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from kingcong import Credited, Entry, Package, Switch, Unit, Wallet
 from pydantic import BaseModel, Field
 
-from .dependencies import Caller, Config, IdempotencyKey, Library
+from .dependencies import AppSettings, Caller, IdempotencyKey, Library
 from .errors import Refused, not_found, responses
 from .payments import Order, is_signed
 
@@ -77,7 +77,7 @@ async def purchase(
     asked: PurchaseRequest,
     user: Caller,
     kc: Library,
-    settings: Config,
+    settings: AppSettings,
     idempotency_key: IdempotencyKey = None,
 ) -> Payment:
     """Creates a payment. Credits come when the gateway says that it was paid."""
@@ -97,7 +97,7 @@ async def purchase(
 
 async def _signed_body(
     request: Request,
-    settings: Config,
+    settings: AppSettings,
     x_gateway_signature: Annotated[str, Header(examples=["t=1767225600,v1=5257a869e7"], max_length=200)],
 ) -> None:
     if not is_signed(await request.body(), x_gateway_signature, settings.payment_secret):
@@ -105,7 +105,7 @@ async def _signed_body(
 
 
 @router.post("/payments/callback", dependencies=[Depends(_signed_body)], responses=responses(403, 404, 409))
-async def callback(told: Callback, kc: Library, settings: Config) -> CallbackReply:
+async def callback(told: Callback, kc: Library, settings: AppSettings) -> CallbackReply:
     """For the gateway alone, as often as it likes: an order is booked once, for ever."""
     order = Order.unseal(told.payment, settings.payment_secret)
     if order is None:

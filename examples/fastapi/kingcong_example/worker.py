@@ -63,16 +63,14 @@ def speak(self: Task[Any, str], user: str, text: str, service: str, voice: str, 
         raise self.retry(exc=error, countdown=RETRY_SECONDS) from error
 
 
-@app.task(
-    bind=True,
-    name="wait_for",
-    max_retries=None,
-    soft_time_limit=WAIT_SECONDS + 10,
-    time_limit=WAIT_SECONDS + 20,
-)
+@app.task(bind=True, name="wait_for", max_retries=None, soft_time_limit=70, time_limit=80)
 def wait_for(self: Task[Any, dict[str, Any]], job: str) -> dict[str, Any]:
     """Waits until a job has ended, whichever process works on it, and gives its report."""
     try:
         return library().job(job).wait(timeout=WAIT_SECONDS).to_dict()
     except TimeoutError as error:
         raise self.retry(exc=error, countdown=0) from error
+    except KingCongError as error:
+        if not error.retryable:
+            raise
+        raise self.retry(exc=error, countdown=RETRY_SECONDS) from error
