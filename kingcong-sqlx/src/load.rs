@@ -6,11 +6,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{KeyId, LimitId, TaskId},
+    id::{LimitId, TaskId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
     store::{IdempotencyRow, Needs, SplitRow, StoreError, StoreErrorKind, Tables, Worker},
@@ -25,6 +26,22 @@ use crate::{
     table::{Deed, Record as _},
 };
 
+/// When a batch is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided {
+    /// The database's time.
+    pub(crate) at: Timestamp,
+    /// An instant of this process before that.
+    pub(crate) since: Instant,
+}
+
+impl Decided {
+    async fn now(session: &mut dyn Transaction) -> Result<Self, StoreError> {
+        let since = Instant::now();
+        Ok(Self { at: session.now().await?, since })
+    }
+}
+
 /// Loads what a batch needs; the answer is the time of its decisions.
 ///
 /// The order is the lock order of all databases: jobs, tasks, attempts, holds, wallets, splits, keys, key limits,
@@ -33,7 +50,7 @@ pub(crate) async fn load_needs(
     session: &mut dyn Transaction,
     needs: &mut Needs,
     tables: &mut Tables,
-) -> Result<Timestamp, StoreError> {
+) -> Result<Decided, StoreError> {
     let keys = missing(&needs.idempotency, |key| tables.idempotency.get(key).is_some());
     for row in load::<IdempotencyRow>(session, keys.map(|key| key.as_slice().into()).collect()).await? {
         tables.idempotency.load(row.key, row);
@@ -44,10 +61,11 @@ pub(crate) async fn load_needs(
 
     // Everything is decided at one instant. It is read when the rows are locked, but for due tasks: those are the ones
     // due by it.
-    let due_by = match needs.due {
+    let early = match needs.due {
         0 => None,
-        _ => Some(session.now().await?),
+        _ => Some(Decided::now(session).await?),
     };
+    let due_by = early.map(|decided| decided.at);
     load_queues(session, needs, tables, due_by).await?;
     let attempts = missing(&needs.attempts, |id| tables.attempts().get(id).is_some());
     for attempt in load::<Attempt>(session, attempts.map(|id| id.as_uuid().into()).collect()).await? {
@@ -69,9 +87,9 @@ pub(crate) async fn load_needs(
         }
     }
     load_duties(session, needs, tables).await?;
-    match due_by {
-        Some(now) => Ok(now),
-        None => session.now().await,
+    match early {
+        Some(decided) => Ok(decided),
+        None => Decided::now(session).await,
     }
 }
 
@@ -289,15 +307,6 @@ async fn load_keys(
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
     let claims = most(needs.claims.iter().map(|claim| (claim.pool, claim.keys)));
-    for pool in claims.keys() {
-        // A queue for one key alone names it in its own row, which never changes in this.
-        let sql = "SELECT only_key FROM kingcong_pools WHERE id = ? AND only_key IS NOT NULL";
-        for row in session.fetch(Pool::TABLE.name, sql.to_owned(), vec![pool.as_uuid().into()]).await? {
-            let key = row.read(|row| Ok(KeyId::from_uuid(row.uuid()?)))?;
-            needs.keys.insert(key);
-            needs.key_limits.insert(Limit::id_of_key(key));
-        }
-    }
     let keys = missing(&needs.keys, |id| tables.keys.get(id).is_some());
     for key in load::<Key>(session, keys.map(|id| id.as_uuid().into()).collect()).await? {
         tables.keys.load(key.id, key);

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 
 use crate::{
     ConnectError, Options,
-    load::load_needs,
+    load::{Decided, load_needs},
     read,
     save::save_changes,
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
@@ -156,7 +156,7 @@ struct Kept {
 
 /// A batch that was executed in its transaction, before the commit.
 struct Executed {
-    at: Timestamp,
+    decided: Decided,
     outcomes: Vec<Outcome>,
     tables: Tables,
 }
@@ -191,13 +191,13 @@ impl Inner {
                 return Err(error);
             }
         };
-        let Executed { at, outcomes, tables } = executed;
+        let Executed { decided: Decided { at, since }, outcomes, tables } = executed;
         match transaction.commit().await {
             Ok(()) => {
                 *self.configuration.lock() = Arc::clone(&tables.configuration);
                 *self.newest.lock() = at;
                 *lane = passed.seen.and_then(|seen| keep(tables, seen));
-                Ok(Written::Now { at, outcomes })
+                Ok(Written::Now { at, decided: Some(since), outcomes })
             }
             Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
                 Err(StoreError { outcomes: Some((at, outcomes)), ..error })
@@ -212,7 +212,7 @@ impl Inner {
         match self.database.beat(fence).await {
             Ok(Some(at)) => {
                 *self.newest.lock() = at;
-                Ok(Written::Now { at, outcomes: outcomes() })
+                Ok(Written::Now { at, decided: None, outcomes: outcomes() })
             }
             Ok(None) => refused(&mut *self.database.reader().await?, fence).await,
             Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
@@ -234,11 +234,11 @@ impl Inner {
         let before = self.configuration_of(transaction, passed.configuration_version).await?;
         let mut tables = kept.unwrap_or_else(|| Tables::new(Arc::clone(&before), Journal::Kept));
         let mut needs = Needs::of(&batch.commands);
-        let now = load_needs(transaction, &mut needs, &mut tables).await?;
-        let outcomes = decide(&mut tables, batch, now);
-        let script = save_changes(&mut tables, &before, now)?;
+        let decided = load_needs(transaction, &mut needs, &mut tables).await?;
+        let outcomes = decide(&mut tables, batch, decided.at);
+        let script = save_changes(&mut tables, &before, decided.at)?;
         transaction.run(script).await?;
-        Ok(Executed { at: now, outcomes, tables })
+        Ok(Executed { decided, outcomes, tables })
     }
 
     async fn configuration_of(

@@ -27,18 +27,18 @@ const SEND_MAX: Duration = Duration::from_secs(300);
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Sends what was leased and sees it through to its settlement.
+    /// Sends what was leased and sees it through to its settlement; a lease that took too long to get is given back.
     pub(super) async fn run_lease(
         self: Arc<Self>,
         lease: Lease,
         permit: OwnedSemaphorePermit,
-        claimed_at: Duration,
+        leased: Duration,
     ) {
         let (provider, call) = match self.call(&lease).await {
             Ok(called) => called,
             Err(error) => return self.settle_uncallable(&lease, &error, permit).await,
         };
-        if self.clock.elapsed().saturating_sub(claimed_at) >= Settings::SEND_SLACK {
+        if self.clock.elapsed().saturating_sub(leased) >= Settings::SEND_SLACK {
             return self.settle(&lease, AttemptResult::NotSent, permit).await;
         }
         self.tell_started(&lease);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Most leases of one claim: a batch stays small enough to commit fast.
-const LEASES_MAX: u32 = 64;
+const LEASES_MAX: u32 = 128;
 /// How long a pool rests after a claim that the store failed.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a pool with waiting tasks rests at most: what another process frees wakes nobody here.
@@ -154,14 +154,13 @@ impl Inner {
         // Once asked for, the leases are ours: a loop that is told to end must still start or give back its calls.
         let inner = Arc::clone(self);
         let asked = self.running.spawn(async move {
-            // The send slack counts from before the claim: a lease that took too long to get is given back.
-            let Executed { outcome, begun: claimed_at, .. } = inner.executed(Command::Claim(claim)).await?;
+            let Executed { outcome, decided, .. } = inner.executed(Command::Claim(claim)).await?;
             let Outcome::Claim(Claimed { leases, then }) = outcome else {
                 unreachable!("claiming answers with what was claimed");
             };
             for lease in leases {
                 let permit = room.split(1).expect("a claim leases no more than there is room for");
-                inner.running.spawn(Arc::clone(&inner).run_lease(lease, permit, claimed_at));
+                inner.running.spawn(Arc::clone(&inner).run_lease(lease, permit, decided));
             }
             Ok(then)
         });

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Most rows that a batch writes, about; a single command may need more.
-const BATCH_ROWS_MAX: usize = 2_000;
+const BATCH_ROWS_MAX: usize = 4_000;
 /// Most commands that wait for the lane.
 const QUEUE_MAX: usize = 10_000;
 /// How long a batch is tried again while the store says that it is unavailable.
@@ -39,15 +39,15 @@ pub(super) struct Executed {
     /// The store's time of its batch.
     pub(super) at: Timestamp,
     /// A local instant before that.
-    pub(super) begun: Duration,
+    pub(super) decided: Duration,
 }
 
-/// A batch that was executed: the store's time, its outcomes, and when the store was asked.
+/// A batch that was executed.
 #[derive(Debug)]
 struct BatchDone {
     at: Timestamp,
+    decided: Duration,
     outcomes: Vec<Outcome>,
-    begun: Duration,
 }
 
 struct Waiting {
@@ -201,10 +201,10 @@ impl Runner {
         while let Some((commands, mut answers)) = parts.pop() {
             let (commands, result) = self.write(commands).await;
             match result {
-                Ok(BatchDone { at, outcomes, begun }) => {
+                Ok(BatchDone { at, decided, outcomes }) => {
                     for (answer, outcome) in answers.into_iter().zip(outcomes) {
                         // A caller that stopped waiting is not told; what it asked for is done all the same.
-                        let _ = answer.send(Ok(Executed { outcome, at, begun }));
+                        let _ = answer.send(Ok(Executed { outcome, at, decided }));
                     }
                 }
                 Err(error) if commands.len() > 1 && is_one_commands_fault(error.kind) => {
@@ -231,11 +231,14 @@ impl Runner {
         let mut pause = PAUSE_FIRST;
         let started = self.clock.elapsed();
         loop {
-            let begun = self.clock.elapsed();
+            let asked = self.clock.elapsed();
             let error = match self.store.write(&batch).await {
-                Ok(Written::Now { at, outcomes }) => {
+                Ok(Written::Now { at, decided, outcomes }) => {
+                    // In this order: a process that stands still in between takes it for older than it is.
+                    let now = self.clock.elapsed();
+                    let decided = decided.map_or(asked, |decided| now.saturating_sub(decided.elapsed()));
                     self.note_batch();
-                    return (batch.commands, Ok(BatchDone { at, outcomes, begun }));
+                    return (batch.commands, Ok(BatchDone { at, decided, outcomes }));
                 }
                 Ok(Written::Before) => {
                     self.note_batch();
@@ -262,7 +265,8 @@ impl Runner {
             match error.kind {
                 StoreErrorKind::CommitUnknown => {
                     tracing::warn!(%error, "commit's answer lost: asking again");
-                    let done = error.outcomes.map(|(at, outcomes)| BatchDone { at, outcomes, begun });
+                    let done =
+                        error.outcomes.map(|(at, outcomes)| BatchDone { at, decided: asked, outcomes });
                     unknown = done.or(unknown);
                 }
                 // While a commit's fate is unknown nothing else may be written.

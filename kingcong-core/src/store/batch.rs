@@ -3,7 +3,12 @@
 //! Commands carry the ids of everything that they touch, as far as their sender can know them, so that a store can
 //! lock the rows of a whole batch in one order before anything is decided.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     clock::Timestamp,
@@ -43,6 +48,9 @@ pub enum Written {
     Now {
         /// The store's time of the decisions.
         at: Timestamp,
+        /// An instant of this process before that, and after everything that the store waited for. Without it, what a
+        /// claim leased counts as old as the question.
+        decided: Option<Instant>,
         /// One outcome per command, in order.
         outcomes: Vec<Outcome>,
     },

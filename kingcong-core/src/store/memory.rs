@@ -90,7 +90,7 @@ impl Store for MemoryStore {
         }
         (worker.batch, worker.beat) = (batch.number, now);
         let outcomes = decide(&mut tables, batch, now);
-        Ok(Written::Now { at: now, outcomes })
+        Ok(Written::Now { at: now, decided: None, outcomes })
     }
 
     async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {

@@ -186,9 +186,12 @@ impl Needs {
 
     /// Adds what the loaded tasks and attempts touch; to be called before anything after `attempts` is loaded.
     pub fn follow_tasks(&mut self, tables: &Tables, now: Timestamp) {
-        for claim in &self.claims {
-            for (_, id) in tables.ready_in(claim.pool) {
-                self.inputs.insert(id);
+        let claimed = self.claims.iter().flat_map(|claim| tables.ready_in(claim.pool));
+        let claimed: Vec<TaskId> = claimed.map(|(_, id)| id).collect();
+        for id in claimed {
+            self.inputs.insert(id);
+            if let Some(key) = tables.tasks().get(&id).and_then(|task| task.only_key) {
+                self.add_key(key);
             }
         }
         let named = self.tasks.iter().copied();

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use kingcong_core::{
     clock::Clock,
     money::Amount,
-    store::{Command, JobFilter, Outcome, Store, StoreErrorKind, Written, conformance},
+    store::{Command, JobFilter, Outcome, Store, StoreErrorKind, Then, Written, conformance},
     work::JobState,
 };
 use kingcong_servers::Server;
@@ -16,7 +16,7 @@ use crate::{
     databases::{count_beside, hold_beside, run_beside},
     life::live_through_a_job,
     several::Several,
-    world::{Ids, Writer, admit, claim, done, furnish, purchase, route, settle, wallet},
+    world::{Ids, Writer, admit, claim, claimed, done, furnish, purchase, route, settle, wallet},
 };
 
 /// How many processes the laws are checked with.
@@ -199,6 +199,26 @@ async fn rows_that_stay_locked_are_waited_for_and_then_told(server: Server) {
     assert_eq!(store.wallet(&wallet(1)).await.unwrap().unwrap().last_entry, 2);
 }
 
+/// A claim waits for no task that another transaction has locked, and takes the queue for empty only when it is.
+async fn a_claim_waits_for_nobodys_tasks(server: Server) {
+    let url = server.fresh_database().unwrap();
+    let store = SqlStore::connect(&url).await.unwrap();
+    let mut ids = Ids::default();
+    let mut writer = furnish(&store, &mut ids, 2, 2).await;
+    let order = admit(&mut ids, 1, &["one", "two", "three"], None);
+    writer.write(&store, vec![Command::Admit(Box::new(order))]).await;
+    let waiting = "SELECT COUNT(*) FROM kingcong_tasks WHERE assigned_to = 'ai33'";
+    let waiting = usize::try_from(count_beside(&url, waiting).await).unwrap();
+    assert!(waiting > 1);
+
+    let held = hold_beside(&url, "SELECT id FROM kingcong_tasks FOR UPDATE").await;
+    let none = claimed(writer.write(&store, vec![claim(&mut ids, &route("ai33"), 2)]).await);
+    assert!(none.leases.is_empty() && matches!(none.then, Then::At(_)), "{none:?}");
+    held.end().await;
+    let all = claimed(writer.write(&store, vec![claim(&mut ids, &route("ai33"), 3)]).await);
+    assert_eq!((all.leases.len(), all.then), (waiting, Then::Empty));
+}
+
 macro_rules! on_each_server {
     ($($rule:ident)*) => {
         #[cfg(feature = "mysql")]
@@ -226,4 +246,5 @@ on_each_server! {
     a_server_that_is_killed_loses_and_doubles_no_purchase
     processes_that_share_every_row_work_off_one_queue
     rows_that_stay_locked_are_waited_for_and_then_told
+    a_claim_waits_for_nobodys_tasks
 }

@@ -192,7 +192,7 @@ impl Connection {
         let written = self.database.commit(&batch);
         stage.sleep(self.way_ms()).await;
         match written {
-            Ok(Written::Now { at, outcomes }) if lost => {
+            Ok(Written::Now { at, outcomes, .. }) if lost => {
                 let mut error =
                     StoreError::new(StoreErrorKind::CommitUnknown, "connection reset after the commit");
                 error.outcomes = Some((at, outcomes));

@@ -89,7 +89,7 @@ impl Worker {
         let (at, outcomes) = loop {
             tries += 1;
             match self.store.write(&batch).await {
-                Ok(Written::Now { at, outcomes }) => break (at, outcomes),
+                Ok(Written::Now { at, outcomes, .. }) => break (at, outcomes),
                 Err(error) if error.is_retryable() && tries < TRIES_MAX => tokio::task::yield_now().await,
                 other => panic!("try {tries}: {other:?}"),
             }
