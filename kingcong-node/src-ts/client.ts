@@ -1,0 +1,471 @@
+/**
+ * The client: the library on a database, in this process.
+ *
+ * @module
+ */
+
+import { Config, Keys, Packages, Prices, Reports, Voices, Wallets, type How } from './doors';
+import { problemOf } from './errors';
+import { JOB_STATE, requestOf } from './fields';
+import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
+import { JobHandle } from './job';
+import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
+import { native, type Library } from './native';
+import type { Provider } from './providers';
+import { ask, mailbox, readWith, type Answer } from './thread';
+import type {
+  Archived,
+  CloneVoice,
+  Estimate,
+  Job,
+  JobReport,
+  JobResult,
+  JobState,
+  Role,
+  Speech,
+  Status,
+  UnknownPolicy,
+  Verification,
+  Waiting,
+} from './types';
+import { bytes, count, decode, instant, oneOf, optional, optionsOf, shown, text, type Fields, type Json } from './wire';
+
+readWith({ host: readHost, log: readLog });
+
+/**
+ * Where the master key is: base64 or hexadecimal text, 32 bytes, a file (made when it is not there), or a key service
+ * that never gives its key away.
+ */
+export type MasterKeySource = string | Uint8Array | { readonly file: string } | MasterKey;
+
+/** How a client is opened. What is left out has a default that fits most. */
+export interface OpenOptions extends Waiting {
+  /** `kingcong` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database. */
+  readonly preset?: 'kingcong' | undefined;
+  /**
+   * Encrypts the upstream keys; or a function that gives it, which may be async. The environment variable
+   * `KINGCONG_MASTER_KEY` when left out, and with `memory:` one that is made up.
+   */
+  readonly masterKey?: MasterKeySource | (() => MasterKeySource | Promise<MasterKeySource>) | undefined;
+  /** Your own, in place of or beside the library's. */
+  readonly providers?: readonly Provider[] | undefined;
+  /** `client` submits only, and leaves the work to other processes. */
+  readonly role?: Role | undefined;
+  /** A folder for results, which are in the database otherwise. */
+  readonly outputs?: string | undefined;
+  /** A name for the address that this process calls upstreams from, if several share a database. */
+  readonly egress?: string | undefined;
+  readonly unknown?: UnknownPolicy | undefined;
+  /** The most characters that one task speaks. */
+  readonly taskCharactersMax?: number | undefined;
+  /** The most tasks that wait on one route. */
+  readonly queueMax?: number | undefined;
+  /** The most calls that this process has under way. */
+  readonly callsMax?: number | undefined;
+  /** How long a request may take when it does not say so itself. */
+  readonly deadlineMs?: number | undefined;
+  /** The silence after which another process takes a process's work over. */
+  readonly deadAfterMs?: number | undefined;
+  /** How often an upstream is asked for a result. */
+  readonly pollIntervalMs?: number | undefined;
+  /** How often this process looks at what others did. */
+  readonly pulseIntervalMs?: number | undefined;
+  /** How often keys and servers are checked. */
+  readonly monitorIntervalMs?: number | undefined;
+  /** The wait after which a task moves to another server. */
+  readonly moveAfterMs?: number | undefined;
+  /** How long `close` waits for what is under way. */
+  readonly drainMs?: number | undefined;
+  /** The window that upstreams count calls in. */
+  readonly windowMs?: number | undefined;
+  /** What is added to that window, because calls arrive later than they are sent. */
+  readonly guardMs?: number | undefined;
+  /** The longest that one call may take. */
+  readonly callMaxMs?: number | undefined;
+  /** Gets the library's log events. */
+  readonly log?: Log | undefined;
+  /** The least grave level that `log` gets; `info` when left out. */
+  readonly logLevel?: LogLevel | undefined;
+}
+
+const OPEN: Fields = {
+  preset: optional(oneOf('kingcong')),
+  role: optional(oneOf('both', 'client')),
+  outputs: optional(text),
+  egress: optional(text),
+  unknown: optional(oneOf('retry', 'fail')),
+  taskCharactersMax: optional(count),
+  queueMax: optional(count),
+  callsMax: optional(count),
+  deadlineMs: optional(count),
+  deadAfterMs: optional(count),
+  pollIntervalMs: optional(count),
+  pulseIntervalMs: optional(count),
+  monitorIntervalMs: optional(count),
+  moveAfterMs: optional(count),
+  drainMs: optional(count),
+  windowMs: optional(count),
+  guardMs: optional(count),
+  callMaxMs: optional(count),
+};
+
+const LOG_LEVEL = oneOf(...LEVELS);
+const MASTER_KEY_WORDS =
+  'base64 or hexadecimal text, 32 bytes, { file }, { id, wrap, unwrap }, or a function that gives one of them';
+/** The bytes of a master key. */
+const MASTER_KEY_BYTES = 32;
+const IN_MEMORY = 'memory:';
+
+interface Opening {
+  readonly options: { readonly [name: string]: Json };
+  readonly host: Host;
+  readonly log: Log | undefined;
+  readonly logLevel: LogLevel;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Checks the options; afterwards nothing is left to go wrong on this side. */
+async function openingOf(url: string, given: OpenOptions): Promise<Opening> {
+  text(url, 'url');
+  if (typeof given !== 'object' || given === null) throw new TypeError(`options must be an object, not ${shown(given)}`);
+  const { masterKey, providers = [], log, logLevel = 'info', ...rest } = given;
+  const [options, signal] = optionsOf(OPEN, rest);
+  if (log !== undefined && typeof log !== 'function') throw new TypeError(`options.log must be a function, not ${shown(log)}`);
+  LOG_LEVEL(logLevel, 'options.logLevel');
+  const served = providersOf(providers);
+  const source = typeof masterKey === 'function' ? await masterKey() : masterKey;
+  const [told, service] = masterKeyOf(source, url);
+  const host = { providers: served, masterKey: service };
+  return { options: { ...options, ...told, url }, host, log, logLevel, signal };
+}
+
+function providersOf(providers: readonly Provider[]): Map<string, Provider> {
+  if (!Array.isArray(providers)) throw new TypeError(`options.providers must be an array, not ${shown(providers)}`);
+  const served = new Map<string, Provider>();
+  for (const [place, provider] of (providers as readonly Provider[]).entries()) {
+    const name = `options.providers[${place}]`;
+    if (typeof provider !== 'object' || provider === null || typeof provider.call !== 'function') {
+      throw new TypeError(`${name} must be an object with protocol and call, not ${shown(provider)}`);
+    }
+    const protocol = text(provider.protocol, `${name}.protocol`);
+    if (served.has(protocol)) throw new TypeError(`${name} is a second provider of ${shown(protocol)}`);
+    served.set(protocol, provider);
+  }
+  return served;
+}
+
+function masterKeyOf(
+  source: MasterKeySource | undefined,
+  url: string,
+): readonly [{ readonly [name: string]: Json }, MasterKey | undefined] {
+  if (source === undefined || source === null) return [url === IN_MEMORY ? { master_key: 'random' } : {}, undefined];
+  if (typeof source === 'string') return [{ master_key: { text: source } }, undefined];
+  if (source instanceof Uint8Array) {
+    if (source.length !== MASTER_KEY_BYTES) {
+      throw new TypeError(`options.masterKey must have ${MASTER_KEY_BYTES} bytes, not ${source.length}`);
+    }
+    return [{ master_key: { text: bytes(source, 'options.masterKey').toString('hex') } }, undefined];
+  }
+  if (typeof source === 'object' && 'file' in source) {
+    return [{ master_key: { file: text(source.file, 'options.masterKey.file') } }, undefined];
+  }
+  if (typeof source === 'object' && typeof source.wrap === 'function' && typeof source.unwrap === 'function') {
+    text(source.id, 'options.masterKey.id');
+    return [{}, source];
+  }
+  throw new TypeError(`options.masterKey must be ${MASTER_KEY_WORDS}, not of the type ${typeof source}`);
+}
+
+const JOBS: Fields = {
+  user: optional(text),
+  tenant: optional(text),
+  state: optional(JOB_STATE),
+  before: optional(text),
+  limit: optional(count),
+};
+/** Jobs that are answered when it is not said how many. */
+const JOBS_LIMIT = 100;
+
+/** The number of the client that was opened last in this thread. */
+let lastClient = 0;
+
+/** Where `shared` keeps its clients: on the process, which outlives a hot reload of modules. */
+const SHARED = Symbol.for('kingcong.shared');
+
+function sharedClients(): Map<string, Promise<KingCong>> {
+  const keeper = globalThis as unknown as Record<symbol, Map<string, Promise<KingCong>> | undefined>;
+  return (keeper[SHARED] ??= new Map());
+}
+
+/**
+ * The library on a database, in this process. Open it once and share it.
+ *
+ * An open client that waits for nothing lets the process end; what is under way then is taken over by another process, or
+ * by the next start. `close()` finishes it.
+ *
+ * @example
+ * ```ts
+ * import { KingCong } from 'kingcong';
+ *
+ * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+ * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream');
+ * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+ * const request = { user: 'user-1', text: 'Xin chào!', service: 'elevenlabs', voice: '21m00Tcm4TlvDq8ikWAM' };
+ * console.log((await kc.estimate(request)).held); // 9
+ * ```
+ */
+export class KingCong {
+  /** Wallets and their ledger. */
+  readonly wallets: Wallets;
+  /** Packages of credits. */
+  readonly packages: Packages;
+  /** Prices. */
+  readonly prices: Prices;
+  /** Servers, services, routes, weights, maintenance. */
+  readonly config: Config;
+  /** Upstream keys. */
+  readonly keys: Keys;
+  /** Voices, the upstreams' and the cloned ones. */
+  readonly voices: Voices;
+  /** Usage, errors, audit. */
+  readonly reports: Reports;
+
+  readonly #library: Library;
+  readonly #number: number;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens the library on `sqlite://…`, `postgres://…`, `mysql://…` or `memory:`.
+   *
+   * Rejects with `store_unavailable` or `store_failed` for a database that cannot be used, `master_key_failed` for a
+   * master key that cannot be had or is not the database's, and `invalid_request` for a setting outside of its bounds.
+   */
+  static async open(url: string, options: OpenOptions = {}): Promise<KingCong> {
+    const { options: given, host, log, logLevel, signal } = await openingOf(url, options);
+    signal?.throwIfAborted();
+    const number = ++lastClient;
+    serve(number, host);
+    if (log !== undefined) listen(number, log, logLevel);
+    const begin = () =>
+      native.open(mailbox, JSON.stringify(given), number, [...host.providers.keys()], host.masterKey?.id ?? null);
+    const opening = ask(begin).then(
+      ({ library }) => new KingCong(library as Library, number),
+      (error: unknown) => {
+        leave(number);
+        throw error;
+      },
+    );
+    return signal === undefined ? opening : openedUnless(signal, opening);
+  }
+
+  /**
+   * The client of this process for a URL: opened by the first call, and the same for every later one, whose options
+   * count for nothing. It is kept on the process and not in a module, so it survives the hot reload of `next dev`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * export const kingcong = () => KingCong.shared('memory:', { preset: 'kingcong' });
+   *
+   * console.log((await kingcong()) === (await kingcong())); // true
+   * ```
+   */
+  static shared(url: string, options: OpenOptions = {}): Promise<KingCong> {
+    const clients = sharedClients();
+    let client = clients.get(url);
+    if (client === undefined) {
+      client = KingCong.open(url, options);
+      clients.set(url, client);
+      // One that could not be opened is tried again by the next call.
+      client.catch(() => clients.delete(url));
+    }
+    return client;
+  }
+
+  private constructor(library: Library, number: number) {
+    this.#library = library;
+    this.#number = number;
+    const client = {
+      knock: <T>(door: string, given: Json, how: How): Promise<T> => this.#knock(door, given, how),
+    };
+    this.wallets = new Wallets(client);
+    this.packages = new Packages(client);
+    this.prices = new Prices(client);
+    this.config = new Config(client);
+    this.keys = new Keys(client);
+    this.voices = new Voices(client);
+    this.reports = new Reports(client);
+  }
+
+  /** What a request would cost now, without touching anything. */
+  async estimate(request: Speech | CloneVoice, waiting?: Waiting): Promise<Estimate> {
+    return this.#request('estimate', request, waiting);
+  }
+
+  /**
+   * Submits a request: its money is held and its tasks are queued, both or neither.
+   *
+   * With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so use
+   * a new key after topping up. Rejects with `insufficient_credits`, `under_maintenance`, `no_route`, `price_not_found`,
+   * `voice_unavailable`, `idempotency_conflict`, `queue_full` or `invalid_request`; nothing is written then. Aborting
+   * ends the waiting: the request may have been admitted.
+   */
+  async submit(request: Speech | CloneVoice, waiting?: Waiting): Promise<JobHandle> {
+    return this.job(await this.#request<string>('submit', request, waiting));
+  }
+
+  /** Submits a request and waits until it has ended. Aborting ends the waiting, not the job. */
+  async run(request: Speech | CloneVoice, waiting?: Waiting): Promise<JobReport> {
+    const job = await this.submit(request, waiting);
+    return job.wait(waiting);
+  }
+
+  /** The job of that id, whether it exists or not. */
+  job(id: string): JobHandle {
+    const client = {
+      knock: <T>(door: string, given: Json, how: How): Promise<T> => this.#knock(door, given, how),
+      result: (door: string, given: Json, signal: AbortSignal | undefined) => this.#result(door, given, signal),
+      closeStream: (stream: number) => {
+        if (this.#closing === undefined) this.#library.closeStream(stream);
+      },
+    };
+    return new JobHandle(client, text(id, 'id'));
+  }
+
+  /** Jobs, newest first, older than the job `before`; 100 unless `limit` says otherwise, at most 1,000 at once. */
+  async jobs(
+    options?: Waiting & {
+      readonly user?: string | undefined;
+      readonly tenant?: string | undefined;
+      readonly state?: JobState | undefined;
+      readonly before?: string | undefined;
+      readonly limit?: number | undefined;
+    },
+  ): Promise<Job[]> {
+    const [given, signal] = optionsOf(JOBS, options);
+    return this.#knock('jobs', { limit: JOBS_LIMIT, ...given }, { signal });
+  }
+
+  /** What a status bar shows. */
+  async status(waiting?: Waiting): Promise<Status> {
+    return this.#ask('status', {}, waiting);
+  }
+
+  /**
+   * Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+   * console.log((await kc.verify()).isSound); // true
+   * ```
+   */
+  async verify(waiting?: Waiting): Promise<Verification> {
+    return this.#ask('verify', {}, waiting);
+  }
+
+  /** Checks every key and every server now; for hosts that drive it by their own schedule. */
+  async monitor(waiting?: Waiting): Promise<void> {
+    await this.#ask('monitor', {}, waiting);
+  }
+
+  /** Looks now at what other processes did, and does not wait for the next pulse. */
+  async pulse(waiting?: Waiting): Promise<void> {
+    await this.#ask('pulse', {}, waiting);
+  }
+
+  /** Copies the whole SQLite database, as of one instant, into a new file, while work goes on. */
+  async backup(path: string, waiting?: Waiting): Promise<void> {
+    await this.#ask('backup', { path: text(path, 'path') }, waiting);
+  }
+
+  /** Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder. */
+  async archive(before: Date, folder: string, waiting?: Waiting): Promise<Archived> {
+    return this.#ask('archive', { before: instant(before, 'before'), folder: text(folder, 'folder') }, waiting);
+  }
+
+  /**
+   * Stops claiming and submitting, and waits for what is under way, at most `drainMs` (30 s).
+   *
+   * What is under way then is taken over by another process, or by this one when it opens again. Closing again waits for
+   * the same end.
+   */
+  async close(waiting?: Waiting): Promise<void> {
+    const signal = optionsOf({}, waiting)[1];
+    signal?.throwIfAborted();
+    this.#closing ??= this.#close();
+    return signal === undefined ? this.#closing : unless(signal, this.#closing);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const clients = sharedClients();
+    for (const [url, shared] of clients) {
+      // The promises here are open clients: asking whose is no waiting.
+      void shared.then((client) => client === this && clients.get(url) === shared && clients.delete(url), () => {});
+    }
+    try {
+      await ask(() => this.#library.close(mailbox));
+    } finally {
+      leave(this.#number);
+    }
+  }
+
+  async #answer(door: string, given: Json, { by, signal, attachment }: How): Promise<Answer> {
+    if (this.#closing !== undefined) throw problemOf('closed', 'this client was closed: open another');
+    const asked = JSON.stringify({ door, with: given });
+    return ask(() => this.#library.knock(mailbox, asked, by, attachment), signal);
+  }
+
+  async #knock<T>(door: string, given: Json, how: How): Promise<T> {
+    return decode((await this.#answer(door, given, how)).value) as T;
+  }
+
+  async #ask<T>(door: string, given: Json, waiting: Waiting | undefined): Promise<T> {
+    return this.#knock(door, given, { signal: optionsOf({}, waiting)[1] });
+  }
+
+  async #request<T>(door: string, request: Speech | CloneVoice, waiting: Waiting | undefined): Promise<T> {
+    const [asked, attachment] = requestOf(request);
+    return this.#knock(door, { request: asked }, { signal: optionsOf({}, waiting)[1], attachment });
+  }
+
+  async #result(door: string, given: Json, signal: AbortSignal | undefined): Promise<JobResult | null> {
+    const { value, bytes: audio } = await this.#answer(door, given, { signal });
+    if (value === null) return null;
+    const result = decode(value) as Record<string, unknown>;
+    if (audio !== undefined) result['audio'] = audio;
+    return result as unknown as JobResult;
+  }
+}
+
+function leave(client: number): void {
+  dismiss(client);
+  mute(client);
+}
+
+/** Waits, unless the signal ends the waiting. */
+function unless<T>(signal: AbortSignal, awaited: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    awaited.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** As `unless`; what opens after all is closed again, because nobody has it. */
+async function openedUnless(signal: AbortSignal, opening: Promise<KingCong>): Promise<KingCong> {
+  try {
+    return await unless(signal, opening);
+  } catch (error) {
+    opening.then((client) => client.close()).catch(() => {});
+    throw error;
+  }
+}

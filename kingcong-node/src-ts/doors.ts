@@ -1,0 +1,500 @@
+/**
+ * The doors in their groups. Every door takes `{ signal }` as (part of) its last argument: aborting ends the waiting, and
+ * never what was asked or its settlement.
+ *
+ * @module
+ */
+
+import { LIMITS, OPERATION, SWITCH, UNIT, maintenanceOf, packageOf, priceOf, serverOf } from './fields';
+import type {
+  Amount,
+  AuditEntry,
+  ClonedVoice,
+  Credited,
+  Entry,
+  ErrorRecord,
+  Explanation,
+  Key,
+  Limits,
+  Maintenance,
+  NewPackage,
+  NewPrice,
+  Operation,
+  Package,
+  Price,
+  Server,
+  SplitShare,
+  Switch,
+  System,
+  Unit,
+  UsageRecord,
+  VoicePage,
+  Waiting,
+  Wallet,
+} from './types';
+import { amount, count, instant, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
+
+/** @internal Whoever can be knocked at. */
+export interface Client {
+  knock<T>(door: string, given: Json, how: How): Promise<T>;
+}
+
+/** @internal How a door is knocked at. */
+export interface How {
+  readonly by?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly attachment?: Buffer | undefined;
+}
+
+/** Rows that a door answers when it is not told how many; at most 1,000. */
+const LIMIT = 100;
+const NOTHING: Fields = {};
+
+/** Doors that belong together. */
+abstract class Group {
+  readonly #client: Client;
+  readonly #by: string | undefined;
+
+  /** @internal */
+  constructor(client: Client, by?: string) {
+    this.#client = client;
+    this.#by = by;
+  }
+
+  /**
+   * The same doors in the name of an administrator, for the audit; `system` when nobody is named.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.config.by('admin-7').setMaintenance({ services: ['minimax'] });
+   * const [last] = await kc.reports.audit({ limit: 1 });
+   * console.log(last?.actor); // admin-7
+   * ```
+   */
+  by(actor: string): this {
+    const group = this.constructor as new (client: Client, by: string) => this;
+    return new group(this.#client, text(actor, 'actor'));
+  }
+
+  /** @internal */
+  protected knock<T>(door: string, given: Json, signal: AbortSignal | undefined): Promise<T> {
+    return this.#client.knock(door, given, { by: this.#by, signal });
+  }
+
+  /** @internal A door that takes these arguments and no options but the signal. */
+  protected ask<T>(door: string, given: { readonly [name: string]: Json }, waiting: Waiting | undefined): Promise<T> {
+    return this.knock(door, given, optionsOf(NOTHING, waiting)[1]);
+  }
+}
+
+const WALLETS_GET: Fields = { unit: optional(UNIT), tenant: optional(text) };
+const WALLETS_REFUND: Fields = { amount: optional(amount), reason: text, idempotencyKey: text };
+const WALLETS_ADJUST: Fields = { reason: text, idempotencyKey: text };
+const WALLETS_HISTORY: Fields = { before: optional(count), limit: optional(count) };
+
+/** Wallets and their ledger: of users of the main tenant, in KingCong credits, unless said otherwise. */
+export class Wallets extends Group {
+  /**
+   * A user's wallet; an empty one when the user never had any. `user: null` is the tenant's own.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * console.log((await kc.wallets.get('user-1')).balance); // 0
+   * ```
+   */
+  async get(
+    user: string | null,
+    options?: Waiting & { readonly unit?: Unit | undefined; readonly tenant?: string | undefined },
+  ): Promise<Wallet> {
+    const [given, signal] = optionsOf(WALLETS_GET, options);
+    return this.knock('wallets.get', { ...given, user: user === null ? null : text(user, 'user') }, signal);
+  }
+
+  /**
+   * Books a paid package. `order` is the idempotency key: the same order is booked once, for ever.
+   *
+   * Rejects with `not_found` for a package that is not on sale, `idempotency_conflict` for an order that was used for
+   * another package.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+   * await kc.wallets.purchase('user-1', 'package-1', 'order-991'); // a replay
+   * console.log((await kc.wallets.get('user-1')).balance); // 1000000
+   * ```
+   */
+  async purchase(user: string, packageId: string, order: string, waiting?: Waiting): Promise<Credited> {
+    const given = { user: text(user, 'user'), package: text(packageId, 'packageId'), order: text(order, 'order') };
+    return this.ask('wallets.purchase', given, waiting);
+  }
+
+  /**
+   * Gives back what a task was charged, or `amount` of it; never more, however often it is asked.
+   *
+   * Rejects with `not_found` for a task that another wallet paid for, `amount_refused` for more than is left.
+   */
+  async refund(
+    user: string,
+    task: string,
+    options: Waiting & {
+      readonly amount?: Amount | undefined;
+      readonly reason: string;
+      readonly idempotencyKey: string;
+    },
+  ): Promise<Credited> {
+    const [given, signal] = optionsOf(WALLETS_REFUND, options);
+    return this.knock('wallets.refund', { ...given, user: text(user, 'user'), task: text(task, 'task') }, signal);
+  }
+
+  /**
+   * Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const why = { reason: 'welcome', idempotencyKey: 'w-1' };
+   * const gift = await kc.wallets.by('admin-7').adjust('user-1', 500, why);
+   * console.log(gift.balanceAfter); // 500
+   * ```
+   */
+  async adjust(
+    user: string,
+    change: Amount,
+    options: Waiting & { readonly reason: string; readonly idempotencyKey: string },
+  ): Promise<Credited> {
+    const [given, signal] = optionsOf(WALLETS_ADJUST, options);
+    const asked = { ...given, user: text(user, 'user'), change: amount(change, 'change') };
+    return this.knock('wallets.adjust', asked, signal);
+  }
+
+  /**
+   * The entries of a user's wallet, newest first, with a number below `before`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+   * for (const entry of await kc.wallets.history('user-1')) console.log(entry.kind, entry.amount); // purchase 1000000
+   * ```
+   */
+  async history(
+    user: string,
+    options?: Waiting & { readonly before?: number | undefined; readonly limit?: number | undefined },
+  ): Promise<Entry[]> {
+    const [given, signal] = optionsOf(WALLETS_HISTORY, options);
+    return this.knock('wallets.history', { limit: LIMIT, ...given, user: text(user, 'user') }, signal);
+  }
+}
+
+/** Packages of credits. */
+export class Packages extends Group {
+  /**
+   * The packages, on sale or not.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const [first] = await kc.packages.list();
+   * console.log(first?.id, first?.credits, first?.price); // package-1 1000000 5
+   * ```
+   */
+  async list(waiting?: Waiting): Promise<Package[]> {
+    return this.ask('packages.list', {}, waiting);
+  }
+
+  /** Sets a package; it replaces the one of the same id. Prices are in dollars unless `currency` says otherwise. */
+  async set(offer: NewPackage, waiting?: Waiting): Promise<void> {
+    await this.ask('packages.set', { package: packageOf(offer) }, waiting);
+  }
+
+  /** Takes a package off sale. */
+  async remove(packageId: string, waiting?: Waiting): Promise<void> {
+    await this.ask('packages.remove', { package: text(packageId, 'packageId') }, waiting);
+  }
+}
+
+const PRICES_REMOVE: Fields = { model: optional(text) };
+
+/** Prices. A job keeps the prices that it was admitted with. */
+export class Prices extends Group {
+  /** The prices in force. */
+  async list(waiting?: Waiting): Promise<Price[]> {
+    return this.ask('prices.list', {}, waiting);
+  }
+
+  /**
+   * Sets a price; it replaces the one for the same route, model and operation.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.prices.by('admin-7').set({
+   *   server: 'ai33',
+   *   service: 'minimax',
+   *   operation: 'text_to_speech',
+   *   lines: [{ measure: 'character', price: '0.5' }],
+   * });
+   * ```
+   */
+  async set(price: NewPrice, waiting?: Waiting): Promise<void> {
+    await this.ask('prices.set', { price: priceOf(price) }, waiting);
+  }
+
+  /** Takes a price away: requests that need it are refused from now on. */
+  async remove(
+    server: string,
+    service: string,
+    operation: Operation,
+    options?: Waiting & { readonly model?: string | undefined },
+  ): Promise<void> {
+    const [given, signal] = optionsOf(PRICES_REMOVE, options);
+    const named = { ...routeOf(server, service), operation: OPERATION(operation, 'operation') };
+    await this.knock('prices.remove', { ...given, ...named }, signal);
+  }
+}
+
+function routeOf(server: unknown, service: unknown): { readonly server: string; readonly service: string } {
+  return { server: text(server, 'server'), service: text(service, 'service') };
+}
+
+const WEIGHTS = mapping(count);
+const ADD_SERVER: Fields = { services: mapping(SWITCH) };
+const HISTORY: Fields = { limit: optional(count) };
+
+/**
+ * Servers, services, routes, weights, maintenance. A change is acknowledged when it is durable; nothing starts against it
+ * after that, in any process.
+ */
+export class Config extends Group {
+  /** The configuration as it stands. */
+  async get(waiting?: Waiting): Promise<System> {
+    return this.ask('config.get', {}, waiting);
+  }
+
+  /**
+   * The classification of the whole and, per service, where it is served or what the user is told.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * console.log((await kc.config.explain()).state); // all_on
+   * ```
+   */
+  async explain(waiting?: Waiting): Promise<Explanation> {
+    return this.ask('config.explain', {}, waiting);
+  }
+
+  /** Switches a route on or off. */
+  async setRoute(server: string, service: string, to: Switch, waiting?: Waiting): Promise<void> {
+    await this.ask('config.set_route', { ...routeOf(server, service), switch: SWITCH(to, 'to') }, waiting);
+  }
+
+  /**
+   * Puts services under maintenance, or everything (`{ isFull: true }`), or nothing any more (`{}`). Running calls
+   * finish, queued tasks wait, and go on when it is lifted.
+   */
+  async setMaintenance(maintenance: Partial<Maintenance>, waiting?: Waiting): Promise<void> {
+    await this.ask('config.set_maintenance', { maintenance: maintenanceOf(maintenance) }, waiting);
+  }
+
+  /** Sets the weights that tasks are split by, such as `{ ai33: 70, ai84: 30 }`; the next task follows. */
+  async setWeights(weights: Readonly<Record<string, number>>, waiting?: Waiting): Promise<void> {
+    await this.ask('config.set_weights', { weights: WEIGHTS(weights, 'weights') }, waiting);
+  }
+
+  /** Adds a server with the services that it sells. No code is needed when it speaks a known protocol. */
+  async addServer(
+    id: string,
+    server: Server,
+    options: Waiting & { readonly services: Readonly<Record<string, Switch>> },
+  ): Promise<void> {
+    const [given, signal] = optionsOf(ADD_SERVER, options);
+    await this.knock('config.add_server', { ...given, id: text(id, 'id'), server: serverOf(server) }, signal);
+  }
+
+  /** Changes a server's base URL, default limits and the like. Its protocol and weight stay. */
+  async updateServer(id: string, server: Server, waiting?: Waiting): Promise<void> {
+    await this.ask('config.update_server', { id: text(id, 'id'), server: serverOf(server) }, waiting);
+  }
+
+  /** Removes a server; tasks planned on it move to others that they were admitted for. */
+  async removeServer(id: string, waiting?: Waiting): Promise<void> {
+    await this.ask('config.remove_server', { id: text(id, 'id') }, waiting);
+  }
+
+  /** Adds a service, to be sold on routes; `name` is what users read. */
+  async addService(id: string, name: string, waiting?: Waiting): Promise<void> {
+    await this.ask('config.add_service', { id: text(id, 'id'), name: text(name, 'name') }, waiting);
+  }
+
+  /** Changes made by admin doors, newest first. */
+  async history(options?: Waiting & { readonly limit?: number | undefined }): Promise<AuditEntry[]> {
+    const [given, signal] = optionsOf(HISTORY, options);
+    return this.knock('config.history', { limit: LIMIT, ...given }, signal);
+  }
+}
+
+const KEYS_ADD: Fields = {
+  label: optional(text),
+  limits: optional(record(LIMITS)),
+  account: optional(text),
+  accountLimits: optional(record(LIMITS)),
+};
+
+/** Upstream keys. Their secrets go in and never come out. */
+export class Keys extends Group {
+  /**
+   * Registers a key that all users share; `limits` are the server's defaults when left out. `account` names the upstream
+   * account that the key belongs to, whose own limits its keys share.
+   *
+   * Rejects with `key_refused` for the same secret again, with the id of the key that has it in `fields.key`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const key = await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream');
+   * console.log(key.mask); // sk-a…ream
+   * ```
+   */
+  async add(
+    server: string,
+    service: string,
+    secret: string,
+    options?: Waiting & {
+      readonly label?: string | undefined;
+      readonly limits?: Limits | undefined;
+      readonly account?: string | undefined;
+      readonly accountLimits?: Limits | undefined;
+    },
+  ): Promise<Key> {
+    const [given, signal] = optionsOf(KEYS_ADD, options);
+    if (typeof secret !== 'string') throw new TypeError('secret must be a string');
+    return this.knock('keys.add', { ...given, ...routeOf(server, service), secret }, signal);
+  }
+
+  /** Every key that was not removed. */
+  async list(waiting?: Waiting): Promise<Key[]> {
+    return this.ask('keys.list', {}, waiting);
+  }
+
+  /** A key by its id. */
+  async get(key: string, waiting?: Waiting): Promise<Key> {
+    return this.ask('keys.get', { key: text(key, 'key') }, waiting);
+  }
+
+  /** Sets a key's limits. */
+  async setLimits(key: string, limits: Limits, waiting?: Waiting): Promise<Key> {
+    const given = record(LIMITS)(limits, 'limits') as { readonly [name: string]: Json };
+    return this.ask('keys.set_limits', { ...given, key: text(key, 'key') }, waiting);
+  }
+
+  /** Switches a key on. One known to be dead stays out of its pool until a check finds it alive. */
+  async enable(key: string, waiting?: Waiting): Promise<Key> {
+    return this.ask('keys.enable', { key: text(key, 'key') }, waiting);
+  }
+
+  /** Switches a key off: it gets no new calls; those under way finish. */
+  async disable(key: string, waiting?: Waiting): Promise<Key> {
+    return this.ask('keys.disable', { key: text(key, 'key') }, waiting);
+  }
+
+  /** Removes a key for good: its secret is wiped, its history stays. */
+  async remove(key: string, waiting?: Waiting): Promise<Key> {
+    return this.ask('keys.remove', { key: text(key, 'key') }, waiting);
+  }
+
+  /** Asks the upstream about a key, by a call that costs nothing. */
+  async check(key: string, waiting?: Waiting): Promise<Key> {
+    return this.ask('keys.check', { key: text(key, 'key') }, waiting);
+  }
+}
+
+const VOICES_OFFERED: Fields = { page: optional(text) };
+
+/** Voices, the upstreams' and the cloned ones. */
+export class Voices extends Group {
+  /** A page of the voices that a route offers, asked of its upstream; `page` is the last answer's `next`. */
+  async offered(
+    server: string,
+    service: string,
+    options?: Waiting & { readonly page?: string | undefined },
+  ): Promise<VoicePage> {
+    const [given, signal] = optionsOf(VOICES_OFFERED, options);
+    return this.knock('voices.offered', { ...given, ...routeOf(server, service) }, signal);
+  }
+
+  /** The voices that a user cloned. */
+  async cloned(user: string, waiting?: Waiting): Promise<ClonedVoice[]> {
+    return this.ask('voices.cloned', { user: text(user, 'user') }, waiting);
+  }
+}
+
+/** Which attempts: newest first, older than the attempt `before`; a route is a server and a service. */
+export interface Attempts extends Waiting {
+  readonly job?: string | undefined;
+  readonly key?: string | undefined;
+  readonly server?: string | undefined;
+  readonly service?: string | undefined;
+  readonly before?: string | undefined;
+  /** 100 when left out, at most 1,000. */
+  readonly limit?: number | undefined;
+}
+
+const ATTEMPTS: Fields = {
+  job: optional(text),
+  key: optional(text),
+  server: optional(text),
+  service: optional(text),
+  before: optional(text),
+  limit: optional(count),
+};
+const AUDIT: Fields = { before: optional(instant), limit: optional(count) };
+
+/** What happened: usage, errors, audit. */
+export class Reports extends Group {
+  /** Usage records, newest first. */
+  async usage(attempts?: Attempts): Promise<UsageRecord[]> {
+    const [filter, signal] = optionsOf(ATTEMPTS, attempts);
+    return this.knock('reports.usage', { filter: { limit: LIMIT, ...filter } }, signal);
+  }
+
+  /** The error log: attempts that failed or whose answer was lost, newest first. */
+  async errors(attempts?: Attempts): Promise<ErrorRecord[]> {
+    const [filter, signal] = optionsOf(ATTEMPTS, attempts);
+    return this.knock('reports.errors', { filter: { limit: LIMIT, ...filter } }, signal);
+  }
+
+  /** How the last 1,000 attempts were spread over routes, of those that ended. */
+  async split(waiting?: Waiting): Promise<SplitShare[]> {
+    return this.ask('reports.split', {}, waiting);
+  }
+
+  /** What was done at admin doors, newest first, before an instant: that of the last entry, for the next page. */
+  async audit(
+    options?: Waiting & { readonly before?: Date | undefined; readonly limit?: number | undefined },
+  ): Promise<AuditEntry[]> {
+    const [given, signal] = optionsOf(AUDIT, options);
+    return this.knock('reports.audit', { limit: LIMIT, ...given }, signal);
+  }
+}

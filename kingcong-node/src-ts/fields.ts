@@ -1,0 +1,159 @@
+/**
+ * What doors take, as tables: the fields of requests, prices, packages, servers and filters, each with its check.
+ *
+ * @module
+ * @internal
+ */
+
+import {
+  amount,
+  count,
+  encode,
+  flag,
+  instant,
+  list,
+  mapping,
+  oneOf,
+  optional,
+  record,
+  text,
+  bytes,
+  type Fields,
+  type Json,
+} from './wire';
+
+/** An administrator's switch. */
+export const SWITCH = oneOf('on', 'off');
+/** What a wallet holds. */
+export const UNIT = oneOf('credit', 'nextflow', 'usd');
+/** What is done. */
+export const OPERATION = oneOf('text_to_speech', 'voice_cloning');
+/** Where a job is. */
+export const JOB_STATE = oneOf(
+  'open',
+  'cancelling',
+  'expiring',
+  'completed',
+  'completed_with_failures',
+  'failed',
+  'cancelled',
+);
+
+/** How many calls are allowed. */
+export const LIMITS: Fields = { maxInFlight: count, perMinute: count };
+
+const ASKED: Fields = {
+  user: text,
+  service: text,
+  weight: optional(count),
+  deadlineMs: optional(count),
+  startAt: optional(instant),
+  payer: optional(oneOf('user', 'tenant')),
+  tenant: optional(text),
+  idempotencyKey: optional(text),
+};
+
+const SPEECH: Fields = {
+  ...ASKED,
+  text,
+  voice: optional(text),
+  voices: optional(mapping(text)),
+  clonedVoice: optional(text),
+  model: optional(text),
+  language: optional(text),
+  format: optional(oneOf('mp3', 'wav')),
+  subtitles: optional(oneOf('no', 'srt')),
+  settings: optional(
+    record({
+      stability: optional(count),
+      similarity: optional(count),
+      style: optional(count),
+      speed: optional(count),
+    }),
+  ),
+  pieces: optional(count),
+};
+
+const CLONE_VOICE: Fields = { ...ASKED, name: text, contentType: text, previewText: optional(text) };
+
+/** A request, and the recording that goes beside it. */
+export function requestOf(request: object): readonly [wire: Json, sample: Buffer | undefined] {
+  if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object, such as { user, text, service, voice }');
+  if ('sample' in request) {
+    const { sample, ...rest } = request;
+    const recording = bytes(sample, 'request.sample');
+    const { name, content_type, preview_text = null, ...wire } = encode(CLONE_VOICE, rest, 'request');
+    return [{ ...wire, subject: { clone_voice: { name, content_type, preview_text } } } as Json, recording];
+  }
+  const { text, voice, voices, cloned_voice, ...wire } = encode(SPEECH, request, 'request');
+  const chosen = Object.entries({ upstream: voice, per_server: voices, cloned: cloned_voice }).filter(
+    ([, one]) => one !== undefined,
+  );
+  if (chosen.length > 1) throw new TypeError('request has several of voice, voices and clonedVoice: give one');
+  const named = chosen.length === 0 ? {} : { voice: Object.fromEntries(chosen) };
+  return [{ ...wire, ...named, subject: { speech: { text } } } as Json, undefined];
+}
+
+const LINE: Fields = {
+  measure: oneOf('character', 'request', 'audio_ms', 'token', 'image'),
+  price: amount,
+  per: optional(count),
+};
+
+const PRICE: Fields = {
+  server: text,
+  service: text,
+  operation: OPERATION,
+  lines: list((value, name) => ({ per: 1, ...encode(LINE, value, name) })),
+  unit: optional(UNIT),
+  model: optional(text),
+  name: optional(text),
+  switch: optional(SWITCH),
+  // As a price in force has them; the library counts them itself.
+  version: optional(count),
+  since: optional(instant),
+};
+
+/** A price to set. */
+export function priceOf(price: unknown): Json {
+  const { version: _version, since: _since, ...wire } = encode(PRICE, price, 'price');
+  return { unit: 'credit', switch: 'on', ...wire };
+}
+
+const PACKAGE: Fields = {
+  id: text,
+  label: text,
+  credits: amount,
+  price: amount,
+  unit: optional(UNIT),
+  currency: optional(UNIT),
+  switch: optional(SWITCH),
+};
+
+/** A package to set. */
+export function packageOf(value: unknown): Json {
+  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, 'package') };
+}
+
+const SERVER: Fields = {
+  protocol: text,
+  baseUrl: text,
+  weight: count,
+  limits: record(LIMITS),
+  polls: optional(oneOf('free', 'counted')),
+  egress: optional(record(LIMITS)),
+};
+
+/** A server to add or update. */
+export function serverOf(server: unknown): Json {
+  return { polls: 'free', ...encode(SERVER, server, 'server') };
+}
+
+const MAINTENANCE: Fields = { isFull: optional(flag), services: optional(list(text)) };
+
+/** What is to be under maintenance. */
+export function maintenanceOf(maintenance: unknown): Json {
+  const { is_full, services } = encode(MAINTENANCE, maintenance, 'maintenance');
+  if (is_full === true) return 'full';
+  return Array.isArray(services) && services.length > 0 ? { services } : 'none';
+}

@@ -1,0 +1,17 @@
+/**
+ * Resell AI work from several upstream gateways, inside your own backend and on your own database.
+ *
+ * Start with {@link KingCong.open}; what goes wrong is a {@link KingCongError}; providers of your own are in
+ * `kingcong/providers`.
+ *
+ * @module
+ */
+
+export { KingCong, type MasterKeySource, type OpenOptions } from './client';
+export type { Attempts, Config, Keys, Packages, Prices, Reports, Voices, Wallets } from './doors';
+export { KingCongError, type ErrorCode, type ErrorField, type Language } from './errors';
+export type { MasterKey } from './host';
+export type { JobEvents, JobHandle } from './job';
+export type { Log, LogEvent, LogLevel } from './log';
+export type { Provider } from './providers';
+export type * from './types';

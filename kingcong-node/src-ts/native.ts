@@ -1,0 +1,64 @@
+/**
+ * The native half: what it offers, and where it is found. Everything here is private.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+/** What was asked: the letter of what was answered at once, or the ticket under which the mailbox will bring it. */
+export type Told = string | number;
+
+/** The mailbox of one JavaScript thread. */
+export interface Mailbox {
+  take(): string;
+  attachment(ticket: number): Buffer | null;
+  opened(ticket: number): Library | null;
+  forget(ticket: number): void;
+  reply(ticket: number, json: string, body: Buffer): void;
+  fail(ticket: number, json: string): void;
+  replyKey(ticket: number, bytes: Buffer): void;
+  failKey(ticket: number, said: string): void;
+  listen(level: string | null): void;
+}
+
+/** An opened library. */
+export interface Library {
+  knock(mailbox: Mailbox, door: string, by?: string, attachment?: Buffer): Told;
+  closeStream(stream: number): void;
+  close(mailbox: Mailbox): Told;
+}
+
+/** The native half. */
+export interface Native {
+  readonly Mailbox: new (bell: () => void) => Mailbox;
+  open(mailbox: Mailbox, options: string, client: number, protocols: string[], key: string | null): Told;
+}
+
+/** Such as `linux-x64-gnu`, as napi packages are named. */
+function platform(): string {
+  const parts: string[] = [process.platform, process.arch];
+  if (process.platform === 'linux') {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    parts.push(report.header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu');
+  }
+  return parts.join('-');
+}
+
+function load(): Native {
+  const name = platform();
+  const file = path.join(__dirname, '..', 'native', `kingcong.${name}.node`);
+  try {
+    // In the package itself, or in one of its own beside it.
+    return require(existsSync(file) ? file : `kingcong-${name}`) as Native;
+  } catch (cause) {
+    throw new Error(
+      `kingcong has no native half for ${name}: there is neither ${file} nor a package kingcong-${name} that loads`,
+      { cause },
+    );
+  }
+}
+
+/** Loaded once for each JavaScript thread. */
+export const native: Native = load();

@@ -1,0 +1,191 @@
+/**
+ * Providers of your own: an object with `protocol` and `call` serves every server that speaks its protocol.
+ *
+ * What `call` rejects with decides what happens next. A {@link ProviderFailure} says what it means; anything else means
+ * that nobody knows what the upstream did: the work may be done and paid for, so it is tried again only once, after
+ * `callMaxMs`, and recorded as a possible double.
+ *
+ * @example
+ * ```ts
+ * import { KingCong } from 'kingcong';
+ * import { RateLimited, type Provider } from 'kingcong/providers';
+ *
+ * const own: Provider = {
+ *   protocol: 'own',
+ *   async call(call, { signal }) {
+ *     const answer = await fetch(`${call.baseUrl}/say`, {
+ *       method: 'POST',
+ *       headers: { authorization: call.secret },
+ *       body: JSON.stringify(call.work),
+ *       signal,
+ *     });
+ *     if (answer.status === 429) throw new RateLimited('too many calls', { retryAfterMs: 5_000 });
+ *     return { audio: new Uint8Array(await answer.arrayBuffer()), contentType: 'audio/mpeg' };
+ *   },
+ * };
+ * await using kc = await KingCong.open('memory:', { preset: 'kingcong', providers: [own] });
+ * const limits = { maxInFlight: 5, perMinute: 60 };
+ * const server = { protocol: 'own', baseUrl: 'https://own.example', weight: 10, limits };
+ * await kc.config.addServer('own', server, { services: { elevenlabs: 'on' } });
+ * ```
+ *
+ * @module
+ */
+
+import type { Amount, AudioFormat, FailureKind, Subtitles, VoiceSettings } from './types';
+
+/** A text to speak, already cut to what one call may carry. `voice` is the upstream's own id. */
+export interface SpeechWork {
+  readonly kind: 'speech';
+  readonly text: string;
+  readonly voice: string;
+  readonly model: string | null;
+  readonly format: AudioFormat;
+  readonly subtitles: Subtitles;
+  readonly settings: { readonly [Name in keyof VoiceSettings]-?: number | null };
+  readonly language: string | null;
+}
+
+/** A voice to make from a recording. */
+export interface CloneVoiceWork {
+  readonly kind: 'clone_voice';
+  readonly name: string;
+  readonly sample: Buffer;
+  readonly contentType: string;
+  readonly previewText: string | null;
+}
+
+/** One task to do, once. */
+export interface Call {
+  /** Unique for each sending: give it to an upstream that takes an identifier. */
+  readonly attempt: string;
+  readonly server: string;
+  readonly service: string;
+  readonly baseUrl: string;
+  /** The key's secret. It is not enumerable: printing a call does not show it. */
+  readonly secret: string;
+  /** A result of more bytes fails the task. */
+  readonly maxBytes: number;
+  readonly work: SpeechWork | CloneVoiceWork;
+}
+
+/** What a call cost and measured, as the upstream tells it. */
+export interface Told {
+  /** In the upstream's own credits, to the thousandth. */
+  readonly cost?: Amount;
+  readonly audioMs?: number;
+  readonly characters?: number;
+}
+
+/** Speech: MP3 (`audio/mpeg`) or 16-bit WAV (`audio/wav`), and subtitles as SubRip. */
+export interface AudioReply extends Told {
+  readonly audio: Uint8Array;
+  readonly contentType: string;
+  readonly srt?: string;
+}
+
+/** The upstream's id of a voice that was made. */
+export interface VoiceReply extends Told {
+  readonly voice: string;
+}
+
+/** What a finished call gave. */
+export type Reply = AudioReply | VoiceReply;
+
+/** What serves the servers of a protocol. An instance of a class keeps its `this`. */
+export interface Provider {
+  /** Such as `ai33`, to serve in place of the library's own, or a name of yours. */
+  readonly protocol: string;
+  /**
+   * Does the task once, without trying again. `signal` is aborted when nobody waits any more, because the call took
+   * longer than `callMaxMs` or the client closed.
+   */
+  call(call: Call, options: { readonly signal: AbortSignal }): Promise<Reply>;
+}
+
+/** What a failure has besides its message. */
+export interface FailureOptions extends ErrorOptions {
+  /** The upstream's own code. */
+  readonly code?: string;
+  /** How long the upstream asks to wait. */
+  readonly retryAfterMs?: number;
+  /**
+   * False says that the upstream proved that it did nothing, true that it may have begun; each class has what is usual
+   * for it.
+   */
+  readonly sent?: boolean;
+}
+
+/**
+ * A call that gave nothing. Throw one of the subclasses: each says whom the failure concerns.
+ */
+export abstract class ProviderFailure extends Error {
+  /** What it means, and so whom it concerns. */
+  abstract readonly kind: FailureKind;
+  readonly code: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly sent: boolean | undefined;
+
+  constructor(message: string, { code, retryAfterMs, sent, ...options }: FailureOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+    this.sent = sent;
+    this.name = new.target.name;
+  }
+}
+
+/** Sent, and no answer that tells what became of it. Never resent blindly. */
+export class AnswerLost extends ProviderFailure {
+  readonly kind = 'unknown';
+}
+
+/** The request itself is wrong: the task fails, and costs nothing. */
+export class BadRequest extends ProviderFailure {
+  readonly kind = 'bad_request';
+}
+
+/** The upstream refuses the content: the task fails, and costs nothing. */
+export class ContentRefused extends ProviderFailure {
+  readonly kind = 'policy';
+}
+
+/** The key is not valid: it leaves its pool. */
+export class KeyDead extends ProviderFailure {
+  readonly kind = 'key_dead';
+}
+
+/** The key may not be valid: it rests until a check tells. */
+export class KeyDoubtful extends ProviderFailure {
+  readonly kind = 'key_doubtful';
+}
+
+/** The key's account has not enough credit: it leaves its pool. */
+export class OutOfCredit extends ProviderFailure {
+  readonly kind = 'out_of_credit';
+}
+
+/** Too many calls of this key: it cools. */
+export class RateLimited extends ProviderFailure {
+  readonly kind = 'key_rate_limited';
+}
+
+/** Too many calls of the account that the key belongs to. */
+export class AccountRateLimited extends ProviderFailure {
+  readonly kind = 'account_rate_limited';
+}
+
+/** Too many calls from our address. */
+export class EgressRateLimited extends ProviderFailure {
+  readonly kind = 'egress_rate_limited';
+}
+
+/** The upstream is overloaded or broken for now. */
+export class Busy extends ProviderFailure {
+  readonly kind = 'busy';
+}
+
+/** The provider cannot do this work on this route. */
+export class Unsupported extends ProviderFailure {
+  readonly kind = 'unsupported';
+}
