@@ -2,7 +2,6 @@
  * What doors take, as tables: the fields of requests, prices, packages, servers and filters, each with its check.
  *
  * @module
- * @internal
  */
 
 import {
@@ -109,14 +108,14 @@ const PRICE: Fields = {
   model: optional(text),
   name: optional(text),
   switch: optional(SWITCH),
-  // As a price in force has them; the library counts them itself.
   version: optional(count),
+  // As a price in force has it; the library knows it itself.
   since: optional(instant),
 };
 
 /** A price to set. */
 export function priceOf(price: unknown): Json {
-  const { version: _version, since: _since, ...wire } = encode(PRICE, price, 'price');
+  const { since: _since, ...wire } = encode(PRICE, price, 'price');
   return { unit: 'credit', switch: 'on', ...wire };
 }
 

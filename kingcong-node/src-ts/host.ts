@@ -3,9 +3,9 @@
  * return becomes an answer, and never an error of the thread.
  *
  * @module
- * @internal
  */
 
+import { tell } from './log';
 import { ProviderFailure, type Call, type Provider, type Reply } from './providers';
 import { mailbox, type CallLetter, type HostLetter, type KeyLetter } from './thread';
 import { amount, bytes, count, decode, encode, optional, said, shown, text, type Fields, type Json } from './wire';
@@ -29,16 +29,27 @@ export interface Host {
 }
 
 const hosts = new Map<number, Host>();
-const calls = new Map<number, AbortController>();
+const calls = new Map<number, Running>();
+
+/** A call that a provider works on. */
+interface Running {
+  readonly client: number;
+  readonly controller: AbortController;
+}
 
 /** Begins to serve a client. */
 export function serve(client: number, host: Host): void {
   hosts.set(client, host);
 }
 
-/** Serves it no longer. */
+/** Serves it no longer: its calls are told that nobody waits for them. */
 export function dismiss(client: number): void {
   hosts.delete(client);
+  for (const running of calls.values()) if (running.client === client) abort(running);
+}
+
+function abort({ controller }: Running): void {
+  controller.abort(new DOMException('nobody waits for this call any more', 'AbortError'));
 }
 
 /** Does what a letter asks for. */
@@ -48,23 +59,26 @@ export function readHost(letter: HostLetter): void {
       return void call(letter);
     case 'key':
       return void key(letter);
-    case 'dropped':
-      calls.get(letter[1])?.abort(new DOMException('nobody waits for this call any more', 'AbortError'));
+    case 'dropped': {
+      const running = calls.get(letter[1]);
+      if (running !== undefined) abort(running);
+    }
   }
 }
 
 async function call([, ticket, client, protocol, told, secret, hasSample]: CallLetter): Promise<void> {
   const controller = new AbortController();
-  calls.set(ticket, controller);
+  calls.set(ticket, { client, controller });
   try {
     const sample = hasSample ? mailbox.attachment(ticket) : null;
     const provider = hosts.get(client)?.providers.get(protocol);
     if (provider === undefined) throw new Error(`nobody serves ${protocol} any more`);
-    const reply = await provider.call(callOf(told, secret, sample), { signal: controller.signal });
-    const [wire, body] = replyWire(reply);
+    const call = callOf(told, secret, sample);
+    const reply = await provider.call(call, { signal: controller.signal });
+    const [wire, body] = replyWire(reply, call.work.kind === 'speech');
     mailbox.reply(ticket, wire, body);
   } catch (error) {
-    fail(ticket, protocol, error);
+    fail(ticket, client, protocol, error);
   } finally {
     calls.delete(ticket);
   }
@@ -83,17 +97,16 @@ const AUDIO: Fields = { ...TOLD, contentType: text, srt: optional(text) };
 const VOICE: Fields = { ...TOLD, voice: text };
 const NOTHING = Buffer.alloc(0);
 
-function replyWire(reply: Reply | undefined): [string, Buffer] {
-  if (typeof reply !== 'object' || reply === null || !('audio' in reply || 'voice' in reply)) {
-    throw new TypeError(`call must resolve to { audio, contentType } or { voice }, not ${shown(reply)}`);
+function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
+  const kind = isSpeech ? 'audio' : 'voice';
+  if (typeof reply !== 'object' || reply === null || !(kind in reply)) {
+    throw new TypeError(`call must resolve to ${isSpeech ? '{ audio, contentType }' : '{ voice }'}, not ${shown(reply)}`);
   }
   let body: Buffer = NOTHING;
-  let kind = 'voice';
   let wire: Record<string, Json>;
   if ('audio' in reply) {
     const { audio, ...rest } = reply;
     body = bytes(audio, 'audio');
-    kind = 'audio';
     wire = encode(AUDIO, rest, 'the reply');
   } else {
     wire = encode(VOICE, reply, 'the reply');
@@ -111,27 +124,27 @@ function thousandths(value: unknown, name: string): number {
 }
 
 /** Says that a call gave nothing, whatever was thrown. */
-function fail(ticket: number, protocol: string, thrown: unknown): void {
-  let failure: Record<string, Json>;
+function fail(ticket: number, client: number, protocol: string, thrown: unknown): void {
+  let failure: Record<string, Json> | undefined;
   try {
-    failure = failureWire(protocol, thrown);
+    failure = thrown instanceof ProviderFailure ? failureWire(thrown) : undefined;
   } catch {
-    failure = { kind: 'unknown', reached: 'maybe', message: `the provider of ${protocol} threw what cannot be read` };
+    // One that cannot be read says as little as any other error.
+  }
+  if (failure === undefined) {
+    const message = `the provider of ${protocol} threw ${said(thrown)}`;
+    failure = { kind: 'unknown', reached: 'maybe', message };
+    tell(client, 'kingcong/providers', `${message}; nobody knows what its upstream did`);
   }
   mailbox.fail(ticket, JSON.stringify(failure));
 }
 
-function failureWire(protocol: string, thrown: unknown): Record<string, Json> {
-  if (!(thrown instanceof ProviderFailure)) {
-    return { kind: 'unknown', reached: 'maybe', message: `the provider of ${protocol} threw ${said(thrown)}` };
-  }
-  const { kind, code, retryAfterMs, sent } = thrown;
-  const reached = (sent ?? kind === 'unknown') ? 'maybe' : 'no';
+function failureWire({ kind, message, code, retryAfterMs, sent }: ProviderFailure): Record<string, Json> {
   const isLength = typeof retryAfterMs === 'number' && retryAfterMs >= 0 && Number.isSafeInteger(Math.ceil(retryAfterMs));
   return {
     kind,
-    reached,
-    message: thrown.message,
+    reached: (sent ?? kind === 'unknown') ? 'maybe' : 'no',
+    message: String(message),
     code: code === undefined ? null : String(code),
     retry_after_ms: isLength ? Math.ceil(retryAfterMs) : null,
   };

@@ -104,6 +104,11 @@ export class JobEvents implements AsyncIterableIterator<JobEvent> {
   }
 
   next(): Promise<IteratorResult<JobEvent, undefined>> {
+    // Begins to watch now, and not when its turn comes.
+    if (!this.#left.signal.aborted && !this.#signal?.aborted) {
+      this.#stream ??= this.#client.knock('job.events', { job: this.#job }, {});
+      this.#stream.catch(() => {});
+    }
     const next = this.#turn.then(() => this.#next());
     this.#turn = next.catch(() => {});
     return next;
@@ -126,8 +131,7 @@ export class JobEvents implements AsyncIterableIterator<JobEvent> {
       this.#signal === undefined ? this.#left.signal : AbortSignal.any([this.#signal, this.#left.signal]);
     try {
       this.#signal?.throwIfAborted();
-      this.#stream ??= this.#client.knock<number>('job.events', { job: this.#job }, {});
-      const stream = await this.#stream;
+      const stream = (await this.#stream) ?? null;
       const event = await this.#client.knock<JobEvent | null>('events.next', { stream }, { signal });
       if (event !== null) return { done: false, value: event };
       this.#left.abort();

@@ -2,7 +2,6 @@
  * The library's log events, for the callbacks of the clients of this thread.
  *
  * @module
- * @internal
  */
 
 import { mailbox } from './thread';
@@ -50,19 +49,25 @@ function tune(): void {
 
 /** Hands an event to whoever wants it. */
 export function readLog(level: string, target: string, message: string): void {
-  const event: LogEvent = { level: level as LogLevel, target, message };
-  for (const { log, least } of listeners.values()) {
-    if (LEVELS.indexOf(event.level) > LEVELS.indexOf(least)) continue;
-    try {
-      const told: unknown = log(event);
-      if (told instanceof Promise) told.catch(warn);
-    } catch (error) {
-      warn(error);
-    }
-  }
+  for (const listener of listeners.values()) hand(listener, { level: level as LogLevel, target, message });
 }
 
-/** A log that fails must not end what it tells of. */
-function warn(error: unknown): void {
-  process.emitWarning(`the log callback of kingcong threw ${said(error)}`);
+/** Tells a client of a mistake in what it brought itself; with a warning of the process where it has no log. */
+export function tell(client: number, target: string, message: string): void {
+  const listener = listeners.get(client);
+  if (listener === undefined) process.emitWarning(message, 'KingCongWarning');
+  else hand(listener, { level: 'error', target, message });
+}
+
+function hand({ log, least }: Listener, event: LogEvent): void {
+  if (LEVELS.indexOf(event.level) > LEVELS.indexOf(least)) return;
+  // A log that fails must not end what it tells of.
+  const warn = (error: unknown): void =>
+    process.emitWarning(`the log callback threw ${said(error)}`, 'KingCongWarning');
+  try {
+    const told: unknown = log(event);
+    if (told instanceof Promise) told.catch(warn);
+  } catch (error) {
+    warn(error);
+  }
 }

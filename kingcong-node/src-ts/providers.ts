@@ -3,7 +3,7 @@
  *
  * What `call` rejects with decides what happens next. A {@link ProviderFailure} says what it means; anything else means
  * that nobody knows what the upstream did: the work may be done and paid for, so it is tried again only once, after
- * `callMaxMs`, and recorded as a possible double.
+ * `callMaxMs`, and recorded as a possible double. Mistakes of a provider are logged too.
  *
  * @example
  * ```ts
@@ -97,8 +97,8 @@ export interface Provider {
   /** Such as `ai33`, to serve in place of the library's own, or a name of yours. */
   readonly protocol: string;
   /**
-   * Does the task once, without trying again. `signal` is aborted when nobody waits any more, because the call took
-   * longer than `callMaxMs` or the client closed.
+   * Does the task once, without trying again, within five minutes. `signal` is aborted when nobody waits any more,
+   * because the call took longer or the client closed.
    */
   call(call: Call, options: { readonly signal: AbortSignal }): Promise<Reply>;
 }

@@ -3,7 +3,6 @@
  * comes together, with one wake-up.
  *
  * @module
- * @internal
  */
 
 import { KingCongError, problemOf, type ErrorField, type Problem } from './errors';

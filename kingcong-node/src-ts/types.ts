@@ -146,6 +146,11 @@ export interface NewPrice {
   readonly model?: string | null | undefined;
   readonly name?: string | undefined;
   readonly switch?: Switch | undefined;
+  /**
+   * Leave it out for the next one, or give the one after the version that you read, and somebody else's change in
+   * between is refused.
+   */
+  readonly version?: number | undefined;
 }
 
 /** A price in force; `version` counts how often it was set, `since` is when. */

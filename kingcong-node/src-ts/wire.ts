@@ -5,7 +5,6 @@
  * of milliseconds on both sides, and its name ends in `Ms`.
  *
  * @module
- * @internal
  */
 
 /** What JSON can hold. */
@@ -54,8 +53,9 @@ function wrong(name: string, words: string, value: unknown): TypeError {
 
 /** Any text. */
 export const text = (value: unknown, name: string): string => {
-  if (typeof value === 'string') return value;
-  throw wrong(name, 'a string', value);
+  if (typeof value !== 'string') throw wrong(name, 'a string', value);
+  if (!value.isWellFormed()) throw new TypeError(`${name} has half a character in it: a surrogate without its other half`);
+  return value;
 };
 
 /** A whole number, exactly. */

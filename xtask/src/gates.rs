@@ -87,6 +87,11 @@ const LAYERS: &[Layer] = &[
         below: &["kingcong-core", "kingcong-doors", "kingcong-http", "kingcong-sqlx"],
         never: &["axum", "napi"],
     },
+    Layer {
+        package: "kingcong-node",
+        below: &["kingcong-core", "kingcong-doors", "kingcong-http", "kingcong-sqlx"],
+        never: &["axum", "pyo3"],
+    },
 ];
 
 /// Checks what every crate of the house is built from.

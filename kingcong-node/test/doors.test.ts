@@ -1,0 +1,330 @@
+/**
+ * Every door, in memory and on SQLite.
+ */
+
+import { statSync } from 'node:fs';
+import path from 'node:path';
+
+import type { JobEvent, JobResult, NewPackage } from 'kingcong';
+import { describe, expect, test } from 'vitest';
+
+import { LIMITS, SECRET, STORES, folder, prepare, speech, stage, tomorrow } from './upstream';
+
+async function all(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
+  const seen = [];
+  for await (const event of events) seen.push(event);
+  return seen;
+}
+
+function audioOf(result: JobResult | null): Buffer {
+  if (result?.kind !== 'speech') throw new Error(`no speech: ${JSON.stringify(result)}`);
+  return result.audio;
+}
+
+describe.each(STORES)('on %s', (store) => {
+  test('a request is estimated, held, spoken, charged and read', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const request = speech('Câu một. Câu hai. Câu ba.', { pieces: 3 });
+    expect(await kc.estimate(request)).toEqual({
+      tasks: 3,
+      characters: 25,
+      held: 25,
+      available: 100,
+      unit: 'credit',
+      isSufficient: true,
+    });
+
+    const job = await kc.submit(request);
+    const done = await job.wait();
+
+    expect(done.job).toMatchObject({ id: job.id, state: 'completed', isFinal: true, charged: 25, unit: 'credit' });
+    expect(done).toMatchObject({ balance: 75, available: 75, released: 0 });
+    expect(done.tasks.map((task) => task.place)).toEqual([0, 1, 2]);
+    expect(done.tasks.reduce((sum, task) => sum + Number(task.charged), 0)).toBe(25);
+    expect(done.job.finishedAt?.getTime()).toBeGreaterThanOrEqual(done.job.createdAt.getTime());
+    const result = await job.result();
+    expect(result).toMatchObject({ kind: 'speech', contentType: 'audio/wav', durationMs: 30, srt: null });
+    expect(audioOf(result).subarray(0, 4).toString()).toBe('RIFF');
+    expect(audioOf(await job.taskOutput(0)).length).toBeGreaterThan(44);
+    expect(await job.status()).toEqual(done);
+    expect((await kc.verify()).isSound).toBe(true);
+  });
+
+  test('run submits and waits', async () => {
+    const { kc, upstream } = await stage(store);
+    await prepare(kc);
+    const done = await kc.run(speech());
+    expect(done.job.state).toBe('completed');
+    expect(upstream.calls).toHaveLength(1);
+    expect(upstream.calls[0]).toMatchObject({ server: 'ai33', service: 'elevenlabs', secret: SECRET });
+    expect(JSON.stringify(upstream.calls)).not.toContain(SECRET);
+  });
+
+  test('events of a job come in order and end', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const job = await kc.submit(speech('Later.', { startAt: tomorrow() }));
+    const events = job.events();
+    const first = events.next();
+    await job.cancel();
+    const seen = [(await first).value, ...(await all(events))];
+    expect(seen.at(-1)).toEqual({ kind: 'ended', state: 'cancelled', charged: 0 });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('the events of work name route and price', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const job = await kc.submit(speech());
+    const seen = await all(job.events());
+    // Whoever looks late sees only the end.
+    expect(seen.at(-1)).toEqual({ kind: 'ended', state: 'completed', charged: 9 });
+    for (const event of seen) {
+      if (event.kind === 'task_started') expect(event).toMatchObject({ route: 'ai33_elevenlabs', key: 'sk-c…ests' });
+      if (event.kind === 'task_done') expect(event.charged).toBe(9);
+    }
+  });
+
+  test('a voice is cloned and speaks', async () => {
+    const { kc, upstream } = await stage(store);
+    await prepare(kc, 20_000);
+    const job = await kc.submit({
+      user: 'user-1',
+      name: 'An',
+      sample: new Uint8Array(Buffer.from('ID3-a-recording')),
+      contentType: 'audio/mpeg',
+      service: 'elevenlabs',
+      previewText: 'Chào',
+    });
+    expect((await job.wait()).job.charged).toBe(10_000);
+    const result = await job.result();
+    const [call] = upstream.calls;
+    expect(call?.work).toEqual({
+      kind: 'clone_voice',
+      name: 'An',
+      contentType: 'audio/mpeg',
+      previewText: 'Chào',
+      sample: Buffer.from('ID3-a-recording'),
+    });
+    const [voice] = await kc.voices.cloned('user-1');
+    expect(result).toEqual({ kind: 'voice', voice: voice?.id });
+    expect(voice).toMatchObject({ name: 'An', server: 'ai33' });
+
+    const { voice: _voice, ...rest } = speech('Chào!');
+    expect((await kc.run({ ...rest, clonedVoice: voice?.id })).job.state).toBe('completed');
+    expect(upstream.calls.at(-1)?.work).toMatchObject({ voice: 'voice-of-An' });
+  });
+
+  test('money moves once for each key', async () => {
+    const { kc } = await stage(store);
+    const wallets = kc.wallets.by('admin-7');
+    for (const _ of [1, 2]) {
+      const bought = await wallets.purchase('user-1', 'package-1', 'order-991');
+      expect(bought).toEqual({ amount: 1_000_000, balanceAfter: 1_000_000 });
+    }
+    for (const amount of [-400, '-400']) {
+      const change = await wallets.adjust('user-1', amount, { reason: 'sorry', idempotencyKey: 'g-1' });
+      expect(change.balanceAfter).toBe(999_600);
+    }
+    const entries = await wallets.history('user-1');
+    expect(entries.map((entry) => entry.kind)).toEqual(['adjustment', 'purchase']);
+    const [second] = await wallets.history('user-1', { before: 2, limit: 1 });
+    expect(second).toMatchObject({ number: 1, reference: 'order-991', amount: 1_000_000 });
+    expect(second?.at).toBeInstanceOf(Date);
+    const audited = await kc.reports.audit({ limit: 2 });
+    expect(audited.map(({ actor, door }) => [actor, door])).toEqual([
+      ['admin-7', 'wallets.adjust'],
+      ['admin-7', 'wallets.purchase'],
+    ]);
+  });
+
+  test('the audit is paged by the instants that it gives', async () => {
+    const { kc } = await stage(store);
+    for (const weight of [1, 2, 3, 4, 5]) await kc.config.setWeights({ ai33: weight, ai84: 1 });
+    const whole = await kc.reports.audit();
+    const paged = [];
+    for (let before: Date | undefined; ; ) {
+      const [entry] = await kc.reports.audit({ before, limit: 1 });
+      if (entry === undefined) break;
+      paged.push(entry);
+      before = entry.at;
+    }
+    expect(paged).toEqual(whole);
+    expect(paged.length).toBeGreaterThanOrEqual(5);
+  });
+
+  test('a refund is never more than the charge', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const done = await kc.run(speech());
+    const task = done.tasks[0]?.id ?? '';
+    const part = await kc.wallets.refund('user-1', task, { amount: 4, reason: 'noise', idempotencyKey: 'r-1' });
+    expect(part.balanceAfter).toBe(995);
+    const more = { amount: 6, reason: 'x', idempotencyKey: 'r-2' };
+    await expect(kc.wallets.refund('user-1', task, more)).rejects.toMatchObject({ code: 'amount_refused' });
+    const rest = await kc.wallets.refund('user-1', task, { reason: 'all', idempotencyKey: 'r-3' });
+    expect(rest).toEqual({ amount: 5, balanceAfter: 1_000 });
+  });
+
+  test('a wallet in dollars has nine digits', async () => {
+    const { kc } = await stage(store);
+    const offer: NewPackage = { id: 'usd-5', label: '5 USD', credits: '5.000000001', price: 5, unit: 'usd' };
+    await kc.packages.set(offer);
+    const packages = await kc.packages.list();
+    expect(packages).toContainEqual({ ...offer, price: '5', currency: 'usd', switch: 'on' });
+    await kc.wallets.purchase('user-1', 'usd-5', 'order-1');
+    expect(await kc.wallets.get('user-1', { unit: 'usd' })).toMatchObject({ balance: '5.000000001', unit: 'usd' });
+    expect((await kc.wallets.get('user-1')).balance).toBe(0);
+    expect(await kc.wallets.get(null)).toMatchObject({ user: null, balance: 0 });
+    await kc.packages.remove('usd-5');
+    await expect(kc.wallets.purchase('user-1', 'usd-5', 'order-2')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('prices are set exactly and removed', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const price = { service: 'elevenlabs', operation: 'text_to_speech' } as const;
+    const lines = [{ measure: 'character', price: '0.3333' }] as const;
+    for (const server of ['ai33', 'ai84']) await kc.prices.set({ ...price, server, lines });
+    expect((await kc.estimate(speech('x'.repeat(10)))).held).toBe(4);
+    const kept = (await kc.prices.list()).filter(({ lines: [line] }) => line?.price === '0.3333');
+    expect(kept.map(({ server, lines: [line] }) => [server, line?.per])).toEqual([
+      ['ai33', 1],
+      ['ai84', 1],
+    ]);
+    // A price in force can be set again as it is, once its version is the next.
+    for (const one of kept) await kc.prices.set({ ...one, version: one.version + 1 });
+    const [stale] = kept;
+    if (stale === undefined) throw new Error('there were two');
+    await expect(kc.prices.set(stale)).rejects.toMatchObject({ code: 'configuration_refused' });
+    for (const server of ['ai33', 'ai84']) await kc.prices.remove(server, 'elevenlabs', 'text_to_speech');
+    const refused = await kc.submit(speech()).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'price_not_found' });
+    await kc.prices.set({ ...price, server: 'ai33', lines: [] });
+    expect((await kc.run(speech())).job.charged).toBe(0);
+  });
+
+  test('the configuration is changed, explained and audited', async () => {
+    const { kc } = await stage(store);
+    const config = kc.config.by('admin-7');
+    await config.setRoute('ai84', 'minimax', 'off');
+    await config.setWeights({ ai33: 20, ai84: 80 });
+    await config.setMaintenance({ services: ['minimax'] });
+    const standings = new Map((await config.explain()).services.map((standing) => [standing.service, standing]));
+    expect(standings.get('elevenlabs')?.servers).toEqual([
+      { server: 'ai33', weight: 20 },
+      { server: 'ai84', weight: 80 },
+    ]);
+    expect(standings.get('minimax')?.refused).toMatchObject({ vi: 'Minimax đang bảo trì' });
+    const { maintenance } = await config.get();
+    expect(maintenance).toEqual({ isFull: false, services: ['minimax'] });
+    await config.setMaintenance(maintenance);
+    await config.setMaintenance({ isFull: true });
+    expect((await config.get()).maintenance).toEqual({ isFull: true, services: [] });
+    await config.setMaintenance({});
+
+    const server = { protocol: 'ai33', baseUrl: 'https://third.example', weight: 10, limits: LIMITS };
+    await config.addServer('third', server, { services: { elevenlabs: 'on' } });
+    const egress = { maxInFlight: 5, perMinute: 60 };
+    await config.updateServer('third', { ...server, baseUrl: 'https://moved.example', egress });
+    const third = (await config.get()).servers.find(({ id }) => id === 'third');
+    expect(third).toEqual({ ...server, id: 'third', baseUrl: 'https://moved.example', egress, polls: 'free' });
+    await config.removeServer('third');
+    await config.addService('heygen', 'HeyGen');
+    expect((await config.history({ limit: 1 }))[0]?.door).toBe('config.add_service');
+    await expect(config.setWeights({ ai33: 0, ai84: 0 })).rejects.toMatchObject({ code: 'configuration_refused' });
+  });
+
+  test('keys show their mask and never their secret', async () => {
+    const { kc } = await stage(store);
+    const keys = kc.keys.by('admin-7');
+    const key = await keys.add('ai33', 'elevenlabs', SECRET, { label: 'first', account: 'a', accountLimits: LIMITS });
+    expect(JSON.stringify(key)).not.toContain(SECRET);
+    const refused = (await keys.add('ai33', 'elevenlabs', SECRET).catch((error: unknown) => error)) as Error;
+    expect(refused).toMatchObject({ code: 'key_refused', fields: { key: key.id } });
+    expect(refused.message).not.toContain(SECRET);
+    expect((await keys.disable(key.id)).isUsable).toBe(false);
+    expect((await keys.enable(key.id)).isUsable).toBe(true);
+    expect((await keys.setLimits(key.id, { maxInFlight: 2, perMinute: 3 })).id).toBe(key.id);
+    expect((await keys.check(key.id)).status).toBe('active');
+    expect((await keys.get(key.id)).label).toBe('first');
+    expect((await keys.remove(key.id)).status).toBe('removed');
+    expect(await keys.list()).toEqual([]);
+    await expect(keys.enable(key.id)).rejects.toMatchObject({ code: 'key_refused' });
+  });
+
+  test('reports tell what was bought and sold', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const done = await kc.run(speech('abc'));
+    const [record] = await kc.reports.usage({ job: done.job.id });
+    expect(record).toMatchObject({ charged: 3, cost: '3', unit: 'credit', isDone: true, route: 'ai33_elevenlabs' });
+    expect(record?.tookMs).toBeGreaterThanOrEqual(0);
+    expect(await kc.reports.split()).toEqual([{ server: 'ai33', service: 'elevenlabs', done: 1, failed: 0 }]);
+    expect(await kc.reports.errors({ server: 'ai33', service: 'elevenlabs' })).toEqual([]);
+    await expect(kc.reports.usage({ server: 'ai33' })).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  test('jobs are listed by user and state', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const done = await kc.run(speech());
+    const job = await kc.submit(speech('Later.', { startAt: tomorrow() }));
+    expect((await kc.jobs({ user: 'user-1' })).map(({ id }) => id)).toEqual([job.id, done.job.id]);
+    expect((await kc.jobs({ state: 'open' })).map(({ id }) => id)).toEqual([job.id]);
+    expect(await kc.jobs({ user: 'somebody-else' })).toEqual([]);
+    expect(await kc.jobs({ before: job.id, limit: 1 })).toEqual([done.job]);
+    expect(kc.job(job.id).id).toBe(job.id);
+  });
+
+  test('the status bar and the monitor answer', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    await kc.monitor();
+    await kc.pulse();
+    const { routes, explanation } = await kc.status();
+    expect(explanation.services.map(({ service }) => service)).toEqual(['elevenlabs', 'minimax']);
+    const route = routes.find(({ server, service }) => server === 'ai33' && service === 'elevenlabs');
+    expect(route).toMatchObject({ keys: 1, waiting: 0, passage: 'open', isServedHere: true });
+    expect(await kc.voices.offered('ai33', 'elevenlabs')).toEqual({ voices: [], next: null });
+  });
+
+  test('only a database is backed up and archived', async () => {
+    const { kc } = await stage(store);
+    const copies = folder();
+    const copy = path.join(copies, 'copy.db');
+    if (store === 'memory') {
+      await expect(kc.backup(copy)).rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(kc.archive(new Date(), copies)).rejects.toMatchObject({ code: 'invalid_request' });
+      return;
+    }
+    await prepare(kc);
+    await kc.backup(copy);
+    expect(statSync(copy).size).toBeGreaterThan(0);
+    expect(await kc.archive(new Date(Date.now() + 1_000), copies)).toMatchObject({ entries: 1 });
+    expect((await kc.verify()).isSound).toBe(true);
+  });
+
+  test('the same idempotency key gives the same job', async () => {
+    const { kc, upstream } = await stage(store);
+    await prepare(kc);
+    const first = await kc.submit(speech('Once.', { idempotencyKey: 'k-1' }));
+    expect((await kc.submit(speech('Once.', { idempotencyKey: 'k-1' }))).id).toBe(first.id);
+    const other = kc.submit(speech('Twice.', { idempotencyKey: 'k-1' }));
+    await expect(other).rejects.toMatchObject({ code: 'idempotency_conflict' });
+    await first.wait();
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  test('many at once never overdraw one wallet', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 50);
+    const asked = await Promise.allSettled(Array.from({ length: 200 }, () => kc.submit(speech('x'))));
+    const admitted = asked.filter(({ status }) => status === 'fulfilled');
+    expect(admitted).toHaveLength(50);
+    for (const one of asked) {
+      if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'insufficient_credits' });
+    }
+  });
+});
