@@ -10,7 +10,7 @@ import { JOB_STATE, requestOf } from './fields';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
 import { JobHandle } from './job';
 import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
-import { native, type Library } from './native';
+import { native, type Library, type Told } from './native';
 import type { Provider } from './providers';
 import { ask, mailbox, readWith, type Answer } from './thread';
 import type {
@@ -248,14 +248,18 @@ export class KingCong {
     if (log !== undefined) listen(number, log, logLevel);
     const begin = () =>
       native.open(mailbox, JSON.stringify(given), number, [...host.providers.keys()], host.masterKey?.id ?? null);
-    const opening = ask(begin).then(
-      ({ library }) => new KingCong(library as Library, number),
-      (error: unknown) => {
-        leave(number);
-        throw error;
-      },
-    );
+    const opening = KingCong.#opened(begin, number);
     return signal === undefined ? opening : openedUnless(signal, opening);
+  }
+
+  static async #opened(begin: () => Told, number: number): Promise<KingCong> {
+    try {
+      const { library } = await ask(begin);
+      return new KingCong(library as Library, number);
+    } catch (error) {
+      leave(number);
+      throw error;
+    }
   }
 
   /**
@@ -418,21 +422,24 @@ export class KingCong {
     }
   }
 
-  async #answer(door: string, given: Json, { by, signal, attachment }: How): Promise<Answer> {
+  #answer(door: string, given: Json, { by, signal, attachment }: How): Answer | Promise<Answer> {
     if (this.#closing !== undefined) throw problemOf('closed', 'this client was closed: open another');
     const asked = JSON.stringify({ door, with: given });
     return ask(() => this.#library.knock(mailbox, asked, by, attachment), signal);
   }
 
   async #knock<T>(door: string, given: Json, how: How): Promise<T> {
-    return decode((await this.#answer(door, given, how)).value) as T;
+    const asked = this.#answer(door, given, how);
+    // What is there at once is given at once.
+    const { value } = asked instanceof Promise ? await asked : asked;
+    return decode(value) as T;
   }
 
   async #ask<T>(door: string, given: Json, waiting: Waiting | undefined): Promise<T> {
     return this.#knock(door, given, { signal: optionsOf({}, waiting)[1] });
   }
 
-  async #request<T>(door: string, request: Speech | CloneVoice, waiting: Waiting | undefined): Promise<T> {
+  #request<T>(door: string, request: Speech | CloneVoice, waiting: Waiting | undefined): Promise<T> {
     const [asked, attachment] = requestOf(request);
     return this.#knock(door, { request: asked }, { signal: optionsOf({}, waiting)[1], attachment });
   }

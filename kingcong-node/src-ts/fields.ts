@@ -77,20 +77,31 @@ const CLONE_VOICE: Fields = { ...ASKED, name: text, contentType: text, previewTe
 
 /** A request, and the recording that goes beside it. */
 export function requestOf(request: object): readonly [wire: Json, sample: Buffer | undefined] {
-  if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object, such as { user, text, service, voice }');
-  if ('sample' in request) {
-    const { sample, ...rest } = request;
-    const recording = bytes(sample, 'request.sample');
-    const { name, content_type, preview_text = null, ...wire } = encode(CLONE_VOICE, rest, 'request');
-    return [{ ...wire, subject: { clone_voice: { name, content_type, preview_text } } } as Json, recording];
+  if (typeof request !== 'object' || request === null) {
+    throw new TypeError('request must be an object, such as { user, text, service, voice }');
   }
-  const { text, voice, voices, cloned_voice, ...wire } = encode(SPEECH, request, 'request');
-  const chosen = Object.entries({ upstream: voice, per_server: voices, cloned: cloned_voice }).filter(
-    ([, one]) => one !== undefined,
-  );
-  if (chosen.length > 1) throw new TypeError('request has several of voice, voices and clonedVoice: give one');
-  const named = chosen.length === 0 ? {} : { voice: Object.fromEntries(chosen) };
-  return [{ ...wire, ...named, subject: { speech: { text } } } as Json, undefined];
+  return 'sample' in request ? cloneVoiceOf(request) : [speechOf(request), undefined];
+}
+
+// What becomes part of something else is blanked: JSON leaves it out, and this is the way of every request.
+function speechOf(request: object): Json {
+  const wire: Record<string, Json | undefined> = encode(SPEECH, request, 'request');
+  const { text, voice, voices, cloned_voice: cloned } = wire;
+  if (Number(voice !== undefined) + Number(voices !== undefined) + Number(cloned !== undefined) > 1) {
+    throw new TypeError('request has several of voice, voices and clonedVoice: give one');
+  }
+  wire['text'] = wire['voices'] = wire['cloned_voice'] = undefined;
+  if (voice !== undefined) wire['voice'] = { upstream: voice };
+  else if (voices !== undefined) wire['voice'] = { per_server: voices };
+  else if (cloned !== undefined) wire['voice'] = { cloned };
+  wire['subject'] = { speech: { text: text as Json } };
+  return wire as Json;
+}
+
+function cloneVoiceOf({ sample, ...rest }: { readonly sample?: unknown }): readonly [wire: Json, sample: Buffer] {
+  const recording = bytes(sample, 'request.sample');
+  const { name, content_type, preview_text = null, ...wire } = encode(CLONE_VOICE, rest, 'request');
+  return [{ ...wire, subject: { clone_voice: { name, content_type, preview_text } } } as Json, recording];
 }
 
 const LINE: Fields = {

@@ -112,12 +112,18 @@ function letterOf(ticket: number, signal: AbortSignal | undefined): Promise<Answ
   });
 }
 
-/** Asks the native half, and waits for the answer unless it is there at once. Aborting ends the waiting. */
-export async function ask(begin: () => Told, signal?: AbortSignal): Promise<Answer> {
+/** Asks the native half. The answer may be there at once; aborting ends the waiting for it. */
+export function ask(begin: () => Told, signal?: AbortSignal): Answer | Promise<Answer> {
   signal?.throwIfAborted();
   const told = begin();
-  const letter =
-    typeof told === 'string' ? (JSON.parse(told) as AnswerLetter) : await letterOf(told, signal);
+  return typeof told === 'string' ? answerOf(JSON.parse(told) as AnswerLetter) : answerLater(told, signal);
+}
+
+async function answerLater(ticket: number, signal: AbortSignal | undefined): Promise<Answer> {
+  return answerOf(await letterOf(ticket, signal));
+}
+
+function answerOf(letter: AnswerLetter): Answer {
   switch (letter[0]) {
     case 'answer':
       return {

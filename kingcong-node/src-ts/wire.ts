@@ -97,7 +97,10 @@ export const amount = (value: unknown, name: string): number | string => {
   throw new TypeError(`${name} must be exact, and ${value} is not: write '${value}' as a string`);
 };
 
-/** The microseconds of instants that came from the library, which a Date cannot hold. */
+/**
+ * The microseconds of instants that came from the library, which a Date cannot hold: of those named `at`, by which an
+ * audit is paged.
+ */
 const MICROS = new WeakMap<Date, number>();
 
 /** An instant. */
@@ -110,9 +113,9 @@ export const instant = (value: unknown, name: string): number => {
   return micros !== undefined && Math.floor(micros / 1000) === ms ? micros : ms * 1000;
 };
 
-function dateOf(micros: number): Date {
+function dateOf(key: string, micros: number): Date {
   const date = new Date(Math.floor(micros / 1000));
-  if (micros % 1000 !== 0) MICROS.set(date, micros);
+  if (key === 'at') MICROS.set(date, micros);
   return date;
 }
 
@@ -239,7 +242,7 @@ export function decode(value: Json): unknown {
   const read: Record<string, unknown> = {};
   for (const key in told) {
     const part = told[key] as Json;
-    if (typeof part === 'number') read[camel(key)] = INSTANTS.has(key) ? dateOf(part) : part;
+    if (typeof part === 'number') read[camel(key)] = INSTANTS.has(key) ? dateOf(key, part) : part;
     else read[camel(key)] = typeof part === 'object' ? decode(part) : part;
   }
   return read;
