@@ -1,6 +1,12 @@
 //! The library as a face holds it: opened from options, knocked at with JSON.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use bytes::Bytes;
 use kingcong_core::{
@@ -19,7 +25,7 @@ use parking_lot::Mutex;
 use crate::{
     door::Door,
     opening::{MasterKeySource, Opening, PresetName},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 /// Streams of events that one library has open at once.
@@ -31,6 +37,7 @@ pub struct Library {
     pub(crate) kc: KingCong,
     pub(crate) store: Option<SqlStore>,
     streams: Arc<Mutex<Streams>>,
+    is_closing: Arc<AtomicBool>,
 }
 
 /// The streams of events that hosts read, by number.
@@ -94,7 +101,7 @@ impl Library {
                 return Err(error.into());
             }
         };
-        Ok(Self { kc, store, streams: Arc::default() })
+        Ok(Self { kc, store, streams: Arc::default(), is_closing: Arc::default() })
     }
 
     /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit;
@@ -111,11 +118,17 @@ impl Library {
         by: Option<&str>,
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
-        serde_json::from_str::<Door>(door)?.knock(self, by, attachment).await
+        let answered = serde_json::from_str::<Door>(door)?.knock(self, by, attachment).await;
+        answered.map_err(|problem| {
+            // What was under way while the library closed meets a store that is closed.
+            let is_closed = problem.code == Code::StoreFailed && self.is_closing.load(Relaxed);
+            if is_closed { Error::Closed.into() } else { problem }
+        })
     }
 
     /// Stops claiming and submitting, and waits for what is under way as long as the `drain` option says.
     pub async fn close(&self) {
+        self.is_closing.store(true, Relaxed);
         self.streams.lock().open.clear();
         self.kc.close().await;
     }
