@@ -1,11 +1,12 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. `cargo xtask test` is the whole gate that a change
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
-//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` builds
-//! and tests the Python package, and `project` runs cargo.
+//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` and
+//! `node` build and test the packages for those languages, and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod gates;
+mod node;
 mod project;
 mod python;
 mod suite;
@@ -32,12 +33,15 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   load [TASKS]                      run TASKS (100,000) through the engine and HTTP, and check what the servers saw
   wheel                             build the Python wheel as it is published, and try it
   python                            build and install the wheel, check its types and run its tests
+  npm                               build the npm package as it is published, and try it
+  node                              build and install the npm package, check its types and run its tests
   upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
   help                              this text
 ";
 
-/// What the names of the Python package's benchmarks begin with.
+/// What the names of the packages' benchmarks begin with.
 const PYTHON: &str = "python";
+const NODE: &str = "node";
 /// A program of the workspace, as cargo's arguments.
 const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-benches", "--"];
 const SIMULATE: &[&str] =
@@ -59,17 +63,23 @@ fn main() -> ExitCode {
     }
 }
 
-/// The benchmarks in Rust, then those of the Python package; `--only` may leave out either.
+/// The benchmarks in Rust, then those of the packages; `--only` may leave out all but one of the three.
 fn bench(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1).map(String::as_str);
-    let is_python = only.is_some_and(|name| name.starts_with(PYTHON));
-    if !is_python {
+    let is_package = |package| only.is_some_and(|name: &str| name.starts_with(package));
+    let is_rust = !is_package(PYTHON) && !is_package(NODE);
+    if is_rust {
         let code = project.hand_over(BENCH, arguments)?;
         if only.is_some() || code != ExitCode::SUCCESS {
             return Ok(code);
         }
     }
-    python::bench(project, arguments)?;
+    if is_rust || is_package(PYTHON) {
+        python::bench(project, arguments)?;
+    }
+    if is_rust || is_package(NODE) {
+        node::bench(project, arguments)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -94,12 +104,14 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
-        "test" | "tidy" | "wheel" | "python" if !rest.is_empty() => {
+        "test" | "tidy" | "wheel" | "python" | "npm" | "node" if !rest.is_empty() => {
             bail!("`{command}` takes no arguments, got {rest:?}")
         }
         "test" => Ok(suite::run(&project)),
         "wheel" => python::wheel(&project).map(|()| ExitCode::SUCCESS),
         "python" => python::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
+        "npm" => node::npm(&project).map(|()| ExitCode::SUCCESS),
+        "node" => node::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

@@ -109,6 +109,14 @@ impl Project {
         count_tests(self.cargo(arguments), tests)
     }
 
+    /// The program that serves the simulated upstreams, built.
+    pub(crate) fn upstreams(&self) -> Result<PathBuf> {
+        run(self.cargo(&["build", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams"]))?;
+        let program = self.target().join("debug").join("upstreams");
+        ensure!(program.is_file(), "cargo built no {}", program.display());
+        Ok(program)
+    }
+
     /// Runs a program of the workspace in place of this one: same terminal, same exit code.
     pub(crate) fn hand_over(&self, program: &[&str], arguments: &[String]) -> Result<ExitCode> {
         let mut command = self.cargo(program);

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::project::{self, Project, Tests};
 
@@ -150,7 +150,7 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
         project::run(check)?;
     }
     let mut pytest = tools.program(project, "pytest")?;
-    pytest.env("KINGCONG_UPSTREAMS", upstreams(project)?);
+    pytest.env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::count_tests(pytest, tests)
 }
 
@@ -173,12 +173,4 @@ pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
     let mut measure = peers.program(project, "python")?;
     measure.arg(project.root().join(BENCH).join("measure.py")).args(arguments);
     project::run(measure)
-}
-
-/// The program that serves the simulated upstreams, built.
-fn upstreams(project: &Project) -> Result<PathBuf> {
-    project::run(project.cargo(&["build", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams"]))?;
-    let program = project.target().join("debug").join("upstreams");
-    ensure!(program.is_file(), "cargo built no {}", program.display());
-    Ok(program)
 }

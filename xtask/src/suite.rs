@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    LOAD, SIMULATE, gates,
+    LOAD, SIMULATE, gates, node,
     project::{self, Project, Tests},
     python, tidy,
 };
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", run: tests },
     Step { name: "python", run: python::test },
     Step { name: "backend", run: python::test_backend },
+    Step { name: "node", run: node::test },
     Step { name: "simulation", run: |project, _| simulation(project) },
     Step { name: "load", run: |project, _| project::run(project.cargo(LOAD)) },
 ];
