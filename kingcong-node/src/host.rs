@@ -1,5 +1,5 @@
-//! A JavaScript provider or key service, as the core sees it: whoever calls puts the call into the mailbox of the thread
-//! that serves it, and waits for the reply.
+//! A JavaScript provider or key service, as the core sees it: whoever calls puts the call into the mailbox of the
+//! thread that serves it, and waits for the reply.
 
 use std::sync::{Arc, Weak};
 

@@ -1,8 +1,8 @@
 //! What the library has for a JavaScript thread: answers to its awaited calls, calls for its providers, log events.
 //!
-//! A promise of napi's own for each call would wake the thread for each of them. Here whoever has something puts it into
-//! the thread's mailbox, and only the first rings its bell, a function that JavaScript gave; the thread then takes all
-//! there is. The bell is weak: a thread that waits for nothing may end.
+//! A promise of napi's own for each call would wake the thread for each of them. Here whoever has something puts it
+//! into the thread's mailbox, and only the first rings its bell, a function that JavaScript gave; the thread then takes
+//! all there is. The bell is weak: a thread that waits for nothing may end.
 
 use std::{
     collections::BTreeMap,

@@ -6,7 +6,7 @@ import { KingCong } from 'kingcong';
 import type { Provider, Reply } from 'kingcong/providers';
 import { expect, test, vi } from 'vitest';
 
-import { MASTER_KEY, database, gate, open, prepare, speech, stage, tomorrow, wav } from './upstream';
+import { MASTER_KEY, Upstream, database, gate, open, prepare, speech, stage, tomorrow, wav } from './upstream';
 
 const AUDIO: Reply = { audio: wav(), contentType: 'audio/wav' };
 
@@ -63,17 +63,19 @@ test('run can be given up, and its job is found again', async () => {
 });
 
 test('requests that are given up are admitted wholly or not at all', async () => {
-  const { kc } = await stage('sqlite');
+  const url = database();
+  const kc = await open(url, { providers: [new Upstream()] });
   await prepare(kc);
   const controllers = Array.from({ length: 20 }, () => new AbortController());
   const asked = controllers.map(({ signal }) => kc.submit(speech('x', { startAt: tomorrow() }), { signal }));
   for (const controller of controllers) controller.abort();
   const settled = await Promise.allSettled(asked);
   expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
-  await kc.pulse();
-  const [jobs, wallet] = [await kc.jobs(), await kc.wallets.get('user-1')];
-  expect(wallet.held).toBe(jobs.length);
-  expect((await kc.verify()).isSound).toBe(true);
+  // Once it is closed nothing is under way any more.
+  await kc.close();
+  const again = await open(url, { role: 'client' });
+  expect((await again.wallets.get('user-1')).held).toBe((await again.jobs()).length);
+  expect((await again.verify()).isSound).toBe(true);
 });
 
 test('a timeout is a signal', async () => {
@@ -85,13 +87,16 @@ test('a timeout is a signal', async () => {
 });
 
 test('a signal that outlives its calls keeps nothing of them', async () => {
-  const { kc } = await stage('sqlite');
+  const { kc, answer } = await held();
+  const job = await kc.submit(speech());
   const controller = new AbortController();
   const added = vi.spyOn(controller.signal, 'addEventListener');
   const removed = vi.spyOn(controller.signal, 'removeEventListener');
-  for (let call = 0; call < 5; call += 1) await kc.verify({ signal: controller.signal });
-  expect(added.mock.calls.length).toBe(5);
-  expect(removed.mock.calls.length).toBe(5);
+  const waiting = Array.from({ length: 5 }, () => job.wait({ signal: controller.signal }));
+  answer();
+  await Promise.all(waiting);
+  expect(added).toHaveBeenCalledTimes(5);
+  expect(removed).toHaveBeenCalledTimes(5);
   controller.abort();
 });
 

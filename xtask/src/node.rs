@@ -1,7 +1,7 @@
 //! The npm package: it is built, packed, and tested as it is installed.
 //!
-//! Its tools are those of `kingcong-node/package-lock.json`; the tarball, and a project that has nothing else, are made in
-//! `target/npm`.
+//! Its tools are those of `kingcong-node/package-lock.json`; the tarball, and a project that has nothing else, are made
+//! in `target/npm`.
 
 use std::{
     env, fs,
