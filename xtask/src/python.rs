@@ -159,7 +159,7 @@ pub(crate) fn test_backend(project: &Project, tests: &mut Tests) -> Result<()> {
     let mut test = Command::new("python3");
     test.arg(project.root().join(BACKEND).join("test.py")).arg(built(project)?);
     test.arg("--venv").arg(folder(project).join("backend"));
-    test.current_dir(project.root()).env("KINGCONG_UPSTREAMS", upstreams(project)?);
+    test.current_dir(project.root()).env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::count_tests(test, tests)
 }
 
