@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+from processes import PATIENCE_SECONDS
 from pydantic import SecretStr
 
 from kingcong_example.payments import signature
@@ -77,8 +78,10 @@ class Api:
         with self.http.stream("GET", f"/jobs/{job}/events") as answer:
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"].startswith("text/event-stream")
-            name = ""
+            name, patience = "", time.monotonic() + PATIENCE_SECONDS
             for line in answer.iter_lines():
+                # Pings come even where nothing else does.
+                assert time.monotonic() < patience, f"job {job} does not end"
                 field, _, value = line.partition(": ")
                 if field == "event":
                     name = value

@@ -112,6 +112,11 @@ def test_packages_are_put_on_sale_and_taken_off(user: Api, admin: Api) -> None:
     assert user.balance() == 84
     admin.delete("/admin/packages/special", 204)
     admin.delete("/admin/packages/unheard-of", 404)
+    admin.put("/admin/packages", {**package, "switch": "off"}, 204)
+    assert "special" in {one["id"] for one in admin.get("/admin/packages")}
+    assert "special" not in {one["id"] for one in user.get("/packages")}
+    user.post("/credits/purchase", {"package": "special"}, 404)
+    admin.delete("/admin/packages/special", 204)
     for wrong in ({"credits": "-1"}, {"credits": "0.5"}, {"id": ""}, {"unit": "euro"}):
         admin.put("/admin/packages", {**package, **wrong}, 422)
 

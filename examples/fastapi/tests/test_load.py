@@ -18,6 +18,8 @@ CLIENTS = 200
 WORKERS = 4
 #: The kill comes when so many jobs are acknowledged.
 ACKNOWLEDGED_AT_KILL = 120
+#: It takes one minute on two cores; what takes so long hangs.
+LOAD_SECONDS_MAX = 600
 #: Keys of each server: at 10 and 5 calls a minute enough for everybody within a minute, and never more.
 KEYS = 30
 
@@ -176,7 +178,7 @@ def test_a_kill_under_load_loses_nothing_and_charges_nothing_twice(
     with processes.upstreams(tmp_path, KEYS) as upstreams:
         site = Site(tmp_path, env)
         try:
-            asyncio.run(load())
+            asyncio.run(asyncio.wait_for(load(), LOAD_SECONDS_MAX))
         finally:
             last: Program = site.server
             last.stop()

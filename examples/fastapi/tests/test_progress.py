@@ -8,6 +8,7 @@ from api import VOICE
 from fastapi.sse import ServerSentEvent
 from kingcong import AsyncKingCong, Role, Speech
 from kingcong.providers import Call, Reply
+from processes import PATIENCE_SECONDS
 
 from kingcong_example.demo import DemoVoices
 from kingcong_example.speech import events
@@ -27,7 +28,7 @@ class Gated(DemoVoices):
 
 async def told(stream: AsyncIterator[ServerSentEvent]) -> tuple[str | None, int]:
     """The next event's name, and how many tasks it tells are done."""
-    event = await anext(stream)
+    event = await asyncio.wait_for(anext(stream), PATIENCE_SECONDS)
     return event.event, sum(task.state == "completed" for task in event.data.tasks)
 
 
