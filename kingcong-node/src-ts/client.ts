@@ -233,6 +233,8 @@ export class KingCong {
   readonly #library: Library;
   readonly #number: number;
   #closing: Promise<void> | undefined;
+  /** The URL by which it is shared. */
+  #sharedAs: string | undefined;
 
   /**
    * Opens the library on `sqlite://…`, `postgres://…`, `mysql://…` or `memory:`.
@@ -279,12 +281,22 @@ export class KingCong {
     const clients = sharedClients();
     let client = clients.get(url);
     if (client === undefined) {
-      client = KingCong.open(url, options);
+      client = KingCong.#openShared(url, options);
       clients.set(url, client);
-      // One that could not be opened is tried again by the next call.
-      client.catch(() => clients.delete(url));
     }
     return client;
+  }
+
+  static async #openShared(url: string, options: OpenOptions): Promise<KingCong> {
+    try {
+      const client = await KingCong.open(url, options);
+      client.#sharedAs = url;
+      return client;
+    } catch (error) {
+      // The next call tries again.
+      sharedClients().delete(url);
+      throw error;
+    }
   }
 
   private constructor(library: Library, number: number) {
@@ -410,11 +422,7 @@ export class KingCong {
   }
 
   async #close(): Promise<void> {
-    const clients = sharedClients();
-    for (const [url, shared] of clients) {
-      // The promises here are open clients: asking whose is no waiting.
-      void shared.then((client) => client === this && clients.get(url) === shared && clients.delete(url), () => {});
-    }
+    if (this.#sharedAs !== undefined) sharedClients().delete(this.#sharedAs);
     try {
       await ask(() => this.#library.close(mailbox));
     } finally {

@@ -125,18 +125,14 @@ function thousandths(value: unknown, name: string): number {
 
 /** Says that a call gave nothing, whatever was thrown. */
 function fail(ticket: number, client: number, protocol: string, thrown: unknown): void {
-  let failure: Record<string, Json> | undefined;
   try {
-    failure = thrown instanceof ProviderFailure ? failureWire(thrown) : undefined;
+    if (thrown instanceof ProviderFailure) return mailbox.fail(ticket, JSON.stringify(failureWire(thrown)));
   } catch {
-    // One that cannot be read says as little as any other error.
+    // One that cannot be read, or is of a kind of its own, says as little as any other error.
   }
-  if (failure === undefined) {
-    const message = `the provider of ${protocol} threw ${said(thrown)}`;
-    failure = { kind: 'unknown', reached: 'maybe', message };
-    tell(client, 'kingcong/providers', `${message}; nobody knows what its upstream did`);
-  }
-  mailbox.fail(ticket, JSON.stringify(failure));
+  const message = `the provider of ${protocol} threw ${said(thrown)}`;
+  mailbox.fail(ticket, JSON.stringify({ kind: 'unknown', reached: 'maybe', message }));
+  tell(client, 'kingcong/providers', `${message}; nobody knows what its upstream did`);
 }
 
 function failureWire({ kind, message, code, retryAfterMs, sent }: ProviderFailure): Record<string, Json> {

@@ -36,28 +36,24 @@ export interface Native {
   open(mailbox: Mailbox, options: string, client: number, protocols: string[], key: string | null): Told;
 }
 
-/** Such as `linux-x64-gnu`, as napi packages are named. */
-function platform(): string {
-  const parts: string[] = [process.platform, process.arch];
-  if (process.platform === 'linux') {
-    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-    parts.push(report.header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu');
-  }
-  return parts.join('-');
-}
+/** Such as `linux-x64`, as napi packages are named. */
+const PLATFORM = `${process.platform}-${process.arch}`;
+/** The platform with its C library, of which Linux has two. */
+const NAMES = process.platform === 'linux' ? [`${PLATFORM}-gnu`, `${PLATFORM}-musl`] : [PLATFORM];
 
 function load(): Native {
-  const name = platform();
-  const file = path.join(__dirname, '..', 'native', `kingcong.${name}.node`);
-  try {
-    // In the package itself, or in one of its own beside it.
-    return require(existsSync(file) ? file : `kingcong-${name}`) as Native;
-  } catch (cause) {
-    throw new Error(
-      `kingcong has no native half for ${name}: there is neither ${file} nor a package kingcong-${name} that loads`,
-      { cause },
-    );
+  const failures: unknown[] = [];
+  for (const name of NAMES) {
+    const file = path.join(__dirname, '..', 'native', `kingcong.${name}.node`);
+    try {
+      // In the package itself, or in one of its own beside it.
+      return require(existsSync(file) ? file : `kingcong-${name}`) as Native;
+    } catch (failure) {
+      failures.push(failure);
+    }
   }
+  const cause = new AggregateError(failures, `tried ${NAMES.join(' and ')}`);
+  throw new Error(`kingcong has no native half that loads on ${PLATFORM}`, { cause });
 }
 
 /** Loaded once for each JavaScript thread. */

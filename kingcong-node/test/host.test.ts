@@ -117,6 +117,16 @@ test('a failure with rubbish in its fields is a failure all the same', async () 
   expect(error).toMatchObject({ kind: 'bad_request', upstreamCode: '[object Object]' });
 });
 
+test('a failure of a kind of its own is a mistake', async () => {
+  class Odd extends ProviderFailure {
+    readonly kind = 'odd' as 'busy';
+  }
+  const told: LogEvent[] = [];
+  const kc = await staged(() => Promise.reject(new Odd('m')), { log: (event) => told.push(event) });
+  expect((await kc.run(speech())).job.state).toBe('failed');
+  expect(told.some(({ message }) => message.includes('threw Odd: m'))).toBe(true);
+});
+
 test('a provider keeps its this, and a thenable is awaited', async () => {
   class Own {
     readonly protocol = 'ai33';

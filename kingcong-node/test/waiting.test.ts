@@ -192,8 +192,9 @@ test('a shared client is opened once for each URL, and again when it was closed 
   const both = [KingCong.shared(url, options), KingCong.shared(url, options)] as const;
   const [one, two] = await Promise.all(both);
   expect(one).toBe(two);
-  await one.close();
+  const closing = one.close();
   const three = await KingCong.shared(url, options);
+  await closing;
   expect(three).not.toBe(one);
   expect((await three.verify()).isSound).toBe(true);
   await three.close();
