@@ -132,7 +132,9 @@ class Pool {
   async run(request) {
     const id = randomUUID();
     // The server that is furthest behind its part, and its key that has least to do.
-    const server = this.#servers.reduce((one, other) => (other.sent / other.weight < one.sent / one.weight ? other : one));
+    const server = this.#servers.reduce((one, other) =>
+      other.sent / other.weight < one.sent / one.weight ? other : one,
+    );
     server.sent += 1;
     const busy = ({ limit }) => limit.activeCount + limit.pendingCount;
     const key = server.keys.reduce((one, other) => (busy(other) < busy(one) ? other : one));
@@ -186,7 +188,14 @@ async function overspend() {
 }
 
 function figure(name, value, unit, against, againstValue) {
-  return { name, value, unit, against, against_value: againstValue, ratio: againstValue === 0 ? null : value / againstValue };
+  return {
+    name,
+    value,
+    unit,
+    against,
+    against_value: againstValue,
+    ratio: againstValue === 0 ? null : value / againstValue,
+  };
 }
 
 function line({ name, value, unit, against, against_value: againstValue, ratio }) {

@@ -127,10 +127,12 @@ interface Opening {
 /** Checks the options; afterwards nothing is left to go wrong on this side. */
 async function openingOf(url: string, given: OpenOptions): Promise<Opening> {
   text(url, 'url');
-  if (typeof given !== 'object' || given === null) throw new TypeError(`options must be an object, not ${shown(given)}`);
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`options must be an object, not ${shown(given)}`);
   const { masterKey, providers = [], log, logLevel = 'info', ...rest } = given;
   const [options, signal] = optionsOf(OPEN, rest);
-  if (log !== undefined && typeof log !== 'function') throw new TypeError(`options.log must be a function, not ${shown(log)}`);
+  if (log !== undefined && typeof log !== 'function')
+    throw new TypeError(`options.log must be a function, not ${shown(log)}`);
   LOG_LEVEL(logLevel, 'options.logLevel');
   const served = providersOf(providers);
   const source = typeof masterKey === 'function' ? await masterKey() : masterKey;
@@ -200,8 +202,8 @@ function sharedClients(): Map<string, Promise<KingCong>> {
 /**
  * The library on a database, in this process. Open it once and share it.
  *
- * An open client that waits for nothing lets the process end; what is under way then is taken over by another process, or
- * by the next start. `close()` finishes it.
+ * An open client that waits for nothing lets the process end; what is under way then is taken over by another process,
+ * or by the next start. `close()` finishes it.
  *
  * @example
  * ```ts
@@ -322,8 +324,9 @@ export class KingCong {
   /**
    * Submits a request: its money is held and its tasks are queued, both or neither.
    *
-   * With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so use
-   * a new key after topping up. Rejects with `insufficient_credits`, `under_maintenance`, `no_route`, `price_not_found`,
+   * With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so
+   * use a new key after topping up. Rejects with `insufficient_credits`, `under_maintenance`, `no_route`,
+   * `price_not_found`,
    * `voice_unavailable`, `idempotency_conflict`, `queue_full` or `invalid_request`; nothing is written then. Aborting
    * ends the waiting: the request may have been admitted.
    */
@@ -407,8 +410,8 @@ export class KingCong {
   /**
    * Stops claiming and submitting, and waits for what is under way, at most `drainMs` (30 s).
    *
-   * What is under way then is taken over by another process, or by this one when it opens again. Closing again waits for
-   * the same end.
+   * What is under way then is taken over by another process, or by this one when it opens again. Closing again waits
+   * for the same end.
    */
   async close(waiting?: Waiting): Promise<void> {
     const signal = optionsOf({}, waiting)[1];

@@ -1,6 +1,6 @@
 /**
- * The doors in their groups. Every door takes `{ signal }` as (part of) its last argument: aborting ends the waiting, and
- * never what was asked or its settlement.
+ * The doors in their groups. Every door takes `{ signal }` as (part of) its last argument: aborting ends the waiting,
+ * and never what was asked or its settlement.
  *
  * @module
  */
@@ -279,8 +279,8 @@ const ADD_SERVER: Fields = { services: mapping(SWITCH) };
 const HISTORY: Fields = { limit: optional(count) };
 
 /**
- * Servers, services, routes, weights, maintenance. A change is acknowledged when it is durable; nothing starts against it
- * after that, in any process.
+ * Servers, services, routes, weights, maintenance. A change is acknowledged when it is durable; nothing starts against
+ * it after that, in any process.
  */
 export class Config extends Group {
   /** The configuration as it stands. */
@@ -363,8 +363,8 @@ const KEYS_ADD: Fields = {
 /** Upstream keys. Their secrets go in and never come out. */
 export class Keys extends Group {
   /**
-   * Registers a key that all users share; `limits` are the server's defaults when left out. `account` names the upstream
-   * account that the key belongs to, whose own limits its keys share.
+   * Registers a key that all users share; `limits` are the server's defaults when left out. `account` names the
+   * upstream account that the key belongs to, whose own limits its keys share.
    *
    * Rejects with `key_refused` for the same secret again, with the id of the key that has it in `fields.key`.
    *

@@ -1,6 +1,6 @@
 /**
- * The host's own functions: providers and key services of the clients of this thread. Whatever they throw, reject with or
- * return becomes an answer, and never an error of the thread.
+ * The host's own functions: providers and key services of the clients of this thread. Whatever they throw, reject with
+ * or return becomes an answer, and never an error of the thread.
  *
  * @module
  */
@@ -100,7 +100,9 @@ const NOTHING = Buffer.alloc(0);
 function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
   const kind = isSpeech ? 'audio' : 'voice';
   if (typeof reply !== 'object' || reply === null || !(kind in reply)) {
-    throw new TypeError(`call must resolve to ${isSpeech ? '{ audio, contentType }' : '{ voice }'}, not ${shown(reply)}`);
+    throw new TypeError(
+      `call must resolve to ${isSpeech ? '{ audio, contentType }' : '{ voice }'}, not ${shown(reply)}`,
+    );
   }
   let body: Buffer = NOTHING;
   let wire: Record<string, Json>;
@@ -136,7 +138,8 @@ function fail(ticket: number, client: number, protocol: string, thrown: unknown)
 }
 
 function failureWire({ kind, message, code, retryAfterMs, sent }: ProviderFailure): Record<string, Json> {
-  const isLength = typeof retryAfterMs === 'number' && retryAfterMs >= 0 && Number.isSafeInteger(Math.ceil(retryAfterMs));
+  const isLength =
+    typeof retryAfterMs === 'number' && retryAfterMs >= 0 && Number.isSafeInteger(Math.ceil(retryAfterMs));
   return {
     kind,
     reached: (sent ?? kind === 'unknown') ? 'maybe' : 'no',

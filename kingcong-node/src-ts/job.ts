@@ -58,8 +58,8 @@ export class JobHandle {
   }
 
   /**
-   * Its events from when the first is asked for, in this process; they end after `ended`. Leaving the loop, and aborting,
-   * end the watching.
+   * Its events from when the first is asked for, in this process; they end after `ended`. Leaving the loop, and
+   * aborting, end the watching.
    *
    * @example
    * ```ts
@@ -127,8 +127,7 @@ export class JobEvents implements AsyncIterableIterator<JobEvent> {
 
   async #next(): Promise<IteratorResult<JobEvent, undefined>> {
     if (this.#left.signal.aborted) return { done: true, value: undefined };
-    const signal =
-      this.#signal === undefined ? this.#left.signal : AbortSignal.any([this.#signal, this.#left.signal]);
+    const signal = this.#signal === undefined ? this.#left.signal : AbortSignal.any([this.#signal, this.#left.signal]);
     try {
       this.#signal?.throwIfAborted();
       const stream = (await this.#stream) ?? null;

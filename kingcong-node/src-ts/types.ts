@@ -468,8 +468,7 @@ export interface Missed {
 }
 
 /** Something that happened to a job. */
-export type JobEvent =
-  TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed;
+export type JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed;
 
 // --- keys, voices, reports
 

@@ -1,8 +1,8 @@
 /**
  * What goes over the border to the native half: values are checked and written, answers are read.
  *
- * Names are camelCase here and snake_case there; instants are `Date` here and microseconds there; a duration is a number
- * of milliseconds on both sides, and its name ends in `Ms`.
+ * Names are camelCase here and snake_case there; instants are `Date` here and microseconds there; a duration is a
+ * number of milliseconds on both sides, and its name ends in `Ms`.
  *
  * @module
  */
@@ -26,7 +26,11 @@ export function shown(value: unknown): string {
 function kind(value: unknown): string {
   switch (typeof value) {
     case 'object':
-      return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'bare object'}`;
+      return value === null
+        ? 'null'
+        : Array.isArray(value)
+          ? 'an array'
+          : `a ${value.constructor?.name ?? 'bare object'}`;
     case 'function':
       return 'a function';
     case 'symbol':
@@ -48,13 +52,16 @@ export function said(thrown: unknown): string {
 }
 
 function wrong(name: string, words: string, value: unknown): TypeError {
-  return new TypeError(value === undefined ? `${name} is missing: give ${words}` : `${name} must be ${words}, not ${shown(value)}`);
+  return new TypeError(
+    value === undefined ? `${name} is missing: give ${words}` : `${name} must be ${words}, not ${shown(value)}`,
+  );
 }
 
 /** Any text. */
 export const text = (value: unknown, name: string): string => {
   if (typeof value !== 'string') throw wrong(name, 'a string', value);
-  if (!value.isWellFormed()) throw new TypeError(`${name} has half a character in it: a surrogate without its other half`);
+  if (!value.isWellFormed())
+    throw new TypeError(`${name} has half a character in it: a surrogate without its other half`);
   return value;
 };
 
@@ -92,7 +99,9 @@ export const amount = (value: unknown, name: string): number | string => {
   if (typeof value !== 'number') throw wrong(name, 'a whole number or a decimal string', value);
   if (Number.isSafeInteger(value)) return value;
   if (Number.isInteger(value)) {
-    throw new TypeError(`${name} is ${value}, and beyond 2^53 a number no longer holds every amount: give a decimal string`);
+    throw new TypeError(
+      `${name} is ${value}, and beyond 2^53 a number no longer holds every amount: give a decimal string`,
+    );
   }
   throw new TypeError(`${name} must be exact, and ${value} is not: write '${value}' as a string`);
 };
@@ -183,7 +192,10 @@ export function encode(fields: Fields, value: unknown, name: string): Record<str
 }
 
 /** Splits a door's options into what is sent and the signal. */
-export function optionsOf(fields: Fields, options: object | undefined): readonly [Record<string, Json>, AbortSignal | undefined] {
+export function optionsOf(
+  fields: Fields,
+  options: object | undefined,
+): readonly [Record<string, Json>, AbortSignal | undefined] {
   if (options === undefined) return [encode(fields, {}, 'options'), undefined];
   const { signal, ...rest } = object(options, 'options');
   return [encode(fields, rest, 'options'), signalOf(signal)];

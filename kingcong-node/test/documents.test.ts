@@ -1,6 +1,6 @@
 /**
- * The examples of the documents: all are compiled as strictly as can be, and those on `memory:` are run, with what their
- * comments say that they print. The one of the README runs against simulated upstreams.
+ * The examples of the documents: all are compiled as strictly as can be, and those on `memory:` are run, with what
+ * their comments say that they print. The one of the README runs against simulated upstreams.
  */
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
@@ -29,7 +29,9 @@ function examplesOf(file: string): Example[] {
   const blocks = text.matchAll(/^( *(?:\* )?)```ts\n([\s\S]*?)^\1```$/gm);
   return [...blocks].map(([, margin = '', code = ''], _at, _all) => {
     const line = text.slice(0, text.indexOf(code)).split('\n').length;
-    const bare = code.split('\n').map((row) => (row.startsWith(margin) ? row.slice(margin.length) : row.replace(/^ *\*$/, '')));
+    const bare = code
+      .split('\n')
+      .map((row) => (row.startsWith(margin) ? row.slice(margin.length) : row.replace(/^ *\*$/, '')));
     return { name: `${path.basename(file)}:${line}`, code: bare.join('\n') };
   });
 }
@@ -53,7 +55,9 @@ function project(): string {
 
 /** Compiles the examples, and gives the programs that they became. */
 function compile(into: string): Map<Example, string> {
-  const files = new Map(EXAMPLES.map((example) => [example, path.join(into, `${example.name.replace(/\W/g, '-')}.mts`)]));
+  const files = new Map(
+    EXAMPLES.map((example) => [example, path.join(into, `${example.name.replace(/\W/g, '-')}.mts`)]),
+  );
   for (const [{ code }, file] of files) writeFileSync(file, code);
   const program = ts.createProgram([...files.values()], {
     target: ts.ScriptTarget.ES2022,
@@ -69,7 +73,11 @@ function compile(into: string): Map<Example, string> {
     rootDir: into,
   });
   const told = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];
-  const host = { getCanonicalFileName: (name: string) => name, getCurrentDirectory: () => into, getNewLine: () => '\n' };
+  const host = {
+    getCanonicalFileName: (name: string) => name,
+    getCurrentDirectory: () => into,
+    getNewLine: () => '\n',
+  };
   expect(ts.formatDiagnostics(told, host)).toBe('');
   const built = (file: string): string => path.join(into, 'out', path.basename(file).replace('.mts', '.mjs'));
   return new Map([...files].map(([example, file]) => [example, built(file)]));
@@ -96,12 +104,17 @@ interface Simulated {
 async function upstreams(): Promise<Record<'ai33' | 'ai84', Simulated>> {
   const program = process.env['KINGCONG_UPSTREAMS'];
   if (program === undefined) {
-    throw new Error('KINGCONG_UPSTREAMS must name the program `upstreams`: `cargo xtask node` builds it and says where');
+    throw new Error(
+      'KINGCONG_UPSTREAMS must name the program `upstreams`: `cargo xtask node` builds it and says where',
+    );
   }
-  const served: ChildProcess = spawn(program, ['--latency-ms', '20', '--audio-ms', '500'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const served: ChildProcess = spawn(program, ['--latency-ms', '20', '--audio-ms', '500'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void served.kill('SIGINT'));
   if (served.stdout === null) throw new Error('its output is piped');
-  for await (const line of createInterface(served.stdout)) return JSON.parse(line) as Record<'ai33' | 'ai84', Simulated>;
+  for await (const line of createInterface(served.stdout))
+    return JSON.parse(line) as Record<'ai33' | 'ai84', Simulated>;
   throw new Error(`${program} said nothing`);
 }
 

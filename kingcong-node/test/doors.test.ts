@@ -144,7 +144,7 @@ describe.each(STORES)('on %s', (store) => {
     for (const weight of [1, 2, 3, 4, 5]) await kc.config.setWeights({ ai33: weight, ai84: 1 });
     const whole = await kc.reports.audit();
     const paged = [];
-    for (let before: Date | undefined; ; ) {
+    for (let before: Date | undefined; ;) {
       const [entry] = await kc.reports.audit({ before, limit: 1 });
       if (entry === undefined) break;
       paged.push(entry);

@@ -1,6 +1,6 @@
 /**
- * Providers and key services in JavaScript: whatever they throw, reject with, return or leave undone, the process goes on,
- * the work ends as it must, and the money is right.
+ * Providers and key services in JavaScript: whatever they throw, reject with, return or leave undone, the process goes
+ * on, the work ends as it must, and the money is right.
  */
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -43,12 +43,49 @@ const AUDIO: Reply = { audio: wav(), contentType: 'audio/wav' };
 
 /** What a provider does wrong, and what the error log says of it. */
 const RUBBISH: readonly (readonly [name: string, call: (call: Call) => unknown, says: string])[] = [
-  ['throws at once', () => { throw new Error('at once'); }, 'threw Error: at once'],
-  ['rejects', async () => { throw new RangeError('later'); }, 'threw RangeError: later'],
+  [
+    'throws at once',
+    () => {
+      throw new Error('at once');
+    },
+    'threw Error: at once',
+  ],
+  [
+    'rejects',
+    async () => {
+      throw new RangeError('later');
+    },
+    'threw RangeError: later',
+  ],
   ['rejects with nothing', () => Promise.reject(undefined), 'threw undefined'],
-  ['throws a text', () => { throw 'a text'; }, 'threw "a text"'],
-  ['throws null', () => { throw null; }, 'threw null'],
-  ['throws what has no words', () => { throw new Proxy({}, { get() { throw new Error('no'); } }); }, 'threw'],
+  [
+    'throws a text',
+    () => {
+      throw 'a text';
+    },
+    'threw "a text"',
+  ],
+  [
+    'throws null',
+    () => {
+      throw null;
+    },
+    'threw null',
+  ],
+  [
+    'throws what has no words',
+    () => {
+      throw new Proxy(
+        {},
+        {
+          get() {
+            throw new Error('no');
+          },
+        },
+      );
+    },
+    'threw',
+  ],
   ['resolves to nothing', async () => undefined, 'must resolve to { audio, contentType }, not undefined'],
   ['returns nothing', () => undefined, 'must resolve to'],
   ['returns a number', () => 42, 'must resolve to'],
@@ -59,9 +96,29 @@ const RUBBISH: readonly (readonly [name: string, call: (call: Call) => unknown, 
   ['returns a fractional length', async () => ({ ...AUDIO, audioMs: 1.5 }), 'audioMs must be a whole number'],
   ['returns a negative cost', async () => ({ ...AUDIO, cost: -1 }), 'must not be negative'],
   ['returns a float cost', async () => ({ ...AUDIO, cost: 0.1 }), "write '0.1' as a string"],
-  ['returns a voice for a speech', async () => ({ voice: 'v' }), 'must resolve to { audio, contentType }, not a Object'],
-  ['returns what throws when read', async () => ({ get audio() { throw new Error('trap'); } }), 'trap'],
-  ['resolves to a trap', async () => ({ get then() { throw new Error('no then'); } }), 'no then'],
+  [
+    'returns a voice for a speech',
+    async () => ({ voice: 'v' }),
+    'must resolve to { audio, contentType }, not a Object',
+  ],
+  [
+    'returns what throws when read',
+    async () => ({
+      get audio() {
+        throw new Error('trap');
+      },
+    }),
+    'trap',
+  ],
+  [
+    'resolves to a trap',
+    async () => ({
+      get then() {
+        throw new Error('no then');
+      },
+    }),
+    'no then',
+  ],
 ];
 
 test.each(RUBBISH)('a provider that %s fails its task, which costs nothing', async (_name, call, says) => {
@@ -221,7 +278,10 @@ test('a client serves its own providers', async () => {
       return AUDIO;
     },
   });
-  const [one, two] = [await open('memory:', { providers: [own('one')] }), await open('memory:', { providers: [own('two')] })];
+  const [one, two] = [
+    await open('memory:', { providers: [own('one')] }),
+    await open('memory:', { providers: [own('two')] }),
+  ];
   await prepare(one);
   await prepare(two);
   await two.run(speech());
@@ -273,7 +333,12 @@ test('a key service wraps and unwraps, and its key stays with it', async () => {
 });
 
 test.each<readonly [string, () => unknown]>([
-  ['throws', () => { throw new Error('the KMS is down'); }],
+  [
+    'throws',
+    () => {
+      throw new Error('the KMS is down');
+    },
+  ],
   ['rejects', () => Promise.reject(new Error('the KMS is down'))],
   ['returns rubbish', () => 'the KMS is down'],
   ['returns nothing', () => undefined],
@@ -324,11 +389,21 @@ test('log events come to a callback, at its level, and never the secrets', async
 
 test('a log callback that throws is warned of, and the work goes on', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-  const throwing = await open('memory:', { log: () => { throw new Error('full'); }, logLevel: 'trace' });
+  const throwing = await open('memory:', {
+    log: () => {
+      throw new Error('full');
+    },
+    logLevel: 'trace',
+  });
   await vi.waitFor(() => expect(warned).toHaveBeenCalledWith('the log callback threw Error: full', 'KingCongWarning'));
   await throwing.close();
   warned.mockClear();
-  const rejecting = await open('memory:', { log: async () => { throw new Error('later'); }, logLevel: 'trace' });
+  const rejecting = await open('memory:', {
+    log: async () => {
+      throw new Error('later');
+    },
+    logLevel: 'trace',
+  });
   await vi.waitFor(() => expect(warned).toHaveBeenCalledWith('the log callback threw Error: later', 'KingCongWarning'));
   expect((await rejecting.verify()).isSound).toBe(true);
   warned.mockRestore();

@@ -29,7 +29,9 @@ async function held(url = 'memory:') {
 test('what is aborted beforehand is not asked', async () => {
   const { kc } = await stage();
   const signal = AbortSignal.abort();
-  await expect(kc.wallets.purchase('user-1', 'package-1', 'o', { signal })).rejects.toMatchObject({ name: 'AbortError' });
+  await expect(kc.wallets.purchase('user-1', 'package-1', 'o', { signal })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
   await expect(kc.submit(speech(), { signal })).rejects.toMatchObject({ name: 'AbortError' });
   await expect(kc.job('x').events({ signal }).next()).rejects.toMatchObject({ name: 'AbortError' });
   await expect(KingCong.open('memory:', { signal })).rejects.toMatchObject({ name: 'AbortError' });

@@ -24,7 +24,12 @@ const WHY = { reason: 'r', idempotencyKey: 'k' };
 const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown>, error: string, words: string])[] = [
   ['a number for a user', (kc) => loose(kc.wallets, 'get')(7), 'TypeError', 'user must be a string, not 7'],
   ['no user', (kc) => loose(kc.wallets, 'get')(), 'TypeError', 'user is missing: give a string'],
-  ['a unit of nobody', (kc) => loose(kc.wallets, 'get')('u', { unit: 'dong' }), 'TypeError', "unit must be 'credit' or"],
+  [
+    'a unit of nobody',
+    (kc) => loose(kc.wallets, 'get')('u', { unit: 'dong' }),
+    'TypeError',
+    "unit must be 'credit' or",
+  ],
   ['an option of nobody', (kc) => loose(kc.wallets, 'get')('u', { units: 'usd' }), 'TypeError', 'has no field "units"'],
   ['options that are none', (kc) => loose(kc.wallets, 'get')('u', 'usd'), 'TypeError', 'options must be an object'],
   ['a user of spaces', (kc) => kc.wallets.get(' '), 'invalid_request', 'surrounding spaces'],
@@ -41,7 +46,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
   ['no options', (kc) => loose(kc.wallets, 'adjust')('u', 1), 'TypeError', 'options.reason'],
   ['a long reason', (kc) => kc.wallets.adjust('u', 1, { ...WHY, reason: 'x'.repeat(300) }), 'invalid_request', '255'],
   ['half a character', (kc) => kc.wallets.get('\ud800'), 'TypeError', 'user has half a character'],
-  ['a limit in words', (kc) => loose(kc.wallets, 'history')('u', { limit: '10' }), 'TypeError', 'limit must be a whole'],
+  [
+    'a limit in words',
+    (kc) => loose(kc.wallets, 'history')('u', { limit: '10' }),
+    'TypeError',
+    'limit must be a whole',
+  ],
   ['a negative limit', (kc) => kc.wallets.history('u', { limit: -1 }), 'TypeError', 'must not be negative'],
   ['a package of nobody', (kc) => kc.wallets.purchase('u', 'package-9', 'o'), 'not_found', 'package-9'],
   ['a text for a request', (kc) => loose(kc, 'submit')('Xin chào'), 'TypeError', 'request must be an object'],
@@ -49,7 +59,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
   ['an empty text', (kc) => kc.submit(speech('')), 'invalid_request', 'empty'],
   ['a number for a text', (kc) => loose(kc, 'submit')({ ...speech(), text: 5 }), 'TypeError', 'request.text must be a'],
   ['a misspelt field', (kc) => loose(kc, 'submit')({ ...speech(), voiceId: 'v' }), 'TypeError', 'no field "voiceId"'],
-  ['a day in words', (kc) => loose(kc, 'submit')({ ...speech(), startAt: 'now' }), 'TypeError', 'startAt must be a Date'],
+  [
+    'a day in words',
+    (kc) => loose(kc, 'submit')({ ...speech(), startAt: 'now' }),
+    'TypeError',
+    'startAt must be a Date',
+  ],
   ['no day', (kc) => kc.submit(speech('x', { startAt: new Date(NaN) })), 'TypeError', 'invalid Date'],
   ['a deadline in words', (kc) => loose(kc, 'submit')({ ...speech(), deadlineMs: '1' }), 'TypeError', 'deadlineMs'],
   ['a long deadline', (kc) => kc.submit(speech('x', { deadlineMs: 8 * 86_400_000 })), 'invalid_request', '7 days'],
@@ -71,7 +86,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'request.sample must be a Buffer or Uint8Array',
   ],
   ['an empty secret', (kc) => kc.keys.add('ai33', 'elevenlabs', ''), 'key_refused', 'secret'],
-  ['a server of nobody', (kc) => kc.keys.add('ai99', 'elevenlabs', 'sk-a-good-secret'), 'configuration_refused', 'ai99'],
+  [
+    'a server of nobody',
+    (kc) => kc.keys.add('ai99', 'elevenlabs', 'sk-a-good-secret'),
+    'configuration_refused',
+    'ai99',
+  ],
   [
     'limits that are none',
     (kc) => loose(kc.keys, 'add')('ai33', 'elevenlabs', 'sk-a-good-secret', { limits: [1, 2] }),
@@ -92,12 +112,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
   ],
   ['a key that is no id', (kc) => kc.keys.get('no-uuid'), 'invalid_request', 'UUID'],
   ['maintenance in a word', (kc) => loose(kc.config, 'setMaintenance')('full'), 'TypeError', 'maintenance must be an'],
-  [
-    'maintenance of nobody',
-    (kc) => kc.config.setMaintenance({ services: ['suno'] }),
-    'configuration_refused',
-    'suno',
-  ],
+  ['maintenance of nobody', (kc) => kc.config.setMaintenance({ services: ['suno'] }), 'configuration_refused', 'suno'],
   ['half a weight', (kc) => kc.config.setWeights({ ai33: 1.5 }), 'TypeError', 'weights.ai33 must be a whole number'],
   [
     'perhaps',
@@ -138,7 +153,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
   ['a job of nobody', (kc) => kc.job('01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21').status(), 'not_found', 'job'],
   ['a job that is no id', (kc) => kc.job('nonsense').status(), 'invalid_request', 'UUID'],
   ['a place that is none', (kc) => loose(kc.job('nonsense'), 'taskOutput')('0'), 'TypeError', 'place'],
-  ['an audit before words', (kc) => loose(kc.reports, 'audit')({ before: '2030' }), 'TypeError', 'before must be a Date'],
+  [
+    'an audit before words',
+    (kc) => loose(kc.reports, 'audit')({ before: '2030' }),
+    'TypeError',
+    'before must be a Date',
+  ],
   ['a signal that is none', (kc) => loose(kc.wallets, 'get')('u', { signal: true }), 'TypeError', 'an AbortSignal'],
   ['nobody who acts', (kc) => kc.wallets.by('').adjust('u', 1, WHY), 'invalid_request', 'Actor'],
   ['an object for a path', (kc) => loose(kc, 'backup')({}), 'TypeError', 'path must be a string'],
@@ -188,7 +208,9 @@ test('a closed client says so', async () => {
   await kc.close();
   await kc.close();
   await expect(kc.wallets.get('user-1')).rejects.toMatchObject({ code: 'closed' });
-  await expect(kc.job('01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21').events().next()).rejects.toMatchObject({ code: 'closed' });
+  await expect(kc.job('01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21').events().next()).rejects.toMatchObject({
+    code: 'closed',
+  });
 });
 
 test.each([
