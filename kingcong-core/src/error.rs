@@ -5,7 +5,7 @@ use crate::{
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
-    routing::{InvalidBaseUrl, SystemError},
+    routing::{InvalidBaseUrl, SystemError, Unavailable},
     store::StoreError,
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, PlanError, RequestError},
@@ -153,7 +153,12 @@ impl Error {
             Self::QueueFull { .. } | Self::Contended => true,
             Self::NoPlan { error, .. } => matches!(
                 error,
-                PlanError::Unavailable(_) | PlanError::NoKey { .. } | PlanError::VoiceRouteOff { .. }
+                PlanError::Unavailable(
+                    Unavailable::ServiceMaintenance(_)
+                        | Unavailable::FullMaintenance
+                        | Unavailable::NoRoute(_)
+                ) | PlanError::NoKey { .. }
+                    | PlanError::VoiceRouteOff { .. }
             ),
             Self::MasterKey(error) => matches!(error, MasterKeyError::Unavailable { .. }),
             Self::Upstream(failure) => failure.kind == crate::provider::FailureKind::Busy,

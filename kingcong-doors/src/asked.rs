@@ -1,6 +1,11 @@
 //! What requests look like, as they come from a face.
 
-use std::{collections::BTreeMap, num::NonZeroU16, num::NonZeroU32, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    num::{NonZeroU16, NonZeroU32},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kingcong_core::{
@@ -13,7 +18,10 @@ use kingcong_core::{
     routing::{BaseUrl, Limits, PollsCount, Server, Switch},
     work::Payer,
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
 
 use crate::problem::Problem;
 
@@ -124,33 +132,44 @@ impl AskedRequest {
     }
 }
 
-/// An amount in whole units, as a text or a whole number: never a float.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum AskedAmount {
-    /// Whole units.
-    Whole(i64),
-    /// A decimal text.
-    Text(#[serde(with = "rust_decimal_text")] Decimal),
+/// An amount in whole units, as a decimal text or a whole number: never a float.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedAmount(Decimal);
+
+impl<'de> Deserialize<'de> for AskedAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AmountVisitor)
+    }
 }
 
-mod rust_decimal_text {
-    use kingcong_core::money::Decimal;
-    use serde::{Deserialize, Deserializer, de::Error};
+struct AmountVisitor;
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Decimal::from_str_exact(&text)
-            .map_err(|_| D::Error::custom(format!("{text:?} is not a decimal number of at most 28 digits")))
+impl Visitor<'_> for AmountVisitor {
+    type Value = AskedAmount;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number as a text, or a whole number")
+    }
+
+    fn visit_i64<E: de::Error>(self, whole: i64) -> Result<AskedAmount, E> {
+        Ok(AskedAmount(Decimal::from(whole)))
+    }
+
+    fn visit_u64<E: de::Error>(self, whole: u64) -> Result<AskedAmount, E> {
+        Ok(AskedAmount(Decimal::from(whole)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<AskedAmount, E> {
+        let shown: String = text.chars().take(64).collect();
+        Decimal::from_str_exact(text)
+            .map(AskedAmount)
+            .map_err(|_| E::custom(format!("{shown:?} is not a decimal number of at most 28 digits")))
     }
 }
 
 impl AskedAmount {
     pub(crate) fn decimal(self) -> Decimal {
-        match self {
-            Self::Whole(whole) => Decimal::from(whole),
-            Self::Text(decimal) => decimal,
-        }
+        self.0
     }
 
     pub(crate) fn money(self, unit: Unit) -> Result<Money, Problem> {

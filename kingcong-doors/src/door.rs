@@ -25,7 +25,7 @@ use crate::{
         SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
     asked::{AskedAmount, AskedPackage, AskedPrice, AskedRequest, AskedServer},
-    library::{Answer, Library},
+    library::{Answer, Library, Stream},
     problem::Problem,
 };
 
@@ -260,20 +260,19 @@ impl Door {
                 answer(&library.open_stream(events, unit)?)
             }
             Self::EventsNext { stream: number } => match library.stream(number) {
+                None if library.is_closed() => return Err(Error::Closed.into()),
                 None => nothing(),
                 Some(stream) => {
-                    let event = loop {
-                        match stream.events.lock().await.next().await {
-                            None => break None,
-                            // Of a kind that this release has no name for: not for its hosts.
-                            Some(event) => match EventView::of(event, stream.unit) {
-                                None => {}
-                                known => break known,
-                            },
-                        }
+                    let event = tokio::select! {
+                        biased;
+                        event = next_event(&stream) => event,
+                        () = stream.closed.cancelled() => None,
                     };
                     if event.is_none() {
                         library.close_stream(number);
+                        if library.is_closed() {
+                            return Err(Error::Closed.into());
+                        }
                     }
                     answer(&event)
                 }
@@ -389,6 +388,17 @@ impl Door {
                 answer_all::<_, AuditView>(&kc.reports().audit(before, limit).await?)
             }
         })
+    }
+}
+
+/// The next event of a stream; none after the last.
+async fn next_event(stream: &Stream) -> Option<EventView> {
+    let mut events = stream.events.lock().await;
+    loop {
+        // One of a kind that this release has no name for is not for its hosts.
+        if let Some(known) = EventView::of(events.next().await?, stream.unit) {
+            return Some(known);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use kingcong_core::{
 use kingcong_http::Upstreams;
 use kingcong_sqlx::SqlStore;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     door::Door,
@@ -45,6 +46,8 @@ pub struct Library {
 struct Streams {
     last: u64,
     open: BTreeMap<u64, Stream>,
+    /// Set when the library closes: no more are opened.
+    closed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ pub(crate) struct Stream {
     pub(crate) events: Arc<tokio::sync::Mutex<JobEvents>>,
     /// What the job is paid in.
     pub(crate) unit: Unit,
+    /// Nobody reads it any more, or the library closes.
+    pub(crate) closed: CancellationToken,
 }
 
 /// What a door answered.
@@ -129,20 +134,36 @@ impl Library {
     /// Stops claiming and submitting, and waits for what is under way as long as the `drain` option says.
     pub async fn close(&self) {
         self.is_closing.store(true, Relaxed);
-        self.streams.lock().open.clear();
+        let open = {
+            let mut streams = self.streams.lock();
+            streams.closed = true;
+            std::mem::take(&mut streams.open)
+        };
+        for stream in open.into_values() {
+            stream.closed.cancel();
+        }
         self.kc.close().await;
     }
 
     pub(crate) fn open_stream(&self, events: JobEvents, unit: Unit) -> Result<u64, Problem> {
         let mut streams = self.streams.lock();
+        if streams.closed {
+            return Err(Error::Closed.into());
+        }
         if streams.open.len() >= STREAMS_MAX {
             let (setting, value) = ("streams of events", streams.open.len().to_string());
             return Err(Error::Setting { setting, value, bounds: "at most 100,000: close some" }.into());
         }
         streams.last += 1;
         let number = streams.last;
-        streams.open.insert(number, Stream { events: Arc::new(tokio::sync::Mutex::new(events)), unit });
+        let events = Arc::new(tokio::sync::Mutex::new(events));
+        streams.open.insert(number, Stream { events, unit, closed: CancellationToken::new() });
         Ok(number)
+    }
+
+    /// Whether it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.streams.lock().closed
     }
 
     pub(crate) fn stream(&self, number: u64) -> Option<Stream> {
@@ -151,7 +172,9 @@ impl Library {
 
     /// Closes a stream of events that nobody reads any more.
     pub fn close_stream(&self, number: u64) {
-        self.streams.lock().open.remove(&number);
+        if let Some(stream) = self.streams.lock().open.remove(&number) {
+            stream.closed.cancel();
+        }
     }
 }
 

@@ -147,6 +147,7 @@ fn code_of_plan(error: &PlanError) -> Code {
         PlanError::Unavailable(Unavailable::ServiceMaintenance(_) | Unavailable::FullMaintenance) => {
             Code::UnderMaintenance
         }
+        PlanError::Unavailable(Unavailable::UnknownService { .. }) => Code::NotFound,
         PlanError::Unavailable(_) | PlanError::NoKey { .. } | PlanError::VoiceRouteOff { .. } => {
             Code::NoRoute
         }
@@ -206,6 +207,10 @@ impl From<Error> for Problem {
             Error::QueueFull { route, waiting } => {
                 problem.with("route", route.to_string()).with("waiting", *waiting)
             }
+            Error::NoPlan {
+                error: PlanError::Unavailable(Unavailable::UnknownService { service, .. }),
+                ..
+            } => problem.with("what", "service").with("name", service.as_str()),
             Error::NotFound { what, name } => problem.with("what", *what).with("name", name.as_str()),
             Error::DuplicateKey { key, .. } | Error::OtherAccount { key, .. } | Error::KeyRemoved(key) => {
                 problem.with("key", key.to_string())

@@ -1,7 +1,10 @@
 //! A Python provider or key service, as the core sees it: whoever calls puts the call into the mailbox of the event
 //! loop that serves it, and waits for the reply.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::mailbox::Post;
 
+/// The longest that a key service may take for one key.
+const KEY_STEP_MAX: Duration = Duration::from_secs(30);
 const LOOP_CLOSED: &str =
     "the event loop that serves this provider is closed: keep it running, or close the client";
 
@@ -62,6 +67,10 @@ impl HostKeys for PythonKeys {
             Some(post) => post.ask_key(step, bytes.to_vec(), context.to_vec(), sender),
             None => return Err("the event loop that serves the master key is closed".to_owned()),
         }
-        reply.await.unwrap_or_else(|_| Err("the event loop was closed meanwhile".to_owned()))
+        match tokio::time::timeout(KEY_STEP_MAX, reply).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err("the event loop was closed meanwhile".to_owned()),
+            Err(_) => Err(format!("the key service has not answered within {} s", KEY_STEP_MAX.as_secs())),
+        }
     }
 }

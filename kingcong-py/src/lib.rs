@@ -22,11 +22,14 @@ mod _native {
     use super::log::{start_log, stop_log, take_log};
     #[pymodule_export]
     use super::mailbox::Mailbox;
+    #[pymodule_export]
+    use super::runtime::end;
 
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::runtime::note_main_thread();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -3,9 +3,13 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak, mpsc},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -21,7 +25,7 @@ use tokio::{runtime::Runtime, task::AbortHandle};
 use crate::{
     host::{PythonCalls, PythonKeys},
     mailbox::{Letter, Mailbox},
-    runtime::{process, with_runtime},
+    runtime::{process, stay_if_ending, with_runtime},
 };
 
 /// How often a thread that waits looks whether Ctrl-C was pressed.
@@ -42,7 +46,8 @@ impl Outcome {
         let nothing: Option<Bound<'_, PyBytes>> = None;
         let tuple = match self {
             Self::Opened(library) => {
-                let library = Library { library: Some(library), process: process() };
+                let (process, closed) = (process(), AtomicBool::new(false));
+                let library = Library { library: Some(library), process, closed };
                 (true, Bound::new(py, library)?.into_any(), nothing).into_pyobject(py)?
             }
             Self::Answered(Answer { json, attachment }) => {
@@ -80,13 +85,19 @@ pub(crate) struct Library {
     /// None only while it is dropped.
     library: Option<kingcong_doors::Library>,
     process: u32,
+    closed: AtomicBool,
 }
 
 impl Drop for Library {
     fn drop(&mut self) {
+        let Some(library) = self.library.take() else { return };
         if self.process != process() {
             // A child of a fork has none of the threads that the destructors talk to.
-            std::mem::forget(self.library.take());
+            std::mem::forget(library);
+        } else if !self.closed.load(Relaxed) {
+            // Nobody can close it any more, and nothing of it is to go on for ever.
+            let closing = with_runtime(|runtime| runtime.spawn(async move { library.close().await }));
+            drop(closing);
         }
     }
 }
@@ -107,6 +118,21 @@ impl Library {
                 Ok(answer) => Outcome::Answered(answer),
                 Err(problem) => Outcome::Failed(problem),
             }
+        }))
+    }
+}
+
+impl Library {
+    /// Closes it, whether somebody waits for that or not.
+    fn closing(&self) -> PyResult<Asked> {
+        let library = self.library()?.clone();
+        self.closed.store(true, Relaxed);
+        let closing = with_runtime(|runtime| runtime.spawn(async move { library.close().await }))?;
+        Ok(Box::pin(async move {
+            if let Err(error) = closing.await {
+                tracing::error!(%error, "closing failed");
+            }
+            Outcome::Answered(Answer { json: "null".to_owned(), attachment: None })
         }))
     }
 }
@@ -147,22 +173,13 @@ impl Library {
 
     /// Closes the library and waits until it is.
     fn close_and_wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let library = self.library()?.clone();
-        wait(py, closing(library), None)
+        wait(py, self.closing()?, None)
     }
 
     /// Closes the library.
     fn close<'py>(&self, py: Python<'py>, mailbox: &Mailbox) -> PyResult<Bound<'py, PyAny>> {
-        let library = self.library()?.clone();
-        send(py, mailbox, closing(library))
+        send(py, mailbox, self.closing()?)
     }
-}
-
-fn closing(library: kingcong_doors::Library) -> Asked {
-    Box::pin(async move {
-        library.close().await;
-        Outcome::Answered(Answer { json: "null".to_owned(), attachment: None })
-    })
 }
 
 /// Providers by their protocols, and the id of the key service, all served by one loop.
@@ -242,6 +259,7 @@ fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<B
             if let Some(outcome) = at_once(runtime, &mut asked) {
                 return Ok(outcome);
             }
+            stay_if_ending();
             let (ticket, post) = (post.ticket(), Arc::clone(post));
             let task = runtime.spawn(async move {
                 let outcome = asked.await;
@@ -277,22 +295,28 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
     };
     // Signals are the main thread's; others wait without a look at the interpreter.
     let interval = if is_main_thread(py)? { SIGNALS_INTERVAL } else { Duration::MAX };
-    let mut left = timeout.unwrap_or(Duration::MAX);
+    let begun = Instant::now();
     // A receiver is for one thread at a time, which a lock says to the compiler.
     let receiver = parking_lot::Mutex::new(receiver);
     loop {
+        let left = timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(begun.elapsed()));
         let pause = interval.min(left);
-        let received = py.detach(|| match pause {
-            Duration::MAX => receiver.lock().recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-            pause => receiver.lock().recv_timeout(pause),
+        let received = py.detach(|| {
+            let received = match pause {
+                Duration::MAX => receiver.lock().recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                pause => receiver.lock().recv_timeout(pause),
+            };
+            stay_if_ending();
+            received
         });
         match received {
             Ok(outcome) => return outcome.into_tuple(py),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                left = if left == Duration::MAX { left } else { left.saturating_sub(pause) };
                 let ended = match py.check_signals() {
                     Err(interrupted) => Some(interrupted),
-                    Ok(()) if left.is_zero() => Some(PyTimeoutError::new_err("not answered in time")),
+                    Ok(()) if timeout.is_some_and(|timeout| begun.elapsed() >= timeout) => {
+                        Some(PyTimeoutError::new_err("not answered in time"))
+                    }
                     Ok(()) => None,
                 };
                 if let Some(ended) = ended {

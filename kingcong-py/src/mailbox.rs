@@ -187,14 +187,19 @@ impl Mailbox {
         Ok(())
     }
 
+    /// A provider that did something of which nobody knows what it means; in its words, as UTF-8 as far as they are.
+    fn lost(&self, ticket: u64, said: &[u8]) {
+        self.answer_call(ticket, Err(HostFailure::unknown(String::from_utf8_lossy(said))));
+    }
+
     /// What a key service made of bytes.
     fn reply_key(&self, ticket: u64, bytes: Vec<u8>) {
         self.answer_key(ticket, Ok(bytes));
     }
 
-    /// What a key service that fails says.
-    fn fail_key(&self, ticket: u64, said: String) {
-        self.answer_key(ticket, Err(said));
+    /// What a key service that fails says, as UTF-8 as far as it is.
+    fn fail_key(&self, ticket: u64, said: &[u8]) {
+        self.answer_key(ticket, Err(String::from_utf8_lossy(said).into_owned()));
     }
 }
 

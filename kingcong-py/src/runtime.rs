@@ -3,10 +3,16 @@
 //! Threads do not survive a fork. A child therefore gets a runtime of its own, and never touches its parent's, whose
 //! destructor would wait for threads that are not there.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, ThreadId},
+};
 
 use arc_swap::ArcSwapOption;
-use pyo3::{PyResult, exceptions::PyOSError};
+use pyo3::{exceptions::PyOSError, prelude::*};
 use tokio::runtime::{Builder, Runtime};
 
 /// Most worker threads: what they run waits most of the time, and hosts start a process for each core.
@@ -27,7 +33,8 @@ pub(crate) fn process() -> u32 {
 
 /// Does something with this process's runtime.
 pub(crate) fn with_runtime<T>(act: impl FnOnce(&Runtime) -> T) -> PyResult<T> {
-    if let Some(started) = STARTED.load().as_ref().filter(|started| started.process == process()) {
+    let before = STARTED.load();
+    if let Some(started) = before.as_ref().filter(|started| started.process == process()) {
         return Ok(act(&started.runtime));
     }
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX));
@@ -38,8 +45,8 @@ pub(crate) fn with_runtime<T>(act: impl FnOnce(&Runtime) -> T) -> PyResult<T> {
         .build()
         .map_err(|error| PyOSError::new_err(format!("no threads for kingcong: {error}")))?;
     let started = Arc::new(Started { process: process(), runtime });
-    let previous = STARTED.compare_and_swap(&*STARTED.load(), Some(Arc::clone(&started)));
-    match previous.as_ref() {
+    let found = STARTED.compare_and_swap(&before, Some(Arc::clone(&started)));
+    match found.as_ref() {
         // Another thread of this process was faster: its runtime is everybody's.
         Some(faster) if faster.process == process() => Ok(act(&faster.runtime)),
         other => {
@@ -47,5 +54,29 @@ pub(crate) fn with_runtime<T>(act: impl FnOnce(&Runtime) -> T) -> PyResult<T> {
             std::mem::forget(other.map(Arc::clone));
             Ok(act(&started.runtime))
         }
+    }
+}
+
+/// Whether the interpreter is about to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// The thread that imported the package, which is the one that ends the interpreter.
+static MAIN: OnceLock<ThreadId> = OnceLock::new();
+
+/// Notes the thread that imports the package.
+pub(crate) fn note_main_thread() {
+    MAIN.get_or_init(|| thread::current().id());
+}
+
+/// The interpreter is about to end: threads that wait for an answer do not come back into it.
+#[pyfunction]
+pub(crate) fn end() {
+    ENDING.store(true, Relaxed);
+}
+
+/// Stays here if the interpreter is about to end. Python ends a daemon thread that comes back into it then, by unwinding
+/// its stack, and ours has frames of Rust.
+pub(crate) fn stay_if_ending() {
+    while ENDING.load(Relaxed) && MAIN.get().is_some_and(|main| *main != thread::current().id()) {
+        thread::park();
     }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import kingcong
@@ -173,3 +173,50 @@ async def test_audio_is_handed_over_whole() -> None:
         result = await kc.job(done.job.id).result()
         assert isinstance(result, kingcong.SpeechResult)
         assert len(result.audio) == 44 + 60_000 * 16
+
+
+async def test_no_event_is_lost_by_who_gives_up_awaiting_it() -> None:
+    async with await AsyncKingCong.open("memory:", providers=[Upstream()], **OPTIONS) as kc:
+        await prepared(kc)
+        for _ in range(20):
+            later = datetime.now(timezone.utc) + timedelta(days=1)
+            job = await kc.submit(speech(start_at=later))
+            async with job.events() as events:
+                for _ in range(3):
+                    with pytest.raises(asyncio.TimeoutError):
+                        await asyncio.wait_for(anext(events), 0.001)
+                await job.cancel()
+                happened = [event async for event in events]
+            assert [type(event) for event in happened] == [kingcong.Ended]
+
+
+@pytest.mark.parametrize("kind", ["library", "events"])
+async def test_who_awaits_an_event_is_told_when_there_will_be_none(kind: str) -> None:
+    kc = await AsyncKingCong.open("memory:", providers=[Upstream()], **OPTIONS)
+    await prepared(kc)
+    job = await kc.submit(speech(start_at=datetime.now(timezone.utc) + timedelta(days=1)))
+    events = await job.events().__aenter__()
+    waiting = asyncio.create_task(anext(events))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    if kind == "events":
+        await events.aclose()
+        with pytest.raises((asyncio.CancelledError, StopAsyncIteration)):
+            await waiting
+    await kc.close()
+    if kind == "library":
+        with pytest.raises(kingcong.Closed):
+            await waiting
+
+
+async def test_a_close_that_is_cancelled_closes_all_the_same(database: str) -> None:
+    kc = await AsyncKingCong.open(database, providers=[Upstream()], **OPTIONS)
+    closing = asyncio.create_task(kc.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    with pytest.raises(kingcong.Closed):
+        await kc.wallets.get("user-1")
+    # The file has no other owner any more.
+    async with await AsyncKingCong.open(database, **OPTIONS) as again:
+        assert (await again.verify()).is_sound

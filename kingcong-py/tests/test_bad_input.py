@@ -43,6 +43,15 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.wallets.adjust("u", 0, reason="r", idempotency_key="k"), kingcong.AmountRefused, "not zero"),
     (lambda kc: kc.wallets.adjust("u", 1, reason="x" * 300, idempotency_key="k"), kingcong.InvalidRequest, "255"),
     (lambda kc: kc.wallets.history("u", limit="10"), TypeError, "limit must be an int"),
+    (lambda kc: kc.jobs(limit=-1), ValueError, "limit must not be negative"),
+    (
+        lambda kc: kc.wallets.adjust("u", Decimal("1E+200000000"), reason="r", idempotency_key="k"),
+        ValueError,
+        "change has more than 28 digits",
+    ),
+    (lambda kc: kc.wallets.adjust("u", 10**5000, reason="r", idempotency_key="k"), ValueError, "28 digits"),
+    (lambda kc: kc.submit(speech("\ud800")), ValueError, "half a character"),
+    (lambda kc: kc.job("01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21").wait(timeout=-1), ValueError, "timeout must be"),
     (lambda kc: kc.wallets.purchase("u", "package-9", "o"), kingcong.NotFound, "package-9"),
     (lambda kc: kc.submit("Xin chào"), TypeError, "must be a Speech or a CloneVoice"),
     (lambda kc: kc.submit(speech("")), kingcong.InvalidRequest, "empty"),
@@ -60,7 +69,7 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "must be a UUID",
     ),
     (lambda kc: kc.submit(Speech("u", "t", service="elevenlabs")), kingcong.InvalidRequest, "voice"),
-    (lambda kc: kc.submit(Speech("u", "t", service="suno", voice=VOICE)), kingcong.NoRoute, "suno"),
+    (lambda kc: kc.submit(Speech("u", "t", service="suno", voice=VOICE)), kingcong.NotFound, "suno"),
     (
         lambda kc: kc.submit(CloneVoice("u", "n", "text", "audio/mpeg", service="elevenlabs")),  # type: ignore[arg-type]
         TypeError,

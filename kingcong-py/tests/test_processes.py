@@ -41,8 +41,12 @@ def test_a_client_used_in_a_forked_child_is_refused_at_once(database: str) -> No
                 kc.wallets.get("user-1")
             except Forked as error:
                 print(error.code, "open one after the fork" in str(error), flush=True)
-            # A child may open a client of its own, and end like any process.
-            with KingCong.open(sys.argv[1], **OPTIONS) as own:
+            try:
+                KingCong.open(sys.argv[1], **OPTIONS)
+            except Forked as error:
+                print("SQLite" in str(error), flush=True)
+            # A child may open a client of its own elsewhere, and end like any process.
+            with KingCong.open("memory:", **OPTIONS) as own:
                 print(own.wallets.purchase("user-1", "package-1", "order-2").balance_after, flush=True)
             sys.exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -51,7 +55,7 @@ def test_a_client_used_in_a_forked_child_is_refused_at_once(database: str) -> No
         """,
         database,
     )
-    assert printed.split("\n") == ["forked True", "2000000", "2000000", ""]
+    assert printed.split("\n") == ["forked True", "True", "1000000", "1000000", ""]
 
 
 def test_celery_like_children_open_after_the_fork(database: str) -> None:
@@ -76,6 +80,51 @@ def test_celery_like_children_open_after_the_fork(database: str) -> None:
         database,
     )
     assert printed.split() == ["40", "40"]
+
+
+def test_threads_that_open_first_of_all_at_once_share_one_runtime() -> None:
+    printed = run(
+        """
+        import threading
+        barrier, opened = threading.Barrier(8), []
+
+        def work():
+            barrier.wait()
+            with KingCong.open("memory:", **OPTIONS) as kc:
+                opened.append(kc.wallets.purchase("user-1", "package-1", "order-1").amount)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(len(opened))
+        """
+    )
+    assert printed.split() == ["8"]
+
+
+def test_daemon_threads_that_wait_do_not_disturb_the_end(database: str) -> None:
+    printed = run(
+        """
+        import threading, warnings
+        warnings.simplefilter("ignore", ResourceWarning)
+        kc = KingCong.open(sys.argv[1], **OPTIONS)
+        begun = threading.Event()
+
+        def work():
+            while True:
+                kc.wallets.get("user-1")
+                begun.set()
+
+        for _ in range(4):
+            threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+        print("ends")
+        """,
+        database,
+    )
+    assert printed == "ends\n"
 
 
 def test_an_interpreter_ends_with_work_in_flight(database: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,11 @@ class Raises(BaseException):
         lambda: Reply(Audio("text", "audio/wav")),  # type: ignore[arg-type]
         lambda: Reply(Audio(wav(), "audio/wav"), cost=0.5),  # type: ignore[arg-type]
         lambda: Reply(MadeVoice("v")),
+        lambda: Reply(Audio(wav(), "audio/wav"), audio_ms=-1),
+        lambda: Reply(Audio(wav(), "audio/wav"), cost=Decimal("1e30")),
+        lambda: Reply(Audio(wav(), "audio/wav", srt="\ud800")),
+        RuntimeError("half a character: \ud800"),
+        Busy("later", retry_after=5),  # type: ignore[arg-type]
     ],
 )
 def test_what_nobody_knows_is_tried_once_more_and_marked(answer: Any) -> None:
@@ -142,6 +148,47 @@ def test_what_nobody_knows_is_tried_once_more_and_marked(answer: Any) -> None:
         assert done.tasks[0].possible_double
         assert kc.verify().is_sound
     assert len(upstream.calls) == 2
+
+
+def test_a_plain_function_may_raise_anything() -> None:
+    class Plain:
+        protocol = "ai33"
+        calls = 0
+
+        def call(self, call: Call) -> Reply:
+            self.calls += 1
+            if self.calls == 1:
+                raise StopIteration("no future can hold this")
+            return good()
+
+    with opened(Plain()) as kc:
+        assert kc.run(speech(), timeout=60).tasks[0].possible_double
+
+
+def test_a_plain_function_that_never_comes_back_keeps_nobody() -> None:
+    called = threading.Event()
+
+    class Never:
+        protocol = "ai33"
+
+        def call(self, call: Call) -> Reply:
+            called.set()
+            threading.Event().wait()
+            raise AssertionError("never")
+
+    with opened(Never(), drain=timedelta(0)) as kc:
+        kc.submit(speech())
+        called.wait()
+
+
+def test_providers_may_come_from_a_generator() -> None:
+    upstream = Upstream()
+    with KingCong.open("memory:", providers=(one for one in [upstream]), **OPTIONS) as kc:
+        kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+        kc.config.set_weights({"ai33": 1, "ai84": 0})
+        kc.wallets.adjust("user-1", 100, reason="test", idempotency_key="first")
+        assert kc.run(speech(), timeout=60).job.state is JobState.COMPLETED
+    assert len(upstream.calls) == 1
 
 
 def test_what_the_provider_cannot_do_is_not_sent_to_it_again() -> None:

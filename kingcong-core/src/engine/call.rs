@@ -209,10 +209,12 @@ impl Inner {
         result: AttemptResult,
         permit: OwnedSemaphorePermit,
     ) {
+        let settling = self.events.settling(lease.attempt.job);
         let settled = self.settle_once(lease, &result).await;
         drop(permit);
         let Some(settled) = settled else { return };
         self.tell_settled(&settled, &result);
+        drop(settling);
         self.wake_served(PoolId::shared(&lease.attempt.route));
         if let Some(key) = lease.task.only_key {
             self.wake_served(PoolId::of_key(key));

@@ -79,7 +79,28 @@ pub enum JobEvent {
 /// The jobs that somebody in this process watches.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    watched: Mutex<BTreeMap<JobId, Vec<Arc<Watcher>>>>,
+    jobs: Mutex<Jobs>,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    watched: BTreeMap<JobId, Vec<Arc<Watcher>>>,
+    settling: BTreeMap<JobId, Telling>,
+}
+
+/// Settlements of a job that are under way in this process: they may be decided together and are told one by one, and
+/// the end of the job is told after all of them.
+#[derive(Debug, Default)]
+struct Telling {
+    settlements: u32,
+    end: Option<JobEvent>,
+}
+
+/// A settlement that is under way, until what it did was told.
+#[derive(Debug)]
+pub(super) struct Settling<'a> {
+    events: &'a Events,
+    job: JobId,
 }
 
 /// What one watcher has not seen yet.
@@ -101,26 +122,55 @@ impl Events {
     /// Watches a job from now on.
     pub(super) fn watch(self: &Arc<Self>, job: JobId) -> JobEvents {
         let watcher = Arc::<Watcher>::default();
-        self.watched.lock().entry(job).or_default().push(Arc::clone(&watcher));
+        self.jobs.lock().watched.entry(job).or_default().push(Arc::clone(&watcher));
         JobEvents { events: Arc::clone(self), job, watcher }
     }
 
     /// The jobs that are watched.
     pub(super) fn watched(&self) -> Vec<JobId> {
-        self.watched.lock().keys().copied().collect()
+        self.jobs.lock().watched.keys().copied().collect()
+    }
+
+    /// Begins a settlement of the job.
+    pub(super) fn settling(&self, job: JobId) -> Settling<'_> {
+        self.jobs.lock().settling.entry(job).or_default().settlements += 1;
+        Settling { events: self, job }
     }
 
     /// Tells those who watch the job, if anybody does.
     pub(super) fn tell(&self, job: JobId, event: impl FnOnce() -> JobEvent) {
-        let mut watched = self.watched.lock();
-        let Some(watchers) = watched.get(&job) else { return };
+        let mut jobs = self.jobs.lock();
+        if !jobs.watched.contains_key(&job) {
+            return;
+        }
         let event = event();
-        let ended = matches!(event, JobEvent::Ended { .. });
-        for watcher in watchers {
+        match jobs.settling.get_mut(&job) {
+            Some(telling) if matches!(event, JobEvent::Ended { .. }) => telling.end = Some(event),
+            _ => jobs.tell(job, &event),
+        }
+    }
+}
+
+impl Jobs {
+    fn tell(&mut self, job: JobId, event: &JobEvent) {
+        for watcher in self.watched.get(&job).into_iter().flatten() {
             watcher.see(event.clone());
         }
-        if ended {
-            watched.remove(&job);
+        if matches!(event, JobEvent::Ended { .. }) {
+            self.watched.remove(&job);
+        }
+    }
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        let mut jobs = self.events.jobs.lock();
+        let btree_map::Entry::Occupied(mut telling) = jobs.settling.entry(self.job) else { return };
+        telling.get_mut().settlements -= 1;
+        if telling.get().settlements == 0
+            && let Some(end) = telling.remove().end
+        {
+            jobs.tell(self.job, &end);
         }
     }
 }
@@ -172,7 +222,7 @@ impl JobEvents {
 
 impl Drop for JobEvents {
     fn drop(&mut self) {
-        if let btree_map::Entry::Occupied(mut watchers) = self.events.watched.lock().entry(self.job) {
+        if let btree_map::Entry::Occupied(mut watchers) = self.events.jobs.lock().watched.entry(self.job) {
             watchers.get_mut().retain(|watcher| !Arc::ptr_eq(watcher, &self.watcher));
             if watchers.get().is_empty() {
                 watchers.remove();

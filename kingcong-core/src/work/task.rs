@@ -141,6 +141,9 @@ impl TaskError {
     pub fn message(&self) -> Message {
         match self {
             Self::DeadlinePassed => Message::DeadlinePassed,
+            Self::Upstream { kind: FailureKind::BadRequest, .. } => Message::BadRequest,
+            Self::Upstream { kind: FailureKind::Policy, .. } => Message::ContentRefused,
+            Self::Upstream { kind: FailureKind::TooLarge, .. } => Message::ResultTooLarge,
             Self::Upstream { .. } | Self::AnswerLost | Self::NoRoute => Message::UpstreamFailed,
         }
     }

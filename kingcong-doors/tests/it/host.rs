@@ -109,3 +109,53 @@ async fn a_database_opens_only_with_the_key_service_that_it_was_made_with() {
     let other = open("kms-2").await.unwrap_err();
     assert!(other.message.contains("wrapped by master key kms-1, and this is kms-2"), "{other}");
 }
+
+/// A host that answers at once.
+#[derive(Debug)]
+struct Instant;
+
+#[async_trait]
+impl HostCalls for Instant {
+    async fn call(&self, _: HostCall) -> Result<(HostReply, Bytes), HostFailure> {
+        let reply = json!({ "result": { "audio": { "content_type": "audio/wav" } } });
+        Ok((serde_json::from_value(reply).unwrap(), Bytes::from_static(b"audio")))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_task_is_told_before_the_end_of_its_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/kingcong.db", folder.path().display());
+    let options = json!({ "url": url, "preset": "kingcong", "master_key": { "text": "00".repeat(32) } });
+    let opening = Opening::from_json(&options.to_string()).unwrap();
+    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", Arc::new(Instant)).unwrap());
+    let library = Library::open(opening, vec![provider], None).await.unwrap();
+    ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
+    let limits = json!({ "max_in_flight": 1000, "per_minute": 1_000_000 });
+    let key = json!({ "server": "ai33", "service": "elevenlabs", "secret": "sk-canary-of-tests", "limits": limits });
+    ask(&library, "keys.add", key).await;
+    ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
+    let text = "Một câu ngắn. ".repeat(8);
+    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": text } },
+        "voice": { "upstream": "v" }, "pieces": 8 });
+    for _ in 0..40 {
+        let job = ask(&library, "submit", json!({ "request": request })).await;
+        let stream = ask(&library, "job.events", json!({ "job": job })).await;
+        let seen = ask(&library, "job.status", json!({ "job": job })).await;
+        let tasks = seen["tasks"].as_array().unwrap();
+        let done = tasks.iter().filter(|task| task["state"] == "completed");
+        let mut done: Vec<Value> = done.map(|task| task["place"].clone()).collect();
+        loop {
+            let event = ask(&library, "events.next", json!({ "stream": stream })).await;
+            match event["kind"].as_str().unwrap() {
+                "task_done" => done.push(event["place"].clone()),
+                "ended" => break,
+                _ => {}
+            }
+        }
+        for task in tasks {
+            assert!(done.contains(&task["place"]), "task {} was not told", task["place"]);
+        }
+    }
+    library.close().await;
+}

@@ -23,7 +23,7 @@ async fn every_refusal_has_its_code_and_words() {
             "unknown field `units`",
         ),
         ("wallets.get", json!({ "user": 5 }), Code::InvalidRequest, "invalid type"),
-        ("submit", request("suno", upstream.clone()), Code::NoRoute, "there is no service suno"),
+        ("submit", request("suno", upstream.clone()), Code::NotFound, "there is no service suno"),
         ("submit", request("elevenlabs", upstream.clone()), Code::NoRoute, "no usable key"),
         ("submit", request("elevenlabs", json!({ "cloned": "x" })), Code::InvalidRequest, "must be a UUID"),
         ("job.status", no_job.clone(), Code::NotFound, "no job"),

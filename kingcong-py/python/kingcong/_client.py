@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
-import math
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from . import _logging, _native
 from ._doors import (
@@ -65,8 +64,6 @@ __all__ = [
     "JobHandle",
     "KingCong",
 ]
-
-T = TypeVar("T")
 
 Request = Speech | CloneVoice
 Timeout = timedelta | float | None
@@ -137,23 +134,27 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def _key_service(master_key: Any) -> tuple[str | os.PathLike[str] | None, MasterKey | None]:
+def _key_service(given: Any) -> tuple[str | os.PathLike[str] | None, MasterKey | None]:
     """Where the master key is, or the service that has it."""
-    if master_key is None or isinstance(master_key, (str, Path)):
-        return master_key, None
-    if isinstance(master_key, (bytes, bytearray)):
-        return bytes(master_key).hex(), None
-    if all(hasattr(master_key, name) for name in ("id", "wrap", "unwrap")):
-        return None, master_key
-    if callable(master_key):
-        return _key_service(master_key())
+    is_service = all(hasattr(given, name) for name in ("id", "wrap", "unwrap"))
+    source = given() if callable(given) and not is_service else given
+    if source is None or isinstance(source, (str, os.PathLike)):
+        return source, None
+    if isinstance(source, (bytes, bytearray)):
+        return bytes(source).hex(), None
+    if all(hasattr(source, name) for name in ("id", "wrap", "unwrap")):
+        encoder(str)(source.id, "the id of master_key")
+        return None, source
+    if inspect.iscoroutine(source):
+        source.close()
     raise TypeError(
-        "master_key must be base64 or hexadecimal text, 32 bytes, a Path, a function that returns one of them, or an "
-        f"object with id, wrap and unwrap, not {type(master_key).__name__}"
+        "master_key must be base64 or hexadecimal text, 32 bytes, a path, a plain function that returns one of them, "
+        f"or an object with id, wrap and unwrap, not {type(source).__name__}"
     )
 
 
-def _check_providers(providers: Sequence[Provider]) -> None:
+def _checked_providers(given: Iterable[Provider]) -> tuple[Provider, ...]:
+    providers = tuple(given)
     protocols: set[str] = set()
     for provider in providers:
         protocol = getattr(provider, "protocol", None)
@@ -162,6 +163,46 @@ def _check_providers(providers: Sequence[Provider]) -> None:
         if protocol in protocols:
             raise ValueError(f"there are two providers for protocol {protocol!r}: give one")
         protocols.add(protocol)
+    return providers
+
+
+class _SqliteClients:
+    """How many clients of this process have an SQLite file open.
+
+    SQLite counts its locks for each process, and a child of a fork inherits the count but not the locks: it must not
+    open a file while its parent's are in its memory.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._open = 0
+
+    @staticmethod
+    def _is_file(url: str) -> bool:
+        return url.startswith("sqlite:") and ":memory:" not in url
+
+    def check(self, url: str) -> None:
+        """Refuses to open one after a fork that others of it were open at."""
+        if not self._is_file(url) or self._process == os.getpid():
+            return
+        if self._open > 0:
+            raise Forked(
+                "an SQLite database was open when this process was forked, which SQLite does not survive: close it "
+                "before the fork and open it after, or start processes by spawn"
+            )
+        self._process = os.getpid()
+
+    def opened(self, url: str) -> None:
+        """Counts one more."""
+        self._open += self._is_file(url)
+
+    def closed(self, url: str) -> None:
+        """Counts one less."""
+        if self._process == os.getpid():
+            self._open -= self._is_file(url)
+
+
+_SQLITE = _SqliteClients()
 
 
 class _Client:
@@ -174,7 +215,8 @@ class _Client:
         self._library = library
         self._process = os.getpid()
         # A URL may hold a password.
-        self._url = url.split("://", 1)[0]
+        self._url = url.split(":", 1)[0] + (":memory:" if ":memory:" in url else ":")
+        _SQLITE.opened(self._url)
 
     def _open_library(self) -> _native.Library:
         if self._process != os.getpid():
@@ -188,10 +230,14 @@ class _Client:
 
     def __repr__(self) -> str:
         closed = ", closed" if self._library is None else ""
-        return f"<{type(self).__name__} on {self._url}{closed}>"
+        return f"<{type(self).__name__} on {self._url.rstrip(':')}{closed}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a client cannot be copied or sent to another process: open one there")
 
     def __del__(self) -> None:
         if getattr(self, "_library", None) is not None and self._process == os.getpid():
+            _SQLITE.closed(self._url)
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
 
@@ -226,7 +272,7 @@ class KingCong(_Client, Root):
         *,
         preset: str | None = None,
         master_key: Any = None,
-        providers: Sequence[Provider] = (),
+        providers: Iterable[Provider] = (),
         role: Role = Role.BOTH,
         outputs: str | os.PathLike[str] | None = None,
         egress: str | None = None,
@@ -258,9 +304,10 @@ class KingCong(_Client, Root):
         :class:`InvalidRequest` for a setting outside of its bounds.
         """
         given = locals()
+        providers = _checked_providers(providers)
         where, service = _key_service(master_key)
         options = _options(url, where, given)
-        _check_providers(providers)
+        _SQLITE.check(url)
         _logging.start()
         thread = None
         if providers or service is not None:
@@ -364,6 +411,7 @@ class KingCong(_Client, Root):
         try:
             _checked(library.close_and_wait())
         finally:
+            _SQLITE.closed(self._url)
             if self._thread is not None:
                 self._thread.stop()
 
@@ -407,12 +455,18 @@ def _asked(request: Request, decode: Callable[[Any], Any]) -> tuple[dict[str, An
     return {"request": wire_of(request)}, decode, sample
 
 
+#: The longest that can be waited for: about 31 years.
+_WAIT_MAX = timedelta(seconds=1e9)
+
+
 def _length(timeout: Timeout) -> timedelta | None:
-    if timeout is None or isinstance(timeout, timedelta):
-        return timeout
-    if isinstance(timeout, (int, float)) and math.isfinite(timeout) and timeout >= 0:
+    if timeout is None:
+        return None
+    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and 0 <= timeout <= 1e9:
         return timedelta(seconds=timeout)
-    raise ValueError(f"timeout must be seconds or a timedelta, not negative, and is {timeout!r}")
+    if isinstance(timeout, timedelta) and timedelta(0) <= timeout <= _WAIT_MAX:
+        return timeout
+    raise ValueError(f"timeout must be 0 to 1e9 seconds or such a timedelta, and is {timeout!r}")
 
 
 def _knock_text(name: str, given: dict[str, Any]) -> str:
@@ -439,7 +493,10 @@ class JobHandle:
 
     def wait(self, *, timeout: Timeout = None) -> JobReport:
         """Waits until it has ended, whichever process works on it. TimeoutError ends the waiting, not the job."""
-        return self._report("job.wait", timeout=timeout)
+        try:
+            return self._report("job.wait", timeout=timeout)
+        except TimeoutError:
+            raise TimeoutError(f"job {self.id} has not ended in time; it goes on") from None
 
     def cancel(self) -> JobReport:
         """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
@@ -528,7 +585,7 @@ class AsyncKingCong(_Client, AsyncRoot):
         *,
         preset: str | None = None,
         master_key: Any = None,
-        providers: Sequence[Provider] = (),
+        providers: Iterable[Provider] = (),
         role: Role = Role.BOTH,
         outputs: str | os.PathLike[str] | None = None,
         egress: str | None = None,
@@ -549,9 +606,10 @@ class AsyncKingCong(_Client, AsyncRoot):
     ) -> AsyncKingCong:
         """As :meth:`KingCong.open`, awaited."""
         given = locals()
+        providers = _checked_providers(providers)
         where, service = _key_service(master_key)
         options = _options(url, where, given)
-        _check_providers(providers)
+        _SQLITE.check(url)
         _logging.start()
         host = Host(providers, service) if providers or service is not None else None
         try:
@@ -639,6 +697,7 @@ class AsyncKingCong(_Client, AsyncRoot):
                 outcome = await answers.wait(outcome)
             _checked(outcome)
         finally:
+            _SQLITE.closed(self._url)
             host = None if self._host is None else self._host()
             if host is not None:
                 host.stop()
@@ -698,7 +757,11 @@ class AsyncJobHandle:
         length = _length(timeout)
         if length is None:
             return await self._report("job.wait")
-        return await _within(self._report("job.wait"), length)
+        try:
+            return await asyncio.wait_for(self._report("job.wait"), length.total_seconds())
+        except asyncio.TimeoutError:
+            # Until Python 3.11 it was another class than the built-in one.
+            raise TimeoutError(f"job {self.id} has not ended in time; it goes on") from None
 
     async def cancel(self) -> JobReport:
         """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
@@ -724,14 +787,6 @@ class AsyncJobHandle:
         return report
 
 
-async def _within(awaited: Coroutine[Any, Any, T], length: timedelta) -> T:
-    try:
-        return await asyncio.wait_for(awaited, length.total_seconds())
-    except asyncio.TimeoutError:
-        # Until Python 3.11 it was another class than the built-in one.
-        raise TimeoutError("not answered in time") from None
-
-
 class AsyncJobEvents(AsyncIterator[JobEvent]):
     """The events of a job: an ``async for`` loop over them awaits each."""
 
@@ -740,20 +795,32 @@ class AsyncJobEvents(AsyncIterator[JobEvent]):
         self._job = job
         self._stream: int | None = None
         self._ended = False
+        # What is asked for and nobody has got: it outlives those who await it.
+        self._next: asyncio.Future[JobEvent | None] | None = None
 
     async def __anext__(self) -> JobEvent:
-        await self._open()
         if self._ended:
             raise StopAsyncIteration
-        event = await self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._ask())
+        asked = self._next
+        try:
+            event = await asyncio.shield(asked)
+        finally:
+            if asked.done() and self._next is asked:
+                self._next = None
         if event is None:
             self._stream, self._ended = None, True
             raise StopAsyncIteration
-        known: JobEvent = event
-        return known
+        return event
+
+    async def _ask(self) -> JobEvent | None:
+        await self._open()
+        event: JobEvent | None = await self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        return event
 
     async def _open(self) -> None:
-        if self._stream is None and not self._ended:
+        if self._stream is None:
             self._stream = await self._kc._knock("job.events", {"job": self._job}, int)
 
     async def aclose(self) -> None:
@@ -768,8 +835,10 @@ class AsyncJobEvents(AsyncIterator[JobEvent]):
         self._close()
 
     def _close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
         _close_stream(self._kc, self._stream)
-        self._stream, self._ended = None, True
+        self._stream, self._ended, self._next = None, True, None
 
     def __del__(self) -> None:
         self._close()

@@ -249,7 +249,7 @@ class Packages(_Group):
 
     @door("packages.remove")
     def remove(self, package: str) -> None:
-        """Takes a package off sale.
+        """Takes a package away for good; to keep it for later, set it with ``Switch.OFF``.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

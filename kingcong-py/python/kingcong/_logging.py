@@ -13,6 +13,9 @@ import threading
 
 from . import _native
 
+#: Graver than everything that the library tells.
+SEVERITY_MAX = 255
+
 _thread: threading.Thread | None = None
 _process: int | None = None
 _lock = threading.Lock()
@@ -21,7 +24,7 @@ _lock = threading.Lock()
 def start() -> None:
     """Forwards events from now on."""
     global _thread, _process
-    _native.start_log(logging.getLogger("kingcong").getEffectiveLevel())
+    _native.start_log(min(logging.getLogger("kingcong").getEffectiveLevel(), SEVERITY_MAX))
     with _lock:
         # A forked child has its parent's thread object, but not the thread.
         if _thread is not None and _process == os.getpid() and _thread.is_alive():
@@ -41,6 +44,7 @@ def _forward() -> None:
 @atexit.register
 def _stop() -> None:
     # Before the interpreter goes: a thread must not come back into one that is half gone.
+    _native.end()
     _native.stop_log()
     if _thread is not None and _process == os.getpid():
         _thread.join(timeout=1)

@@ -7,6 +7,7 @@ the native half whose socket the loop watches: many answers cost one wake-up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import inspect
@@ -16,13 +17,12 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ._native import Mailbox, Waiting
 from ._types import AudioFormat, Subtitles, VoiceSettings
 from ._wire import encoder, to_json
 from .providers import (
-    AnswerLost,
     Audio,
     Call,
     CloneVoiceWork,
@@ -37,6 +37,8 @@ logger = logging.getLogger("kingcong.providers")
 
 #: Providers that are plain functions run in at most so many threads of a client.
 THREADS_MAX = 32
+#: How long a loop's thread is waited for when its client closes, in seconds.
+JOIN_S = 5.0
 
 
 class MasterKey(Protocol):
@@ -57,24 +59,29 @@ class MasterKey(Protocol):
         ...
 
 
+_OfLoops: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Answers]]"
+
+
 class Answers:
     """The answers to what one loop awaits."""
 
-    _of_loops: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Answers]] = weakref.WeakKeyDictionary()
+    # Only the loop keeps its answers, so that both may go.
+    _of_loops: ClassVar[_OfLoops] = weakref.WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.mailbox = Mailbox()
         self._awaited: dict[int, asyncio.Future[Any]] = {}
-        # The loop keeps this alive, and not the other way round.
         loop.add_reader(self.mailbox.fileno(), self._read)
 
     @classmethod
     def of_running_loop(cls) -> Answers:
         """The answers of the loop that runs; a RuntimeError where none does."""
         loop = asyncio.get_running_loop()
-        answers = cls._of_loops.get(loop)
+        kept = cls._of_loops.get(loop)
+        answers = None if kept is None else kept()
         if answers is None:
-            answers = cls._of_loops[loop] = cls(loop)
+            answers = cls(loop)
+            cls._of_loops[loop] = weakref.ref(answers)
         return answers
 
     async def wait(self, waiting: Waiting) -> Any:
@@ -83,7 +90,7 @@ class Answers:
         self._awaited[waiting.ticket] = future
         try:
             return await future
-        except asyncio.CancelledError:
+        except BaseException:
             self._awaited.pop(waiting.ticket, None)
             waiting.drop()
             raise
@@ -105,6 +112,7 @@ class Host:
         self._providers = {provider.protocol: provider for provider in providers}
         self._master_key = master_key
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._threads = asyncio.Semaphore(THREADS_MAX)
         self._loop.add_reader(self.mailbox.fileno(), self._read)
 
     @property
@@ -113,9 +121,20 @@ class Host:
         return list(self._providers), None if self._master_key is None else self._master_key.id
 
     def stop(self) -> None:
-        """Takes no more calls."""
-        if not self._loop.is_closed():
-            self._loop.remove_reader(self.mailbox.fileno())
+        """Takes no more calls. May be called from anywhere."""
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        if here:
+            self._stop()
+        else:
+            # A loop that is closed has stopped already.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        self._loop.remove_reader(self.mailbox.fileno())
         for task in self._tasks.values():
             task.cancel()
 
@@ -142,36 +161,65 @@ class Host:
 
     async def _call(self, ticket: int, protocol: str, text: str, secret: str, sample: bytes | None) -> None:
         try:
-            call = _call_of(json.loads(text), secret, sample)
-            reply = await self._run(self._providers[protocol].call, call)
-            wire, body = _reply_wire(reply)
-        except ProviderFailure as failure:
-            self.mailbox.fail(ticket, to_json(failure._wire()))
+            try:
+                call = _call_of(json.loads(text), secret, sample)
+                wire, body = _reply_wire(await self._run(self._providers[protocol].call, call))
+                self.mailbox.reply(ticket, to_json(wire), body)
+            except ProviderFailure as failure:
+                self.mailbox.fail(ticket, to_json(failure._wire()))
         except BaseException as error:
-            lost = AnswerLost(f"the provider of {protocol!r} raised {type(error).__name__}: {error}")
-            self.mailbox.fail(ticket, to_json(lost._wire()))
+            # Also what is no Exception: a provider must not end the loop of its host.
+            said = f"the provider of {protocol!r} raised {type(error).__name__}: {error}"
+            self.mailbox.lost(ticket, said.encode("utf-8", "replace"))
             if isinstance(error, asyncio.CancelledError):
                 raise
-            # Also what is no Exception: a provider must not end the loop of its host.
             logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
-        else:
-            self.mailbox.reply(ticket, to_json(wire), body)
 
     async def _key(self, ticket: int, step: str, data: bytes, context: bytes) -> None:
         try:
             answer = await self._run(getattr(self._master_key, step), data, context)
             self.mailbox.reply_key(ticket, encoder(bytes)(answer, f"what {step} returned"))
         except BaseException as error:
-            self.mailbox.fail_key(ticket, f"{step} raised {type(error).__name__}: {error}")
+            said = f"{step} raised {type(error).__name__}: {error}"
+            self.mailbox.fail_key(ticket, said.encode("utf-8", "replace"))
             if isinstance(error, asyncio.CancelledError):
                 raise
 
     async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         if inspect.iscoroutinefunction(function):
             return await function(*args)
-        run = functools.partial(contextvars.copy_context().run, function, *args)
-        answer = await self._loop.run_in_executor(None, run)
+        async with self._threads:
+            answer = await self._in_thread(function, *args)
         return await answer if inspect.isawaitable(answer) else answer
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        # A thread of its own that nobody waits for: one that never comes back must not keep the process.
+        future: asyncio.Future[Any] = self._loop.create_future()
+        context = contextvars.copy_context()
+
+        def settle(answer: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(answer)
+            elif isinstance(error, StopIteration):
+                # No future can hold one.
+                future.set_exception(RuntimeError(f"it raised StopIteration: {error}"))
+            else:
+                future.set_exception(error)
+
+        def run() -> None:
+            outcome: tuple[Any, BaseException | None]
+            try:
+                outcome = context.run(function, *args), None
+            except BaseException as error:
+                outcome = None, error
+            # The loop may be closed meanwhile.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle, *outcome)
+
+        threading.Thread(target=run, name="kingcong-provider", daemon=True).start()
+        return await future
 
 
 def _call_of(told: dict[str, Any], secret: str, sample: bytes | None) -> Call:
@@ -233,13 +281,11 @@ class HostThread:
         return Host(providers, master_key)
 
     def stop(self) -> None:
-        """Takes no more calls and ends the thread."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        """Takes no more calls and ends the thread; one that a provider keeps busy is left to itself."""
+        with contextlib.suppress(RuntimeError):
+            self.host.stop()
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        self.host.stop()
-        await self._loop.shutdown_default_executor()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=JOIN_S)
+            if not self._thread.is_alive():
+                self._loop.close()

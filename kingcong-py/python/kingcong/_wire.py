@@ -21,6 +21,8 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
+#: Digits that an amount may have before or after the point.
+DIGITS_MAX = 28
 
 #: Writes JSON, quicker than with the checks that what is made here does not need.
 to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
@@ -93,6 +95,25 @@ def _of_type(cls: type, words: str) -> Encoder:
     return encode
 
 
+def _encode_text(value: Any, name: str) -> Any:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} has half a character in it: a surrogate without its other half") from None
+    return value
+
+
+def _encode_count(value: Any, name: str) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, and is {value}")
+    return value
+
+
 def _encode_bool(value: Any, name: str) -> Any:
     if isinstance(value, bool):
         return value
@@ -104,12 +125,14 @@ def _encode_decimal(value: Any, name: str) -> Any:
         raise TypeError(
             f"{name} must be decimal.Decimal or int, not float: a float cannot hold 0.1; write Decimal({str(value)!r})"
         )
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{name} must be a number, not {value}")
+        if value and not -DIGITS_MAX <= value.adjusted() <= DIGITS_MAX:
+            raise ValueError(f"{name} has more than {DIGITS_MAX} digits before or after its point")
         return format(value, "f")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     raise TypeError(f"{name} must be decimal.Decimal or int, not {type(value).__name__}: {value!r}")
 
 
@@ -169,19 +192,17 @@ def _sequence_encoder(item: Encoder) -> Encoder:
 
 
 def _mapping_encoder(item: Encoder) -> Encoder:
-    text = _of_type(str, "a str")
-
     def encode(value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} must be a dict, not {type(value).__name__}: {value!r}")
-        return {text(key, f"a key of {name}"): item(one, f"{name}[{key!r}]") for key, one in value.items()}
+        return {_encode_text(key, f"a key of {name}"): item(one, f"{name}[{key!r}]") for key, one in value.items()}
 
     return encode
 
 
 _ENCODERS: dict[Any, Encoder] = {
-    str: _of_type(str, "a str"),
-    int: _of_type(int, "an int"),
+    str: _encode_text,
+    int: _encode_count,
     bytes: _of_type(bytes, "bytes"),
     bool: _encode_bool,
     Decimal: _encode_decimal,

@@ -58,7 +58,7 @@ impl PriceDoors {
 }
 
 impl PackageDoors {
-    /// The packages on sale.
+    /// The packages, on sale or switched off.
     ///
     /// # Errors
     /// When the store fails.
@@ -75,7 +75,7 @@ impl PackageDoors {
         self.inner().configure(&self.actor, "packages.set", change).await.map(drop)
     }
 
-    /// Takes a package off sale.
+    /// Takes a package away for good; to keep it for later, set it with its switch off.
     ///
     /// # Errors
     /// When there is none, or the store fails.
