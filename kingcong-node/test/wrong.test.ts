@@ -78,7 +78,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'must be a UUID',
   ],
   ['no voice', (kc) => kc.submit({ user: 'u', text: 't', service: 'elevenlabs' }), 'invalid_request', 'voice'],
-  ['a service of nobody', (kc) => kc.submit({ ...speech(), service: 'suno' }), 'no_route', 'suno'],
+  ['a service of nobody', (kc) => kc.submit({ ...speech(), service: 'suno' }), 'not_found', 'suno'],
   [
     'a text for a recording',
     (kc) => loose(kc, 'submit')({ user: 'u', name: 'n', sample: 'text', contentType: 'a/b', service: 'elevenlabs' }),

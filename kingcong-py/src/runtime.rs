@@ -73,8 +73,8 @@ pub(crate) fn end() {
     ENDING.store(true, Relaxed);
 }
 
-/// Stays here if the interpreter is about to end. Python ends a daemon thread that comes back into it then, by unwinding
-/// its stack, and ours has frames of Rust.
+/// Stays here if the interpreter is about to end. Python ends a daemon thread that comes back into it then, by
+/// unwinding its stack, and ours has frames of Rust.
 pub(crate) fn stay_if_ending() {
     while ENDING.load(Relaxed) && MAIN.get().is_some_and(|main| *main != thread::current().id()) {
         thread::park();
