@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Weak,
@@ -24,7 +25,7 @@ use tokio::{runtime::Runtime, task::AbortHandle};
 
 use crate::{
     host::{PythonCalls, PythonKeys},
-    mailbox::{Letter, Mailbox},
+    mailbox::{Letter, Mailbox, Post},
     runtime::{process, stay_if_ending, with_runtime},
 };
 
@@ -36,7 +37,15 @@ pub(crate) enum Outcome {
     Opened(kingcong_doors::Library),
     Answered(Answer),
     Failed(Problem),
+    /// It came to no end of its own: a defect of the library.
+    Panicked,
 }
+
+/// What is told of it.
+const PANICKED: &str = r#"{
+    "code": "failed", "message": "the library panicked, which is a defect: please report what it printed",
+    "user_message_en": "", "user_message_vi": "", "retryable": false, "fields": {}, "causes": []
+}"#;
 
 type Asked = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
@@ -57,6 +66,7 @@ impl Outcome {
             Self::Failed(problem) => {
                 (false, problem.to_json().into_pyobject(py)?.into_any(), nothing).into_pyobject(py)?
             }
+            Self::Panicked => (false, PANICKED.into_pyobject(py)?.into_any(), nothing).into_pyobject(py)?,
         };
         Ok(tuple.into_any())
     }
@@ -245,9 +255,25 @@ pub(crate) fn open_and_wait<'py>(
 /// Polls once: much of what is asked needs no waiting, and then no other thread.
 fn at_once(runtime: &Runtime, asked: &mut Asked) -> Option<Outcome> {
     let _context = runtime.enter();
-    match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => Some(outcome),
-        Poll::Pending => None,
+    let mut poll = || asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    match catch_unwind(AssertUnwindSafe(&mut poll)) {
+        Ok(Poll::Ready(outcome)) => Some(outcome),
+        Ok(Poll::Pending) => None,
+        Err(_) => Some(Outcome::Panicked),
+    }
+}
+
+/// Answers an awaited call when it is over, however it ends.
+struct Answering {
+    post: Arc<Post>,
+    ticket: u64,
+    outcome: Outcome,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Panicked);
+        self.post.put(Letter::Answer { ticket: self.ticket, outcome });
     }
 }
 
@@ -262,8 +288,8 @@ fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<B
             stay_if_ending();
             let (ticket, post) = (post.ticket(), Arc::clone(post));
             let task = runtime.spawn(async move {
-                let outcome = asked.await;
-                post.put(Letter::Answer { ticket, outcome });
+                let mut answering = Answering { post, ticket, outcome: Outcome::Panicked };
+                answering.outcome = asked.await;
             });
             Err(Waiting { ticket, abort: task.abort_handle() })
         })
