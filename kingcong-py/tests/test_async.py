@@ -190,6 +190,28 @@ async def test_no_event_is_lost_by_who_gives_up_awaiting_it() -> None:
             assert [type(event) for event in happened] == [kingcong.Ended]
 
 
+async def test_events_that_come_as_somebody_gives_up_are_the_next_ones() -> None:
+    async with await AsyncKingCong.open("memory:", providers=[Upstream()], **OPTIONS) as kc:
+        await prepared(kc)
+
+        async def watched(number: int) -> list[str]:
+            soon = datetime.now(timezone.utc) + timedelta(seconds=1)
+            job = await kc.submit(speech(start_at=soon))
+            happened: list[str] = []
+            async with job.events() as events:
+                while True:
+                    try:
+                        event = await asyncio.wait_for(anext(events), 0.001 + number % 3 / 1_000)
+                    except asyncio.TimeoutError:
+                        continue
+                    except StopAsyncIteration:
+                        return happened
+                    happened.append(type(event).__name__)
+
+        seen = await asyncio.gather(*(watched(number) for number in range(20)))
+        assert all(happened[-1] == "Ended" and {"TaskStarted", "TaskDone"} <= set(happened) for happened in seen)
+
+
 @pytest.mark.parametrize("kind", ["library", "events"])
 async def test_who_awaits_an_event_is_told_when_there_will_be_none(kind: str) -> None:
     kc = await AsyncKingCong.open("memory:", providers=[Upstream()], **OPTIONS)

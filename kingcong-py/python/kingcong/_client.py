@@ -803,12 +803,15 @@ class AsyncJobEvents(AsyncIterator[JobEvent]):
             raise StopAsyncIteration
         if self._next is None:
             self._next = asyncio.ensure_future(self._ask())
-        asked = self._next
         try:
-            event = await asyncio.shield(asked)
-        finally:
-            if asked.done() and self._next is asked:
-                self._next = None
+            event = await asyncio.shield(self._next)
+        except asyncio.CancelledError:
+            # Who awaited it gave up, even if it came in the same moment: the next one gets it.
+            raise
+        except BaseException:
+            self._next = None
+            raise
+        self._next = None
         if event is None:
             self._stream, self._ended = None, True
             raise StopAsyncIteration
