@@ -102,8 +102,8 @@ def border() -> list[Figure]:
             threads = min([await gathered(kc.pulse) for _ in range(20)])
         floor = min([await gathered(nothing) for _ in range(20)])
         return [
-            ("python/border", here, "ns", "a coroutine that does nothing", floor),
-            ("python/border/threads", threads, "ns", "a coroutine that does nothing", floor),
+            ("python/border", threads, "ns", "a coroutine that does nothing", floor),
+            ("python/border/at_once", here, "ns", "a coroutine that does nothing", floor),
         ]
 
     return asyncio.run(story())

@@ -10,7 +10,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from . import _logging, _native
 from ._doors import (
@@ -134,15 +134,18 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+def _is_key_service(given: Any) -> TypeGuard[MasterKey]:
+    return all(hasattr(given, name) for name in ("id", "wrap", "unwrap"))
+
+
 def _key_service(given: Any) -> tuple[str | os.PathLike[str] | None, MasterKey | None]:
     """Where the master key is, or the service that has it."""
-    is_service = all(hasattr(given, name) for name in ("id", "wrap", "unwrap"))
-    source = given() if callable(given) and not is_service else given
+    source = given() if callable(given) and not _is_key_service(given) else given
     if source is None or isinstance(source, (str, os.PathLike)):
         return source, None
     if isinstance(source, (bytes, bytearray)):
         return bytes(source).hex(), None
-    if all(hasattr(source, name) for name in ("id", "wrap", "unwrap")):
+    if _is_key_service(source):
         encoder(str)(source.id, "the id of master_key")
         return None, source
     if inspect.iscoroutine(source):

@@ -17,7 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol
 
 from ._native import Mailbox, Waiting
 from ._types import AudioFormat, Subtitles, VoiceSettings
@@ -59,14 +59,11 @@ class MasterKey(Protocol):
         ...
 
 
-_OfLoops: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Answers]]"
-
-
 class Answers:
     """The answers to what one loop awaits."""
 
     # Only the loop keeps its answers, so that both may go.
-    _of_loops: ClassVar[_OfLoops] = weakref.WeakKeyDictionary()
+    _of_loops: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any]] = weakref.WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.mailbox = Mailbox()
@@ -78,7 +75,7 @@ class Answers:
         """The answers of the loop that runs; a RuntimeError where none does."""
         loop = asyncio.get_running_loop()
         kept = cls._of_loops.get(loop)
-        answers = None if kept is None else kept()
+        answers: Answers | None = None if kept is None else kept()
         if answers is None:
             answers = cls(loop)
             cls._of_loops[loop] = weakref.ref(answers)
