@@ -178,13 +178,13 @@ def _own_job(report: OwnReport, kc: Library) -> AsyncJobHandle:
 OwnJob = Annotated[AsyncJobHandle, Depends(_own_job)]
 
 
-@router.post("/text-to-speech/estimate")
+@router.post("/text-to-speech/estimate", responses=responses(404))
 async def estimate(asked: SpeechRequest, user: Caller, kc: Library) -> Estimate:
     """What a text would cost. Nothing is charged."""
     return await kc.estimate(asked.for_user(user))
 
 
-@router.post("/text-to-speech", status_code=202, responses=responses(402, 409))
+@router.post("/text-to-speech", status_code=202, responses=responses(402, 404, 409))
 async def speak(
     asked: SpeechRequest, user: Caller, kc: Library, words: Words, idempotency_key: IdempotencyKey = None
 ) -> JobDetail:

@@ -15,7 +15,7 @@ router = APIRouter(tags=["voices"], responses=responses(401, 422, 500, 503))
 SAMPLE_BYTES_MAX = 10 * 1024**2
 
 
-@router.post("/voices", status_code=202, responses=responses(402, 409, 413))
+@router.post("/voices", status_code=202, responses=responses(402, 404, 409, 413))
 async def clone(
     name: Annotated[str, Form(min_length=1, max_length=64)],
     service: Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["elevenlabs"])],

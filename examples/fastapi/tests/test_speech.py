@@ -98,7 +98,7 @@ def test_what_fails_costs_nothing_and_says_why(rich: Api, admin: Api) -> None:
     job = rich.post("/text-to-speech", speech(f"Hi {REFUSED_WORD}."), 202)["job"]["id"]
     report = rich.ended(job)
     assert (report["job"]["state"], report["balance"]) == ("failed", "1000000")
-    assert report["tasks"][0]["error"] == "The work failed, no credits were charged for it"
+    assert report["tasks"][0]["error"] == "The content was refused"
     assert REFUSED_WORD not in str(report), "the provider's words are for operators"
     assert REFUSED_WORD in admin.get("/admin/errors", params={"job": job})[0]["message"]
     vietnamese = rich.get(f"/jobs/{job}", headers={"Accept-Language": "vi"})["tasks"][0]["error"]

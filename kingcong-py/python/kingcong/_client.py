@@ -31,7 +31,7 @@ from ._doors import (
     Voices,
     Wallets,
 )
-from ._errors import Closed, Forked, error_of
+from ._errors import Closed, Forked, error_of, invalid
 from ._loops import Answers, Host, HostThread, MasterKey
 from ._types import (
     CloneVoice,
@@ -164,7 +164,7 @@ def _checked_providers(given: Iterable[Provider]) -> tuple[Provider, ...]:
         if not isinstance(protocol, str) or not callable(getattr(provider, "call", None)):
             raise TypeError(f"a provider must have a protocol (a str) and a call (a function), not {provider!r}")
         if protocol in protocols:
-            raise ValueError(f"there are two providers for protocol {protocol!r}: give one")
+            raise invalid(f"there are two providers for protocol {protocol!r}: give one")
         protocols.add(protocol)
     return providers
 
@@ -469,7 +469,7 @@ def _length(timeout: Timeout) -> timedelta | None:
         return timedelta(seconds=timeout)
     if isinstance(timeout, timedelta) and timedelta(0) <= timeout <= _WAIT_MAX:
         return timeout
-    raise ValueError(f"timeout must be 0 to 1e9 seconds or such a timedelta, and is {timeout!r}")
+    raise invalid(f"timeout must be 0 to 1e9 seconds or such a timedelta, and is {timeout!r}")
 
 
 def _knock_text(name: str, given: dict[str, Any]) -> str:

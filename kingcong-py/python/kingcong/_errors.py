@@ -108,6 +108,12 @@ class InvalidRequest(KingCongError, ValueError):
     code = "invalid_request"
 
 
+def invalid(message: str) -> InvalidRequest:
+    """For a value that is refused before it is sent; users read the same as when the native half refuses it."""
+    told = {"en": "The request is not valid", "vi": "Yêu cầu không hợp lệ"}
+    return InvalidRequest(message, user_messages=told)
+
+
 class UnderMaintenance(KingCongError):
     """The service, or everything, is under maintenance; no credit was touched."""
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from ._errors import invalid
 from ._wire import Record, changed_fields_of, encoder, fields_of
 
 __all__ = [
@@ -298,7 +299,7 @@ class Speech(Record):
             if name in wire
         }
         if len(chosen) > 1:
-            raise ValueError("give one of voice, voices and cloned_voice, not several")
+            raise invalid("give one of voice, voices and cloned_voice, not several")
         if chosen:
             wire["voice"] = chosen
         return wire

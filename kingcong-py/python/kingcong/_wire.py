@@ -18,6 +18,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
+from ._errors import invalid
+
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -102,7 +104,7 @@ def _encode_text(value: Any, name: str) -> Any:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{name} has half a character in it: a surrogate without its other half") from None
+            raise invalid(f"{name} has half a character in it: a surrogate without its other half") from None
     return value
 
 
@@ -110,7 +112,7 @@ def _encode_count(value: Any, name: str) -> Any:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
     if value < 0:
-        raise ValueError(f"{name} must not be negative, and is {value}")
+        raise invalid(f"{name} must not be negative, and is {value}")
     return value
 
 
@@ -129,9 +131,9 @@ def _encode_decimal(value: Any, name: str) -> Any:
         value = Decimal(value)
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise ValueError(f"{name} must be a number, not {value}")
+            raise invalid(f"{name} must be a number, not {value}")
         if value and not -DIGITS_MAX <= value.adjusted() <= DIGITS_MAX:
-            raise ValueError(f"{name} has more than {DIGITS_MAX} digits before or after its point")
+            raise invalid(f"{name} has more than {DIGITS_MAX} digits before or after its point")
         return format(value, "f")
     raise TypeError(f"{name} must be decimal.Decimal or int, not {type(value).__name__}: {value!r}")
 
@@ -140,9 +142,7 @@ def _encode_datetime(value: Any, name: str) -> Any:
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}: {value!r}")
     if value.utcoffset() is None:
-        raise ValueError(
-            f"{name} must have a time zone, and {value!r} has none: write datetime(…, tzinfo=timezone.utc)"
-        )
+        raise invalid(f"{name} must have a time zone, and {value!r} has none: write datetime(…, tzinfo=timezone.utc)")
     return (value - EPOCH) // MICROSECOND
 
 
@@ -150,7 +150,7 @@ def _encode_timedelta(value: Any, name: str) -> Any:
     if not isinstance(value, timedelta):
         raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}: {value!r}")
     if value < timedelta(0):
-        raise ValueError(f"{name} must not be negative, and is {value}")
+        raise invalid(f"{name} must not be negative, and is {value}")
     return value // MILLISECOND
 
 
@@ -168,7 +168,7 @@ def _enum_encoder(cls: type[Enum]) -> Encoder:
             return cls(value).value
         except ValueError:
             known = ", ".join(repr(member.value) for member in cls)
-            raise ValueError(f"{name} must be one of {known}, not {value!r}") from None
+            raise invalid(f"{name} must be one of {known}, not {value!r}") from None
 
     return encode
 
