@@ -102,7 +102,7 @@ def test_what_fails_costs_nothing_and_says_why(rich: Api, admin: Api) -> None:
     assert REFUSED_WORD not in str(report), "the provider's words are for operators"
     assert REFUSED_WORD in admin.get("/admin/errors", params={"job": job})[0]["message"]
     vietnamese = rich.get(f"/jobs/{job}", headers={"Accept-Language": "vi"})["tasks"][0]["error"]
-    assert vietnamese == "Xử lý thất bại, credits không bị trừ"
+    assert vietnamese == "Nội dung bị từ chối"
 
 
 @pytest.mark.parametrize(
