@@ -26,7 +26,7 @@ use tokio::{runtime::Runtime, task::AbortHandle};
 use crate::{
     host::{PythonCalls, PythonKeys},
     mailbox::{Letter, Mailbox, Post},
-    runtime::{process, stay_if_ending, with_runtime},
+    runtime::{Inside, process, stay_if_ending, with_runtime},
 };
 
 /// How often a thread that waits looks whether Ctrl-C was pressed.
@@ -279,10 +279,12 @@ impl Drop for Answering {
 
 /// The outcome if it is there at once; else what the mailbox will bring it for.
 fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = Inside::enter();
     let post = mailbox.post();
     let sent = py.detach(|| {
         with_runtime(|runtime| {
             if let Some(outcome) = at_once(runtime, &mut asked) {
+                stay_if_ending();
                 return Ok(outcome);
             }
             stay_if_ending();
@@ -302,9 +304,11 @@ fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<B
 
 /// Waits for the outcome, with the interpreter free for others. Ctrl-C ends the waiting, not what was asked.
 fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult<Bound<'_, PyAny>> {
+    let _inside = Inside::enter();
     let begun = py.detach(|| {
         with_runtime(|runtime| {
             if let Some(outcome) = at_once(runtime, &mut asked) {
+                stay_if_ending();
                 return Ok(outcome);
             }
             let (sender, receiver) = mpsc::sync_channel(1);

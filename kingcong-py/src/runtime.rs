@@ -6,9 +6,10 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, ThreadId},
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
@@ -17,6 +18,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Most worker threads: what they run waits most of the time, and hosts start a process for each core.
 const THREADS_MAX: usize = 4;
+/// How often the end of the interpreter looks whether threads have left their doors, and how many times at most.
+const ENDING_PAUSE: Duration = Duration::from_millis(1);
+const ENDING_PAUSES_MAX: usize = 1_000;
 
 /// A runtime and the process that its threads are in.
 struct Started {
@@ -67,16 +71,48 @@ pub(crate) fn note_main_thread() {
     MAIN.get_or_init(|| thread::current().id());
 }
 
-/// The interpreter is about to end: threads that wait for an answer do not come back into it.
+/// Threads that are in a door, and those of them that stay there.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static STAYING: AtomicUsize = AtomicUsize::new(0);
+
+/// A thread that is in a door.
+pub(crate) struct Inside(());
+
+impl Inside {
+    pub(crate) fn enter() -> Self {
+        INSIDE.fetch_add(1, SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, SeqCst);
+    }
+}
+
+/// The interpreter is about to end: threads that wait for an answer do not come back into it. Those that are about to
+/// are let out of their doors first, a second at most; at the next door they stay.
 #[pyfunction]
-pub(crate) fn end() {
-    ENDING.store(true, Relaxed);
+pub(crate) fn end(py: Python<'_>) {
+    ENDING.store(true, SeqCst);
+    py.detach(|| {
+        for _ in 0..ENDING_PAUSES_MAX {
+            if INSIDE.load(SeqCst) <= STAYING.load(SeqCst) {
+                return;
+            }
+            thread::sleep(ENDING_PAUSE);
+        }
+    });
 }
 
 /// Stays here if the interpreter is about to end. Python ends a daemon thread that comes back into it then, by
 /// unwinding its stack, and ours has frames of Rust.
 pub(crate) fn stay_if_ending() {
-    while ENDING.load(Relaxed) && MAIN.get().is_some_and(|main| *main != thread::current().id()) {
-        thread::park();
+    if ENDING.load(SeqCst) && MAIN.get().is_some_and(|main| *main != thread::current().id()) {
+        STAYING.fetch_add(1, SeqCst);
+        loop {
+            thread::park();
+        }
     }
 }
