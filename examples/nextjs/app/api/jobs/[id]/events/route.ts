@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { JobHandle } from 'kingcong';
+
+import { JobId } from '@/lib/requests';
+import type { Language } from '@/lib/words';
+import { forUsers } from '@/server/route';
+import { ownJob } from '@/server/speech';
+import { jobDetail } from '@/server/views';
+
+/** How often a job is looked at that another process works on: its events are told there. */
+const LOOK_MS = 1_000;
+/** Events that come this close together are told as one. */
+const TOGETHER_MS = 100;
+
+/** Server-sent events: the job, each time that something of it changed, until it has ended. */
+export const GET = forUsers({ params: JobId }, async ({ kc, user, params, language, request }) => {
+  const [job] = await ownJob(kc, user, params.id);
+  const details = detailsOf(job, language, request.signal);
+  const encoder = new TextEncoder();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      // Who went away is told nothing more.
+      const { done, value } = await details.next().catch((error: unknown) => {
+        if (request.signal.aborted) return { done: true as const, value: undefined };
+        throw error;
+      });
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(`event: job\ndata: ${value}\n\n`));
+    },
+    async cancel() {
+      await details.return(undefined);
+    },
+  });
+  const headers = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
+  return new Response(stream, { headers });
+});
+
+/** The job as JSON, each time that it is another. */
+async function* detailsOf(job: JobHandle, language: Language, signal: AbortSignal): AsyncGenerator<string, void> {
+  const percents = new Map<number, number>();
+  const left = new AbortController();
+  let changed = new AbortController();
+  const watch = async () => {
+    for await (const event of job.events({ signal: AbortSignal.any([signal, left.signal]) })) {
+      if (event.kind === 'task_progress') percents.set(event.place, event.percent);
+      changed.abort();
+    }
+  };
+  // Watched first, looked at then: nothing is missed in between. What fails here fails at the next look too.
+  watch().catch(() => changed.abort());
+  try {
+    for (let told = ''; ;) {
+      const report = await job.status({ signal });
+      const detail = JSON.stringify(jobDetail(report, language, percents));
+      if (detail !== told) yield (told = detail);
+      if (report.job.isFinal) return;
+      await sleep(LOOK_MS, undefined, { signal: AbortSignal.any([signal, changed.signal]) }).catch(() => {});
+      changed = new AbortController();
+      await sleep(TOGETHER_MS, undefined, { signal });
+    }
+  } finally {
+    left.abort();
+  }
+}

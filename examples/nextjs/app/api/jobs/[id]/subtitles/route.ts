@@ -1,0 +1,16 @@
+import { JobId } from '@/lib/requests';
+import { notThere } from '@/server/refused';
+import { forUsers } from '@/server/route';
+import { ownSpeech } from '@/server/speech';
+
+/** The subtitles of a completed job, when they were asked for and the upstream made some. */
+export const GET = forUsers({ params: JobId }, async ({ kc, user, params }) => {
+  const { srt } = await ownSpeech(kc, user, params.id);
+  if (srt === null) throw notThere();
+  const headers = {
+    'Content-Type': 'application/x-subrip; charset=utf-8',
+    'Cache-Control': 'private, max-age=3600',
+    'Content-Disposition': `inline; filename="${params.id}.srt"`,
+  };
+  return new Response(srt, { headers });
+});

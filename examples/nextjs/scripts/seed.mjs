@@ -1,0 +1,36 @@
+/** Tells a database of the upstreams that are played: where they are, and keys for them. */
+
+import { KingCong, KingCongError } from 'kingcong';
+
+/**
+ * @param {string} url
+ * @param {string} masterKey
+ * @param {Readonly<Record<string, { readonly url: string, readonly keys: readonly string[] }>>} upstreams
+ */
+export async function seed(url, masterKey, upstreams) {
+  const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, role: 'client' });
+  try {
+    const { servers, routes } = await kc.config.get();
+    for (const { id, ...server } of servers) {
+      const played = upstreams[id];
+      if (played === undefined) continue;
+      await kc.config.by('demo').updateServer(id, { ...server, baseUrl: played.url });
+      const services = routes.filter((route) => route.server === id).map(({ service }) => service);
+      for (const [place, secret] of played.keys.entries()) {
+        const service = services[place % services.length];
+        if (service !== undefined) await kc.keys.by('demo').add(id, service, secret).catch(registered);
+      }
+    }
+  } finally {
+    await kc.close();
+  }
+}
+
+/**
+ * A key that is there already is as good.
+ *
+ * @param {unknown} error
+ */
+function registered(error) {
+  if (!(error instanceof KingCongError && error.code === 'key_refused')) throw error;
+}

@@ -1,0 +1,36 @@
+/**
+ * What the app is told by its environment. Each is read when it is first needed, so that a build needs none.
+ */
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`set ${name}: README.md says what it is for`);
+  return value;
+}
+
+export const settings = {
+  /** Where wallets, jobs and keys are. */
+  get databaseUrl(): string {
+    return process.env['DATABASE_URL'] ?? 'sqlite://data/kingcong.db';
+  },
+  /** A JSON file of the users; see `users.ts`. */
+  get usersFile(): string {
+    return required('USERS_FILE');
+  },
+  /** Signs session cookies. */
+  get sessionSecret(): string {
+    return required('SESSION_SECRET');
+  },
+  /** Shared with the payment gateway. */
+  get paymentSecret(): string {
+    return required('PAYMENT_SECRET');
+  },
+  /** Where the payment gateway reaches this app. */
+  get appUrl(): string {
+    return process.env['APP_URL'] ?? `http://127.0.0.1:${process.env['PORT'] ?? '3000'}`;
+  },
+  /** Whether the app plays the payment gateway too, for trying it out. */
+  get playsGateway(): boolean {
+    return process.env['PAYMENT_GATEWAY'] === 'test';
+  },
+};
