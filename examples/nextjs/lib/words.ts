@@ -1,5 +1,7 @@
 /** Everything that users read, in Vietnamese and English. */
 
+import { adminEn, adminVi } from './words-admin';
+
 export type Language = 'vi' | 'en';
 export const LANGUAGES: readonly Language[] = ['vi', 'en'];
 export const LANGUAGE_COOKIE = 'language';
@@ -151,6 +153,7 @@ const vi = {
     },
     kinds: { purchase: 'Mua', usage: 'Sử dụng', refund: 'Hoàn', adjustment: 'Điều chỉnh', debt_payment: 'Trả nợ' },
   },
+  admin: adminVi,
 };
 
 /** What each language says. */
@@ -309,6 +312,7 @@ const en: Words = {
       debt_payment: 'Debt paid',
     },
   },
+  admin: adminEn,
 };
 
 export const WORDS: Readonly<Record<Language, Words>> = { vi, en };
