@@ -7,10 +7,11 @@ export const TEXT_LENGTH_MAX = 100_000;
 /** Largest recording of a voice: the library takes no larger. */
 export const SAMPLE_BYTES_MAX = 20 * 1024 * 1024;
 
-const id = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/);
+/** What servers, services and packages are called. */
+export const id = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/);
 const voice = z.string().min(1).max(128);
 /** Made anew for what is meant anew: a form that is sent twice is done once. */
-const idempotencyKey = z.string().min(8).max(64);
+export const idempotencyKey = z.string().min(8).max(64);
 
 export const SignIn = z.object({ name: z.string().min(1).max(64), password: z.string().min(1).max(200) });
 export type SignIn = z.infer<typeof SignIn>;

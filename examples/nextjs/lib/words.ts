@@ -1,5 +1,7 @@
 /** Everything that users read, in Vietnamese and English. */
 
+import { adminEn, adminVi } from './words-admin';
+
 export type Language = 'vi' | 'en';
 export const LANGUAGES: readonly Language[] = ['vi', 'en'];
 export const LANGUAGE_COOKIE = 'language';
@@ -155,6 +157,7 @@ const vi = {
     },
     kinds: { purchase: 'Mua', usage: 'Sử dụng', refund: 'Hoàn', adjustment: 'Điều chỉnh', debt_payment: 'Trả nợ' },
   },
+  admin: adminVi,
 };
 
 /** What each language says. */
@@ -317,6 +320,7 @@ const en: Words = {
       debt_payment: 'Debt paid',
     },
   },
+  admin: adminEn,
 };
 
 export const WORDS: Readonly<Record<Language, Words>> = { vi, en };

@@ -1,0 +1,4 @@
+import { forAdministrators } from '@/server/route';
+import { systemOf } from '@/server/system';
+
+export const GET = forAdministrators({}, ({ kc }) => systemOf(kc));

@@ -1,0 +1,13 @@
+import { SubmittedAdjustment, UserId } from '@/lib/requests-admin';
+import { notThere } from '@/server/refused';
+import { forAdministrators } from '@/server/route';
+import { users } from '@/server/users';
+
+/** Corrects a user's balance, once for each idempotency key. */
+export const POST = forAdministrators(
+  { params: UserId, body: SubmittedAdjustment },
+  async ({ kc, user, params, body: { change, ...why } }) => {
+    if ((await users().find(params.id)) === null) throw notThere();
+    return kc.wallets.by(user.id).adjust(params.id, change, why);
+  },
+);

@@ -1,0 +1,41 @@
+/** What administrators see of the library's records, beside the system and its statistics. */
+
+import type { AuditEntry, ErrorRecord, Key, Wallet } from 'kingcong';
+import { z } from 'zod';
+
+import { keyText } from '@/lib/format-admin';
+
+import type { User } from './users';
+
+export interface ErrorView extends Pick<ErrorRecord, 'attempt' | 'kind' | 'upstreamCode' | 'message'> {
+  readonly at: Date;
+  readonly route: string;
+  /** Only its number when it was removed. */
+  readonly key: string;
+}
+
+export function errorView(record: ErrorRecord, names: ReadonlyMap<string, string>, keys: readonly Key[]): ErrorView {
+  const { attempt, kind, upstreamCode, message, leasedAt, endedAt } = record;
+  return {
+    ...{ attempt, kind, upstreamCode, message },
+    at: endedAt ?? leasedAt,
+    route: names.get(record.route) ?? record.route,
+    key: keyText(keys.find(({ id }) => id === record.key) ?? { id: record.key, label: '', mask: '' }),
+  };
+}
+
+export interface UserView extends User, Pick<Wallet, 'available' | 'held' | 'totalPurchased' | 'totalSpent' | 'debt'> {}
+
+export function userView({ id, name, role }: User, wallet: Wallet): UserView {
+  const { available, held, totalPurchased, totalSpent, debt } = wallet;
+  return { id, name, role, available, held, totalPurchased, totalSpent, debt };
+}
+
+export type AuditView = AuditEntry;
+
+const Detail = z.object({ change: z.string() });
+
+export function auditView({ detail, ...entry }: AuditEntry): AuditView {
+  const told = Detail.safeParse(JSON.parse(detail));
+  return { ...entry, detail: told.success ? told.data.change : detail };
+}
