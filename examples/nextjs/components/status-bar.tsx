@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { CoinsIcon, ConstructionIcon } from 'lucide-react';
 
 import { ask } from '@/lib/api';
-import { amountText, serverText } from '@/lib/format';
+import { amountText, idText } from '@/lib/format';
 import type { Wire } from '@/lib/wire';
 import type { Light, StatusView } from '@/server/views';
 
@@ -61,7 +61,7 @@ export function StatusBar({ initial }: { readonly initial: Wire<StatusView> }) {
         <ul className="flex flex-wrap gap-x-6 gap-y-2">
           {status.servers.map(({ server, services }) => (
             <li key={server} className="flex flex-wrap items-center gap-2" data-testid={`server-${server}`}>
-              <span className="text-sm font-semibold">{serverText(server)}</span>
+              <span className="text-sm font-semibold">{idText(server)}</span>
               {services.map(({ service, name, light }) => (
                 <Badge key={service} variant={VARIANTS[light]}>
                   {name}: {words[light]}

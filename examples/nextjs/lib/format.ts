@@ -24,7 +24,7 @@ export function instantText(instant: string | Date, language: Language): string 
   return new Date(instant).toLocaleString(LOCALES[language], { dateStyle: 'short', timeStyle: 'medium' });
 }
 
-/** A server's id as it is written for people: it has no other name. */
-export function serverText(id: string): string {
-  return id.toUpperCase();
+/** A server's or service's id as it is written for people, where nobody gave it a name. */
+export function idText(id: string): string {
+  return /\d/.test(id) ? id.toUpperCase() : id.charAt(0).toUpperCase() + id.slice(1);
 }
