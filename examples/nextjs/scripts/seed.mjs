@@ -2,8 +2,8 @@
 
 import { KingCong, KingCongError } from 'kingcong';
 
-/** Of these gateways one clones voices, with one of its services: nothing else of it is sold. */
-const CLONING = 'ai33/minimax';
+/** With this service a gateway clones voices: with no other it is sold. */
+const CLONING = 'minimax';
 
 /**
  * @param {string} url
@@ -25,8 +25,8 @@ export async function seed(url, masterKey, upstreams) {
       }
     }
     for (const { server, service, operation } of await kc.prices.list()) {
-      const isCloned = `${server}/${service}` === CLONING;
-      if (operation === 'voice_cloning' && !isCloned) await kc.prices.by('demo').remove(server, service, operation);
+      if (operation !== 'voice_cloning' || service === CLONING) continue;
+      await kc.prices.by('demo').remove(server, service, operation);
     }
   } finally {
     await kc.close();

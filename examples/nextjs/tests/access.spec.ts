@@ -38,7 +38,11 @@ test('the administration is refused to users, by page and by door', async ({ as,
   }
   for (const [method, path] of [
     ['GET', '/api/admin/system'],
-    ['PUT', '/api/admin/system/maintenance'],
+    ['PUT', '/api/admin/maintenance'],
+    ['PUT', '/api/admin/weights'],
+    ['GET', '/api/admin/verification'],
+    ['GET', '/api/admin/statistics'],
+    ['GET', '/api/admin/errors'],
     ['POST', '/api/admin/keys'],
     ['GET', '/api/admin/users'],
     ['GET', '/api/admin/audit'],
