@@ -91,7 +91,7 @@ function KeyTable({ keys, system }: { readonly keys: readonly Wire<Key>[]; reado
 function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: SystemView }) {
     const words = useWords().admin;
     const language = useLanguage();
-    const { id, server, service, label, mask, status, reason, balance, lastUsed, checkedAt } = key;
+    const { id, server, service, label, mask, account, status, reason, balance, lastUsed, checkedAt } = key;
     const { statuses, never, use, check: checkNow, checkLabel, checked } = words.keys;
     const name = keyText(key);
     const when = (instant: string | null) => (instant === null ? never : instantText(instant, language));
@@ -112,6 +112,7 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
             <TableCell className="whitespace-nowrap">
                 <span className="flex flex-col">
                     {label !== '' && <span className="max-w-48 truncate">{label}</span>}
+                    {account !== null && <span className="text-muted-foreground max-w-48 truncate">{account}</span>}
                     <span className="text-muted-foreground font-mono text-xs">
                         {mask} #{id.slice(-4)}
                     </span>

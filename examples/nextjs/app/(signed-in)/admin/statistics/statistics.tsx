@@ -233,7 +233,7 @@ function ErrorRates({ statistics: { routes } }: Props) {
                             {routes.map(({ route, failedPercent, failed, calls }) => (
                                 <TableRow key={route}>
                                     <TableCell>{route}</TableCell>
-                                    <TableCell className="text-right tabular-nums">
+                                    <TableCell className="text-right whitespace-nowrap tabular-nums">
                                         {percentText(failedPercent, language)}
                                     </TableCell>
                                     <TableCell className="text-right tabular-nums">
