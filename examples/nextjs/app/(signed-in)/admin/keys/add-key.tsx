@@ -17,7 +17,7 @@ import { NewKey } from '@/lib/requests-admin';
 import type { Wire } from '@/lib/wire';
 import type { SystemView } from '@/server/system';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 import { LimitFields } from './limit-fields';
 
 export function AddKey({ system }: { readonly system: SystemView }) {

@@ -18,7 +18,7 @@ import type { RouteSwitch } from '@/lib/requests-admin';
 import type { Wire } from '@/lib/wire';
 import type { SystemView } from '@/server/system';
 
-import { ADMIN_KEY, useChange } from '../change';
+import { ADMIN_KEY, useChange, useSystem } from '../queries';
 import { AddKey } from './add-key';
 import { ChangeLimits } from './change-limits';
 import { RemoveKey } from './remove-key';
@@ -36,10 +36,7 @@ const VARIANTS: Readonly<Record<KeyStatus, BadgeVariant>> = {
 
 export function Keys() {
     const { title } = useWords().admin.keys;
-    const system = useQuery({
-        queryKey: [...ADMIN_KEY, 'system'],
-        queryFn: () => ask<SystemView>('/api/admin/system'),
-    });
+    const system = useSystem();
     const keys = useQuery({
         queryKey: [...ADMIN_KEY, 'keys'],
         queryFn: () => ask<Wire<Key>[]>('/api/admin/keys'),

@@ -17,7 +17,7 @@ import { dayText, percentText } from '@/lib/format-admin';
 import { DAYS, type Days } from '@/lib/requests-admin';
 import type { StatisticsView } from '@/server/statistics';
 
-import { ADMIN_KEY } from '../change';
+import { ADMIN_KEY } from '../queries';
 import { SplitTable } from '../split-table';
 
 /** Loaded here alone: the library that draws is large. */
