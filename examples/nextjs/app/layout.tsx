@@ -8,19 +8,19 @@ import { language } from '@/server/language';
 import './globals.css';
 
 export const metadata: Metadata = {
-    title: { default: WORDS.vi.title, template: `%s · ${WORDS.vi.title}` },
-    robots: { index: false },
+  title: { default: WORDS.vi.title, template: `%s · ${WORDS.vi.title}` },
+  robots: { index: false },
 };
 export const viewport: Viewport = { width: 'device-width', initialScale: 1, colorScheme: 'light dark' };
 
 export default async function RootLayout({ children }: { readonly children: ReactNode }) {
-    const tongue = await language();
-    return (
-        // The theme's class is there before React is.
-        <html lang={tongue} suppressHydrationWarning>
-            <body>
-                <Providers language={tongue}>{children}</Providers>
-            </body>
-        </html>
-    );
+  const tongue = await language();
+  return (
+    // The theme's class is there before React is.
+    <html lang={tongue} suppressHydrationWarning>
+      <body>
+        <Providers language={tongue}>{children}</Providers>
+      </body>
+    </html>
+  );
 }

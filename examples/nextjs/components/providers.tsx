@@ -13,30 +13,30 @@ import { LanguageProvider } from './language';
 const FRESH_MS = 2_000;
 
 function queryClient(): QueryClient {
-    return new QueryClient({
-        defaultOptions: {
-            queries: {
-                staleTime: FRESH_MS,
-                // What was refused is refused again.
-                retry: (times, error) => times < 2 && !(error instanceof ApiError && error.status < 500),
-            },
-        },
-        mutationCache: new MutationCache({
-            onError: (error, _variables, _context, mutation) => {
-                if (mutation.meta?.['isToldInPlace'] !== true) toast.error(error.message);
-            },
-        }),
-    });
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: FRESH_MS,
+        // What was refused is refused again.
+        retry: (times, error) => times < 2 && !(error instanceof ApiError && error.status < 500),
+      },
+    },
+    mutationCache: new MutationCache({
+      onError: (error, _variables, _context, mutation) => {
+        if (mutation.meta?.['isToldInPlace'] !== true) toast.error(error.message);
+      },
+    }),
+  });
 }
 
 export function Providers({ language, children }: { readonly language: Language; readonly children: ReactNode }) {
-    const [client] = useState(queryClient);
-    return (
-        <ThemeProvider attribute="class" defaultTheme="system" enableSystem disableTransitionOnChange>
-            <LanguageProvider language={language}>
-                <QueryClientProvider client={client}>{children}</QueryClientProvider>
-                <Toaster position="bottom-right" richColors closeButton />
-            </LanguageProvider>
-        </ThemeProvider>
-    );
+  const [client] = useState(queryClient);
+  return (
+    <ThemeProvider attribute="class" defaultTheme="system" enableSystem disableTransitionOnChange>
+      <LanguageProvider language={language}>
+        <QueryClientProvider client={client}>{children}</QueryClientProvider>
+        <Toaster position="bottom-right" richColors closeButton />
+      </LanguageProvider>
+    </ThemeProvider>
+  );
 }

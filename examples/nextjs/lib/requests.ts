@@ -33,6 +33,8 @@ export const NewSpeech = z.object({
   /** In hundredths: 100 is the voice's own. */
   speed: z.int().min(50).max(200),
   subtitles: z.enum(['no', 'srt']),
+  /** Into how many tasks the text is cut; as few as possible when left out. */
+  pieces: z.int().min(1).max(100).optional(),
 });
 export type NewSpeech = z.infer<typeof NewSpeech>;
 

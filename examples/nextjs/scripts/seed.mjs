@@ -2,6 +2,9 @@
 
 import { KingCong, KingCongError } from 'kingcong';
 
+/** Of these gateways one clones voices, with one of its services: nothing else of it is sold. */
+const CLONING = 'ai33/minimax';
+
 /**
  * @param {string} url
  * @param {string} masterKey
@@ -20,6 +23,10 @@ export async function seed(url, masterKey, upstreams) {
         const service = services[place % services.length];
         if (service !== undefined) await kc.keys.by('demo').add(id, service, secret).catch(registered);
       }
+    }
+    for (const { server, service, operation } of await kc.prices.list()) {
+      const isCloned = `${server}/${service}` === CLONING;
+      if (operation === 'voice_cloning' && !isCloned) await kc.prices.by('demo').remove(server, service, operation);
     }
   } finally {
     await kc.close();

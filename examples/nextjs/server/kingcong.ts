@@ -6,5 +6,6 @@ import { settings } from './settings';
 
 /** The library, opened once in a process, however often `next dev` loads this module. */
 export function kingcong(): Promise<KingCong> {
-  return KingCong.shared(settings.databaseUrl, { preset: 'kingcong' }); // KINGCONG_MASTER_KEY
+  // The master key is KINGCONG_MASTER_KEY.
+  return KingCong.shared(settings.databaseUrl, { preset: 'kingcong', role: settings.role });
 }

@@ -13,6 +13,10 @@ export const settings = {
   get databaseUrl(): string {
     return process.env['DATABASE_URL'] ?? 'sqlite://data/kingcong.db';
   },
+  /** Whether this process works too, or leaves that to others (`client`): to workers, say. */
+  get role(): 'both' | 'client' {
+    return process.env['ROLE'] === 'client' ? 'client' : 'both';
+  },
   /** A JSON file of the users; see `users.ts`. */
   get usersFile(): string {
     return required('USERS_FILE');

@@ -9,10 +9,10 @@ import type { User } from './users';
 
 /** The request as the library takes it. */
 export function speechOf(user: User, asked: NewSpeech): Speech {
-  const { service, text, subtitles, speed, voice } = asked;
+  const { service, text, subtitles, pieces, speed, voice } = asked;
   return {
     user: user.id,
-    ...{ service, text, subtitles },
+    ...{ service, text, subtitles, pieces },
     settings: speed === 100 ? undefined : { speed },
     ...(voice.from === 'service' ? { voice: voice.voice } : { clonedVoice: voice.voice }),
   };

@@ -1,10 +1,12 @@
 //! Starts the fake upstreams alone: prints one JSON line with their URLs and keys, serves until Ctrl-C, then prints one
-//! JSON line with what each of them counted.
+//! JSON line with what each of them counted. Meanwhile it does what its input says, a line for each order.
 
 use std::{
     error::Error,
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -22,6 +24,13 @@ Fake AI33, AI84, ElevenLabs and MiniMax servers on 127.0.0.1.
   --audio-ms N       longest audio (30000)
   --faults busy-day  what goes wrong; nothing by default
   --seed N           seed of faults and jitter (1)
+
+Orders on the input, each answered by a JSON line:
+
+  advance MS         sets the servers' clock forward
+  kill SERVER KEY    the server no longer knows the key
+  revive SERVER KEY  it knows it again
+  report             what each server counted
 ";
 
 #[tokio::main]
@@ -50,9 +59,41 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Erro
         described(&upstreams, |server| json!({ "url": server.url(), "keys": server.secrets() }))
     )?;
     out.flush()?;
+    let upstreams = Arc::new(upstreams);
+    let ordered = Arc::clone(&upstreams);
+    // A blocking read cannot be given up: the thread ends with the process.
+    thread::spawn(move || listen(&ordered));
     tokio::signal::ctrl_c().await?;
-    writeln!(out, "{}", described(&upstreams, |server| json!(server.counters())))?;
+    writeln!(out, "{}", counted(&upstreams))?;
     Ok(())
+}
+
+/// Does what the input says, until it ends.
+fn listen(upstreams: &Upstreams) {
+    for order in io::stdin().lines().map_while(Result::ok) {
+        let answer = obey(upstreams, &order).unwrap_or_else(|error| json!({ "error": error }));
+        // Who is not there any more does not hear it.
+        drop(writeln!(io::stdout(), "{answer}"));
+    }
+}
+
+fn obey(upstreams: &Upstreams, order: &str) -> Result<Value, String> {
+    let server = |name| upstreams.server(name).ok_or_else(|| format!("there is no server {name}"));
+    match order.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["advance", ms] => {
+            let ms = ms.parse().map_err(|error| format!("{order}: {error}"))?;
+            upstreams.advance(Duration::from_millis(ms));
+        }
+        ["kill", name, key] => server(name)?.kill_key(key),
+        ["revive", name, key] => server(name)?.revive_key(key),
+        ["report"] => return Ok(counted(upstreams)),
+        _ => return Err(format!("unknown order {order}: --help lists them")),
+    }
+    Ok(json!({}))
+}
+
+fn counted(upstreams: &Upstreams) -> Value {
+    described(upstreams, |server| json!(server.counters()))
 }
 
 fn described(upstreams: &Upstreams, describe: impl Fn(&Server) -> Value) -> Value {

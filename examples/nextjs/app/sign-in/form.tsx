@@ -12,37 +12,28 @@ import { ask } from '@/lib/api';
 import { SignIn } from '@/lib/requests';
 
 export function SignInForm() {
-    const words = useWords().signIn;
-    const form = useForm({ resolver: zodResolver(SignIn), defaultValues: { name: '', password: '' } });
-    const { errors } = form.formState;
-    const signIn = useMutation({
-        mutationFn: (body: SignIn) => ask('/api/session', { method: 'POST', body }),
-        meta: { isToldInPlace: true },
-        onSuccess: () => window.location.assign('/'),
-    });
-    return (
-        <form
-            className="flex flex-col gap-4"
-            onSubmit={form.handleSubmit((values) => signIn.mutate(values))}
-            noValidate
-        >
-            <Field label={words.name} error={errors.name && words.required}>
-                {(control) => <Input {...control} autoComplete="username" {...form.register('name')} />}
-            </Field>
-            <Field label={words.password} error={errors.password && words.required}>
-                {(control) => (
-                    <Input
-                        {...control}
-                        type="password"
-                        autoComplete="current-password"
-                        {...form.register('password')}
-                    />
-                )}
-            </Field>
-            {signIn.error && <Alert variant="bad">{signIn.error.message}</Alert>}
-            <Button type="submit" disabled={signIn.isPending || signIn.isSuccess}>
-                {words.submit}
-            </Button>
-        </form>
-    );
+  const words = useWords().signIn;
+  const form = useForm({ resolver: zodResolver(SignIn), defaultValues: { name: '', password: '' } });
+  const { errors } = form.formState;
+  const signIn = useMutation({
+    mutationFn: (body: SignIn) => ask('/api/session', { method: 'POST', body }),
+    meta: { isToldInPlace: true },
+    onSuccess: () => window.location.assign('/'),
+  });
+  return (
+    <form className="flex flex-col gap-4" onSubmit={form.handleSubmit((values) => signIn.mutate(values))} noValidate>
+      <Field label={words.name} error={errors.name && words.required}>
+        {(control) => <Input {...control} autoComplete="username" {...form.register('name')} />}
+      </Field>
+      <Field label={words.password} error={errors.password && words.required}>
+        {(control) => (
+          <Input {...control} type="password" autoComplete="current-password" {...form.register('password')} />
+        )}
+      </Field>
+      {signIn.error && <Alert variant="bad">{signIn.error.message}</Alert>}
+      <Button type="submit" disabled={signIn.isPending || signIn.isSuccess}>
+        {words.submit}
+      </Button>
+    </form>
+  );
 }

@@ -3,6 +3,6 @@ import { redirect } from 'next/navigation';
 import { administrator } from '@/server/session';
 
 export default async function Admin() {
-    await administrator();
-    redirect('/admin/system');
+  await administrator();
+  redirect('/admin/system');
 }

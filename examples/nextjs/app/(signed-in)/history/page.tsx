@@ -7,15 +7,15 @@ import { visitor } from '@/server/session';
 import { Transactions } from './transactions';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].history.title };
+  return { title: WORDS[await language()].history.title };
 }
 
 export default async function History() {
-    await visitor();
-    return (
-        <>
-            <h1 className="text-2xl font-semibold">{WORDS[await language()].history.title}</h1>
-            <Transactions />
-        </>
-    );
+  await visitor();
+  return (
+    <>
+      <h1 className="text-2xl font-semibold">{WORDS[await language()].history.title}</h1>
+      <Transactions />
+    </>
+  );
 }

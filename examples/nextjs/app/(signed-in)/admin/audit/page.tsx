@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { Audit } from './audit';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.audit };
+  return { title: WORDS[await language()].admin.tabs.audit };
 }
 
 export default async function AuditPage() {
-    await administrator();
-    return <Audit />;
+  await administrator();
+  return <Audit />;
 }

@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { Errors } from './errors';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.errors };
+  return { title: WORDS[await language()].admin.tabs.errors };
 }
 
 export default async function ErrorsPage() {
-    await administrator();
-    return <Errors />;
+  await administrator();
+  return <Errors />;
 }

@@ -21,99 +21,93 @@ import { useChange } from '../queries';
 import { LimitFields } from './limit-fields';
 
 export function AddKey({ system }: { readonly system: SystemView }) {
-    const words = useWords();
-    const { add, addHint } = words.admin.keys;
-    const [isOpen, setIsOpen] = useState(false);
-    return (
-        <Dialog open={isOpen} onOpenChange={setIsOpen}>
-            <DialogTrigger asChild>
-                <Button>
-                    <PlusIcon />
-                    {add}
-                </Button>
-            </DialogTrigger>
-            <DialogContent title={add} description={addHint} closeLabel={words.close}>
-                <AddKeyForm system={system} onAdded={() => setIsOpen(false)} />
-            </DialogContent>
-        </Dialog>
-    );
+  const words = useWords();
+  const { add, addHint } = words.admin.keys;
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <Dialog open={isOpen} onOpenChange={setIsOpen}>
+      <DialogTrigger asChild>
+        <Button>
+          <PlusIcon />
+          {add}
+        </Button>
+      </DialogTrigger>
+      <DialogContent title={add} description={addHint} closeLabel={words.close}>
+        <AddKeyForm system={system} onAdded={() => setIsOpen(false)} />
+      </DialogContent>
+    </Dialog>
+  );
 }
 
 interface Props {
-    readonly system: SystemView;
-    readonly onAdded: () => void;
+  readonly system: SystemView;
+  readonly onAdded: () => void;
 }
 
 /** It is gone when its dialog is closed, and the secret with it. */
 function AddKeyForm({ system, onAdded }: Props) {
-    const words = useWords().admin.keys;
-    const { servers, services, routes } = system;
-    const form = useForm({
-        resolver: zodResolver(NewKey),
-        defaultValues: {
-            server: routes[0]?.server ?? '',
-            service: routes[0]?.service ?? '',
-            secret: '',
-            label: '',
-            account: '',
-        },
-    });
-    const { errors } = form.formState;
-    const server = form.watch('server');
-    const add = useChange(
-        (body: NewKey) => ask<Wire<Key>>('/api/admin/keys', { method: 'POST', body }),
-        (key) => words.added(keyText(key)),
-    );
-    const send = form.handleSubmit((values) => add.mutate(values, { onSuccess: onAdded }));
-    return (
-        <FormProvider {...form}>
-            <form className="flex flex-col gap-4" autoComplete="off" noValidate onSubmit={send}>
-                <div className="grid gap-4 sm:grid-cols-2">
-                    <Field label={words.server}>
-                        {(control) => (
-                            <Select {...control} {...form.register('server')}>
-                                {servers.map(({ id }) => (
-                                    <option key={id} value={id}>
-                                        {idText(id)}
-                                    </option>
-                                ))}
-                            </Select>
-                        )}
-                    </Field>
-                    <Field label={words.service}>
-                        {(control) => (
-                            <Select {...control} {...form.register('service')}>
-                                {services.map(({ id, name }) => (
-                                    <option key={id} value={id}>
-                                        {name}
-                                    </option>
-                                ))}
-                            </Select>
-                        )}
-                    </Field>
-                </div>
-                <Field label={words.secret} error={errors.secret && words.noSecret}>
-                    {(control) => (
-                        <Input
-                            {...control}
-                            type="password"
-                            autoComplete="off"
-                            spellCheck={false}
-                            {...form.register('secret')}
-                        />
-                    )}
-                </Field>
-                <Field label={words.label} error={errors.label && words.tooLong}>
-                    {(control) => <Input {...control} {...form.register('label')} />}
-                </Field>
-                <Field label={words.account} hint={words.accountHint} error={errors.account && words.tooLong}>
-                    {(control) => <Input {...control} {...form.register('account')} />}
-                </Field>
-                <LimitFields defaults={servers.find(({ id }) => id === server)?.limits} />
-                <Button type="submit" disabled={add.isPending}>
-                    {words.add}
-                </Button>
-            </form>
-        </FormProvider>
-    );
+  const words = useWords().admin.keys;
+  const { servers, services, routes } = system;
+  const form = useForm({
+    resolver: zodResolver(NewKey),
+    defaultValues: {
+      server: routes[0]?.server ?? '',
+      service: routes[0]?.service ?? '',
+      secret: '',
+      label: '',
+      account: '',
+    },
+  });
+  const { errors } = form.formState;
+  const server = form.watch('server');
+  const add = useChange(
+    (body: NewKey) => ask<Wire<Key>>('/api/admin/keys', { method: 'POST', body }),
+    (key) => words.added(keyText(key)),
+  );
+  const send = form.handleSubmit((values) => add.mutate(values, { onSuccess: onAdded }));
+  return (
+    <FormProvider {...form}>
+      <form className="flex flex-col gap-4" autoComplete="off" noValidate onSubmit={send}>
+        <div className="grid gap-4 sm:grid-cols-2">
+          <Field label={words.server}>
+            {(control) => (
+              <Select {...control} {...form.register('server')}>
+                {servers.map(({ id }) => (
+                  <option key={id} value={id}>
+                    {idText(id)}
+                  </option>
+                ))}
+              </Select>
+            )}
+          </Field>
+          <Field label={words.service}>
+            {(control) => (
+              <Select {...control} {...form.register('service')}>
+                {services.map(({ id, name }) => (
+                  <option key={id} value={id}>
+                    {name}
+                  </option>
+                ))}
+              </Select>
+            )}
+          </Field>
+        </div>
+        <Field label={words.secret} error={errors.secret && words.noSecret}>
+          {(control) => (
+            <Input {...control} type="password" autoComplete="off" spellCheck={false} {...form.register('secret')} />
+          )}
+        </Field>
+        <Field label={words.label} error={errors.label && words.tooLong}>
+          {(control) => <Input {...control} {...form.register('label')} />}
+        </Field>
+        <Field label={words.account} hint={words.accountHint} error={errors.account && words.tooLong}>
+          {(control) => <Input {...control} {...form.register('account')} />}
+        </Field>
+        <LimitFields defaults={servers.find(({ id }) => id === server)?.limits} />
+        <Button type="submit" disabled={add.isPending}>
+          {words.add}
+        </Button>
+      </form>
+    </FormProvider>
+  );
 }

@@ -12,28 +12,23 @@ const numberOf = (text: string | undefined) => (text === '' || text === undefine
 
 /** How many calls a key may have at once and in a minute, in a form that has these fields. */
 export function LimitFields({ defaults }: { readonly defaults: Limits | undefined }) {
-    const words = useWords().admin.keys;
-    const { register, formState } = useFormContext<KeyLimits>();
-    const { errors } = formState;
-    return (
-        <div className="grid gap-4 sm:grid-cols-2">
-            {(['maxInFlight', 'perMinute'] as const).map((name) => (
-                <Field
-                    key={name}
-                    label={words[name]}
-                    hint={words.optional(String(defaults?.[name] ?? '–'))}
-                    error={errors[name] && words.noLimit}
-                >
-                    {(control) => (
-                        <Input
-                            {...control}
-                            inputMode="numeric"
-                            autoComplete="off"
-                            {...register(name, { setValueAs: numberOf })}
-                        />
-                    )}
-                </Field>
-            ))}
-        </div>
-    );
+  const words = useWords().admin.keys;
+  const { register, formState } = useFormContext<KeyLimits>();
+  const { errors } = formState;
+  return (
+    <div className="grid gap-4 sm:grid-cols-2">
+      {(['maxInFlight', 'perMinute'] as const).map((name) => (
+        <Field
+          key={name}
+          label={words[name]}
+          hint={words.optional(String(defaults?.[name] ?? '–'))}
+          error={errors[name] && words.noLimit}
+        >
+          {(control) => (
+            <Input {...control} inputMode="numeric" autoComplete="off" {...register(name, { setValueAs: numberOf })} />
+          )}
+        </Field>
+      ))}
+    </div>
+  );
 }

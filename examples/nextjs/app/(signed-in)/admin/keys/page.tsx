@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { Keys } from './keys';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.keys };
+  return { title: WORDS[await language()].admin.tabs.keys };
 }
 
 export default async function KeysPage() {
-    await administrator();
-    return <Keys />;
+  await administrator();
+  return <Keys />;
 }

@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { Statistics } from './statistics';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.statistics };
+  return { title: WORDS[await language()].admin.tabs.statistics };
 }
 
 export default async function StatisticsPage() {
-    await administrator();
-    return <Statistics />;
+  await administrator();
+  return <Statistics />;
 }

@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { System } from './system';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.system };
+  return { title: WORDS[await language()].admin.tabs.system };
 }
 
 export default async function SystemPage() {
-    await administrator();
-    return <System />;
+  await administrator();
+  return <System />;
 }

@@ -13,41 +13,41 @@ import { amountText } from '@/lib/format';
 
 /** Counts everything again when asked to. */
 export function Verification() {
-    const words = useWords().admin.system;
-    const verify = useMutation({ mutationFn: () => ask<Found>('/api/admin/verification', { method: 'POST' }) });
-    return (
-        <Card aria-label={words.verify}>
-            <CardTitle>{words.verify}</CardTitle>
-            <CardDescription>{words.verifyHint}</CardDescription>
-            <Button className="self-start" disabled={verify.isPending} onClick={() => verify.mutate()}>
-                {words.verifyNow}
-            </Button>
-            {verify.data !== undefined && <Findings found={verify.data} />}
-        </Card>
-    );
+  const words = useWords().admin.system;
+  const verify = useMutation({ mutationFn: () => ask<Found>('/api/admin/verification', { method: 'POST' }) });
+  return (
+    <Card aria-label={words.verify}>
+      <CardTitle>{words.verify}</CardTitle>
+      <CardDescription>{words.verifyHint}</CardDescription>
+      <Button className="self-start" disabled={verify.isPending} onClick={() => verify.mutate()}>
+        {words.verifyNow}
+      </Button>
+      {verify.data !== undefined && <Findings found={verify.data} />}
+    </Card>
+  );
 }
 
 function Findings({ found }: { readonly found: Found }) {
-    const words = useWords().admin.system;
-    const language = useLanguage();
-    const { wallets, jobs, limits, discrepancies, isSound } = found;
-    const count = (number: number) => amountText(number, language);
-    return (
-        <Alert variant={isSound ? 'default' : 'bad'}>
-            {isSound ? <CircleCheckIcon aria-hidden /> : <TriangleAlertIcon aria-hidden />}
-            <div className="flex min-w-0 flex-col gap-2">
-                <strong>{isSound ? words.sound : words.unsound(count(discrepancies.length))}</strong>
-                <p>{words.counted(count(wallets), count(jobs), count(limits))}</p>
-                {!isSound && (
-                    <ul className="list-disc pl-4">
-                        {discrepancies.map((discrepancy) => (
-                            <li key={discrepancy} className="wrap-anywhere">
-                                {discrepancy}
-                            </li>
-                        ))}
-                    </ul>
-                )}
-            </div>
-        </Alert>
-    );
+  const words = useWords().admin.system;
+  const language = useLanguage();
+  const { wallets, jobs, limits, discrepancies, isSound } = found;
+  const count = (number: number) => amountText(number, language);
+  return (
+    <Alert variant={isSound ? 'default' : 'bad'}>
+      {isSound ? <CircleCheckIcon aria-hidden /> : <TriangleAlertIcon aria-hidden />}
+      <div className="flex min-w-0 flex-col gap-2">
+        <strong>{isSound ? words.sound : words.unsound(count(discrepancies.length))}</strong>
+        <p>{words.counted(count(wallets), count(jobs), count(limits))}</p>
+        {!isSound && (
+          <ul className="list-disc pl-4">
+            {discrepancies.map((discrepancy) => (
+              <li key={discrepancy} className="wrap-anywhere">
+                {discrepancy}
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </Alert>
+  );
 }

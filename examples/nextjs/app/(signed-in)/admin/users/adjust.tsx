@@ -17,47 +17,47 @@ import type { UserView } from '@/server/views-admin';
 import { useChange } from '../queries';
 
 export function Adjust({ user }: { readonly user: UserView }) {
-    const words = useWords();
-    const { adjust, adjustLabel, adjustHint } = words.admin.users;
-    const [isOpen, setIsOpen] = useState(false);
-    return (
-        <Dialog open={isOpen} onOpenChange={setIsOpen}>
-            <DialogTrigger asChild>
-                <Button size="sm" variant="outline" aria-label={adjustLabel(user.name)}>
-                    {adjust}
-                </Button>
-            </DialogTrigger>
-            <DialogContent title={adjustLabel(user.name)} description={adjustHint} closeLabel={words.close}>
-                <AdjustForm user={user.id} onAdjusted={() => setIsOpen(false)} />
-            </DialogContent>
-        </Dialog>
-    );
+  const words = useWords();
+  const { adjust, adjustLabel, adjustHint } = words.admin.users;
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <Dialog open={isOpen} onOpenChange={setIsOpen}>
+      <DialogTrigger asChild>
+        <Button size="sm" variant="outline" aria-label={adjustLabel(user.name)}>
+          {adjust}
+        </Button>
+      </DialogTrigger>
+      <DialogContent title={adjustLabel(user.name)} description={adjustHint} closeLabel={words.close}>
+        <AdjustForm user={user.id} onAdjusted={() => setIsOpen(false)} />
+      </DialogContent>
+    </Dialog>
+  );
 }
 
 function AdjustForm({ user, onAdjusted }: { readonly user: string; readonly onAdjusted: () => void }) {
-    const words = useWords().admin.users;
-    const language = useLanguage();
-    // Of this dialog: however often it is sent, it is done once.
-    const [idempotencyKey] = useState(() => crypto.randomUUID());
-    const form = useForm({ resolver: zodResolver(NewAdjustment), defaultValues: { change: '', reason: '' } });
-    const { errors } = form.formState;
-    const adjust = useChange(
-        (body: SubmittedAdjustment) =>
-            ask<Credited>(`/api/admin/users/${encodeURIComponent(user)}/adjustments`, { method: 'POST', body }),
-        ({ balanceAfter }) => words.adjusted(amountText(balanceAfter, language)),
-    );
-    const send = form.handleSubmit((values) => adjust.mutate({ ...values, idempotencyKey }, { onSuccess: onAdjusted }));
-    return (
-        <form className="flex flex-col gap-4" noValidate onSubmit={send}>
-            <Field label={words.change} error={errors.change && words.noChange}>
-                {(control) => <Input {...control} placeholder="-500" autoComplete="off" {...form.register('change')} />}
-            </Field>
-            <Field label={words.reason} error={errors.reason && words.noReason(REASON_LENGTH_MAX)}>
-                {(control) => <Input {...control} autoComplete="off" {...form.register('reason')} />}
-            </Field>
-            <Button type="submit" disabled={adjust.isPending}>
-                {words.adjustNow}
-            </Button>
-        </form>
-    );
+  const words = useWords().admin.users;
+  const language = useLanguage();
+  // Of this dialog: however often it is sent, it is done once.
+  const [idempotencyKey] = useState(() => crypto.randomUUID());
+  const form = useForm({ resolver: zodResolver(NewAdjustment), defaultValues: { change: '', reason: '' } });
+  const { errors } = form.formState;
+  const adjust = useChange(
+    (body: SubmittedAdjustment) =>
+      ask<Credited>(`/api/admin/users/${encodeURIComponent(user)}/adjustments`, { method: 'POST', body }),
+    ({ balanceAfter }) => words.adjusted(amountText(balanceAfter, language)),
+  );
+  const send = form.handleSubmit((values) => adjust.mutate({ ...values, idempotencyKey }, { onSuccess: onAdjusted }));
+  return (
+    <form className="flex flex-col gap-4" noValidate onSubmit={send}>
+      <Field label={words.change} error={errors.change && words.noChange}>
+        {(control) => <Input {...control} placeholder="-500" autoComplete="off" {...form.register('change')} />}
+      </Field>
+      <Field label={words.reason} error={errors.reason && words.noReason(REASON_LENGTH_MAX)}>
+        {(control) => <Input {...control} autoComplete="off" {...form.register('reason')} />}
+      </Field>
+      <Button type="submit" disabled={adjust.isPending}>
+        {words.adjustNow}
+      </Button>
+    </form>
+  );
 }

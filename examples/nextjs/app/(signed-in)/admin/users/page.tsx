@@ -7,10 +7,10 @@ import { administrator } from '@/server/session';
 import { Users } from './users';
 
 export async function generateMetadata(): Promise<Metadata> {
-    return { title: WORDS[await language()].admin.tabs.users };
+  return { title: WORDS[await language()].admin.tabs.users };
 }
 
 export default async function UsersPage() {
-    await administrator();
-    return <Users />;
+  await administrator();
+  return <Users />;
 }

@@ -1,0 +1,94 @@
+import { referenceOf, seal, signature, type Order } from '../server/payments';
+import { credits, expect, sentences, speak, test, write, jobIs } from './stage';
+
+const CALLBACK = '/api/payments/callback';
+const ORDER: Order = { user: 'lan', package: 'package-1', price: '5', currency: 'usd', nonce: 'nonce-of-a-test' };
+
+function callback(order: Order, more: object = {}): { data: string; headers: Record<string, string> } {
+  const told = { payment: seal(order), state: 'paid', amount: order.price, currency: order.currency, ...more };
+  const data = JSON.stringify(told);
+  const signed = signature(data, Math.floor(Date.now() / 1000));
+  return { data, headers: { 'Content-Type': 'application/json', 'x-gateway-signature': signed } };
+}
+
+test('eight packages are sold, each dearer one with a larger bonus', async ({ as }) => {
+  const page = await as('lan');
+  await page.goto('/');
+  await expect(page).toHaveURL(/\/tools\/credits$/);
+  const buttons = page.getByRole('button', { name: /^Mua / });
+  await expect(buttons).toHaveCount(8);
+  await expect(page.getByRole('listitem').filter({ hasText: '10.800.000' })).toContainText('Thưởng 35%');
+});
+
+test('credits that are paid for are in the wallet, and are booked once', async ({ as, stage }) => {
+  const page = await as('lan');
+  await page.goto('/tools/credits');
+  await page.getByRole('button', { name: 'Mua Package 8' }).click();
+  await expect(page.getByText('10.800.000')).toBeVisible();
+  const address = page.url();
+  await page.getByRole('button', { name: 'Trả $40' }).click();
+  await expect(page.getByText('Thanh toán thành công')).toBeVisible();
+  await expect(credits(page)).toHaveText('10.800.000');
+
+  await page.goto(address);
+  await page.getByRole('button', { name: 'Trả $40' }).click();
+  await expect(credits(page)).toHaveText('10.800.000');
+  expect(await stage.kc.wallets.history('lan')).toHaveLength(1);
+});
+
+test('a payment that is declined moves nothing', async ({ as, stage }) => {
+  const page = await as('lan');
+  await page.goto('/tools/credits');
+  await page.getByRole('button', { name: 'Mua Package 1' }).click();
+  await page.getByRole('button', { name: 'Từ chối thanh toán' }).click();
+  await expect(page.getByText('Thanh toán không thành công')).toBeVisible();
+  await expect(credits(page)).toHaveText('0');
+  expect(await stage.kc.wallets.history('lan')).toEqual([]);
+});
+
+test('a callback that the gateway did not sign, or that says something else than was ordered, books nothing', async ({
+  request,
+  stage,
+}) => {
+  const right = callback(ORDER);
+  const forged: [name: string, sent: ReturnType<typeof callback>, status: number][] = [
+    ['no signature', { ...right, headers: { 'Content-Type': 'application/json' } }, 403],
+    ['a signature of something else', { ...right, data: right.data.replace('"5"', '"6"') }, 403],
+    [
+      'a signature that is old',
+      { ...right, headers: { ...right.headers, 'x-gateway-signature': signature(right.data, 1_700_000_000) } },
+      403,
+    ],
+    ['an order that was changed', callback(ORDER, { payment: `${seal(ORDER).replace('.', 'x.')}` }), 404],
+    ['less than the price', callback(ORDER, { amount: '4' }), 409],
+    ['another currency', callback(ORDER, { currency: 'credit' }), 409],
+    ['no JSON', { ...callback(ORDER), data: 'paid!' }, 403],
+    ['a state that there is not', callback(ORDER, { state: 'perhaps' }), 422],
+  ];
+  for (const [name, sent, status] of forged) {
+    expect((await request.post(CALLBACK, sent)).status(), name).toBe(status);
+  }
+  expect(await stage.kc.wallets.history('lan')).toEqual([]);
+
+  for (let times = 0; times < 3; times += 1) {
+    const answer = await request.post(CALLBACK, callback(ORDER));
+    expect(await answer.json()).toEqual({ booked: { amount: 1_000_000, balanceAfter: 1_000_000 } });
+  }
+  expect((await stage.kc.wallets.history('lan')).map(({ reference }) => reference)).toEqual([referenceOf(ORDER)]);
+});
+
+test('two tabs that buy and spend at once leave what was bought less what was spoken', async ({ as, stage }) => {
+  const buying = await as('lan');
+  const speaking = await buying.context().newPage();
+  await stage.credits('lan', 5_000);
+  const text = sentences(20);
+  await write(speaking, text);
+  await buying.goto('/tools/credits');
+  await buying.getByRole('button', { name: 'Mua Package 1' }).click();
+  await Promise.all([speak(speaking), buying.getByRole('button', { name: 'Trả $5' }).click()]);
+  await jobIs(speaking, 'completed');
+
+  const left = (1_005_000 - [...text].length).toLocaleString('vi-VN');
+  await expect(credits(buying)).toHaveText(left);
+  await expect(credits(speaking)).toHaveText(left);
+});
