@@ -10,7 +10,7 @@ export const REASON_LENGTH_MAX = 85;
 export const WEIGHT_MAX = 1_000_000;
 const SECRET_LENGTH_MIN = 8;
 const SECRET_LENGTH_MAX = 4096;
-const LABEL_LENGTH_MAX = 60;
+const NAME_LENGTH_MAX = 60;
 const CALLS_MAX = 100_000;
 
 export const RouteId = z.object({ server: id, service: id });
@@ -36,7 +36,9 @@ export const NewKey = KeyLimits.extend({
     .min(SECRET_LENGTH_MIN)
     .max(SECRET_LENGTH_MAX)
     .refine((secret) => secret.trim() === secret),
-  label: z.string().trim().max(LABEL_LENGTH_MAX),
+  label: z.string().trim().max(NAME_LENGTH_MAX),
+  /** The upstream account whose limits its keys share; empty for none. */
+  account: z.string().trim().max(NAME_LENGTH_MAX),
 });
 export type NewKey = z.infer<typeof NewKey>;
 

@@ -10,7 +10,7 @@ import type { User } from './users';
 export interface ErrorView extends Pick<ErrorRecord, 'attempt' | 'kind' | 'upstreamCode' | 'message'> {
   readonly at: Date;
   readonly route: string;
-  /** Only its number when it was removed. */
+  /** Its mask; not that of a key that was removed. */
   readonly key: string;
 }
 
@@ -20,7 +20,7 @@ export function errorView(record: ErrorRecord, names: ReadonlyMap<string, string
     ...{ attempt, kind, upstreamCode, message },
     at: endedAt ?? leasedAt,
     route: names.get(record.route) ?? record.route,
-    key: keyText(keys.find(({ id }) => id === record.key) ?? { id: record.key, label: '', mask: '' }),
+    key: keyText({ id: record.key, label: '', mask: keys.find(({ id }) => id === record.key)?.mask ?? '' }),
   };
 }
 

@@ -29,7 +29,9 @@ export function SplitTable({ split }: { readonly split: readonly ServiceSplit[] 
             <TableRow key={`${service} ${server}`}>
               <TableCell>{name}</TableCell>
               <TableCell>{idText(server)}</TableCell>
-              <TableCell className="text-right tabular-nums">{percentText(percent, language)}</TableCell>
+              <TableCell className="text-right whitespace-nowrap tabular-nums">
+                {percentText(percent, language)}
+              </TableCell>
               <TableCell className="text-right tabular-nums">{amountText(done, language)}</TableCell>
               <TableCell className="text-right tabular-nums">{amountText(failed, language)}</TableCell>
             </TableRow>

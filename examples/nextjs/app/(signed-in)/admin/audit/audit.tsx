@@ -11,7 +11,7 @@ import { instantText } from '@/lib/format';
 import type { Wire } from '@/lib/wire';
 import type { AuditView } from '@/server/views-admin';
 
-import { ADMIN_KEY } from '../change';
+import { ADMIN_KEY } from '../queries';
 
 interface Page {
   readonly entries: Wire<AuditView>[];

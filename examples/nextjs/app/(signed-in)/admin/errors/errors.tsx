@@ -1,6 +1,6 @@
 'use client';
 
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { useLanguage, useWords } from '@/components/language';
@@ -12,10 +12,9 @@ import { Table, TableCell, TableHead, TableRow } from '@/components/ui/table';
 import { ask } from '@/lib/api';
 import { idText, instantText } from '@/lib/format';
 import type { Wire } from '@/lib/wire';
-import type { SystemView } from '@/server/system';
 import type { ErrorView } from '@/server/views-admin';
 
-import { ADMIN_KEY } from '../change';
+import { ADMIN_KEY, useSystem } from '../queries';
 
 interface Page {
   readonly errors: Wire<ErrorView>[];
@@ -27,10 +26,7 @@ export function Errors() {
   const { title, route: routeLabel, all } = words.admin.errors;
   /** A query that names a route; empty for all of them. */
   const [route, setRoute] = useState('');
-  const system = useQuery({
-    queryKey: [...ADMIN_KEY, 'system'],
-    queryFn: () => ask<SystemView>('/api/admin/system'),
-  });
+  const system = useSystem();
   const query = useInfiniteQuery({
     queryKey: [...ADMIN_KEY, 'errors', route],
     queryFn: ({ pageParam }) => {

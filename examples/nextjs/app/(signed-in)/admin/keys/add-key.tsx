@@ -17,7 +17,7 @@ import { NewKey } from '@/lib/requests-admin';
 import type { Wire } from '@/lib/wire';
 import type { SystemView } from '@/server/system';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 import { LimitFields } from './limit-fields';
 
 export function AddKey({ system }: { readonly system: SystemView }) {
@@ -50,7 +50,13 @@ function AddKeyForm({ system, onAdded }: Props) {
   const { servers, services, routes } = system;
   const form = useForm({
     resolver: zodResolver(NewKey),
-    defaultValues: { server: routes[0]?.server ?? '', service: routes[0]?.service ?? '', secret: '', label: '' },
+    defaultValues: {
+      server: routes[0]?.server ?? '',
+      service: routes[0]?.service ?? '',
+      secret: '',
+      label: '',
+      account: '',
+    },
   });
   const { errors } = form.formState;
   const server = form.watch('server');
@@ -91,8 +97,11 @@ function AddKeyForm({ system, onAdded }: Props) {
             <Input {...control} type="password" autoComplete="off" spellCheck={false} {...form.register('secret')} />
           )}
         </Field>
-        <Field label={words.label} error={errors.label && words.noLabel}>
+        <Field label={words.label} error={errors.label && words.tooLong}>
           {(control) => <Input {...control} {...form.register('label')} />}
+        </Field>
+        <Field label={words.account} hint={words.accountHint} error={errors.account && words.tooLong}>
+          {(control) => <Input {...control} {...form.register('account')} />}
         </Field>
         <LimitFields defaults={servers.find(({ id }) => id === server)?.limits} />
         <Button type="submit" disabled={add.isPending}>

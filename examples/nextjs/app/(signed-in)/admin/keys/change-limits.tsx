@@ -11,7 +11,7 @@ import { Dialog, DialogContent, DialogTrigger } from '@/components/ui/dialog';
 import { ask } from '@/lib/api';
 import { KeyLimits, type KeyChange } from '@/lib/requests-admin';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 import { LimitFields } from './limit-fields';
 
 interface Props {

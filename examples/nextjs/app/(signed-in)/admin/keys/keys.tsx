@@ -18,7 +18,7 @@ import type { RouteSwitch } from '@/lib/requests-admin';
 import type { Wire } from '@/lib/wire';
 import type { SystemView } from '@/server/system';
 
-import { ADMIN_KEY, useChange } from '../change';
+import { ADMIN_KEY, useChange, useSystem } from '../queries';
 import { AddKey } from './add-key';
 import { ChangeLimits } from './change-limits';
 import { RemoveKey } from './remove-key';
@@ -36,10 +36,7 @@ const VARIANTS: Readonly<Record<KeyStatus, BadgeVariant>> = {
 
 export function Keys() {
   const { title } = useWords().admin.keys;
-  const system = useQuery({
-    queryKey: [...ADMIN_KEY, 'system'],
-    queryFn: () => ask<SystemView>('/api/admin/system'),
-  });
+  const system = useSystem();
   const keys = useQuery({
     queryKey: [...ADMIN_KEY, 'keys'],
     queryFn: () => ask<Wire<Key>[]>('/api/admin/keys'),
@@ -91,7 +88,7 @@ function KeyTable({ keys, system }: { readonly keys: readonly Wire<Key>[]; reado
 function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: SystemView }) {
   const words = useWords().admin;
   const language = useLanguage();
-  const { id, server, service, label, mask, status, reason, balance, lastUsed, checkedAt } = key;
+  const { id, server, service, label, mask, account, status, reason, balance, lastUsed, checkedAt } = key;
   const { statuses, never, use, check: checkNow, checkLabel, checked } = words.keys;
   const name = keyText(key);
   const when = (instant: string | null) => (instant === null ? never : instantText(instant, language));
@@ -112,6 +109,7 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
       <TableCell className="whitespace-nowrap">
         <span className="flex flex-col">
           {label !== '' && <span className="max-w-48 truncate">{label}</span>}
+          {account !== null && <span className="text-muted-foreground max-w-48 truncate">{account}</span>}
           <span className="text-muted-foreground font-mono text-xs">
             {mask} #{id.slice(-4)}
           </span>

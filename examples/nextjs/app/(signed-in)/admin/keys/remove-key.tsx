@@ -8,7 +8,7 @@ import { Button } from '@/components/ui/button';
 import { Dialog, DialogClose, DialogContent, DialogTrigger } from '@/components/ui/dialog';
 import { ask } from '@/lib/api';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 
 /** Removes a key, after asking: it is for good. */
 export function RemoveKey({ id, name }: { readonly id: string; readonly name: string }) {

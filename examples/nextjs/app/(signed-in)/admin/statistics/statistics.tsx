@@ -17,7 +17,7 @@ import { dayText, percentText } from '@/lib/format-admin';
 import { DAYS, type Days } from '@/lib/requests-admin';
 import type { StatisticsView } from '@/server/statistics';
 
-import { ADMIN_KEY } from '../change';
+import { ADMIN_KEY } from '../queries';
 import { SplitTable } from '../split-table';
 
 /** Loaded here alone: the library that draws is large. */
@@ -229,7 +229,9 @@ function ErrorRates({ statistics: { routes } }: Props) {
               {routes.map(({ route, failedPercent, failed, calls }) => (
                 <TableRow key={route}>
                   <TableCell>{route}</TableCell>
-                  <TableCell className="text-right tabular-nums">{percentText(failedPercent, language)}</TableCell>
+                  <TableCell className="text-right whitespace-nowrap tabular-nums">
+                    {percentText(failedPercent, language)}
+                  </TableCell>
                   <TableCell className="text-right tabular-nums">{amountText(failed, language)}</TableCell>
                   <TableCell className="text-right tabular-nums">{amountText(calls, language)}</TableCell>
                 </TableRow>

@@ -9,7 +9,7 @@ import { ask } from '@/lib/api';
 import type { NewMaintenance } from '@/lib/requests-admin';
 import type { SystemView } from '@/server/system';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 
 const MODES = ['none', 'services', 'full'] as const;
 

@@ -14,7 +14,7 @@ import { WEIGHT_MAX, Weights } from '@/lib/requests-admin';
 import { sharesOf } from '@/lib/shares';
 import type { SystemView } from '@/server/system';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 import { SplitTable } from '../split-table';
 
 /** In what ratio the servers share the work, and in what ratio they did. */

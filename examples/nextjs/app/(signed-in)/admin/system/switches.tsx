@@ -11,7 +11,7 @@ import { idText } from '@/lib/format';
 import type { RouteSwitch } from '@/lib/requests-admin';
 import type { SystemView } from '@/server/system';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 
 type Route = SystemView['routes'][number];
 

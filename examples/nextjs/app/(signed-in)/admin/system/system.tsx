@@ -1,12 +1,8 @@
 'use client';
 
-import { useQuery } from '@tanstack/react-query';
-
 import { Loaded } from '@/components/loaded';
-import { ask } from '@/lib/api';
-import type { SystemView } from '@/server/system';
 
-import { ADMIN_KEY } from '../change';
+import { useSystem } from '../queries';
 import { Maintenance } from './maintenance';
 import { Split } from './split';
 import { Switches } from './switches';
@@ -16,11 +12,7 @@ import { Verification } from './verification';
 const LOOK_MS = 5_000;
 
 export function System() {
-  const query = useQuery({
-    queryKey: [...ADMIN_KEY, 'system'],
-    queryFn: () => ask<SystemView>('/api/admin/system'),
-    refetchInterval: LOOK_MS,
-  });
+  const query = useSystem(LOOK_MS);
   return (
     <Loaded query={query}>
       {(system) => (

@@ -14,7 +14,7 @@ import { amountText } from '@/lib/format';
 import { NewAdjustment, REASON_LENGTH_MAX, type SubmittedAdjustment } from '@/lib/requests-admin';
 import type { UserView } from '@/server/views-admin';
 
-import { useChange } from '../change';
+import { useChange } from '../queries';
 
 export function Adjust({ user }: { readonly user: UserView }) {
   const words = useWords();

@@ -11,7 +11,7 @@ import { ask } from '@/lib/api';
 import { amountText } from '@/lib/format';
 import type { UserView } from '@/server/views-admin';
 
-import { ADMIN_KEY } from '../change';
+import { ADMIN_KEY } from '../queries';
 import { Adjust } from './adjust';
 
 export function Users() {

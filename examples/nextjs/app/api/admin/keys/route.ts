@@ -1,4 +1,7 @@
+import { KingCongError } from 'kingcong';
+
 import { NewKey } from '@/lib/requests-admin';
+import { Refused } from '@/server/refused';
 import { forAdministrators } from '@/server/route';
 import { limitsOn } from '@/server/system';
 
@@ -6,6 +9,19 @@ import { limitsOn } from '@/server/system';
 export const GET = forAdministrators({}, ({ kc }) => kc.keys.list());
 
 export const POST = forAdministrators({ body: NewKey }, async ({ kc, user, body }) => {
-  const { server, service, secret, label, ...limits } = body;
-  return kc.keys.by(user.id).add(server, service, secret, { label, limits: await limitsOn(kc, server, limits) });
+  const { server, service, secret, label, account, ...given } = body;
+  const limits = await limitsOn(kc, server, given);
+  const shared = account === '' ? {} : { account, accountLimits: await limitsOn(kc, server, {}) };
+  return kc.keys
+    .by(user.id)
+    .add(server, service, secret, { label, limits, ...shared })
+    .catch(refuseAgain);
 });
+
+function refuseAgain(error: unknown): never {
+  if (!(error instanceof KingCongError && error.code === 'key_refused')) throw error;
+  throw new Refused(409, 'key_refused', {
+    en: 'This key is there already, or of another account',
+    vi: 'Key này đã có, hoặc thuộc tài khoản khác',
+  });
+}
