@@ -1,7 +1,7 @@
 'use client';
 
 import { MutationCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { ThemeProvider } from 'next-themes';
+import { ThemeProvider, useTheme } from 'next-themes';
 import { useState, type ReactNode } from 'react';
 import { Toaster, toast } from 'sonner';
 
@@ -29,13 +29,18 @@ function queryClient(): QueryClient {
   });
 }
 
+function Toasts() {
+  const { resolvedTheme } = useTheme();
+  return <Toaster theme={resolvedTheme === 'dark' ? 'dark' : 'light'} position="bottom-right" richColors closeButton />;
+}
+
 export function Providers({ language, children }: { readonly language: Language; readonly children: ReactNode }) {
   const [client] = useState(queryClient);
   return (
     <ThemeProvider attribute="class" defaultTheme="system" enableSystem disableTransitionOnChange>
       <LanguageProvider language={language}>
         <QueryClientProvider client={client}>{children}</QueryClientProvider>
-        <Toaster position="bottom-right" richColors closeButton />
+        <Toasts />
       </LanguageProvider>
     </ThemeProvider>
   );

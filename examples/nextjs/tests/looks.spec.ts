@@ -25,7 +25,7 @@ async function findings(page: Page): Promise<string[]> {
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  test(`every page is usable by everybody, ${colorScheme}`, async ({ as, stage }, { outputPath }) => {
+  test(`every page is usable by everybody, ${colorScheme}`, async ({ as, stage }, info) => {
     test.slow();
     await stage.credits('admin', 1_000);
     const page = await as('admin');
@@ -34,18 +34,18 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await speak(page);
     await jobIs(page, 'completed');
     expect(await findings(page)).toEqual([]);
-    await page.screenshot({ path: outputPath(`job-${colorScheme}.png`), fullPage: true });
+    await page.screenshot({ path: info.outputPath(`job-${colorScheme}.png`), fullPage: true });
     for (const path of [...PAGES, ...ADMIN_PAGES]) {
       await page.goto(path);
       await page.waitForLoadState('networkidle');
       expect(await findings(page), path).toEqual([]);
       const name = `${path.slice(1).replace('/', '-')}-${colorScheme}.png`;
-      await page.screenshot({ path: outputPath(name), fullPage: true });
+      await page.screenshot({ path: info.outputPath(name), fullPage: true });
     }
   });
 }
 
-test('nothing is wider than a phone', async ({ as }, { outputPath }) => {
+test('nothing is wider than a phone', async ({ as }, info) => {
   const page = await as('admin');
   await page.setViewportSize({ width: 360, height: 740 });
   for (const path of [...PAGES, ...ADMIN_PAGES]) {
@@ -53,7 +53,7 @@ test('nothing is wider than a phone', async ({ as }, { outputPath }) => {
     await page.waitForLoadState('networkidle');
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(width, path).toBeLessThanOrEqual(360);
-    await page.screenshot({ path: outputPath(`phone-${path.slice(1).replace('/', '-')}.png`), fullPage: true });
+    await page.screenshot({ path: info.outputPath(`phone-${path.slice(1).replace('/', '-')}.png`), fullPage: true });
   }
 });
 

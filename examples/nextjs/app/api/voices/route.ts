@@ -40,7 +40,10 @@ async function offered(kc: KingCong, server: string, service: string): Promise<V
   let page: string | undefined;
   for (let asked = 0; asked < PAGES_MAX; asked += 1) {
     const answer = await kc.voices.offered(server, service, { page });
-    for (const voice of answer.voices) voices.set(voice.voice, voice);
+    for (const voice of answer.voices) {
+      // The account's cloned voices are those of all users: each sees their own elsewhere.
+      if (voice.origin === 'library') voices.set(voice.voice, voice);
+    }
     if (answer.next === null) break;
     page = answer.next;
   }
