@@ -21,7 +21,12 @@ export async function seed(url, masterKey, upstreams) {
       const services = routes.filter((route) => route.server === id).map(({ service }) => service);
       for (const [place, secret] of played.keys.entries()) {
         const service = services[place % services.length];
-        if (service !== undefined) await kc.keys.by('demo').add(id, service, secret).catch(registered);
+        if (service !== undefined) {
+          await kc.keys
+            .by('demo')
+            .add(id, service, secret, { label: `demo ${place + 1}` })
+            .catch(registered);
+        }
       }
     }
     for (const { server, service, operation } of await kc.prices.list()) {

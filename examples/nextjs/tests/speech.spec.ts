@@ -151,10 +151,7 @@ test('a key that dies takes no work with it', async ({ as, stage }) => {
   await jobIs(page, 'completed');
 
   await admin.goto('/admin/keys');
-  const row = admin
-    .getByRole('row')
-    .filter({ hasText: 'AI33 ElevenLabs' })
-    .filter({ hasText: key?.slice(-4) ?? '' });
+  const row = admin.getByRole('row').filter({ hasText: 'AI33 ElevenLabs' }).filter({ hasText: 'demo 1' });
   await expect(row).toContainText('Hỏng');
   await admin.goto('/admin/errors');
   await expect(admin.getByRole('row').filter({ hasText: 'key_dead' })).not.toHaveCount(0);
