@@ -2,9 +2,10 @@
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` and
-//! `node` build and test the packages for those languages, and `project` runs cargo.
+//! `node` build and test the packages for those languages, `app` the Next.js app, and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
+mod app;
 mod gates;
 mod node;
 mod project;
@@ -35,13 +36,16 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   python                            build and install the wheel, check its types and run its tests
   npm                               build the npm package as it is published, and try it
   node                              build and install the npm package, check its types and run its tests
+  app                               build the Next.js app and start it: no account, no configuration
+  browser                           build the Next.js app and run its tests in a real browser
   upstreams [ARGUMENTS]             serve the simulated upstreams over HTTP
   help                              this text
 ";
 
-/// What the names of the packages' benchmarks begin with.
+/// What the names of the packages' and the app's benchmarks begin with.
 const PYTHON: &str = "python";
 const NODE: &str = "node";
+const PAGE: &str = "page";
 /// A program of the workspace, as cargo's arguments.
 const BENCH: &[&str] = &["run", "--release", "--quiet", "--package", "kingcong-benches", "--"];
 const SIMULATE: &[&str] =
@@ -63,11 +67,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The benchmarks in Rust, then those of the packages; `--only` may leave out all but one of the three.
+/// The benchmarks in Rust, then those of the packages; `--only` may leave out all but one of them.
 fn bench(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1).map(String::as_str);
     let is_package = |package| only.is_some_and(|name: &str| name.starts_with(package));
-    let is_rust = !is_package(PYTHON) && !is_package(NODE);
+    let is_rust = ![PYTHON, NODE, PAGE].into_iter().any(is_package);
     if is_rust {
         let code = project.hand_over(BENCH, arguments)?;
         if only.is_some() || code != ExitCode::SUCCESS {
@@ -79,6 +83,9 @@ fn bench(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     }
     if is_rust || is_package(NODE) {
         node::bench(project, arguments)?;
+    }
+    if is_rust || is_package(PAGE) {
+        app::bench(project)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,7 +111,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
-        "test" | "tidy" | "wheel" | "python" | "npm" | "node" if !rest.is_empty() => {
+        "test" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser" if !rest.is_empty() => {
             bail!("`{command}` takes no arguments, got {rest:?}")
         }
         "test" => Ok(suite::run(&project)),
@@ -112,6 +119,8 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "python" => python::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
         "npm" => node::npm(&project).map(|()| ExitCode::SUCCESS),
         "node" => node::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
+        "app" => app::start(&project),
+        "browser" => app::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

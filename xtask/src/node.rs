@@ -39,8 +39,7 @@ pub(crate) fn npm(project: &Project) -> Result<()> {
 
 /// Builds the package as quickly as can be, installs it, checks its types and runs its tests.
 pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
-    build(project, Profile::Debug)?;
-    let installed = install(project, &pack(project)?)?;
+    let installed = install(project, &package(project)?)?;
     try_out(project, &installed)?;
     run_npm(project, &["run", "--silent", "check"])?;
     let mut vitest = program(project, "vitest");
@@ -48,6 +47,12 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     vitest.env("KINGCONG_PACKAGE", installed.join("node_modules").join("kingcong"));
     vitest.env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::count_tests(vitest, tests)
+}
+
+/// The package, built as quickly as can be and packed.
+pub(crate) fn package(project: &Project) -> Result<PathBuf> {
+    build(project, Profile::Debug)?;
+    pack(project)
 }
 
 /// Measures the package, built with optimisations, beside its peers.

@@ -22,22 +22,29 @@ pub(crate) struct Tests {
 impl Tests {
     /// Adds what a line of a test program's output reports; most lines report nothing.
     fn add(&mut self, line: &str) {
-        // As Rust's test programs, pytest and vitest report.
+        // As Rust's test programs, pytest, vitest and playwright report.
         let counts: Vec<&str> = if let Some(rest) = line.strip_prefix("test result: ") {
             rest.split_once(". ").map_or(Vec::new(), |(_, counts)| counts.split("; ").collect())
         } else if let Some(rest) = line.trim_start().strip_prefix("Tests  ") {
             rest.split(['|', '(']).map(str::trim).collect()
+        } else if let Some((counts, time)) = line.rsplit_once(" in ")
+            && time.ends_with('s')
+        {
+            counts.split(", ").collect()
+        } else if let Some(count) = line.strip_prefix("  ") {
+            vec![count.split(" (").next().unwrap_or_default()]
         } else {
-            match line.rsplit_once(" in ") {
-                Some((counts, time)) if time.ends_with('s') => counts.split(", ").collect(),
-                _ => return,
-            }
+            return;
         };
         for count in counts {
             match count.split_once(' ') {
                 Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
-                Some((number, "failed" | "error" | "errors")) => self.failed += number.parse().unwrap_or(0),
-                Some((number, "ignored" | "skipped")) => self.ignored += number.parse().unwrap_or(0),
+                Some((number, "failed" | "error" | "errors" | "flaky")) => {
+                    self.failed += number.parse().unwrap_or(0);
+                }
+                Some((number, "ignored" | "skipped" | "did not run")) => {
+                    self.ignored += number.parse().unwrap_or(0);
+                }
                 _ => {}
             }
         }
@@ -109,20 +116,32 @@ impl Project {
         count_tests(self.cargo(arguments), tests)
     }
 
-    /// The program that serves the simulated upstreams, built.
-    pub(crate) fn upstreams(&self) -> Result<PathBuf> {
-        run(self.cargo(&["build", "--quiet", "--package", "kingcong-tests", "--bin", "upstreams"]))?;
-        let program = self.target().join("debug").join("upstreams");
+    /// A program of the workspace, built.
+    pub(crate) fn program(&self, package: &str, name: &str) -> Result<PathBuf> {
+        run(self.cargo(&["build", "--quiet", "--package", package, "--bin", name]))?;
+        let program = self.target().join("debug").join(name);
         ensure!(program.is_file(), "cargo built no {}", program.display());
         Ok(program)
     }
 
-    /// Runs a program of the workspace in place of this one: same terminal, same exit code.
+    /// The program that serves the simulated upstreams, built.
+    pub(crate) fn upstreams(&self) -> Result<PathBuf> {
+        self.program("kingcong-tests", "upstreams")
+    }
+
+    /// Runs a program of the workspace in place of this one.
     pub(crate) fn hand_over(&self, program: &[&str], arguments: &[String]) -> Result<ExitCode> {
         let mut command = self.cargo(program);
-        let status = command.args(arguments).status()?;
-        Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+        command.args(arguments);
+        hand_over(command)
     }
+}
+
+/// Runs a command in place of this one: same terminal, same exit code.
+pub(crate) fn hand_over(mut command: Command) -> Result<ExitCode> {
+    let name = describe(&command);
+    let status = command.status().with_context(|| format!("cannot start `{name}`"))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Runs a command that tests, shows its output and adds its tests to `tests`.
@@ -182,10 +201,14 @@ mod tests {
             "300 passed in 0.50s",
             "      Tests  1 failed | 20 passed (21)",
             "finished in 3s",
+            "  2 failed",
+            "    tests/speech.spec.ts:3:1 › a test that passed before",
+            "  1 did not run",
+            "  12 passed (1.5m)",
         ] {
             tests.add(line);
         }
-        assert_eq!(tests, Tests { passed: 370, failed: 5, ignored: 2 });
+        assert_eq!(tests, Tests { passed: 382, failed: 7, ignored: 3 });
     }
 
     #[test]

@@ -90,9 +90,12 @@ pub(crate) fn wheel(project: &Project) -> Result<()> {
     Ok(())
 }
 
+/// The environment that has the package and nothing else.
+const ALONE: &str = "installed";
+
 /// Tries a wheel in an environment that has nothing else.
 fn try_alone(project: &Project, wheel: &Path) -> Result<()> {
-    let empty = Environment::create(project, "installed")?;
+    let empty = Environment::create(project, ALONE)?;
     empty.pip(&["install", "--no-index"], wheel)?;
     let mut import = empty.program(project, "python")?;
     import.current_dir(&empty.folder).args(["-W", "error", "-c", TRIAL]);
@@ -129,6 +132,15 @@ fn built(project: &Project) -> Result<PathBuf> {
         [wheel] => Ok(wheel.clone()),
         others => bail!("there are {} wheels in {}, and one was expected", others.len(), wheels.display()),
     }
+}
+
+/// The interpreter of an environment that has the package and nothing else: as it was tested last, or as it is.
+pub(crate) fn installed(project: &Project) -> Result<PathBuf> {
+    if built(project).is_err() {
+        let wheel = build(project, &Environment::of_tools(project)?, &["--compatibility", "linux"])?;
+        try_alone(project, &wheel)?;
+    }
+    Ok(folder(project).join(ALONE).join("bin").join("python"))
 }
 
 /// Builds a wheel as quickly as can be, installs it, checks its types and runs its tests.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    LOAD, SIMULATE, gates, node,
+    LOAD, SIMULATE, app, gates, node,
     project::{self, Project, Tests},
     python, tidy,
 };
@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
     Step { name: "python", run: python::test },
     Step { name: "backend", run: python::test_backend },
     Step { name: "node", run: node::test },
+    Step { name: "app", run: app::test },
     Step { name: "simulation", run: |project, _| simulation(project) },
     Step { name: "load", run: |project, _| project::run(project.cargo(LOAD)) },
 ];

@@ -45,6 +45,14 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How often a starting server is asked whether it answers.
 const START_POLL: Duration = Duration::from_millis(20);
 
+/// A program, by its name; where it is not on the path, Debian's package of that name is installed (as root).
+///
+/// # Errors
+/// When it cannot be installed; the error says what to do.
+pub fn program(name: &str, package: &str) -> Result<PathBuf> {
+    Ok(install::programs(name, "", package)?.join(name))
+}
+
 /// A kind of server: what each does in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

@@ -1,0 +1,94 @@
+//! The Next.js app: it is built with the npm package as it is published, tried in a real browser, and started.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    node,
+    project::{self, Project, Tests},
+    python,
+};
+
+/// The app's folder.
+const APP: &str = "examples/nextjs";
+/// What it is made of.
+const LOCK: &str = "examples/nextjs/package-lock.json";
+/// The browser, and Debian's package of it.
+const BROWSER: &str = "chromium";
+
+/// Starts the app for trying it out, on SQLite, with upstreams and a payment gateway that are played.
+pub(crate) fn start(project: &Project) -> Result<ExitCode> {
+    let app = build(project)?;
+    let mut demo = Command::new("node");
+    demo.arg("scripts/demo.mjs").current_dir(app).env("KINGCONG_UPSTREAMS", project.upstreams()?);
+    project::hand_over(demo)
+}
+
+/// Builds the app and runs its browser tests.
+pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
+    let app = build(project)?;
+    run_npm(&app, &["run", "--silent", "check"])?;
+    let mut playwright = playwright(project, &app)?;
+    playwright.env("KINGCONG_PEER", project.program("kingcong-tests", "peer")?);
+    playwright.env("KINGCONG_POSTGRES", project.program("kingcong-servers", "postgres")?);
+    playwright.env("KINGCONG_PYTHON", python::installed(project)?);
+    project::count_tests(playwright, tests)
+}
+
+/// Measures the app's first page in the browser.
+pub(crate) fn bench(project: &Project) -> Result<()> {
+    let app = build(project)?;
+    let mut playwright = playwright(project, &app)?;
+    playwright.args(["--config", "bench/playwright.config.ts"]);
+    project::run(playwright)
+}
+
+/// The app as it is in production, with the npm package as it was packed.
+fn build(project: &Project) -> Result<PathBuf> {
+    let app = project.root().join(APP);
+    let tarball = node::package(project)?;
+    install(project, &app)?;
+    let package = app.join("node_modules").join("kingcong");
+    fs::remove_dir_all(&package).with_context(|| format!("cannot remove {}", package.display()))?;
+    fs::create_dir(&package)?;
+    let mut unpack = Command::new("tar");
+    unpack
+        .args(["--extract", "--strip-components", "1", "--file"])
+        .arg(tarball)
+        .arg("--directory")
+        .arg(package);
+    project::run(unpack)?;
+    run_npm(&app, &["run", "--silent", "build"])?;
+    Ok(app)
+}
+
+/// Installs what the app is made of when it is not there or changed.
+fn install(project: &Project, app: &Path) -> Result<()> {
+    let wanted = project.read(LOCK)?;
+    let installed = app.join("node_modules").join("installed.json");
+    if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    run_npm(app, &["ci", "--silent", "--no-audit", "--no-fund"])?;
+    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
+}
+
+fn run_npm(app: &Path, arguments: &[&str]) -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).current_dir(app).env("NEXT_TELEMETRY_DISABLED", "1");
+    project::run(npm)
+}
+
+/// The tool that drives the browser, which is installed where it is not (Debian, as root).
+fn playwright(project: &Project, app: &Path) -> Result<Command> {
+    let browser = kingcong_servers::program(BROWSER, BROWSER)?;
+    let mut command = Command::new(app.join("node_modules").join(".bin").join("playwright"));
+    command.arg("test").current_dir(app).env("NO_COLOR", "1");
+    command.env("CHROMIUM", browser).env("KINGCONG_UPSTREAMS", project.upstreams()?);
+    Ok(command)
+}
