@@ -252,8 +252,7 @@ def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:
         case other:
             raise TypeError(f"result must be an Audio or a MadeVoice, not {type(other).__name__}: {other!r}")
     if reply.cost is not None:
-        thousandths = Decimal(encoder(Decimal)(reply.cost, "cost")) * 1000
-        wire["cost_thousandths"] = int(thousandths.to_integral_value())
+        wire["cost"] = encoder(Decimal)(reply.cost, "cost")
     for name in ("audio_ms", "characters"):
         value = getattr(reply, name)
         if value is not None:
