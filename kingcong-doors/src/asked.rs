@@ -203,19 +203,15 @@ struct AskedLine {
 }
 
 impl AskedPrice {
-    /// The price, in effect since now and newer than those of the list.
-    pub(crate) fn price(self, list: &[Price], now: Timestamp) -> Result<Price, Problem> {
+    /// The price, and the version that it is to have.
+    pub(crate) fn price(self) -> Result<(Price, Option<u32>), Problem> {
         let lines: Vec<PriceLine> = self
             .lines
             .into_iter()
             .map(|line| PriceLine::from_decimal(line.measure, line.price.decimal(), line.per, self.unit))
             .collect::<Result<_, _>>()?;
         let route = Route::new(self.server, self.service);
-        let is_same = |price: &&Price| {
-            price.route == route && price.operation == self.operation && price.model == self.model
-        };
-        let newest = list.iter().find(is_same).map_or(0, |price| price.version);
-        Ok(Price {
+        let price = Price {
             name: self.name.unwrap_or_else(|| format!("{route} {}", self.operation)),
             route,
             model: self.model,
@@ -223,9 +219,10 @@ impl AskedPrice {
             unit: self.unit,
             charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
             switch: self.switch,
-            version: self.version.unwrap_or(newest.saturating_add(1)),
-            since: now,
-        })
+            version: 0,
+            since: Timestamp::EPOCH,
+        };
+        Ok((price, self.version))
     }
 }
 

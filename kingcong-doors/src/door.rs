@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
 use bytes::Bytes;
 use kingcong_core::{
     Error, NewKey,
-    clock::{Clock as _, SystemClock, Timestamp},
+    clock::Timestamp,
     engine::JobResult,
     id::{AttemptId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
     ledger::{Owner, WalletKey},
@@ -221,12 +221,11 @@ impl Door {
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
         let kc = &library.kc;
-        let (wallets, packages, prices) = (kc.wallets(), kc.packages(), kc.prices());
-        let (config, keys) = (kc.config(), kc.keys());
-        let (wallets, packages, prices, config, keys) = match by {
-            None => (wallets, packages, prices, config, keys),
-            Some(by) => (wallets.by(by), packages.by(by), prices.by(by), config.by(by), keys.by(by)),
-        };
+        let wallets = || by.map_or_else(|| kc.wallets(), |by| kc.wallets().by(by));
+        let packages = || by.map_or_else(|| kc.packages(), |by| kc.packages().by(by));
+        let prices = || by.map_or_else(|| kc.prices(), |by| kc.prices().by(by));
+        let config = || by.map_or_else(|| kc.config(), |by| kc.config().by(by));
+        let keys = || by.map_or_else(|| kc.keys(), |by| kc.keys().by(by));
         let credit = Unit::CREDIT;
         Ok(match self {
             Self::Estimate { request } => {
@@ -291,64 +290,64 @@ impl Door {
                     owner: user.map_or(Owner::Tenant, Owner::User),
                     unit: unit.unwrap_or(credit),
                 };
-                answer(&WalletView::from(&wallets.get_of(&key).await?))
+                answer(&WalletView::from(&wallets().get_of(&key).await?))
             }
             Self::WalletsPurchase { user, package, order } => {
-                let purchase = wallets.purchase(&user, &package, &order).await?;
+                let purchase = wallets().purchase(&user, &package, &order).await?;
                 answer(&CreditedView::purchased(&purchase, purchase.unit))
             }
             Self::WalletsRefund { user, task, amount, reason, idempotency_key } => {
                 let amount = amount.map(|amount| amount.money(credit)).transpose()?;
                 let amount = amount.map(|money| money.amount);
-                let credited = wallets.refund(&user, task, amount, &reason, &idempotency_key).await?;
+                let credited = wallets().refund(&user, task, amount, &reason, &idempotency_key).await?;
                 answer(&CreditedView::credited(&credited, credit))
             }
             Self::WalletsAdjust { user, change, reason, idempotency_key } => {
                 let change = change.money(credit)?.amount;
-                let credited = wallets.adjust(&user, change, &reason, &idempotency_key).await?;
+                let credited = wallets().adjust(&user, change, &reason, &idempotency_key).await?;
                 answer(&CreditedView::credited(&credited, credit))
             }
             Self::WalletsHistory { user, before, limit } => {
-                let entries = wallets.history(&user, before, limit).await?;
+                let entries = wallets().history(&user, before, limit).await?;
                 answer(&entries.into_iter().map(|entry| EntryView::of(entry, credit)).collect::<Vec<_>>())
             }
-            Self::PackagesList {} => answer_all::<_, PackageView>(&packages.list().await?),
-            Self::PackagesSet { package } => packages.set(package.package()?).await.map(|()| nothing())?,
-            Self::PackagesRemove { package } => packages.remove(&package).await.map(|()| nothing())?,
-            Self::PricesList {} => answer_all::<_, PriceView>(&prices.list().await?),
+            Self::PackagesList {} => answer_all::<_, PackageView>(&packages().list().await?),
+            Self::PackagesSet { package } => packages().set(package.package()?).await.map(|()| nothing())?,
+            Self::PackagesRemove { package } => packages().remove(&package).await.map(|()| nothing())?,
+            Self::PricesList {} => answer_all::<_, PriceView>(&prices().list().await?),
             Self::PricesSet { price } => {
-                let price = price.price(&prices.list().await?, SystemClock::new().now())?;
-                prices.set(price).await.map(|()| nothing())?
+                let (price, version) = price.price()?;
+                prices().set_now(price, version).await.map(|()| nothing())?
             }
             Self::PricesRemove { server, service, model, operation } => {
-                prices.remove(&server, &service, model.as_deref(), operation).await.map(|()| nothing())?
+                prices().remove(&server, &service, model.as_deref(), operation).await.map(|()| nothing())?
             }
-            Self::ConfigGet {} => answer(&SystemView::from(&config.get().await?)),
-            Self::ConfigExplain {} => answer(&ExplanationView::from(&config.explain().await?)),
+            Self::ConfigGet {} => answer(&SystemView::from(&config().get().await?)),
+            Self::ConfigExplain {} => answer(&ExplanationView::from(&config().explain().await?)),
             Self::ConfigSetRoute { server, service, switch } => {
-                config.set_route(&server, &service, switch).await.map(|()| nothing())?
+                config().set_route(&server, &service, switch).await.map(|()| nothing())?
             }
             Self::ConfigSetMaintenance { maintenance } => {
-                config.set_maintenance(maintenance).await.map(|()| nothing())?
+                config().set_maintenance(maintenance).await.map(|()| nothing())?
             }
             Self::ConfigSetWeights { weights } => {
                 let weights: Vec<_> =
                     weights.iter().map(|(server, weight)| (server.as_str(), *weight)).collect();
-                config.set_weights(&weights).await.map(|()| nothing())?
+                config().set_weights(&weights).await.map(|()| nothing())?
             }
             Self::ConfigAddServer { id, server, services } => {
                 let services: Vec<_> =
                     services.iter().map(|(service, switch)| (service.as_str(), *switch)).collect();
-                config.add_server(&id, server.server()?, &services).await.map(|()| nothing())?
+                config().add_server(&id, server.server()?, &services).await.map(|()| nothing())?
             }
             Self::ConfigUpdateServer { id, server } => {
-                config.update_server(&id, server.server()?).await.map(|()| nothing())?
+                config().update_server(&id, server.server()?).await.map(|()| nothing())?
             }
-            Self::ConfigRemoveServer { id } => config.remove_server(&id).await.map(|()| nothing())?,
+            Self::ConfigRemoveServer { id } => config().remove_server(&id).await.map(|()| nothing())?,
             Self::ConfigAddService { id, name } => {
-                config.add_service(&id, &name).await.map(|()| nothing())?
+                config().add_service(&id, &name).await.map(|()| nothing())?
             }
-            Self::ConfigHistory { limit } => answer_all::<_, AuditView>(&config.history(limit).await?),
+            Self::ConfigHistory { limit } => answer_all::<_, AuditView>(&config().history(limit).await?),
             Self::KeysAdd { server, service, secret, label, limits, account, account_limits } => {
                 let mut new = NewKey::shared(server, service, secret.0).label(label.unwrap_or_default());
                 if let Some(limits) = limits {
@@ -363,17 +362,17 @@ impl Door {
                         return Err(Error::Setting { setting: "account", value, bounds }.into());
                     }
                 }
-                answer(&KeyView::from(&keys.add(new).await?))
+                answer(&KeyView::from(&keys().add(new).await?))
             }
-            Self::KeysList {} => answer_all::<_, KeyView>(&keys.list().await?),
-            Self::KeysGet { key } => answer(&KeyView::from(&keys.get(key).await?)),
+            Self::KeysList {} => answer_all::<_, KeyView>(&keys().list().await?),
+            Self::KeysGet { key } => answer(&KeyView::from(&keys().get(key).await?)),
             Self::KeysSetLimits { key, max_in_flight, per_minute } => {
-                answer(&KeyView::from(&keys.set_limits(key, max_in_flight, per_minute).await?))
+                answer(&KeyView::from(&keys().set_limits(key, max_in_flight, per_minute).await?))
             }
-            Self::KeysEnable { key } => answer(&KeyView::from(&keys.enable(key).await?)),
-            Self::KeysDisable { key } => answer(&KeyView::from(&keys.disable(key).await?)),
-            Self::KeysRemove { key } => answer(&KeyView::from(&keys.remove(key).await?)),
-            Self::KeysCheck { key } => answer(&KeyView::from(&keys.check(key).await?)),
+            Self::KeysEnable { key } => answer(&KeyView::from(&keys().enable(key).await?)),
+            Self::KeysDisable { key } => answer(&KeyView::from(&keys().disable(key).await?)),
+            Self::KeysRemove { key } => answer(&KeyView::from(&keys().remove(key).await?)),
+            Self::KeysCheck { key } => answer(&KeyView::from(&keys().check(key).await?)),
             Self::VoicesOffered { server, service, page } => {
                 let page = kc.voices().offered(&server, &service, page.as_deref()).await?;
                 answer(&OfferedView::from(page))

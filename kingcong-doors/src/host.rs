@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     id::{AttemptId, ProtocolId},
+    money::Decimal,
     provider::{
         Audio, Body, Call, ClonedVoice, Failure, FailureKind, Measured, Output, Provider, Reached, Reply,
         Sent, Sink, UpstreamCredits, Work,
@@ -32,10 +33,38 @@ pub struct HostCall {
 #[serde(deny_unknown_fields)]
 pub struct HostReply {
     result: HostResult,
-    /// What the upstream says it cost, in thousandths of its own credits.
-    cost_thousandths: Option<i64>,
+    cost: Option<HostCost>,
     audio_ms: Option<u64>,
     characters: Option<u64>,
+}
+
+/// What the upstream says a call cost, in its own credits; smaller parts than thousandths are cut off.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "AskedCost")]
+struct HostCost(UpstreamCredits);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AskedCost {
+    Whole(i64),
+    Decimal(String),
+}
+
+impl TryFrom<AskedCost> for HostCost {
+    type Error = String;
+
+    fn try_from(asked: AskedCost) -> Result<Self, String> {
+        let cost = match asked {
+            AskedCost::Whole(whole) => Decimal::from(whole),
+            AskedCost::Decimal(text) => {
+                text.parse().map_err(|_| format!("cost is no decimal number: {text:?}"))?
+            }
+        };
+        if cost < Decimal::ZERO {
+            return Err(format!("cost must not be negative, and is {cost}"));
+        }
+        UpstreamCredits::from_decimal(cost).map(Self).ok_or_else(|| format!("cost is too large: {cost}"))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -157,7 +186,7 @@ impl Provider for HostProvider {
         let json = serde_json::to_string(&view).expect("texts and numbers have a JSON form");
         let secret = Arc::clone(&call.access.secret);
         let (reply, body) = self.calls.call(HostCall { json, secret, sample }).await?;
-        let HostReply { result, cost_thousandths, audio_ms, characters } = reply;
+        let HostReply { result, cost, audio_ms, characters } = reply;
         let output = match (result, &*call.work) {
             (HostResult::Audio { content_type, srt }, Work::Speech(_)) => {
                 let body = keep(&call.sink, call.attempt, body).await?;
@@ -170,7 +199,7 @@ impl Provider for HostProvider {
                 return Err(HostFailure::unknown(message).into());
             }
         };
-        let cost = cost_thousandths.map(UpstreamCredits::from_thousandths);
+        let cost = cost.map(|HostCost(cost)| cost);
         Ok(Sent::Done(Reply { output, cost, measured: Measured { audio_ms, characters } }))
     }
 }

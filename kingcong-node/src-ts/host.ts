@@ -92,7 +92,7 @@ function callOf(told: { readonly [name: string]: Json }, secret: string, sample:
   return Object.defineProperty(call, 'secret', { value: secret }) as unknown as Call;
 }
 
-const TOLD: Fields = { cost: optional(thousandths), audioMs: optional(count), characters: optional(count) };
+const TOLD: Fields = { cost: optional(amount), audioMs: optional(count), characters: optional(count) };
 const AUDIO: Fields = { ...TOLD, contentType: text, srt: optional(text) };
 const VOICE: Fields = { ...TOLD, voice: text };
 const NOTHING = Buffer.alloc(0);
@@ -114,15 +114,7 @@ function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
     wire = encode(VOICE, reply, 'the reply');
   }
   const { cost = null, audio_ms = null, characters = null, ...result } = wire;
-  return [JSON.stringify({ result: { [kind]: result }, cost_thousandths: cost, audio_ms, characters }), body];
-}
-
-/** The digits after the point that a cost keeps. */
-const COST_DIGITS = 3;
-
-function thousandths(value: unknown, name: string): number {
-  const [whole = '', digits = ''] = String(amount(value, name)).split('.');
-  return count(Number(whole + digits.slice(0, COST_DIGITS).padEnd(COST_DIGITS, '0')), `${name} in thousandths`);
+  return [JSON.stringify({ result: { [kind]: result }, cost, audio_ms, characters }), body];
 }
 
 /** Says that a call gave nothing, whatever was thrown. */

@@ -29,7 +29,6 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::runtime::note_main_thread();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -26,7 +26,7 @@ use tokio::{runtime::Runtime, task::AbortHandle};
 use crate::{
     host::{PythonCalls, PythonKeys},
     mailbox::{Letter, Mailbox, Post},
-    runtime::{Inside, process, stay_if_ending, with_runtime},
+    runtime::{detached, process, with_runtime},
 };
 
 /// How often a thread that waits looks whether Ctrl-C was pressed.
@@ -130,9 +130,7 @@ impl Library {
             }
         }))
     }
-}
 
-impl Library {
     /// Closes it, whether somebody waits for that or not.
     fn closing(&self) -> PyResult<Asked> {
         let library = self.library()?.clone();
@@ -279,15 +277,12 @@ impl Drop for Answering {
 
 /// The outcome if it is there at once; else what the mailbox will bring it for.
 fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = Inside::enter();
     let post = mailbox.post();
-    let sent = py.detach(|| {
+    let (sent, _leaving) = detached(py, || {
         with_runtime(|runtime| {
             if let Some(outcome) = at_once(runtime, &mut asked) {
-                stay_if_ending();
                 return Ok(outcome);
             }
-            stay_if_ending();
             let (ticket, post) = (post.ticket(), Arc::clone(post));
             let task = runtime.spawn(async move {
                 let mut answering = Answering { post, ticket, outcome: Outcome::Panicked };
@@ -295,8 +290,8 @@ fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<B
             });
             Err(Waiting { ticket, abort: task.abort_handle() })
         })
-    })?;
-    match sent {
+    });
+    match sent? {
         Ok(outcome) => outcome.into_tuple(py),
         Err(waiting) => Ok(Bound::new(py, waiting)?.into_any()),
     }
@@ -304,11 +299,9 @@ fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<B
 
 /// Waits for the outcome, with the interpreter free for others. Ctrl-C ends the waiting, not what was asked.
 fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult<Bound<'_, PyAny>> {
-    let _inside = Inside::enter();
-    let begun = py.detach(|| {
+    let (begun, leaving) = detached(py, || {
         with_runtime(|runtime| {
             if let Some(outcome) = at_once(runtime, &mut asked) {
-                stay_if_ending();
                 return Ok(outcome);
             }
             let (sender, receiver) = mpsc::sync_channel(1);
@@ -318,26 +311,23 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
             });
             Err((receiver, task.abort_handle()))
         })
-    })?;
-    let (receiver, abort) = match begun {
+    });
+    let (receiver, abort) = match begun? {
         Ok(outcome) => return outcome.into_tuple(py),
         Err(waiting) => waiting,
     };
     // Signals are the main thread's; others wait without a look at the interpreter.
     let interval = if is_main_thread(py)? { SIGNALS_INTERVAL } else { Duration::MAX };
+    drop(leaving);
     let begun = Instant::now();
     // A receiver is for one thread at a time, which a lock says to the compiler.
     let receiver = parking_lot::Mutex::new(receiver);
     loop {
         let left = timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(begun.elapsed()));
         let pause = interval.min(left);
-        let received = py.detach(|| {
-            let received = match pause {
-                Duration::MAX => receiver.lock().recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-                pause => receiver.lock().recv_timeout(pause),
-            };
-            stay_if_ending();
-            received
+        let (received, _leaving) = detached(py, || match pause {
+            Duration::MAX => receiver.lock().recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            pause => receiver.lock().recv_timeout(pause),
         });
         match received {
             Ok(outcome) => return outcome.into_tuple(py),
@@ -354,11 +344,7 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
                     return Err(ended);
                 }
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(PyRuntimeError::new_err(
-                    "what was asked ended without an answer; this is a defect",
-                ));
-            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Outcome::Panicked.into_tuple(py),
         }
     }
 }

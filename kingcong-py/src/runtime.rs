@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Most worker threads: what they run waits most of the time, and hosts start a process for each core.
 const THREADS_MAX: usize = 4;
-/// How often the end of the interpreter looks whether threads have left their doors, and how many times at most.
+/// How often the end of the interpreter looks whether threads are on their way, and how many times at most.
 const ENDING_PAUSE: Duration = Duration::from_millis(1);
 const ENDING_PAUSES_MAX: usize = 1_000;
 
@@ -63,56 +63,58 @@ pub(crate) fn with_runtime<T>(act: impl FnOnce(&Runtime) -> T) -> PyResult<T> {
 
 /// Whether the interpreter is about to end.
 static ENDING: AtomicBool = AtomicBool::new(false);
-/// The thread that imported the package, which is the one that ends the interpreter.
-static MAIN: OnceLock<ThreadId> = OnceLock::new();
+/// The thread that ends it, known once it does.
+static ENDER: OnceLock<ThreadId> = OnceLock::new();
+/// Threads that are on their way from a door back into the interpreter.
+static LEAVING: AtomicUsize = AtomicUsize::new(0);
 
-/// Notes the thread that imports the package.
-pub(crate) fn note_main_thread() {
-    MAIN.get_or_init(|| thread::current().id());
+/// A thread on its way from a door back into the interpreter; it is there when this is dropped.
+///
+/// Python ends a daemon thread that comes back when the interpreter is gone by unwinding its stack, and ours has frames
+/// of Rust: from when the interpreter is about to end, no thread but its own leaves a door.
+pub(crate) struct Leaving(());
+
+/// Does something with the interpreter free for others.
+pub(crate) fn detached<T: Send>(py: Python<'_>, act: impl FnOnce() -> T + Send) -> (T, Leaving) {
+    py.detach(|| {
+        let done = act();
+        (done, Leaving::begin())
+    })
 }
 
-/// Threads that are in a door, and those of them that stay there.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-static STAYING: AtomicUsize = AtomicUsize::new(0);
-
-/// A thread that is in a door.
-pub(crate) struct Inside(());
-
-impl Inside {
-    pub(crate) fn enter() -> Self {
-        INSIDE.fetch_add(1, SeqCst);
-        Self(())
+impl Leaving {
+    fn begin() -> Self {
+        // Counted before it looks: the end waits for whoever did not see it.
+        LEAVING.fetch_add(1, SeqCst);
+        let leaving = Self(());
+        if ENDING.load(SeqCst) && ENDER.get().is_none_or(|ender| *ender != thread::current().id()) {
+            drop(leaving);
+            loop {
+                thread::park();
+            }
+        }
+        leaving
     }
 }
 
-impl Drop for Inside {
+impl Drop for Leaving {
     fn drop(&mut self) {
-        INSIDE.fetch_sub(1, SeqCst);
+        LEAVING.fetch_sub(1, SeqCst);
     }
 }
 
-/// The interpreter is about to end: threads that wait for an answer do not come back into it. Those that are about to
-/// are let out of their doors first, a second at most; at the next door they stay.
+/// The interpreter is about to end: no other thread leaves a door any more. Those on their way are let through first,
+/// for a second at most.
 #[pyfunction]
 pub(crate) fn end(py: Python<'_>) {
+    ENDER.get_or_init(|| thread::current().id());
     ENDING.store(true, SeqCst);
     py.detach(|| {
         for _ in 0..ENDING_PAUSES_MAX {
-            if INSIDE.load(SeqCst) <= STAYING.load(SeqCst) {
+            if LEAVING.load(SeqCst) == 0 {
                 return;
             }
             thread::sleep(ENDING_PAUSE);
         }
     });
-}
-
-/// Stays here if the interpreter is about to end. Python ends a daemon thread that comes back into it then, by
-/// unwinding its stack, and ours has frames of Rust.
-pub(crate) fn stay_if_ending() {
-    if ENDING.load(SeqCst) && MAIN.get().is_some_and(|main| *main != thread::current().id()) {
-        STAYING.fetch_add(1, SeqCst);
-        loop {
-            thread::park();
-        }
-    }
 }

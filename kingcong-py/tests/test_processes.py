@@ -108,6 +108,7 @@ def test_daemon_threads_that_wait_do_not_disturb_the_end(database: str) -> None:
     printed = run(
         """
         import threading, warnings
+        from datetime import datetime, timedelta, timezone
         warnings.simplefilter("ignore", ResourceWarning)
         kc = KingCong.open(sys.argv[1], **OPTIONS)
         begun = threading.Event()
@@ -117,8 +118,14 @@ def test_daemon_threads_that_wait_do_not_disturb_the_end(database: str) -> None:
                 kc.wallets.get("user-1")
                 begun.set()
 
-        for _ in range(4):
-            threading.Thread(target=work, daemon=True).start()
+        def wait_for_ever():
+            kc.job(job).wait()
+
+        kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
+        kc.wallets.adjust("user-1", 100, reason="test", idempotency_key="first")
+        job = kc.submit(speech(start_at=datetime.now(timezone.utc) + timedelta(days=1))).id
+        for target in (work, work, work, wait_for_ever):
+            threading.Thread(target=target, daemon=True).start()
         begun.wait()
         print("ends")
         """,

@@ -121,6 +121,13 @@ class Raises(BaseException):
     """Something that is not even an Exception."""
 
 
+class Unspeakable(Exception):
+    """Something that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -132,11 +139,13 @@ class Raises(BaseException):
         lambda: Reply("audio"),  # type: ignore[arg-type]
         lambda: Reply(Audio("text", "audio/wav")),  # type: ignore[arg-type]
         lambda: Reply(Audio(wav(), "audio/wav"), cost=0.5),  # type: ignore[arg-type]
+        lambda: Reply(Audio(wav(), "audio/wav"), cost=-1),
         lambda: Reply(MadeVoice("v")),
         lambda: Reply(Audio(wav(), "audio/wav"), audio_ms=-1),
         lambda: Reply(Audio(wav(), "audio/wav"), cost=Decimal("1e30")),
         lambda: Reply(Audio(wav(), "audio/wav", srt="\ud800")),
         RuntimeError("half a character: \ud800"),
+        Unspeakable(),
         Busy("later", retry_after=5),  # type: ignore[arg-type]
     ],
 )
@@ -179,6 +188,15 @@ def test_a_plain_function_that_never_comes_back_keeps_nobody() -> None:
     with opened(Never(), drain=timedelta(0)) as kc:
         kc.submit(speech())
         called.wait()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_client_that_is_dropped_takes_its_threads_with_it() -> None:
+    kc = KingCong.open("memory:", providers=[Upstream()], **OPTIONS)
+    (served,) = [thread for thread in threading.enumerate() if thread.name == "kingcong-providers"]
+    del kc
+    served.join(timeout=60)
+    assert not served.is_alive()
 
 
 def test_providers_may_come_from_a_generator() -> None:

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
+    money::Decimal,
     vault::Secret,
 };
 
@@ -177,6 +178,13 @@ impl UpstreamCredits {
     #[must_use]
     pub const fn from_thousandths(thousandths: i64) -> Self {
         Self(thousandths)
+    }
+
+    /// That many whole credits; smaller parts than thousandths are cut off. None when it does not fit 64 bits of them.
+    #[must_use]
+    pub fn from_decimal(credits: Decimal) -> Option<Self> {
+        let thousandths = credits.checked_mul(Decimal::ONE_THOUSAND)?.trunc();
+        i64::try_from(thousandths).ok().map(Self)
     }
 
     /// The amount in thousandths.
@@ -557,6 +565,20 @@ mod tests {
             [(0, "0"), (1500, "1.5"), (-250, "-0.25"), (12_000, "12"), (-1001, "-1.001")]
         {
             assert_eq!(UpstreamCredits::from_thousandths(thousandths).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn upstream_credits_of_a_decimal_keep_thousandths() {
+        for (decimal, thousandths) in [
+            ("0", Some(0)),
+            ("1.5", Some(1500)),
+            ("0.0009", Some(0)),
+            ("-2.0019", Some(-2001)),
+            ("10000000000000000", None),
+        ] {
+            let credits = UpstreamCredits::from_decimal(decimal.parse().unwrap());
+            assert_eq!(credits.map(UpstreamCredits::thousandths), thousandths, "{decimal}");
         }
     }
 }

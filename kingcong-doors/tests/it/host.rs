@@ -58,7 +58,7 @@ async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
 
 #[tokio::test]
 async fn a_call_is_told_what_it_needs_and_its_reply_is_charged() {
-    let good = json!({ "result": { "audio": { "content_type": "audio/wav" } }, "cost_thousandths": 1500 });
+    let good = json!({ "result": { "audio": { "content_type": "audio/wav" } }, "cost": "1.5" });
     let (report, host) = spoken(vec![Ok(good)]).await;
     assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("completed"), &json!(3)));
     let called = host.called.lock();
@@ -66,6 +66,26 @@ async fn a_call_is_told_what_it_needs_and_its_reply_is_charged() {
     assert_eq!((&told["server"], &told["work"]["speech"]["text"]), (&json!("ai33"), &json!("abc")));
     assert!(secret.starts_with("sk-canary-of-tests-"));
     assert!(!told.to_string().contains("sk-canary"), "the secret is beside the JSON, not in it");
+}
+
+#[test]
+fn a_cost_is_a_decimal_that_is_not_negative() {
+    let reply = |cost: Value| {
+        let reply = json!({ "result": { "voice": { "voice": "v" } }, "cost": cost });
+        serde_json::from_value::<HostReply>(reply).map(drop).map_err(|error| error.to_string())
+    };
+    for good in
+        [json!(null), json!(0), json!(15), json!("1.5"), json!("0.0033333333333333333333333333333333")]
+    {
+        assert_eq!(reply(good.clone()), Ok(()), "{good}");
+    }
+    let large = json!("9999999999999999999999");
+    for (bad, says) in
+        [(json!(-1), "negative"), (json!("-0.1"), "negative"), (json!("x"), "\"x\""), (large, "large")]
+    {
+        let refused = reply(bad.clone()).unwrap_err();
+        assert!(refused.contains(says), "{bad}: {refused}");
+    }
 }
 
 #[tokio::test]

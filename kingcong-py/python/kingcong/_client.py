@@ -170,7 +170,7 @@ def _checked_providers(given: Iterable[Provider]) -> tuple[Provider, ...]:
 
 
 class _SqliteClients:
-    """How many clients of this process have an SQLite file open.
+    """Which clients of this process have an SQLite file open.
 
     SQLite counts its locks for each process, and a child of a fork inherits the count but not the locks: it must not
     open a file while its parent's are in its memory.
@@ -178,31 +178,32 @@ class _SqliteClients:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._open = 0
-
-    @staticmethod
-    def _is_file(url: str) -> bool:
-        return url.startswith("sqlite:") and ":memory:" not in url
+        # By their ids: setting and taking one needs no lock, which a fork could catch.
+        self._open: dict[int, None] = {}
 
     def check(self, url: str) -> None:
-        """Refuses to open one after a fork that others of it were open at."""
-        if not self._is_file(url) or self._process == os.getpid():
+        """Refuses to open a file after a fork that others were open at."""
+        if not _is_sqlite_file(url) or self._process == os.getpid():
             return
-        if self._open > 0:
+        if self._open:
             raise Forked(
                 "an SQLite database was open when this process was forked, which SQLite does not survive: close it "
                 "before the fork and open it after, or start processes by spawn"
             )
         self._process = os.getpid()
 
-    def opened(self, url: str) -> None:
-        """Counts one more."""
-        self._open += self._is_file(url)
+    def opened(self, client: _Client) -> None:
+        """Notes a client on a file."""
+        self._open[id(client)] = None
 
-    def closed(self, url: str) -> None:
-        """Counts one less."""
+    def closed(self, client: _Client) -> None:
+        """Forgets a client, if it was of this process."""
         if self._process == os.getpid():
-            self._open -= self._is_file(url)
+            self._open.pop(id(client), None)
+
+
+def _is_sqlite_file(url: str) -> bool:
+    return url.startswith("sqlite:") and ":memory:" not in url
 
 
 _SQLITE = _SqliteClients()
@@ -212,14 +213,15 @@ class _Client:
     """What both clients are made of."""
 
     _library: _native.Library | None
-    _url: str
+    _scheme: str
 
     def __init__(self, library: _native.Library, url: str) -> None:
         self._library = library
         self._process = os.getpid()
         # A URL may hold a password.
-        self._url = url.split(":", 1)[0] + (":memory:" if ":memory:" in url else ":")
-        _SQLITE.opened(self._url)
+        self._scheme = url.split(":", 1)[0]
+        if _is_sqlite_file(url):
+            _SQLITE.opened(self)
 
     def _open_library(self) -> _native.Library:
         if self._process != os.getpid():
@@ -233,15 +235,19 @@ class _Client:
 
     def __repr__(self) -> str:
         closed = ", closed" if self._library is None else ""
-        return f"<{type(self).__name__} on {self._url.rstrip(':')}{closed}>"
+        return f"<{type(self).__name__} on {self._scheme}{closed}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a client cannot be copied or sent to another process: open one there")
 
     def __del__(self) -> None:
         if getattr(self, "_library", None) is not None and self._process == os.getpid():
-            _SQLITE.closed(self._url)
+            _SQLITE.closed(self)
+            self._abandon()
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    def _abandon(self) -> None:
+        """Ends what would go on by itself, without waiting for it."""
 
 
 def _checked(outcome: tuple[bool, Any, bytes | None]) -> tuple[Any, bytes | None]:
@@ -332,6 +338,10 @@ class KingCong(_Client, Root):
         super().__init__(library, url)
         self._thread = None
 
+    def _abandon(self) -> None:
+        if self._thread is not None:
+            self._thread.end()
+
     @property
     def wallets(self) -> Wallets:
         """Wallets and their ledger."""
@@ -414,7 +424,7 @@ class KingCong(_Client, Root):
         try:
             _checked(library.close_and_wait())
         finally:
-            _SQLITE.closed(self._url)
+            _SQLITE.closed(self)
             if self._thread is not None:
                 self._thread.stop()
 
@@ -635,6 +645,11 @@ class AsyncKingCong(_Client, AsyncRoot):
         super().__init__(library, url)
         self._host = None
 
+    def _abandon(self) -> None:
+        host = None if self._host is None else self._host()
+        if host is not None:
+            host.stop()
+
     @property
     def wallets(self) -> AsyncWallets:
         """Wallets and their ledger."""
@@ -700,10 +715,8 @@ class AsyncKingCong(_Client, AsyncRoot):
                 outcome = await answers.wait(outcome)
             _checked(outcome)
         finally:
-            _SQLITE.closed(self._url)
-            host = None if self._host is None else self._host()
-            if host is not None:
-                host.stop()
+            _SQLITE.closed(self)
+            self._abandon()
 
     async def __aenter__(self) -> AsyncKingCong:
         return self

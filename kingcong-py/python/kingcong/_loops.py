@@ -16,6 +16,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
@@ -166,8 +167,7 @@ class Host:
                 self.mailbox.fail(ticket, to_json(failure._wire()))
         except BaseException as error:
             # Also what is no Exception: a provider must not end the loop of its host.
-            said = f"the provider of {protocol!r} raised {type(error).__name__}: {error}"
-            self.mailbox.lost(ticket, said.encode("utf-8", "replace"))
+            self.mailbox.lost(ticket, _raised(f"the provider of {protocol!r}", error))
             if isinstance(error, asyncio.CancelledError):
                 raise
             logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
@@ -177,8 +177,7 @@ class Host:
             answer = await self._run(getattr(self._master_key, step), data, context)
             self.mailbox.reply_key(ticket, encoder(bytes)(answer, f"what {step} returned"))
         except BaseException as error:
-            said = f"{step} raised {type(error).__name__}: {error}"
-            self.mailbox.fail_key(ticket, said.encode("utf-8", "replace"))
+            self.mailbox.fail_key(ticket, _raised(step, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -219,6 +218,14 @@ class Host:
         return await future
 
 
+def _raised(who: str, error: BaseException) -> bytes:
+    """What somebody raised, in UTF-8 whatever it is: this must not fail, or nobody is answered."""
+    try:
+        return f"{who} raised {type(error).__name__}: {error}".encode("utf-8", "replace")
+    except BaseException:
+        return f"{who} raised what cannot be shown".encode("utf-8", "replace")
+
+
 def _call_of(told: dict[str, Any], secret: str, sample: bytes | None) -> Call:
     ((kind, work),) = told.pop("work").items()
     if kind == "clone_voice":
@@ -252,8 +259,7 @@ def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:
         case other:
             raise TypeError(f"result must be an Audio or a MadeVoice, not {type(other).__name__}: {other!r}")
     if reply.cost is not None:
-        thousandths = Decimal(encoder(Decimal)(reply.cost, "cost")) * 1000
-        wire["cost_thousandths"] = int(thousandths.to_integral_value())
+        wire["cost"] = encoder(Decimal)(reply.cost, "cost")
     for name in ("audio_ms", "characters"):
         value = getattr(reply, name)
         if value is not None:
@@ -265,24 +271,32 @@ class HostThread:
     """A loop of its own for the providers of a blocking client."""
 
     def __init__(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kingcong-providers", daemon=True)
+        started: Future[Host] = Future()
+        serve, context = self._serve(started, providers, master_key), contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(asyncio.run, serve), name="kingcong-providers", daemon=True
+        )
         self._thread.start()
-        context = contextvars.copy_context()
-        self.host = context.run(
-            asyncio.run_coroutine_threadsafe, self._host(providers, master_key), self._loop
-        ).result()
+        self.host = started.result()
 
-    @staticmethod
-    async def _host(providers: Sequence[Provider], master_key: MasterKey | None) -> Host:
-        return Host(providers, master_key)
+    async def _serve(self, started: Future[Host], providers: Sequence[Provider], master_key: MasterKey | None) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            started.set_result(Host(providers, master_key))
+        except BaseException as error:
+            started.set_exception(error)
+            return
+        await self._over.wait()
+
+    def end(self) -> None:
+        """Takes no more calls, and lets the thread end."""
+        self.host.stop()
+        # A loop that is closed has ended already.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._over.set)
 
     def stop(self) -> None:
-        """Takes no more calls and ends the thread; one that a provider keeps busy is left to itself."""
-        with contextlib.suppress(RuntimeError):
-            self.host.stop()
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """Ends the thread and waits for that; one that a provider keeps busy is left to itself."""
+        self.end()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=JOIN_S)
-            if not self._thread.is_alive():
-                self._loop.close()

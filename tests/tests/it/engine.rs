@@ -9,6 +9,7 @@ use kingcong_core::{
     clock::{Clock, SystemClock},
     engine::JobEvent,
     id::ProtocolId,
+    pricing::Price,
     provider::{
         Accepted, Audio, Body, Call, Failure, Laid, Measured, Output, Progress, Provider, Reply, Sent,
         UpstreamId, Work,
@@ -128,6 +129,23 @@ async fn a_key_that_one_process_adds_serves_another_at_once() {
     assert_eq!(other.estimate(speech("hello")).await.unwrap().tasks, 1);
     let job = other.submit(speech("hello")).await.unwrap();
     assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn two_processes_set_the_newest_price_one_after_the_other() {
+    let stage = Stage::new();
+    let (one, other) = (stage.open().await, stage.open().await);
+    let price = one.prices().list().await.unwrap().remove(0);
+    let set = async |kc: &KingCong, name: &str| {
+        kc.prices().set_now(Price { name: name.to_owned(), ..price.clone() }, None).await.unwrap();
+    };
+    tokio::join!(set(&one, "one"), set(&other, "other"));
+    let is_same = |kept: &&Price| (&kept.route, kept.operation) == (&price.route, price.operation);
+    let list = one.prices().list().await.unwrap();
+    let newest = list.iter().find(is_same).unwrap();
+    assert_eq!((newest.version, newest.since > price.since), (price.version + 2, true));
     one.close().await;
     other.close().await;
 }

@@ -1,10 +1,10 @@
 //! Price and package doors.
 
-use super::KingCong;
+use super::{CHANGES_MAX, KingCong};
 use crate::{
     error::Error,
     id::{Actor, InvalidId, PackageId, Route, ServerId, ServiceId},
-    pricing::{Operation, Package, Price},
+    pricing::{Operation, Package, Price, PriceError},
     store::ConfigurationChange,
 };
 
@@ -38,6 +38,32 @@ impl PriceDoors {
     pub async fn set(&self, price: Price) -> Result<(), Error> {
         let change = ConfigurationChange::SetPrice(Box::new(price));
         self.inner().configure(&self.actor, "prices.set", change).await.map(drop)
+    }
+
+    /// Sets a price that is in effect from now on, whatever instant and version it says: the version that it is to have
+    /// is `version`, and the next after the one that it replaces when left out.
+    ///
+    /// # Errors
+    /// As [`PriceDoors::set`].
+    pub async fn set_now(&self, price: Price, version: Option<u32>) -> Result<(), Error> {
+        let is_same = |kept: &&Price| {
+            kept.route == price.route && kept.operation == price.operation && kept.model == price.model
+        };
+        let mut tries_left = if version.is_none() { CHANGES_MAX } else { 0 };
+        loop {
+            let version = match version {
+                Some(version) => version,
+                None => {
+                    self.list().await?.iter().find(is_same).map_or(1, |kept| kept.version.saturating_add(1))
+                }
+            };
+            let since = self.inner().store_now();
+            match self.set(Price { version, since, ..price.clone() }).await {
+                // Somebody else was faster.
+                Err(Error::Price(PriceError::Stale { .. })) if tries_left > 0 => tries_left -= 1,
+                set => return set,
+            }
+        }
     }
 
     /// Takes a price away: requests that need it are refused from now on.
