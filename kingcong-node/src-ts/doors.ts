@@ -434,7 +434,10 @@ const VOICES_OFFERED: Fields = { page: optional(text) };
 
 /** Voices, the upstreams' and the cloned ones. */
 export class Voices extends Group {
-  /** A page of the voices that a route offers, asked of its upstream; `page` is the last answer's `next`. */
+  /**
+   * A page of the voices that a route offers, asked of its upstream; `page` is the last answer's `next`. What users
+   * cloned on the key's account is listed too, with the origin `cloned`: show other users only the library's voices.
+   */
   async offered(
     server: string,
     service: string,

@@ -55,4 +55,6 @@ async def offered(
     servers = [standing.servers for standing in standings if standing.service == service]
     if not servers or not servers[0]:
         raise not_found()
-    return await kc.voices.offered(servers[0][0].server, service, page=page)
+    offered = await kc.voices.offered(servers[0][0].server, service, page=page)
+    # The account's cloned voices are those of all users: each sees their own elsewhere.
+    return VoicePage(tuple(voice for voice in offered.voices if voice.origin == "library"), offered.next)

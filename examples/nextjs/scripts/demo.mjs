@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -39,13 +40,8 @@ if (program === undefined) throw new Error('start it with `cargo xtask app`, whi
 
 mkdirSync(DATA, { recursive: true });
 const upstreams = spawn(program, ['--keys', '6', '--latency-ms', '3000'], { stdio: ['ignore', 'pipe', 'inherit'] });
-const [described] = await Promise.race([
-  createInterface(upstreams.stdout)
-    [Symbol.asyncIterator]()
-    .next()
-    .then(({ value }) => [JSON.parse(value)]),
-  new Promise((_, reject) => upstreams.once('error', reject)),
-]);
+// They tell where they are in their first line.
+const [line] = await once(createInterface(upstreams.stdout), 'line');
 
 const usersFile = path.join(DATA, 'users.json');
 if (!existsSync(usersFile)) {
@@ -64,7 +60,7 @@ const environment = {
   NEXT_TELEMETRY_DISABLED: '1',
   PORT,
 };
-await seed(environment.DATABASE_URL, environment.KINGCONG_MASTER_KEY, described);
+await seed(environment.DATABASE_URL, environment.KINGCONG_MASTER_KEY, JSON.parse(line));
 
 const next = path.join(import.meta.dirname, '..', 'node_modules', 'next', 'dist', 'bin', 'next');
 const command = process.argv.includes('--dev') ? 'dev' : 'start';

@@ -549,7 +549,11 @@ class Voices(_Group):
 
     @door("voices.offered")
     def offered(self, server: str, service: str, *, page: str | None = None) -> VoicePage:
-        """A page of the voices that a route offers, asked of its upstream; ``page`` is the last answer's ``next``."""
+        """A page of the voices that a route offers, asked of its upstream; ``page`` is the last answer's ``next``.
+
+        What users cloned on the key's account is listed too, with the origin ``cloned``: show other users only the
+        library's voices.
+        """
         raise NotImplementedError
 
     @door("voices.cloned")

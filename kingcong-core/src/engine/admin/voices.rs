@@ -19,6 +19,11 @@ impl VoiceDoors {
     /// A page of the voices that a route offers, asked of its upstream with one of its usable keys. `page` is `None`
     /// first, then the last answer's `next`.
     ///
+    /// What users cloned on the key's account is listed too, with [`VoiceOrigin::Cloned`]: show other users only the
+    /// library's voices.
+    ///
+    /// [`VoiceOrigin::Cloned`]: crate::provider::VoiceOrigin::Cloned
+    ///
     /// # Errors
     /// An unknown server, no usable key, or an upstream that fails.
     pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
