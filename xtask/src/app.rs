@@ -23,7 +23,8 @@ const BROWSER: &str = "chromium";
 
 /// Starts the app for trying it out, on SQLite, with upstreams and a payment gateway that are played.
 pub(crate) fn start(project: &Project) -> Result<ExitCode> {
-    let app = build(project)?;
+    let app = install(project)?;
+    build(&app)?;
     let mut demo = Command::new("node");
     demo.arg("scripts/demo.mjs").current_dir(app).env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::hand_over(demo)
@@ -31,8 +32,9 @@ pub(crate) fn start(project: &Project) -> Result<ExitCode> {
 
 /// Builds the app and runs its browser tests.
 pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
-    let app = build(project)?;
+    let app = install(project)?;
     run_npm(&app, &["run", "--silent", "check"])?;
+    build(&app)?;
     let mut playwright = playwright(project, &app)?;
     playwright.env("KINGCONG_PEER", project.program("kingcong-tests", "peer")?);
     playwright.env("KINGCONG_POSTGRES", project.program("kingcong-servers", "postgres")?);
@@ -42,17 +44,18 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
 
 /// Measures the app's first page in the browser.
 pub(crate) fn bench(project: &Project) -> Result<()> {
-    let app = build(project)?;
+    let app = install(project)?;
+    build(&app)?;
     let mut playwright = playwright(project, &app)?;
     playwright.args(["--config", "bench/playwright.config.ts"]);
     project::run(playwright)
 }
 
-/// The app as it is in production, with the npm package as it was packed.
-fn build(project: &Project) -> Result<PathBuf> {
+/// The app with what it is made of, and with the npm package as it is packed.
+fn install(project: &Project) -> Result<PathBuf> {
     let app = project.root().join(APP);
     let tarball = node::package(project)?;
-    install(project, &app)?;
+    install_packages(project, &app)?;
     let package = app.join("node_modules").join("kingcong");
     fs::remove_dir_all(&package).with_context(|| format!("cannot remove {}", package.display()))?;
     fs::create_dir(&package)?;
@@ -63,12 +66,16 @@ fn build(project: &Project) -> Result<PathBuf> {
         .arg("--directory")
         .arg(package);
     project::run(unpack)?;
-    run_npm(&app, &["run", "--silent", "build"])?;
     Ok(app)
 }
 
+/// Builds the app as it is in production; its types, and those of its tests, are checked on the way.
+fn build(app: &Path) -> Result<()> {
+    run_npm(app, &["run", "--silent", "build"])
+}
+
 /// Installs what the app is made of when it is not there or changed.
-fn install(project: &Project, app: &Path) -> Result<()> {
+fn install_packages(project: &Project, app: &Path) -> Result<()> {
     let wanted = project.read(LOCK)?;
     let installed = app.join("node_modules").join("installed.json");
     if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
