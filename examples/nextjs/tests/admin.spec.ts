@@ -320,6 +320,18 @@ test('an adjustment is booked once, and what is taken beyond the balance is debt
   await expect(dialog).toHaveCount(0);
   await expect(credits(page)).toHaveText('200');
   await expect(page.getByText('nợ 500')).toHaveCount(0);
+
+  const headers = { Origin: stage.url };
+  const post = (change: string) => {
+    const data = { change, reason: 'test', idempotencyKey: 'adjustment-of-a-test' };
+    return admin.request.post('/api/admin/users/lan/adjustments', { headers, data });
+  };
+  for (const answer of await Promise.all([post('7'), post('7'), post('7')])) {
+    expect(await answer.json()).toEqual({ amount: 7, balanceAfter: 207 });
+  }
+  expect((await post('8')).status()).toBe(409);
+  const kinds = (await stage.kc.wallets.history('lan')).map(({ kind }) => kind);
+  expect(kinds).toEqual(['adjustment', 'debt_payment', 'adjustment', 'adjustment', 'adjustment']);
 });
 
 test('the audit has every change with who made it, and its pages lose and double nothing', async ({ as, stage }) => {
