@@ -20,12 +20,15 @@ export type RouteSwitch = z.infer<typeof RouteSwitch>;
 export const NewMaintenance = z.object({ isFull: z.boolean(), services: z.array(id).max(100) });
 export type NewMaintenance = z.infer<typeof NewMaintenance>;
 
-export const Weights = z.record(id, z.int().min(0).max(WEIGHT_MAX));
+/** By server; without one above 0 nobody would work. */
+export const Weights = z
+  .record(id, z.int().min(0).max(WEIGHT_MAX))
+  .refine((weights) => Object.values(weights).some((weight) => weight > 0));
 export type Weights = z.infer<typeof Weights>;
 
 const calls = z.int().min(1).max(CALLS_MAX);
 /** A key's limits; what is left out is the server's default. */
-export const KeyLimits = z.object({ maxInFlight: calls.optional(), perMinute: calls.optional() });
+export const KeyLimits = z.strictObject({ maxInFlight: calls.optional(), perMinute: calls.optional() });
 export type KeyLimits = z.infer<typeof KeyLimits>;
 
 export const NewKey = KeyLimits.extend({
@@ -44,7 +47,7 @@ export type NewKey = z.infer<typeof NewKey>;
 
 export const KeyId = z.object({ id: z.uuid() });
 /** What changes of a key: its switch or its limits. */
-export const KeyChange = z.union([RouteSwitch.strict(), z.object({ limits: KeyLimits }).strict()]);
+export const KeyChange = z.union([RouteSwitch.strict(), z.strictObject({ limits: KeyLimits })]);
 export type KeyChange = z.infer<typeof KeyChange>;
 
 export const UserId = z.object({ id: z.string().min(1).max(64) });

@@ -16,6 +16,23 @@ const USERS_DOORS: readonly (readonly [method: string, path: string])[] = [
   ['GET', '/api/transactions/csv'],
   ['DELETE', '/api/session'],
 ];
+const ADMIN_DOORS: typeof USERS_DOORS = [
+  ['GET', '/api/admin/system'],
+  ['PUT', '/api/admin/routes/ai33/elevenlabs'],
+  ['PUT', '/api/admin/maintenance'],
+  ['PUT', '/api/admin/weights'],
+  ['POST', '/api/admin/verification'],
+  ['GET', '/api/admin/statistics'],
+  ['GET', '/api/admin/errors'],
+  ['GET', '/api/admin/keys'],
+  ['POST', '/api/admin/keys'],
+  ['PATCH', '/api/admin/keys/01a20089-319f-7897-bd70-efe0a306c618'],
+  ['DELETE', '/api/admin/keys/01a20089-319f-7897-bd70-efe0a306c618'],
+  ['POST', '/api/admin/keys/01a20089-319f-7897-bd70-efe0a306c618/check'],
+  ['GET', '/api/admin/users'],
+  ['POST', '/api/admin/users/lan/adjustments'],
+  ['GET', '/api/admin/audit'],
+];
 const ADMIN_PAGES = ['system', 'keys', 'statistics', 'errors', 'users', 'audit'];
 
 test('who is not signed in gets nowhere', async ({ page, stage }) => {
@@ -23,7 +40,7 @@ test('who is not signed in gets nowhere', async ({ page, stage }) => {
     await page.goto(path);
     await expect(page, path).toHaveURL(/\/sign-in$/);
   }
-  for (const [method, path] of USERS_DOORS) {
+  for (const [method, path] of [...USERS_DOORS, ...ADMIN_DOORS]) {
     const answer = await page.request.fetch(path, { method, headers: { Origin: stage.url }, data: {} });
     expect(answer.status(), `${method} ${path}`).toBe(401);
   }
@@ -36,17 +53,7 @@ test('the administration is refused to users, by page and by door', async ({ as,
   for (const name of ADMIN_PAGES) {
     expect((await page.goto(`/admin/${name}`))?.status(), name).toBe(404);
   }
-  for (const [method, path] of [
-    ['GET', '/api/admin/system'],
-    ['PUT', '/api/admin/maintenance'],
-    ['PUT', '/api/admin/weights'],
-    ['POST', '/api/admin/verification'],
-    ['GET', '/api/admin/statistics'],
-    ['GET', '/api/admin/errors'],
-    ['POST', '/api/admin/keys'],
-    ['GET', '/api/admin/users'],
-    ['GET', '/api/admin/audit'],
-  ] as const) {
+  for (const [method, path] of ADMIN_DOORS) {
     const answer = await page.request.fetch(path, { method, headers: { Origin: stage.url }, data: {} });
     expect(answer.status(), `${method} ${path}`).toBe(403);
   }

@@ -100,9 +100,9 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
     () => ask<Wire<Key>>(`/api/admin/keys/${id}/check`, { method: 'POST' }),
     (found) => checked(name, statuses[found.status]),
   );
-  const isChanging = turn.isPending || check.isPending;
   return (
-    <TableRow>
+    // Nothing in it is disabled: who uses the keyboard would lose their place.
+    <TableRow aria-busy={turn.isPending || check.isPending}>
       <TableCell className="whitespace-nowrap">
         {idText(server)} {system.services.find(({ id }) => id === service)?.name ?? idText(service)}
       </TableCell>
@@ -120,7 +120,6 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
           <Switch
             aria-label={use(name)}
             checked={key.switch === 'on'}
-            disabled={isChanging}
             onCheckedChange={(isOn) => turn.mutate({ switch: isOn ? 'on' : 'off' })}
           />
           <Badge variant={key.switch === 'on' ? 'outline' : 'default'}>{words.switch[key.switch]}</Badge>
@@ -139,8 +138,9 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
             size="sm"
             variant="outline"
             aria-label={checkLabel(name)}
-            disabled={isChanging}
-            onClick={() => check.mutate(undefined)}
+            onClick={() => {
+              if (!check.isPending) check.mutate(undefined);
+            }}
           >
             <RefreshCwIcon />
             {checkNow}

@@ -28,7 +28,7 @@ export function Split({ system }: { readonly system: SystemView }) {
     () => words.saved,
   );
   const shares = sharesOf(weights);
-  const isLegal = shares.length > 0 && Weights.safeParse(weights).success;
+  const isLegal = Weights.safeParse(weights).success;
   return (
     <Card aria-label={words.system.split}>
       <CardTitle>{words.system.split}</CardTitle>

@@ -38,7 +38,8 @@ export function Switches({ system }: { readonly system: SystemView }) {
       </p>
       <div className="grid gap-4 sm:grid-cols-2">
         {servers.map(({ id: server }) => (
-          <fieldset key={server} className="rounded-lg border px-4 pb-2" disabled={turn.isPending}>
+          // Never disabled: who turns a switch by the keyboard would lose it.
+          <fieldset key={server} className="rounded-lg border px-4 pb-2" aria-busy={turn.isPending}>
             <legend className="px-1 text-sm font-semibold">{idText(server)}</legend>
             {services.map(({ id: service, name }) => {
               const route = routes.find((route) => route.server === server && route.service === service);
