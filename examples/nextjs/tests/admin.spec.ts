@@ -7,7 +7,12 @@ import { credits, expect, sentences, test, VOICE, type Stage } from './stage';
 const AI33 = ['AI33 ElevenLabs', 'AI33 Minimax'];
 const AI84 = ['AI84 ElevenLabs', 'AI84 Minimax'];
 
-/** What stands in the audit under the administrator's id, the first first. */
+/** The detail of an audit entry. */
+interface Change {
+  readonly change: string;
+}
+
+/** What stands in the audit under the administrator's id, oldest first. */
 async function doors(stage: Stage): Promise<string[]> {
   const audit = await stage.kc.reports.audit({ limit: 1_000 });
   return audit.flatMap(({ actor, door }) => (actor === 'admin' ? [door] : [])).reverse();
@@ -72,8 +77,8 @@ test('switches make the four cases, by the keyboard too, and users see what is o
     await expect(turn).toBeChecked({ checked: isOn });
   }
   await expect(state).toContainText('Hỗn hợp');
-  // For the cases two, four, two and four.
-  expect(await doors(stage)).toEqual(Array(12 + 3).fill('config.set_route'));
+  // The cases take two, four, two and four turns, and the keyboard three.
+  expect(await doors(stage)).toEqual(Array(15).fill('config.set_route'));
 });
 
 test('maintenance of a service, of all of them and of everything is told to users, and lifted', async ({
@@ -358,10 +363,6 @@ test('the audit has every change with who made it, and its pages lose and double
   const changes = audit.map(({ actor, door, detail }) => [actor, door, (JSON.parse(detail) as Change).change]);
   expect((await cells(page, 'Nhật ký quản trị')).map((row) => row.slice(1))).toEqual(changes);
 });
-
-interface Change {
-  readonly change: string;
-}
 
 test('statistics equal what was charged, errors are told by route, and a verification finds all well', async ({
   as,

@@ -17,6 +17,7 @@ const SERVICES = [
   { id: 'elevenlabs', name: 'ElevenLabs' },
   { id: 'minimax', name: 'Minimax' },
 ];
+const NO_MAINTENANCE = { isFull: false, services: [] };
 
 function record(route: string, task: string, charged: number | string, more: Partial<UsageRecord> = {}): UsageRecord {
   return {
@@ -70,8 +71,6 @@ test('of nothing, nothing is counted', () => {
     new Map(),
   );
 });
-
-const NO_MAINTENANCE = { isFull: false, services: [] };
 
 test('a split is of the calls of each service, whether they were done or failed', () => {
   const shares = [
