@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 from kingcong import AsyncKingCong, InsufficientCredits, KingCong, Limits, Measure, Operation, Price, PriceLine, Speech
+from kingcong._wire import shape
 from kingcong.providers import Audio, Call, Reply
 
 #: Deployments of the peer, keys of ours.
@@ -98,7 +99,7 @@ def border() -> list[Figure]:
 
     async def story() -> list[Figure]:
         async with await AsyncKingCong.open("memory:", preset="kingcong") as kc:
-            here = min([await gathered(lambda: kc._knock("events.next", {"stream": 0}, None)) for _ in range(20)])
+            here = min([await gathered(lambda: kc._knock("events.next", {"stream": 0}, shape(str))) for _ in range(20)])
             threads = min([await gathered(kc.pulse) for _ in range(20)])
         floor = min([await gathered(nothing) for _ in range(20)])
         return [

@@ -15,27 +15,33 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{Answer, HostMasterKey, HostProvider, Opening, Problem};
+use kingcong_doors::{Answer, HostCall, HostMasterKey, HostProvider, Opening, Problem};
+use parking_lot::Mutex;
 use pyo3::{
     exceptions::{PyRuntimeError, PyTimeoutError},
     prelude::*,
-    types::PyBytes,
+    types::{PyBytes, PyDict, PyString},
 };
-use tokio::{runtime::Runtime, task::AbortHandle};
+use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
     host::{PythonCalls, PythonKeys},
     mailbox::{Letter, Mailbox, Post},
     runtime::{detached, process, with_runtime},
+    shape::{Beside, Shape, write_json, write_text},
 };
 
 /// How often a thread that waits looks whether Ctrl-C was pressed.
 const SIGNALS_INTERVAL: Duration = Duration::from_millis(50);
+/// As many bytes as most of what is asked has.
+const DOOR_BYTES: usize = 512;
 
-/// What became of something that was asked: an opened library, an answer, or a problem.
-pub(crate) enum Outcome {
+/// What became of something that was asked: an opened library, an answer, or a problem. Or what is asked of Python.
+pub(crate) enum Ended {
     Opened(kingcong_doors::Library),
     Answered(Answer),
+    /// What a provider is told.
+    Called(HostCall),
     Failed(Problem),
     /// It came to no end of its own: a defect of the library.
     Panicked,
@@ -47,29 +53,48 @@ const PANICKED: &str = r#"{
     "user_message_en": "", "user_message_vi": "", "retryable": false, "fields": {}, "causes": []
 }"#;
 
-type Asked = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Asked = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-impl Outcome {
-    /// Whether it went well, the JSON (or the library), and the bytes that belong to it.
-    pub(crate) fn into_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        let nothing: Option<Bound<'_, PyBytes>> = None;
-        let tuple = match self {
-            Self::Opened(library) => {
-                let (process, closed) = (process(), AtomicBool::new(false));
-                let library = Library { library: Some(library), process, closed };
-                (true, Bound::new(py, library)?.into_any(), nothing).into_pyobject(py)?
-            }
-            Self::Answered(Answer { json, attachment }) => {
-                let attachment = attachment.map(|bytes| PyBytes::new(py, &bytes));
-                (true, json.into_pyobject(py)?.into_any(), attachment).into_pyobject(py)?
-            }
-            Self::Failed(problem) => {
-                (false, problem.to_json().into_pyobject(py)?.into_any(), nothing).into_pyobject(py)?
-            }
-            Self::Panicked => (false, PANICKED.into_pyobject(py)?.into_any(), nothing).into_pyobject(py)?,
-        };
-        Ok(tuple.into_any())
+/// What became of something that was asked, to be opened once.
+#[pyclass(frozen, module = "kingcong._native")]
+pub(crate) struct Outcome(Mutex<Option<Ended>>);
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        Self(Mutex::new(Some(ended)))
     }
+}
+
+#[pymethods]
+impl Outcome {
+    /// The library or the answer, which becomes what the shape says; or raises the problem.
+    fn open<'py>(&self, py: Python<'py>, shape: &Shape) -> PyResult<Bound<'py, PyAny>> {
+        let ended =
+            self.0.lock().take().ok_or_else(|| PyRuntimeError::new_err("an outcome is opened once"))?;
+        match ended {
+            Ended::Opened(library) => {
+                let (process, closed) = (process(), AtomicBool::new(false));
+                Ok(Bound::new(py, Library { library: Some(library), process, closed })?.into_any())
+            }
+            Ended::Answered(Answer { json, attachment }) => {
+                let attachment = attachment.map(|bytes| PyBytes::new(py, &bytes));
+                shape.read(py, &json, &Beside { attachment, secret: None })
+            }
+            Ended::Called(HostCall { json, secret, sample }) => {
+                let attachment = sample.map(|bytes| PyBytes::new(py, &bytes));
+                let secret = Some(PyString::new(py, secret.expose()));
+                shape.read(py, &json, &Beside { attachment, secret })
+            }
+            Ended::Failed(problem) => Err(raised(py, "error_of", problem.to_json())),
+            Ended::Panicked => Err(raised(py, "error_of", PANICKED)),
+        }
+    }
+}
+
+/// An error that the package makes of something.
+pub(crate) fn raised<'py>(py: Python<'py>, maker: &str, of: impl IntoPyObject<'py>) -> PyErr {
+    let made = py.import("kingcong._errors").and_then(|errors| errors.getattr(maker)?.call1((of,)));
+    made.map_or_else(|failed| failed, PyErr::from_value)
 }
 
 /// An awaited call that is not answered yet.
@@ -78,14 +103,15 @@ pub(crate) struct Waiting {
     /// The number under which the mailbox brings the answer.
     #[pyo3(get)]
     ticket: u64,
-    abort: AbortHandle,
+    /// Dropped with the last who waits.
+    alive: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 #[pymethods]
 impl Waiting {
     /// Nobody waits any more. What was asked may be done all the same.
     fn drop(&self) {
-        self.abort.abort();
+        self.alive.lock().take();
     }
 }
 
@@ -116,17 +142,30 @@ impl Library {
     fn library(&self) -> PyResult<&kingcong_doors::Library> {
         match &self.library {
             Some(library) if self.process == process() => Ok(library),
-            _ => Err(PyRuntimeError::new_err("opened in another process: open it again in this one")),
+            _ => Err(Python::attach(|py| raised(py, "forked", self.process))),
         }
     }
 
-    fn knock(&self, door: String, by: Option<String>, attachment: Option<Vec<u8>>) -> PyResult<Asked> {
+    fn knock(
+        &self,
+        door: &str,
+        given: &Bound<'_, PyDict>,
+        by: Option<String>,
+        attachment: Option<&[u8]>,
+    ) -> PyResult<Asked> {
         let library = self.library()?.clone();
-        let attachment = attachment.map(Bytes::from);
+        let mut json = Vec::with_capacity(DOOR_BYTES);
+        json.extend(b"{\"door\":");
+        write_text(&mut json, door);
+        json.extend(b",\"with\":");
+        write_json(&mut json, given)?;
+        json.push(b'}');
+        let door = String::from_utf8(json)?;
+        let attachment = attachment.map(Bytes::copy_from_slice);
         Ok(Box::pin(async move {
             match library.knock(&door, by.as_deref(), attachment).await {
-                Ok(answer) => Outcome::Answered(answer),
-                Err(problem) => Outcome::Failed(problem),
+                Ok(answer) => Ended::Answered(answer),
+                Err(problem) => Ended::Failed(problem),
             }
         }))
     }
@@ -140,7 +179,7 @@ impl Library {
             if let Err(error) = closing.await {
                 tracing::error!(%error, "closing failed");
             }
-            Outcome::Answered(Answer { json: "null".to_owned(), attachment: None })
+            Ended::Answered(Answer { json: "null".to_owned(), attachment: None })
         }))
     }
 }
@@ -148,29 +187,31 @@ impl Library {
 #[pymethods]
 impl Library {
     /// Knocks at a door and waits for the answer, at most so many seconds.
-    #[pyo3(signature = (door, by, attachment, timeout))]
-    fn wait<'py>(
+    #[pyo3(signature = (door, given, by, attachment, timeout))]
+    fn wait(
         &self,
-        py: Python<'py>,
-        door: String,
+        py: Python<'_>,
+        door: &str,
+        given: &Bound<'_, PyDict>,
         by: Option<String>,
-        attachment: Option<Vec<u8>>,
+        attachment: Option<&[u8]>,
         timeout: Option<Duration>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        wait(py, self.knock(door, by, attachment)?, timeout)
+    ) -> PyResult<Outcome> {
+        wait(py, self.knock(door, given, by, attachment)?, timeout)
     }
 
     /// Knocks at a door. The answer, if it is there at once; else what the mailbox will bring it for.
-    #[pyo3(signature = (mailbox, door, by, attachment))]
+    #[pyo3(signature = (mailbox, door, given, by, attachment))]
     fn send<'py>(
         &self,
         py: Python<'py>,
         mailbox: &Mailbox,
-        door: String,
+        door: &str,
+        given: &Bound<'_, PyDict>,
         by: Option<String>,
-        attachment: Option<Vec<u8>>,
+        attachment: Option<&[u8]>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        send(py, mailbox, self.knock(door, by, attachment)?)
+        send(py, mailbox, self.knock(door, given, by, attachment)?, Hurry::of(door))
     }
 
     /// Closes a stream of events that nobody reads any more.
@@ -180,20 +221,30 @@ impl Library {
     }
 
     /// Closes the library and waits until it is.
-    fn close_and_wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn close_and_wait(&self, py: Python<'_>) -> PyResult<Outcome> {
         wait(py, self.closing()?, None)
     }
 
     /// Closes the library.
     fn close<'py>(&self, py: Python<'py>, mailbox: &Mailbox) -> PyResult<Bound<'py, PyAny>> {
-        send(py, mailbox, self.closing()?)
+        send(py, mailbox, self.closing()?, Hurry::MayBeThere)
     }
 }
 
 /// Providers by their protocols, and the id of the key service, all served by one loop.
 type Served = (Vec<String>, Option<String>);
 
-fn opening(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Asked, Problem> {
+fn opening(
+    options: &Bound<'_, PyDict>,
+    served: Served,
+    host: Option<&Mailbox>,
+) -> PyResult<Result<Asked, Problem>> {
+    let mut json = Vec::new();
+    write_json(&mut json, options)?;
+    Ok(opened(&String::from_utf8(json)?, served, host))
+}
+
+fn opened(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Asked, Problem> {
     let opening = Opening::from_json(options)?;
     let (protocols, key) = served;
     let post = host.map(Mailbox::weak).unwrap_or_default();
@@ -210,11 +261,9 @@ fn opening(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Aske
         }
     };
     Ok(Box::pin(async move {
-        // Certificates and files are read first of all: not on the thread of an event loop.
-        tokio::task::yield_now().await;
         match kingcong_doors::Library::open(opening, providers, master_key).await {
-            Ok(library) => Outcome::Opened(library),
-            Err(problem) => Outcome::Failed(problem),
+            Ok(library) => Ended::Opened(library),
+            Err(problem) => Ended::Failed(problem),
         }
     }))
 }
@@ -225,84 +274,118 @@ fn opening(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Aske
 pub(crate) fn open<'py>(
     py: Python<'py>,
     mailbox: &Mailbox,
-    options: &str,
+    options: &Bound<'_, PyDict>,
     served: Served,
     host: Option<&Mailbox>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match opening(options, served, host) {
-        Ok(opening) => send(py, mailbox, opening),
-        Err(problem) => Outcome::Failed(problem).into_tuple(py),
+    match opening(options, served, host)? {
+        // Certificates and files are read: not on the thread of an event loop.
+        Ok(opening) => send(py, mailbox, opening, Hurry::Never),
+        Err(problem) => Ok(Bound::new(py, Outcome::from(Ended::Failed(problem)))?.into_any()),
     }
 }
 
 /// Opens a library and waits until it is.
 #[pyfunction]
 #[pyo3(signature = (options, served, host))]
-pub(crate) fn open_and_wait<'py>(
-    py: Python<'py>,
-    options: &str,
+pub(crate) fn open_and_wait(
+    py: Python<'_>,
+    options: &Bound<'_, PyDict>,
     served: Served,
     host: Option<&Mailbox>,
-) -> PyResult<Bound<'py, PyAny>> {
-    match opening(options, served, host) {
+) -> PyResult<Outcome> {
+    match opening(options, served, host)? {
         Ok(opening) => wait(py, opening, None),
-        Err(problem) => Outcome::Failed(problem).into_tuple(py),
+        Err(problem) => Ok(Ended::Failed(problem).into()),
     }
 }
 
 /// Polls once: much of what is asked needs no waiting, and then no other thread.
-fn at_once(runtime: &Runtime, asked: &mut Asked) -> Option<Outcome> {
+fn at_once(runtime: &Runtime, asked: &mut Asked) -> Option<Ended> {
     let _context = runtime.enter();
     let mut poll = || asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     match catch_unwind(AssertUnwindSafe(&mut poll)) {
-        Ok(Poll::Ready(outcome)) => Some(outcome),
+        Ok(Poll::Ready(ended)) => Some(ended),
         Ok(Poll::Pending) => None,
-        Err(_) => Some(Outcome::Panicked),
+        Err(_) => Some(Ended::Panicked),
     }
 }
 
-/// Answers an awaited call when it is over, however it ends.
-struct Answering {
+/// An awaited call on its way: answered when it is over, however it ends.
+pub(crate) struct Answering {
     post: Arc<Post>,
     ticket: u64,
-    outcome: Outcome,
+    ended: Ended,
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let outcome = std::mem::replace(&mut self.outcome, Outcome::Panicked);
-        self.post.put(Letter::Answer { ticket: self.ticket, outcome });
+        let ended = std::mem::replace(&mut self.ended, Ended::Panicked);
+        self.post.put(Letter::Answer { ticket: self.ticket, ended });
+    }
+}
+
+/// What an awaited call asked, for the library's threads.
+pub(crate) struct Order {
+    asked: Asked,
+    answering: Answering,
+    /// Ends when nobody waits any more.
+    alive: oneshot::Receiver<()>,
+}
+
+impl Order {
+    /// Sees it through to its answer.
+    pub(crate) async fn carry_out(self) {
+        let Self { asked, mut answering, alive } = self;
+        tokio::select! {
+            biased;
+            _ = alive => {}
+            ended = asked => answering.ended = ended,
+        }
     }
 }
 
 /// The outcome if it is there at once; else what the mailbox will bring it for.
-fn send<'py>(py: Python<'py>, mailbox: &Mailbox, mut asked: Asked) -> PyResult<Bound<'py, PyAny>> {
-    let post = mailbox.post();
-    let (sent, _leaving) = detached(py, || {
-        with_runtime(|runtime| {
-            if let Some(outcome) = at_once(runtime, &mut asked) {
-                return Ok(outcome);
-            }
-            let (ticket, post) = (post.ticket(), Arc::clone(post));
-            let task = runtime.spawn(async move {
-                let mut answering = Answering { post, ticket, outcome: Outcome::Panicked };
-                answering.outcome = asked.await;
-            });
-            Err(Waiting { ticket, abort: task.abort_handle() })
-        })
-    });
-    match sent? {
-        Ok(outcome) => outcome.into_tuple(py),
-        Err(waiting) => Ok(Bound::new(py, waiting)?.into_any()),
+fn send<'py>(
+    py: Python<'py>,
+    mailbox: &Mailbox,
+    mut asked: Asked,
+    hurry: Hurry,
+) -> PyResult<Bound<'py, PyAny>> {
+    if hurry == Hurry::MayBeThere {
+        let (ended, _leaving) = detached(py, || with_runtime(|runtime| at_once(runtime, &mut asked)));
+        if let Some(ended) = ended? {
+            return Ok(Bound::new(py, Outcome::from(ended))?.into_any());
+        }
+    }
+    let (alive, waits) = oneshot::channel();
+    let post = Arc::clone(mailbox.post());
+    let ticket = post.ticket();
+    let answering = Answering { post: Arc::clone(&post), ticket, ended: Ended::Panicked };
+    post.order(Order { asked, answering, alive: waits });
+    Ok(Bound::new(py, Waiting { ticket, alive: Mutex::new(Some(alive)) })?.into_any())
+}
+
+/// Whether an awaited call may be answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    MayBeThere,
+    Never,
+}
+
+impl Hurry {
+    fn of(door: &str) -> Self {
+        // Both go to other threads in any case: planning is theirs, too.
+        if matches!(door, "submit" | "job.wait") { Self::Never } else { Self::MayBeThere }
     }
 }
 
 /// Waits for the outcome, with the interpreter free for others. Ctrl-C ends the waiting, not what was asked.
-fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult<Bound<'_, PyAny>> {
+fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult<Outcome> {
     let (begun, leaving) = detached(py, || {
         with_runtime(|runtime| {
-            if let Some(outcome) = at_once(runtime, &mut asked) {
-                return Ok(outcome);
+            if let Some(ended) = at_once(runtime, &mut asked) {
+                return Ok(ended);
             }
             let (sender, receiver) = mpsc::sync_channel(1);
             let task = runtime.spawn(async move {
@@ -313,7 +396,7 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
         })
     });
     let (receiver, abort) = match begun? {
-        Ok(outcome) => return outcome.into_tuple(py),
+        Ok(ended) => return Ok(ended.into()),
         Err(waiting) => waiting,
     };
     // Signals are the main thread's; others wait without a look at the interpreter.
@@ -321,7 +404,7 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
     drop(leaving);
     let begun = Instant::now();
     // A receiver is for one thread at a time, which a lock says to the compiler.
-    let receiver = parking_lot::Mutex::new(receiver);
+    let receiver = Mutex::new(receiver);
     loop {
         let left = timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(begun.elapsed()));
         let pause = interval.min(left);
@@ -330,7 +413,7 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
             pause => receiver.lock().recv_timeout(pause),
         });
         match received {
-            Ok(outcome) => return outcome.into_tuple(py),
+            Ok(ended) => return Ok(ended.into()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 let ended = match py.check_signals() {
                     Err(interrupted) => Some(interrupted),
@@ -344,7 +427,7 @@ fn wait(py: Python<'_>, mut asked: Asked, timeout: Option<Duration>) -> PyResult
                     return Err(ended);
                 }
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Outcome::Panicked.into_tuple(py),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(Ended::Panicked.into()),
         }
     }
 }

@@ -17,11 +17,16 @@ use parking_lot::Mutex;
 use pyo3::{
     exceptions::{PyOSError, PyValueError},
     prelude::*,
-    types::PyBytes,
+    types::{PyBytes, PyDict},
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use crate::library::Outcome;
+use crate::{
+    library::{Ended, Order, Outcome},
+    runtime::{process, with_runtime},
+    shape::write_json,
+};
 
 /// A reply to a call: the JSON that says what it is, with the bytes that belong to it.
 type CallReply = oneshot::Sender<Result<(HostReply, Bytes), HostFailure>>;
@@ -31,7 +36,7 @@ type KeyReply = oneshot::Sender<Result<Vec<u8>, String>>;
 /// Something for the loop.
 pub(crate) enum Letter {
     /// An awaited call is answered.
-    Answer { ticket: u64, outcome: Outcome },
+    Answer { ticket: u64, ended: Ended },
     /// A provider is called.
     Call { ticket: u64, protocol: Arc<str>, call: HostCall },
     /// Nobody waits for a call to a provider any more.
@@ -40,9 +45,30 @@ pub(crate) enum Letter {
     Key { ticket: u64, step: KeyStep, bytes: Vec<u8>, context: Vec<u8> },
 }
 
+/// Something from the loop for the library's threads.
+enum Outgoing {
+    /// An awaited call.
+    Order(Order),
+    /// The answer to a call; who asked may be gone.
+    Called(CallReply, Result<(HostReply, Bytes), HostFailure>),
+    /// The key service's answer.
+    Key(KeyReply, Result<Vec<u8>, String>),
+}
+
+impl Outgoing {
+    fn deliver(self) {
+        match self {
+            Self::Order(order) => drop(tokio::spawn(order.carry_out())),
+            Self::Called(to, answer) => drop(to.send(answer)),
+            Self::Key(to, answer) => drop(to.send(answer)),
+        }
+    }
+}
+
 /// A mailbox as the library sees it.
 pub(crate) struct Post {
     letters: Mutex<Vec<Letter>>,
+    outgoing: Mutex<Vec<Outgoing>>,
     asked: Mutex<Asked>,
     bell: UnixStream,
     ear: UnixStream,
@@ -74,6 +100,11 @@ impl Post {
             // A full socket means that the loop has enough to wake up for.
             let _ = (&self.bell).write(&[1]);
         }
+    }
+
+    /// Keeps an awaited call for the next time that the loop hands over what it has.
+    pub(crate) fn order(&self, order: Order) {
+        self.outgoing.lock().push(Outgoing::Order(order));
     }
 
     /// The number of the next awaited call or of something that is asked.
@@ -110,6 +141,19 @@ impl Post {
 #[pyclass(frozen, weakref, module = "kingcong._native")]
 pub(crate) struct Mailbox {
     post: Arc<Post>,
+    process: u32,
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        if self.process == process() {
+            // Its loop is closed: what it had no turn for is sent all the same.
+            let _ = self.hand_over();
+        } else {
+            // A child of a fork leaves to its parent what is its parent's.
+            std::mem::forget(std::mem::take(&mut *self.post.outgoing.lock()));
+        }
+    }
 }
 
 impl Mailbox {
@@ -136,8 +180,9 @@ impl Mailbox {
         });
         let (bell, ear) =
             pair.map_err(|error| PyOSError::new_err(format!("no socket for a loop: {error}")))?;
-        let (letters, asked) = (Mutex::default(), Mutex::default());
-        Ok(Self { post: Arc::new(Post { letters, asked, bell, ear }) })
+        let (letters, outgoing, asked) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let post = Arc::new(Post { letters, outgoing, asked, bell, ear });
+        Ok(Self { post, process: process() })
     }
 
     /// The descriptor that the loop watches.
@@ -153,10 +198,11 @@ impl Mailbox {
         let letters = std::mem::take(&mut *self.post.letters.lock());
         let taken = letters.into_iter().map(|letter| {
             Ok(match letter {
-                Letter::Answer { ticket, outcome } => ("answer", ticket, outcome.into_tuple(py)?),
+                Letter::Answer { ticket, ended } => {
+                    ("answer", ticket, Bound::new(py, Outcome::from(ended))?.into_any())
+                }
                 Letter::Call { ticket, protocol, call } => {
-                    let sample = call.sample.map(|sample| PyBytes::new(py, &sample));
-                    let told = (&*protocol, call.json, call.secret.expose(), sample);
+                    let told = (&*protocol, Bound::new(py, Outcome::from(Ended::Called(call)))?);
                     ("call", ticket, told.into_pyobject(py)?.into_any())
                 }
                 Letter::Dropped { ticket } => ("dropped", ticket, py.None().into_bound(py)),
@@ -173,16 +219,27 @@ impl Mailbox {
         taken.collect()
     }
 
+    /// Hands to the library's threads what there is for them: many things at the cost of waking one thread.
+    fn hand_over(&self) -> PyResult<()> {
+        let outgoing = std::mem::take(&mut *self.post.outgoing.lock());
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        with_runtime(|runtime| {
+            runtime.spawn(async { outgoing.into_iter().for_each(Outgoing::deliver) });
+        })
+    }
+
     /// A provider's reply to a call.
-    fn reply(&self, ticket: u64, json: &str, body: &[u8]) -> PyResult<()> {
-        let reply: HostReply = serde_json::from_str(json).map_err(not_json)?;
+    fn reply(&self, ticket: u64, answer: &Bound<'_, PyDict>, body: &[u8]) -> PyResult<()> {
+        let reply: HostReply = plain(answer)?;
         self.answer_call(ticket, Ok((reply, Bytes::copy_from_slice(body))));
         Ok(())
     }
 
     /// A provider's failure.
-    fn fail(&self, ticket: u64, json: &str) -> PyResult<()> {
-        let failure: HostFailure = serde_json::from_str(json).map_err(not_json)?;
+    fn fail(&self, ticket: u64, failure: &Bound<'_, PyDict>) -> PyResult<()> {
+        let failure: HostFailure = plain(failure)?;
         self.answer_call(ticket, Err(failure));
         Ok(())
     }
@@ -206,18 +263,21 @@ impl Mailbox {
 impl Mailbox {
     fn answer_call(&self, ticket: u64, answer: Result<(HostReply, Bytes), HostFailure>) {
         if let Some(reply) = self.post.asked.lock().calls.remove(&ticket) {
-            // Who asked may be gone.
-            let _ = reply.send(answer);
+            self.post.outgoing.lock().push(Outgoing::Called(reply, answer));
         }
     }
 
     fn answer_key(&self, ticket: u64, answer: Result<Vec<u8>, String>) {
         if let Some(reply) = self.post.asked.lock().keys.remove(&ticket) {
-            let _ = reply.send(answer);
+            self.post.outgoing.lock().push(Outgoing::Key(reply, answer));
         }
     }
 }
 
-fn not_json(error: serde_json::Error) -> PyErr {
-    PyValueError::new_err(format!("not a provider's answer: {error}"))
+/// What a provider answered.
+fn plain<T: DeserializeOwned>(answer: &Bound<'_, PyDict>) -> PyResult<T> {
+    let mut json = Vec::new();
+    write_json(&mut json, answer)?;
+    serde_json::from_slice(&json)
+        .map_err(|error| PyValueError::new_err(format!("not a provider's answer: {error}")))
 }

@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, ThreadId},
     time::Duration,
@@ -30,9 +30,18 @@ struct Started {
 
 static STARTED: ArcSwapOption<Started> = ArcSwapOption::const_empty();
 
+/// This process's id, as it was told: asking the system for it takes longer than some doors do.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
 /// This process's id.
 pub(crate) fn process() -> u32 {
-    std::process::id()
+    PROCESS.load(SeqCst)
+}
+
+/// This is a new process: Python says so after every fork, and the module when it is loaded.
+#[pyfunction]
+pub(crate) fn forked() {
+    PROCESS.store(std::process::id(), SeqCst);
 }
 
 /// Does something with this process's runtime.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import os
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, TypeGuard
 
@@ -31,8 +30,9 @@ from ._doors import (
     Voices,
     Wallets,
 )
-from ._errors import Closed, Forked, error_of, invalid
+from ._errors import Closed, Forked, forked, invalid
 from ._loops import Answers, Host, HostThread, MasterKey
+from ._native import Shape
 from ._types import (
     CloneVoice,
     Ended,
@@ -53,7 +53,7 @@ from ._types import (
     UnknownPolicy,
     VoiceResult,
 )
-from ._wire import decoder, encoder, to_json, wire_name, wire_of
+from ._wire import encoder, shape, tagged, wire_name
 from .providers import Provider
 
 __all__ = [
@@ -68,36 +68,27 @@ __all__ = [
 Request = Speech | CloneVoice
 Timeout = timedelta | float | None
 
-_EVENTS: dict[str, type[Any]] = {
-    "task_started": TaskStarted,
-    "task_progress": TaskProgress,
-    "task_waits": TaskWaits,
-    "task_done": TaskDone,
-    "task_failed": TaskFailed,
-    "task_cancelled": TaskCancelled,
-    "ended": Ended,
-    "missed": Missed,
-}
-_RESULTS: dict[str, type[Any]] = {"speech": SpeechResult, "voice": VoiceResult}
+_EVENT = tagged(
+    {
+        "task_started": TaskStarted,
+        "task_progress": TaskProgress,
+        "task_waits": TaskWaits,
+        "task_done": TaskDone,
+        "task_failed": TaskFailed,
+        "task_cancelled": TaskCancelled,
+        "ended": Ended,
+        "missed": Missed,
+    }
+)
+_RESULT = tagged({"speech": SpeechResult, "voice": VoiceResult})
+_ESTIMATE, _REPORT, _PLAIN = shape(Estimate), shape(JobReport), shape(str)
+
+os.register_at_fork(after_in_child=_native.forked)
 
 _IN_MEMORY = "memory:"
 
 
-def _event_of(told: dict[str, Any] | None) -> JobEvent | None:
-    if told is None:
-        return None
-    event: JobEvent = decoder(_EVENTS[told["kind"]])(told)
-    return event
-
-
-def _result_of(told: dict[str, Any] | None, audio: bytes | None) -> JobResult | None:
-    if told is None:
-        return None
-    result: JobResult = decoder(_RESULTS[told["kind"]])({**told, "audio": audio})
-    return result
-
-
-def _options(url: str, master_key: str | os.PathLike[str] | None, given: dict[str, Any]) -> str:
+def _options(url: str, master_key: str | os.PathLike[str] | None, given: dict[str, Any]) -> dict[str, Any]:
     """The options as the native half takes them."""
     options: dict[str, Any] = {"url": encoder(str)(url, "url")}
     if isinstance(master_key, str):
@@ -109,7 +100,7 @@ def _options(url: str, master_key: str | os.PathLike[str] | None, given: dict[st
     for name, hint in _SETTINGS.items():
         if given[name] is not None:
             options[wire_name(name, hint)] = encoder(hint)(given[name], name)
-    return to_json(options)
+    return options
 
 
 _SETTINGS: dict[str, Any] = {
@@ -224,14 +215,16 @@ class _Client:
             _SQLITE.opened(self)
 
     def _open_library(self) -> _native.Library:
-        if self._process != os.getpid():
-            raise Forked(
-                f"this client was opened in process {self._process}, and this is process {os.getpid()}: open one "
-                "after the fork, such as in Celery's worker_process_init or a server's start-up hook"
-            )
         if self._library is None:
             raise Closed("this client was closed: open another")
         return self._library
+
+    def _take_library(self) -> _native.Library | None:
+        """The library to close; None when it is closed already."""
+        if self._process != os.getpid():
+            raise forked(self._process)
+        library, self._library = self._library, None
+        return library
 
     def __repr__(self) -> str:
         closed = ", closed" if self._library is None else ""
@@ -248,13 +241,6 @@ class _Client:
 
     def _abandon(self) -> None:
         """Ends what would go on by itself, without waiting for it."""
-
-
-def _checked(outcome: tuple[bool, Any, bytes | None]) -> tuple[Any, bytes | None]:
-    well, told, attachment = outcome
-    if not well:
-        raise error_of(told)
-    return told, attachment
 
 
 class KingCong(_Client, Root):
@@ -325,7 +311,7 @@ class KingCong(_Client, Root):
             host = None if thread is None else thread.host
             served = ([], None) if host is None else host.served
             mailbox = None if host is None else host.mailbox
-            library, _ = _checked(_native.open_and_wait(options, served, mailbox))
+            library = _native.open_and_wait(options, served, mailbox).open(_PLAIN)
         except BaseException:
             if thread is not None:
                 thread.stop()
@@ -379,7 +365,7 @@ class KingCong(_Client, Root):
 
     def estimate(self, request: Request) -> Estimate:
         """What a request would cost now, without touching anything."""
-        estimate: Estimate = self._ask("estimate", request, decoder(Estimate))
+        estimate: Estimate = self._knock("estimate", _asked(request), _ESTIMATE, _sample(request))
         return estimate
 
     def submit(self, request: Request) -> JobHandle:
@@ -402,7 +388,7 @@ class KingCong(_Client, Root):
         ...     held, job.cancel().job.state.value
         (Decimal('9'), 'cancelled')
         """
-        return JobHandle(self, self._ask("submit", request, str))
+        return JobHandle(self, self._knock("submit", _asked(request), _PLAIN, _sample(request)))
 
     def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
         """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
@@ -417,12 +403,11 @@ class KingCong(_Client, Root):
 
         What is under way then is taken over by another process, or by this one when it opens again.
         """
-        if self._library is None:
+        library = self._take_library()
+        if library is None:
             return
-        library = self._open_library()
-        self._library = None
         try:
-            _checked(library.close_and_wait())
+            library.close_and_wait().open(_PLAIN)
         finally:
             _SQLITE.closed(self)
             if self._thread is not None:
@@ -434,38 +419,30 @@ class KingCong(_Client, Root):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, name: str, request: Request, decode: Callable[[Any], Any]) -> Any:
-        return self._knock(name, *_asked(request, decode))
-
     def _knock(
         self,
         name: str,
         given: dict[str, Any],
-        decode: Callable[[Any], Any] | None,
+        answer: Shape,
         attachment: bytes | None = None,
         *,
         by: str | None = None,
-        timeout: Timeout = None,
+        timeout: timedelta | None = None,
     ) -> Any:
-        text = _knock_text(name, given)
-        outcome = self._open_library().wait(text, by, attachment, _length(timeout))
-        told, _ = _checked(outcome)
-        told = json.loads(told)
-        return told if decode is None else decode(told)
-
-    def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
-        text = _knock_text(name, given)
-        told, attachment = _checked(self._open_library().wait(text, None, None, None))
-        return _result_of(json.loads(told), attachment)
+        return self._open_library().wait(name, given, by, attachment, timeout).open(answer)
 
 
-def _asked(request: Request, decode: Callable[[Any], Any]) -> tuple[dict[str, Any], Callable[[Any], Any], bytes | None]:
+def _asked(request: Request) -> dict[str, Any]:
     if not isinstance(request, (Speech, CloneVoice)):
         raise TypeError(f"request must be a Speech or a CloneVoice, not {type(request).__name__}")
-    sample = None
+    return {"request": request._wire()}
+
+
+def _sample(request: Request) -> bytes | None:
     if isinstance(request, CloneVoice):
-        sample = encoder(bytes)(request.sample, "sample")
-    return {"request": wire_of(request)}, decode, sample
+        sample: bytes = encoder(bytes)(request.sample, "sample")
+        return sample
+    return None
 
 
 #: The longest that can be waited for: about 31 years.
@@ -480,10 +457,6 @@ def _length(timeout: Timeout) -> timedelta | None:
     if isinstance(timeout, timedelta) and timedelta(0) <= timeout <= _WAIT_MAX:
         return timeout
     raise invalid(f"timeout must be 0 to 1e9 seconds or such a timedelta, and is {timeout!r}")
-
-
-def _knock_text(name: str, given: dict[str, Any]) -> str:
-    return to_json({"door": name, "with": given})
 
 
 class JobHandle:
@@ -507,7 +480,7 @@ class JobHandle:
     def wait(self, *, timeout: Timeout = None) -> JobReport:
         """Waits until it has ended, whichever process works on it. TimeoutError ends the waiting, not the job."""
         try:
-            return self._report("job.wait", timeout=timeout)
+            return self._report("job.wait", timeout=_length(timeout))
         except TimeoutError:
             raise TimeoutError(f"job {self.id} has not ended in time; it goes on") from None
 
@@ -517,21 +490,21 @@ class JobHandle:
 
     def result(self) -> JobResult:
         """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
-        result = self._kc._knock_for_bytes("job.result", {"job": self.id})
-        assert result is not None, "a completed job has a result"
+        result: JobResult = self._kc._knock("job.result", {"job": self.id}, _RESULT)
         return result
 
     def task_output(self, place: int) -> JobResult | None:
         """The result of one task, by its place from 0; None while it has none."""
         given = {"job": self.id, "place": encoder(int)(place, "place")}
-        return self._kc._knock_for_bytes("job.task_output", given)
+        output: JobResult | None = self._kc._knock("job.task_output", given, _RESULT)
+        return output
 
     def events(self) -> JobEvents:
         """Its events from now on, in this process; ends after :class:`Ended`."""
-        return JobEvents(self._kc, self._kc._knock("job.events", {"job": self.id}, int))
+        return JobEvents(self._kc, self._kc._knock("job.events", {"job": self.id}, _PLAIN))
 
-    def _report(self, name: str, *, timeout: Timeout = None) -> JobReport:
-        report: JobReport = self._kc._knock(name, {"job": self.id}, decoder(JobReport), timeout=timeout)
+    def _report(self, name: str, *, timeout: timedelta | None = None) -> JobReport:
+        report: JobReport = self._kc._knock(name, {"job": self.id}, _REPORT, timeout=timeout)
         return report
 
 
@@ -545,12 +518,11 @@ class JobEvents(Iterator[JobEvent]):
     def __next__(self) -> JobEvent:
         if self._stream is None:
             raise StopIteration
-        event = self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        event: JobEvent | None = self._kc._knock("events.next", {"stream": self._stream}, _EVENT)
         if event is None:
             self._stream = None
             raise StopIteration
-        known: JobEvent = event
-        return known
+        return event
 
     def close(self) -> None:
         """Watches no longer."""
@@ -632,7 +604,7 @@ class AsyncKingCong(_Client, AsyncRoot):
             outcome = _native.open(answers.mailbox, options, served, mailbox)
             if isinstance(outcome, _native.Waiting):
                 outcome = await answers.wait(outcome)
-            library, _ = _checked(outcome)
+            library = outcome.open(_PLAIN)
         except BaseException:
             if host is not None:
                 host.stop()
@@ -687,12 +659,12 @@ class AsyncKingCong(_Client, AsyncRoot):
 
     async def estimate(self, request: Request) -> Estimate:
         """As :meth:`KingCong.estimate`, awaited."""
-        estimate: Estimate = await self._knock("estimate", *_asked(request, decoder(Estimate)))
+        estimate: Estimate = await self._knock("estimate", _asked(request), _ESTIMATE, _sample(request))
         return estimate
 
     async def submit(self, request: Request) -> AsyncJobHandle:
         """As :meth:`KingCong.submit`, awaited. Cancelling it ends the waiting; the request may have been admitted."""
-        return AsyncJobHandle(self, await self._knock("submit", *_asked(request, str)))
+        return AsyncJobHandle(self, await self._knock("submit", _asked(request), _PLAIN, _sample(request)))
 
     async def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
         """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
@@ -704,16 +676,15 @@ class AsyncKingCong(_Client, AsyncRoot):
 
     async def close(self) -> None:
         """As :meth:`KingCong.close`, awaited."""
-        if self._library is None:
+        library = self._take_library()
+        if library is None:
             return
-        library = self._open_library()
-        self._library = None
         answers = Answers.of_running_loop()
         outcome = library.close(answers.mailbox)
         try:
             if isinstance(outcome, _native.Waiting):
                 outcome = await answers.wait(outcome)
-            _checked(outcome)
+            outcome.open(_PLAIN)
         finally:
             _SQLITE.closed(self)
             self._abandon()
@@ -724,30 +695,20 @@ class AsyncKingCong(_Client, AsyncRoot):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send(self, text: str, by: str | None, attachment: bytes | None) -> tuple[Any, bytes | None]:
-        answers = Answers.of_running_loop()
-        outcome = self._open_library().send(answers.mailbox, text, by, attachment)
-        if isinstance(outcome, _native.Waiting):
-            outcome = await answers.wait(outcome)
-        return _checked(outcome)
-
     async def _knock(
         self,
         name: str,
         given: dict[str, Any],
-        decode: Callable[[Any], Any] | None,
+        answer: Shape,
         attachment: bytes | None = None,
         *,
         by: str | None = None,
     ) -> Any:
-        text = _knock_text(name, given)
-        told, _ = await self._send(text, by, attachment)
-        told = json.loads(told)
-        return told if decode is None else decode(told)
-
-    async def _knock_for_bytes(self, name: str, given: dict[str, Any]) -> JobResult | None:
-        told, attachment = await self._send(_knock_text(name, given), None, None)
-        return _result_of(json.loads(told), attachment)
+        answers = Answers.of_running_loop()
+        outcome = self._open_library().send(answers.mailbox, name, given, by, attachment)
+        if isinstance(outcome, _native.Waiting):
+            outcome = await answers.wait(outcome)
+        return outcome.open(answer)
 
 
 class AsyncJobHandle:
@@ -785,21 +746,21 @@ class AsyncJobHandle:
 
     async def result(self) -> JobResult:
         """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
-        result = await self._kc._knock_for_bytes("job.result", {"job": self.id})
-        assert result is not None, "a completed job has a result"
+        result: JobResult = await self._kc._knock("job.result", {"job": self.id}, _RESULT)
         return result
 
     async def task_output(self, place: int) -> JobResult | None:
         """The result of one task, by its place from 0; None while it has none."""
         given = {"job": self.id, "place": encoder(int)(place, "place")}
-        return await self._kc._knock_for_bytes("job.task_output", given)
+        output: JobResult | None = await self._kc._knock("job.task_output", given, _RESULT)
+        return output
 
     def events(self) -> AsyncJobEvents:
         """Its events from when the first is awaited on, in this process; ends after :class:`Ended`."""
         return AsyncJobEvents(self._kc, self.id)
 
     async def _report(self, name: str) -> JobReport:
-        report: JobReport = await self._kc._knock(name, {"job": self.id}, decoder(JobReport))
+        report: JobReport = await self._kc._knock(name, {"job": self.id}, _REPORT)
         return report
 
 
@@ -835,12 +796,12 @@ class AsyncJobEvents(AsyncIterator[JobEvent]):
 
     async def _ask(self) -> JobEvent | None:
         await self._open()
-        event: JobEvent | None = await self._kc._knock("events.next", {"stream": self._stream}, _event_of)
+        event: JobEvent | None = await self._kc._knock("events.next", {"stream": self._stream}, _EVENT)
         return event
 
     async def _open(self) -> None:
         if self._stream is None:
-            self._stream = await self._kc._knock("job.events", {"job": self._job}, int)
+            self._stream = await self._kc._knock("job.events", {"job": self._job}, _PLAIN)
 
     async def aclose(self) -> None:
         """Watches no longer."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from ._native import Encoder, Shape
 from ._types import (
     Archived,
     AuditEntry,
@@ -40,7 +41,7 @@ from ._types import (
     VoicePage,
     Wallet,
 )
-from ._wire import Encoder, decoder, encoder, wire_name
+from ._wire import encoder, shape, wire_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -78,35 +79,43 @@ def door(door_name: str) -> Callable[[F], F]:
         signature = inspect.signature(method)
         parameters = list(signature.parameters.values())[1:]
         positional = [parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
-        required = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
-        defaults = {parameter.name: parameter.default for parameter in parameters if parameter.name not in required}
-
+        required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+        # So many arguments are needed; more than there are where one of those has to be named.
+        fewest = len(required) if required == positional[: len(required)] else len(parameters) + 1
         encoders: dict[str, tuple[str, Encoder]] = {}
-        decode: Callable[[Any], Any] | None = None
+        preset: dict[str, Any] = {}
+        answer: Shape | None = None
 
         def prepare() -> None:
             # When it is first needed, because hints name what is defined further down.
-            nonlocal decode
+            nonlocal answer
             hints = get_type_hints(method)
-            decode = decoder(hints.pop("return"))
+            returned = hints.pop("return")
             encoders.update({name: (wire_name(name, hint), encoder(hint)) for name, hint in hints.items()})
+            for parameter in parameters:
+                if parameter.name not in required and parameter.default is not None:
+                    key, encode = encoders[parameter.name]
+                    preset[key] = encode(parameter.default, parameter.name)
+            answer = shape(returned)
 
         @functools.wraps(method)
         def knock(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if decode is None:
+            if answer is None:
                 prepare()
-            if kwargs or len(args) > len(positional) or not required.issubset(positional[: len(args)]):
-                # What does not fit the signature is refused as Python does.
-                given = signature.bind(self, *args, **kwargs).arguments
-                del given["self"]
+            given: Iterable[tuple[str, Any]]
+            if not kwargs and fewest <= len(args) <= len(positional):
+                given = zip(positional, args, strict=False)
             else:
-                given = dict(zip(positional, args, strict=False))
-            wire = {}
-            for name, value in {**defaults, **given}.items():
-                if value is not None:
-                    key, encode = encoders[name]
+                # What does not fit the signature is refused as Python does.
+                given = list(signature.bind(self, *args, **kwargs).arguments.items())[1:]
+            wire = dict(preset)
+            for name, value in given:
+                key, encode = encoders[name]
+                if value is None:
+                    wire.pop(key, None)
+                else:
                     wire[key] = encode(value, name)
-            return self._knock(door_name, _grouped(door_name, wire), decode)
+            return self._knock(door_name, _grouped(door_name, wire), answer)
 
         return knock  # type: ignore[return-value]
 
@@ -127,8 +136,8 @@ class _Group:
         self._client = client
         self._by = by
 
-    def _knock(self, name: str, given: dict[str, Any], decode: Callable[[Any], Any]) -> Any:
-        return self._client._knock(name, given, decode, by=self._by)
+    def _knock(self, name: str, given: dict[str, Any], answer: Shape) -> Any:
+        return self._client._knock(name, given, answer, by=self._by)
 
     def by(self, actor: str) -> Self:
         """The same doors in the name of an administrator, for the audit; ``system`` when nobody is named.

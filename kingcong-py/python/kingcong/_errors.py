@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -247,6 +248,14 @@ class Forked(KingCongError, RuntimeError):
 
 
 _CLASSES: dict[str, type[KingCongError]] = {cls.code: cls for cls in KingCongError.__subclasses__()}
+
+
+def forked(opened_in: int) -> Forked:
+    """For a client of another process."""
+    return Forked(
+        f"this client was opened in process {opened_in}, and this is process {os.getpid()}: open one after the fork, "
+        "such as in Celery's worker_process_init or a server's start-up hook"
+    )
 
 
 def error_of(text: str) -> KingCongError:

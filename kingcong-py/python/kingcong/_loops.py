@@ -11,7 +11,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import json
 import logging
 import threading
 import weakref
@@ -20,9 +19,8 @@ from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
-from ._native import Mailbox, Waiting
-from ._types import AudioFormat, Subtitles, VoiceSettings
-from ._wire import encoder, to_json
+from ._native import Mailbox, Outcome, Shape, Waiting
+from ._wire import encoder, record_shape, shape
 from .providers import (
     Audio,
     Call,
@@ -60,16 +58,38 @@ class MasterKey(Protocol):
         ...
 
 
-class Answers:
+class Box:
+    """A loop's mailbox: what comes is read in turn, what goes is handed over once per turn of the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.mailbox = Mailbox()
+        self._loop = loop
+        self._is_handing = False
+        loop.add_reader(self.mailbox.fileno(), self._read)
+
+    def _read(self) -> None:
+        raise NotImplementedError
+
+    def _hand_over(self) -> None:
+        """Hands over what was sent, after everything else of this turn of the loop."""
+        if not self._is_handing:
+            self._is_handing = True
+            self._loop.call_soon(self._hand)
+
+    def _hand(self) -> None:
+        self._is_handing = False
+        self.mailbox.hand_over()
+
+
+class Answers(Box):
     """The answers to what one loop awaits."""
 
     # Only the loop keeps its answers, so that both may go.
     _of_loops: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any]] = weakref.WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.mailbox = Mailbox()
-        self._awaited: dict[int, asyncio.Future[Any]] = {}
-        loop.add_reader(self.mailbox.fileno(), self._read)
+        super().__init__(loop)
+        self._awaited: dict[int, asyncio.Future[Outcome]] = {}
 
     @classmethod
     def of_running_loop(cls) -> Answers:
@@ -82,10 +102,11 @@ class Answers:
             cls._of_loops[loop] = weakref.ref(answers)
         return answers
 
-    async def wait(self, waiting: Waiting) -> Any:
+    async def wait(self, waiting: Waiting) -> Outcome:
         """Awaits an answer. When it is cancelled the waiting ends, not what was asked."""
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Outcome] = self._loop.create_future()
         self._awaited[waiting.ticket] = future
+        self._hand_over()
         try:
             return await future
         except BaseException:
@@ -100,18 +121,16 @@ class Answers:
                 future.set_result(outcome)
 
 
-class Host:
+class Host(Box):
     """The providers and the key service of one client, on the loop that it was opened on."""
 
     def __init__(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
-        self.mailbox = Mailbox()
-        self._loop = asyncio.get_running_loop()
+        super().__init__(asyncio.get_running_loop())
         self._context = contextvars.copy_context()
         self._providers = {provider.protocol: provider for provider in providers}
         self._master_key = master_key
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._threads = asyncio.Semaphore(THREADS_MAX)
-        self._loop.add_reader(self.mailbox.fileno(), self._read)
 
     @property
     def served(self) -> tuple[list[str], str | None]:
@@ -157,20 +176,22 @@ class Host:
             # What a provider raised was answered; this is for nothing that was.
             task.exception()
 
-    async def _call(self, ticket: int, protocol: str, text: str, secret: str, sample: bytes | None) -> None:
+    async def _call(self, ticket: int, protocol: str, told: Outcome) -> None:
         try:
             try:
-                call = _call_of(json.loads(text), secret, sample)
+                call = told.open(_CALL)
                 wire, body = _reply_wire(await self._run(self._providers[protocol].call, call))
-                self.mailbox.reply(ticket, to_json(wire), body)
+                self.mailbox.reply(ticket, wire, body)
             except ProviderFailure as failure:
-                self.mailbox.fail(ticket, to_json(failure._wire()))
+                self.mailbox.fail(ticket, failure._wire())
         except BaseException as error:
             # Also what is no Exception: a provider must not end the loop of its host.
             self.mailbox.lost(ticket, _raised(f"the provider of {protocol!r}", error))
             if isinstance(error, asyncio.CancelledError):
                 raise
             logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
+        finally:
+            self._hand_over()
 
     async def _key(self, ticket: int, step: str, data: bytes, context: bytes) -> None:
         try:
@@ -180,6 +201,8 @@ class Host:
             self.mailbox.fail_key(ticket, _raised(step, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
+        finally:
+            self._hand_over()
 
     async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         if inspect.iscoroutinefunction(function):
@@ -226,20 +249,8 @@ def _raised(who: str, error: BaseException) -> bytes:
         return f"{who} raised what cannot be shown".encode("utf-8", "replace")
 
 
-def _call_of(told: dict[str, Any], secret: str, sample: bytes | None) -> Call:
-    ((kind, work),) = told.pop("work").items()
-    if kind == "clone_voice":
-        return Call(secret=secret, work=CloneVoiceWork(sample=sample or b"", **work), **told)
-    speech = SpeechWork(
-        text=work["text"],
-        voice=work["voice"],
-        model=work["model"],
-        format=AudioFormat(work["format"]),
-        subtitles=Subtitles(work["subtitles"]),
-        settings=VoiceSettings(**work["settings"]),
-        language=work["language"],
-    )
-    return Call(secret=secret, work=speech, **told)
+_WORK = Shape.one_of([("speech", shape(SpeechWork)), ("clone_voice", shape(CloneVoiceWork))])
+_CALL = record_shape(Call, work=_WORK, secret=Shape.secret())
 
 
 def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:

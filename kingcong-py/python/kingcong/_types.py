@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from ._errors import invalid
-from ._wire import Record, changed_fields_of, encoder, fields_of
+from ._wire import Record, changed_fields_of, encoder, sent
 
 __all__ = [
     "Archived",
@@ -272,11 +272,11 @@ class Speech(Record):
     """
 
     user: str
-    text: str
+    text: str = field(metadata=sent("subject.speech.text"))
     service: str
-    voice: str | None = None
-    voices: Mapping[str, str] | None = field(default=None, hash=False)
-    cloned_voice: str | None = None
+    voice: str | None = field(default=None, metadata=sent("voice.upstream"))
+    voices: Mapping[str, str] | None = field(default=None, hash=False, metadata=sent("voice.per_server"))
+    cloned_voice: str | None = field(default=None, metadata=sent("voice.cloned"))
     model: str | None = None
     language: str | None = None
     format: AudioFormat = AudioFormat.MP3
@@ -291,18 +291,9 @@ class Speech(Record):
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:
-        wire = changed_fields_of(self)
-        wire["subject"] = {"speech": {"text": wire.pop("text")}}
-        chosen = {
-            kind: wire.pop(name)
-            for kind, name in (("upstream", "voice"), ("per_server", "voices"), ("cloned", "cloned_voice"))
-            if name in wire
-        }
-        if len(chosen) > 1:
+        if (self.voice, self.voices, self.cloned_voice).count(None) < 2:
             raise invalid("give one of voice, voices and cloned_voice, not several")
-        if chosen:
-            wire["voice"] = chosen
-        return wire
+        return changed_fields_of(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +306,11 @@ class CloneVoice(Record):
     """
 
     user: str
-    name: str
-    sample: bytes = field(repr=False)
-    content_type: str
+    name: str = field(metadata=sent("subject.clone_voice.name"))
+    sample: bytes = field(repr=False, metadata=sent(""))
+    content_type: str = field(metadata=sent("subject.clone_voice.content_type"))
     service: str
-    preview_text: str | None = None
+    preview_text: str | None = field(default=None, metadata=sent("subject.clone_voice.preview_text"))
     weight: int = 1
     deadline: timedelta | None = None
     start_at: datetime | None = None
@@ -328,13 +319,7 @@ class CloneVoice(Record):
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:
-        wire = changed_fields_of(self)
-        del wire["sample"]
-        subject = {name: wire.pop(name) for name in ("name", "content_type")}
-        if "preview_text" in wire:
-            subject["preview_text"] = wire.pop("preview_text")
-        wire["subject"] = {"clone_voice": subject}
-        return wire
+        return changed_fields_of(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,12 +356,7 @@ class Price(Record):
     name: str | None = None
     switch: Switch = Switch.ON
     version: int | None = None
-    since: datetime | None = None
-
-    def _wire(self) -> dict[str, Any]:
-        wire = fields_of(self)
-        wire.pop("since", None)
-        return wire
+    since: datetime | None = field(default=None, metadata=sent(""))
 
 
 @dataclass(frozen=True, slots=True)
