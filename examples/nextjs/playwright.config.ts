@@ -6,8 +6,9 @@ const CHROMIUM = '/usr/bin/chromium';
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-output',
-  // Each test has an app, a browser and upstreams of its own.
-  workers: 1,
+  // Each test has an app, a browser and upstreams of its own; two at once is what two cores bear.
+  workers: 2,
+  fullyParallel: true,
   timeout: 60_000,
   expect: { timeout: 15_000 },
   forbidOnly: true,

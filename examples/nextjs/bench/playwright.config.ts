@@ -7,6 +7,7 @@ export default defineConfig({
   testDir: '.',
   testMatch: 'first.ts',
   outputDir: '../test-output',
+  workers: 1,
   timeout: 300_000,
   reporter: 'line',
   // What is watched is slower.
