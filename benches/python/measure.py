@@ -89,21 +89,38 @@ async def gathered(call: Callable[[], Awaitable[object]]) -> float:
 
 
 def border() -> list[Figure]:
-    """Awaited calls that do nothing, a thousand at once ÷ the same of a coroutine that does nothing.
+    """Awaited calls that do nothing, a thousand at once ÷ the same of a coroutine that awaits one future of a batch.
 
-    A stream of events that is not there is answered at once; a pulse goes through the library's threads and back.
+    A stream of events that is not there is answered at once; a pulse goes through the library's threads and back. The
+    futures are the floor of what goes anywhere: the loop itself settles all of them in one callback.
     """
 
-    async def nothing() -> None:
-        pass
-
     async def story() -> list[Figure]:
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[None]] = []
+
+        def settle() -> None:
+            for future in futures:
+                future.set_result(None)
+            futures.clear()
+
+        async def nothing() -> None:
+            pass
+
+        async def waits() -> None:
+            future: asyncio.Future[None] = loop.create_future()
+            if not futures:
+                loop.call_soon(settle)
+            futures.append(future)
+            await future
+
         async with await AsyncKingCong.open("memory:", preset="kingcong") as kc:
             here = min([await gathered(lambda: kc._knock("events.next", {"stream": 0}, shape(str))) for _ in range(20)])
             threads = min([await gathered(kc.pulse) for _ in range(20)])
         floor = min([await gathered(nothing) for _ in range(20)])
+        future = min([await gathered(waits) for _ in range(20)])
         return [
-            ("python/border", threads, "ns", "a coroutine that does nothing", floor),
+            ("python/border", threads, "ns", "a coroutine that awaits one future", future),
             ("python/border/at_once", here, "ns", "a coroutine that does nothing", floor),
         ]
 
