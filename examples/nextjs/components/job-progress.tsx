@@ -20,6 +20,9 @@ import { Card, CardTitle } from './ui/card';
 import { Progress } from './ui/progress';
 import { Skeleton } from './ui/skeleton';
 
+/** How often a job is looked at whose events do not come. */
+const LOOK_MS = 3_000;
+
 export type WatchedJob = Wire<JobDetail>;
 
 export const STATE_VARIANTS: Readonly<Record<WatchedJob['job']['state'], BadgeVariant>> = {
@@ -51,6 +54,8 @@ function useJob(id: string): {
     queryKey: ['job', id],
     queryFn: () => ask<WatchedJob>(`/api/jobs/${id}`),
     staleTime: Infinity,
+    // After an answer that was no stream the browser does not connect again.
+    refetchInterval: ({ state }) => (isLost && !state.data?.job.isFinal ? LOOK_MS : false),
   });
   const isFinal = detail?.job.isFinal ?? false;
   useEffect(() => {
@@ -60,11 +65,10 @@ function useJob(id: string): {
       setLost(false);
       client.setQueryData(['job', id], JSON.parse(data) as WatchedJob);
     });
-    // The browser connects again by itself.
     events.addEventListener('error', () => setLost(true));
     return () => {
       events.close();
-      for (const queryKey of [STATUS_KEY, ['jobs'], ['transactions'], ['voices']]) {
+      for (const queryKey of [STATUS_KEY, ['jobs'], ['transactions'], ['voices'], ['estimate']]) {
         void client.invalidateQueries({ queryKey });
       }
     };

@@ -30,6 +30,7 @@ export function Pages<P>({ query, children }: Props<P>) {
   return (
     <>
       {children(query.data.pages)}
+      {query.isFetchNextPageError && <Alert variant="bad">{query.error?.message}</Alert>}
       {query.hasNextPage && (
         <Button variant="outline" disabled={query.isFetching} onClick={() => void query.fetchNextPage()}>
           {words.more}

@@ -31,8 +31,8 @@ export function useStatus(initial?: Wire<StatusView>) {
   return useQuery({
     queryKey: STATUS_KEY,
     queryFn: () => ask<Wire<StatusView>>('/api/status'),
-    refetchInterval: LOOK_MS,
-    ...(initial === undefined ? {} : { initialData: initial }),
+    // The bar looks, and others share what it sees.
+    ...(initial === undefined ? {} : { initialData: initial, refetchInterval: LOOK_MS }),
   });
 }
 

@@ -24,7 +24,6 @@ export const VoiceChoice = z.discriminatedUnion('from', [
   z.object({ from: z.literal('service'), voice }),
   z.object({ from: z.literal('user'), voice: z.uuid() }),
 ]);
-export type VoiceChoice = z.infer<typeof VoiceChoice>;
 
 export const NewSpeech = z.object({
   service: id,

@@ -40,6 +40,8 @@ if (program === undefined) throw new Error('start it with `cargo xtask app`, whi
 
 mkdirSync(DATA, { recursive: true });
 const upstreams = spawn(program, ['--keys', '6', '--latency-ms', '3000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+// They do not outlive us, however we end.
+process.once('exit', () => upstreams.kill('SIGINT'));
 // They tell where they are in their first line.
 const [line] = await once(createInterface(upstreams.stdout), 'line');
 
@@ -50,8 +52,10 @@ if (!existsSync(usersFile)) {
 }
 const environment = {
   ...process.env,
-  DATABASE_URL: process.env['DATABASE_URL'] ?? `sqlite://${path.join(DATA, 'kingcong.db')}`,
-  KINGCONG_MASTER_KEY: process.env['KINGCONG_MASTER_KEY'] ?? secret('master.key'),
+  DATABASE_URL: `sqlite://${path.join(DATA, 'kingcong.db')}`,
+  KINGCONG_MASTER_KEY: secret('master.key'),
+  ROLE: 'both',
+  APP_URL: `http://127.0.0.1:${PORT}`,
   SESSION_SECRET: secret('session.secret'),
   PAYMENT_SECRET: secret('payment.secret'),
   USERS_FILE: usersFile,
@@ -76,6 +80,5 @@ console.log();
 // Ctrl-C reaches all of us; who asks this process alone means the others too.
 for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.on(signal, () => app.kill(signal));
 app.once('exit', (code) => {
-  upstreams.kill('SIGINT');
-  process.exitCode = code ?? 1;
+  process.exit(code ?? 1);
 });

@@ -18,12 +18,13 @@ const SIGNED_SECONDS_MAX = 300;
 const Order = z.object({
   user: z.string(),
   package: z.string(),
+  credits: z.string(),
   price: z.string(),
   currency: z.string(),
   /** Tells two orders of the same package apart. */
   nonce: z.string(),
 });
-/** Who buys what for how much. */
+/** Who buys how much of what for how much. */
 export type Order = z.infer<typeof Order>;
 
 function mac(text: string): Buffer {

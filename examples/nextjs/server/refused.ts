@@ -44,6 +44,7 @@ const STATUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   contended: 503,
   store_unavailable: 503,
   output_unavailable: 404,
+  closed: 503,
 };
 
 /** The HTTP status of a problem that the library tells; what is ours to mend is 500. */

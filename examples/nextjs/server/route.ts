@@ -22,6 +22,9 @@ import type { User } from './users';
 /** Longest body of a request that is no upload. */
 const BODY_BYTES_MAX = 1024 * 1024;
 
+/** What UTF-16 can hold and no text has. */
+const HALF_A_CHARACTER = /\p{Cs}/u;
+
 /** What a handler gets. */
 export interface Asked<U, B, Q, P> {
   readonly request: NextRequest;
@@ -81,7 +84,8 @@ function door<U, B, Q, P>(
       const body = shape.body?.parse(jsonOf(await bodyOf(request, BODY_BYTES_MAX))) as B;
       const answer = await handle({ request, user, body, query, params, language: tongue, kc: await kingcong() });
       if (answer instanceof Response) return answer;
-      return answer === undefined ? new Response(null, { status: 204 }) : Response.json(answer);
+      if (answer === undefined) return new Response(null, { status: 204 });
+      return Response.json(answer, { headers: { 'Cache-Control': 'no-store' } });
     } catch (error) {
       unstable_rethrow(error);
       return problem(error, tongue);
@@ -127,7 +131,10 @@ export async function bodyOf(request: Request, bytesMax: number): Promise<Buffer
 /** What a body says in JSON. */
 export function jsonOf(body: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), (_name, value: unknown) => {
+      if (typeof value === 'string' && HALF_A_CHARACTER.test(value)) throw new TypeError('half a character');
+      return value;
+    });
   } catch {
     throw invalid({ en: 'The body must be JSON', vi: 'Nội dung phải là JSON' });
   }

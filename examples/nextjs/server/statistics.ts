@@ -101,8 +101,9 @@ export function countedBy(
       charged: String(chargedBy(its)),
     };
   });
-  const days = dates.map((day) => {
-    const its = records.filter(({ endedAt }) => dayOf(endedAt) === day);
+  const byDay = new Map<string, UsageRecord[]>(dates.map((day) => [day, []]));
+  for (const record of records) byDay.get(dayOf(record.endedAt))?.push(record);
+  const days = [...byDay].map(([day, its]) => {
     const charged = names.map((route) => String(chargedBy(its.filter((record) => record.route === route))));
     return { day, charged, total: String(chargedBy(its)) };
   });

@@ -14,7 +14,6 @@ export interface StatusView {
     readonly name: string;
     /** Why it is not to be had; null when it is. */
     readonly refused: string | null;
-    readonly isMaintained: boolean;
   }[];
   readonly servers: readonly {
     readonly server: string;
@@ -46,7 +45,6 @@ export function statusView(
       service,
       name: nameOf(service),
       refused: refused === null ? null : refused[language],
-      isMaintained: isMaintained(service),
     })),
     servers: servers.map((server) => ({
       server,
@@ -74,19 +72,14 @@ export interface JobView extends Pick<
   | 'openTasks'
   | 'failedTasks'
   | 'createdAt'
-  | 'finishedAt'
 > {}
 
 export function jobView(job: Job): JobView {
-  const { id, operation, service, state, isFinal, held, charged, tasks, openTasks, failedTasks } = job;
-  const { createdAt, finishedAt } = job;
-  return {
-    ...{ id, operation, service, state, isFinal, held, charged, tasks, openTasks, failedTasks },
-    ...{ createdAt, finishedAt },
-  };
+  const { id, operation, service, state, isFinal, held, charged, tasks, openTasks, failedTasks, createdAt } = job;
+  return { id, operation, service, state, isFinal, held, charged, tasks, openTasks, failedTasks, createdAt };
 }
 
-export interface TaskView extends Pick<TaskReport, 'place' | 'state' | 'route' | 'characters' | 'charged'> {
+export interface TaskView extends Pick<TaskReport, 'place' | 'state' | 'route'> {
   /** How far it is, from 0 to 100, when the upstream tells. */
   readonly percent: number | null;
   readonly error: string | null;
@@ -105,8 +98,8 @@ export function jobDetail(
 ): JobDetail {
   return {
     job: jobView(report.job),
-    tasks: report.tasks.map(({ place, state, route, characters, charged, error }) => ({
-      ...{ place, state, route, characters, charged },
+    tasks: report.tasks.map(({ place, state, route, error }) => ({
+      ...{ place, state, route },
       percent: state === 'processing' ? (percents.get(place) ?? null) : null,
       error: error === null ? null : error.user[language],
     })),

@@ -2,7 +2,14 @@ import { referenceOf, seal, signature, type Order } from '../server/payments';
 import { credits, expect, sentences, speak, test, write, jobIs } from './stage';
 
 const CALLBACK = '/api/payments/callback';
-const ORDER: Order = { user: 'lan', package: 'package-1', price: '5', currency: 'usd', nonce: 'nonce-of-a-test' };
+const ORDER: Order = {
+  user: 'lan',
+  package: 'package-1',
+  credits: '1000000',
+  price: '5',
+  currency: 'usd',
+  nonce: 'nonce-of-a-test',
+};
 
 function callback(order: Order, more: object = {}): { data: string; headers: Record<string, string> } {
   const told = { payment: seal(order), state: 'paid', amount: order.price, currency: order.currency, ...more };
@@ -27,7 +34,7 @@ test('credits that are paid for are in the wallet, and are booked once', async (
   await expect(page.getByText('10.800.000')).toBeVisible();
   const address = page.url();
   await page.getByRole('button', { name: 'Trả $40' }).click();
-  await expect(page.getByText('Thanh toán thành công')).toBeVisible();
+  await expect(page.getByText('Cổng thanh toán báo đã trả')).toBeVisible();
   await expect(credits(page)).toHaveText('10.800.000');
 
   await page.goto(address);
@@ -68,6 +75,12 @@ test('a callback that the gateway did not sign, or that says something else than
   for (const [name, sent, status] of forged) {
     expect((await request.post(CALLBACK, sent)).status(), name).toBe(status);
   }
+  expect(await stage.kc.wallets.history('lan')).toEqual([]);
+
+  const cheaper = { ...ORDER, price: '4' };
+  expect((await request.post(CALLBACK, callback(cheaper))).status(), 'an order at an old price').toBe(409);
+  const more = { ...ORDER, credits: '2000000' };
+  expect((await request.post(CALLBACK, callback(more))).status(), 'an order of more credits').toBe(409);
   expect(await stage.kc.wallets.history('lan')).toEqual([]);
 
   for (let times = 0; times < 3; times += 1) {

@@ -5,7 +5,7 @@ test('the history adds up to the balance, in the table and in the CSV', async ({
   await page.goto('/tools/credits');
   await page.getByRole('button', { name: 'Mua Package 1' }).click();
   await page.getByRole('button', { name: 'Trả $5' }).click();
-  await expect(page.getByText('Thanh toán thành công')).toBeVisible();
+  await expect(page.getByText('Cổng thanh toán báo đã trả')).toBeVisible();
   await write(page, sentences(60), '5');
   await speak(page);
   await jobIs(page, 'completed');

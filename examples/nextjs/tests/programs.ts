@@ -85,6 +85,6 @@ export async function freePort(): Promise<number> {
 /** What the test command built, by the variable that names it. */
 export function built(name: string): string {
   const path = process.env[name];
-  if (path === undefined) throw new Error(`set ${name}, or run the tests with \`cargo xtask page\``);
+  if (path === undefined) throw new Error(`set ${name}, or run the tests with \`cargo xtask browser\``);
   return path;
 }

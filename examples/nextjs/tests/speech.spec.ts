@@ -76,6 +76,12 @@ test('who has too few credits is told how many are missing, and nothing is done'
   await expect(page.getByRole('alert').filter({ hasText: /credits/i })).toBeVisible();
   expect(await stage.kc.jobs({ user: 'lan' })).toEqual([]);
   await expect(credits(page)).toHaveText('10');
+
+  // Once there are enough, the same form goes through.
+  await stage.kc.wallets.adjust('lan', 90, { reason: 'test', idempotencyKey: 'more' });
+  await page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+  await jobIs(page, 'completed');
+  await expect(credits(page)).toHaveText('87');
 });
 
 test.describe('with upstreams that take their time', () => {
@@ -178,6 +184,19 @@ test('the split that was moved is seen in the next job', async ({ as, stage }) =
   await expect(achieved.getByRole('row').filter({ hasText: 'AI33' }).first()).toContainText('20');
 });
 
+test('an app that is told to end finishes what it has begun', async ({ as, stage }) => {
+  await stage.credits('lan', 10_000);
+  const page = await as('lan');
+  await write(page, sentences(20), '5');
+  await page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+  await expect(page.locator('[data-testid=task][data-state=processing]')).not.toHaveCount(0);
+  const [begun] = await stage.kc.jobs({ user: 'lan' });
+  await stage.end();
+  const { tasks } = await stage.kc.job(begun?.id ?? '').status();
+  expect(tasks.filter(({ state }) => state === 'processing')).toEqual([]);
+  expect(tasks.filter(({ state }) => state === 'completed')).not.toEqual([]);
+});
+
 test("another user's job is not there", async ({ as, stage }) => {
   await stage.credits('lan', 100);
   const job = await stage.kc.submit({ user: 'lan', text: 'Bí mật.', service: 'elevenlabs', voice: VOICE });
@@ -208,6 +227,8 @@ test('a form that is sent again is one job, and another text with its key is ref
   const sent = await Promise.all([1, 2, 3].map(() => page.request.post('/api/speech', { headers, data: asked })));
   const ids = await Promise.all(sent.map(async (answer) => ((await answer.json()) as { job: { id: string } }).job.id));
   expect(new Set(ids).size).toBe(1);
+  const half = await page.request.post('/api/speech', { headers, data: { ...asked, text: 'Một nửa \ud800' } });
+  expect(half.status()).toBe(422);
   const other = await page.request.post('/api/speech', { headers, data: { ...asked, text: 'Hai lần.' } });
   expect(other.status()).toBe(409);
   await stage.kc.job(ids[0] ?? '').wait();

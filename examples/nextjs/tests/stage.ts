@@ -136,6 +136,11 @@ export class Stage {
     await this.kc.wallets.adjust(user, amount, { reason: 'test', idempotencyKey: `credits-${user}` });
   }
 
+  /** Asks the app to end, and waits until it has. */
+  async end(): Promise<void> {
+    await this.#app.stop();
+  }
+
   /** Stops everything. A sound ledger is what every test leaves behind. */
   async stop(): Promise<void> {
     await this.#app.stop();

@@ -23,11 +23,17 @@ export function SignInForm() {
   return (
     <form className="flex flex-col gap-4" onSubmit={form.handleSubmit((values) => signIn.mutate(values))} noValidate>
       <Field label={words.name} error={errors.name && words.required}>
-        {(control) => <Input {...control} autoComplete="username" {...form.register('name')} />}
+        {(control) => <Input {...control} maxLength={64} autoComplete="username" {...form.register('name')} />}
       </Field>
       <Field label={words.password} error={errors.password && words.required}>
         {(control) => (
-          <Input {...control} type="password" autoComplete="current-password" {...form.register('password')} />
+          <Input
+            {...control}
+            maxLength={200}
+            type="password"
+            autoComplete="current-password"
+            {...form.register('password')}
+          />
         )}
       </Field>
       {signIn.error && <Alert variant="bad">{signIn.error.message}</Alert>}

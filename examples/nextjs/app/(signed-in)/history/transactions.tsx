@@ -45,7 +45,7 @@ export function Transactions() {
   const { columns, kinds } = words;
   return (
     <Card>
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="flex flex-wrap items-start gap-3">
         <Field label={words.kind} className="w-40">
           {(control) => (
             <Select {...control} value={filter.kind} onChange={(e) => setFilter({ ...filter, kind: e.target.value })}>
@@ -59,7 +59,7 @@ export function Transactions() {
           )}
         </Field>
         {(['from', 'to'] as const).map((end) => (
-          <Field key={end} label={words[end]} className="w-44">
+          <Field key={end} label={words[end]} hint={words.utc} className="w-44">
             {(control) => (
               <Input
                 {...control}
@@ -70,7 +70,7 @@ export function Transactions() {
             )}
           </Field>
         ))}
-        <Button variant="outline" asChild className="ml-auto">
+        <Button variant="outline" asChild className="mt-6.5 ml-auto">
           <a href={`/api/transactions/csv?${queryOf(filter)}`} download>
             <DownloadIcon />
             {words.csv}

@@ -10,6 +10,7 @@ export const POST = forUsers({ body: NewPayment }, async ({ kc, user, body }) =>
   const payment = seal({
     user: user.id,
     package: offered.id,
+    credits: String(offered.credits),
     price: String(offered.price),
     currency: offered.currency,
     nonce: body.idempotencyKey,

@@ -34,9 +34,10 @@ function remember(name: string): void {
 export const POST = forAnyone({ body: SignIn }, async ({ request, body: { name, password } }) => {
   refuseForeign(request);
   refuseGuessing(name);
+  // Counted before the check: guesses that come together count too.
+  remember(name);
   const user = await users().check(name, password);
   if (user === null) {
-    remember(name);
     throw new Refused(401, 'wrong_password', {
       en: 'The user name or the password is wrong',
       vi: 'Sai tên đăng nhập hoặc mật khẩu',

@@ -19,7 +19,7 @@ export const GET = forUsers(
     // Nobody serves it now, and the status bar says so.
     if (route === undefined) return [];
     const voices = await listed(kc, route.server, service);
-    return voices.map(({ voice, name, language, gender }) => ({ voice, name, language, gender }));
+    return voices.map(({ voice, name, language }) => ({ voice, name, language }));
   },
 );
 

@@ -11,11 +11,11 @@ import { ask } from '@/lib/api';
 import { amountText, dollarText } from '@/lib/format';
 import type { NewPayment } from '@/lib/requests';
 
-/** How much more a package gives for its price than the smallest, in whole percent. */
-function bonusOf(offered: Package, smallest: Package | undefined): number {
-  if (smallest === undefined) return 0;
+/** How much more a package gives for its price than the cheapest, in whole percent. */
+function bonusOf(offered: Package, all: readonly Package[]): number {
+  const cheapest = all.reduce((a, b) => (Number(a.price) <= Number(b.price) ? a : b));
   const rate = ({ credits, price }: Package) => Number(credits) / Number(price);
-  return Math.round((rate(offered) / rate(smallest) - 1) * 100);
+  return Math.round((rate(offered) / rate(cheapest) - 1) * 100);
 }
 
 export function Packages({ packages }: { readonly packages: readonly Package[] }) {
@@ -32,7 +32,7 @@ export function Packages({ packages }: { readonly packages: readonly Package[] }
     <ul className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
       {packages.map((offered) => {
         const { id, label, credits, price } = offered;
-        const bonus = bonusOf(offered, packages[0]);
+        const bonus = bonusOf(offered, packages);
         return (
           <li key={id}>
             <Card className="h-full" aria-label={label}>
@@ -46,11 +46,7 @@ export function Packages({ packages }: { readonly packages: readonly Package[] }
               </p>
               <div className="mt-auto flex items-center justify-between gap-2">
                 <span className="text-lg tabular-nums">{dollarText(price, language)}</span>
-                <Button
-                  aria-label={words.buyLabel(label)}
-                  disabled={buy.isPending || buy.isSuccess}
-                  onClick={() => buy.mutate(id)}
-                >
+                <Button aria-label={words.buyLabel(label)} disabled={buy.isPending} onClick={() => buy.mutate(id)}>
                   {words.buy}
                 </Button>
               </div>

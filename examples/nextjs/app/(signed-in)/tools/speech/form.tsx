@@ -16,7 +16,7 @@ import { Field, Input, Label, Select, Textarea } from '@/components/ui/field';
 import { Slider } from '@/components/ui/slider';
 import { Switch } from '@/components/ui/switch';
 import { useDebounced } from '@/components/use-debounced';
-import { ask } from '@/lib/api';
+import { ApiError, ask } from '@/lib/api';
 import { amountText } from '@/lib/format';
 import { NewSpeech, TEXT_LENGTH_MAX } from '@/lib/requests';
 import type { Wire } from '@/lib/wire';
@@ -82,7 +82,11 @@ export function SpeechForm({ services, initial, onSubmitted }: Props) {
     onSuccess: ({ job }) => {
       key.current = null;
       onSubmitted(job.id);
-      for (const queryKey of [STATUS_KEY, ['jobs']]) void client.invalidateQueries({ queryKey });
+      for (const queryKey of [STATUS_KEY, ['jobs'], ['estimate']]) void client.invalidateQueries({ queryKey });
+    },
+    // A refusal is remembered with its key; an answer that was lost may be a job.
+    onError: (error) => {
+      if (error instanceof ApiError && error.status < 500) key.current = null;
     },
   });
 
@@ -270,6 +274,8 @@ function Price({ draft }: { readonly draft: Draft }) {
     queryFn: () => ask<Wire<Estimate>>('/api/speech/estimate', { method: 'POST', body: asked }),
     enabled: asked !== null,
     retry: false,
+    // The key has the whole text: what is not shown is not kept.
+    gcTime: 0,
     // What is shown stays until the next price is known.
     placeholderData: (last) => (asked === null ? undefined : last),
   });

@@ -1,4 +1,5 @@
 import type { Metadata } from 'next';
+import { z } from 'zod';
 
 import { WORDS } from '@/lib/words';
 import { kingcong } from '@/server/kingcong';
@@ -26,7 +27,7 @@ export default async function TextToSpeech({ searchParams }: Props) {
       <h2 className="text-xl font-semibold">{WORDS[await language()].speech.title}</h2>
       <Speech
         services={services}
-        initial={{ service: first?.id ?? '', voice: typeof voice === 'string' ? `user:${voice}` : '' }}
+        initial={{ service: first?.id ?? '', voice: z.uuid().safeParse(voice).success ? `user:${voice}` : '' }}
       />
     </>
   );

@@ -13,7 +13,7 @@ import { Alert } from '@/components/ui/alert';
 import { Button } from '@/components/ui/button';
 import { Card } from '@/components/ui/card';
 import { Field, Input, Label, Select } from '@/components/ui/field';
-import { ask } from '@/lib/api';
+import { ApiError, ask } from '@/lib/api';
 import { SAMPLE_BYTES_MAX } from '@/lib/requests';
 import type { Words } from '@/lib/words';
 
@@ -45,6 +45,8 @@ export function VoiceForm({ services, onSubmitted }: Props) {
   const { errors } = form.formState;
   // The same until it was taken: who sends it twice gets one voice.
   const key = useRef(crypto.randomUUID());
+  // A file's field cannot be emptied, only made anew.
+  const [sent, setSent] = useState(0);
   const clone = useMutation({
     mutationFn: ({ service, name, sample }: Draft) => {
       const body = new FormData();
@@ -58,10 +60,11 @@ export function VoiceForm({ services, onSubmitted }: Props) {
     onSuccess: ({ job }) => {
       onSubmitted(job.id);
       form.reset({ ...empty, service: form.getValues('service') });
+      setSent((count) => count + 1);
     },
-    // Another attempt may be for something else.
+    // A refusal is remembered with its key; an answer that was lost may be a job.
     onSettled: (_job, error) => {
-      if (error === null || 'status' in error) key.current = crypto.randomUUID();
+      if (error === null || (error instanceof ApiError && error.status < 500)) key.current = crypto.randomUUID();
     },
   });
   return (
@@ -94,7 +97,7 @@ export function VoiceForm({ services, onSubmitted }: Props) {
           control={form.control}
           rules={{ validate: (sample) => wrongWith(sample, words) }}
           render={({ field }) => (
-            <Sample sample={field.value} onChange={field.onChange} error={errors.sample?.message} />
+            <Sample key={sent} sample={field.value} onChange={field.onChange} error={errors.sample?.message} />
           )}
         />
         <div className="flex flex-col gap-1.5">
@@ -104,12 +107,13 @@ export function VoiceForm({ services, onSubmitted }: Props) {
               type="checkbox"
               className="accent-primary size-4"
               aria-invalid={errors.hasRights !== undefined}
+              aria-describedby={errors.hasRights && 'rights-error'}
               {...form.register('hasRights', { required: true })}
             />
             <Label htmlFor="rights">{words.rights}</Label>
           </div>
           {errors.hasRights && (
-            <p role="alert" className="text-destructive text-sm">
+            <p id="rights-error" role="alert" className="text-destructive text-sm">
               {words.noRights}
             </p>
           )}
@@ -157,6 +161,10 @@ function Sample({ sample, onChange, error }: SampleProps) {
   );
 }
 
+function silence(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
+}
+
 /** Records by the microphone; `seconds` is null while it does not. */
 function useRecorder(onRecorded: (sample: File) => void): { seconds: number | null; toggle: () => Promise<void> } {
   const words = useWords().voices;
@@ -169,23 +177,36 @@ function useRecorder(onRecorded: (sample: File) => void): { seconds: number | nu
     const timer = setInterval(() => setSeconds((past) => (past ?? 0) + 1), 1_000);
     return () => clearInterval(timer);
   }, [isRecording]);
+  const isAsking = useRef(false);
+  const isGone = useRef(false);
   // Who leaves the page no longer records.
-  useEffect(() => () => recorder.current?.stream.getTracks().forEach((track) => track.stop()), []);
+  useEffect(() => {
+    isGone.current = false;
+    return () => {
+      isGone.current = true;
+      if (recorder.current !== null) silence(recorder.current.stream);
+    };
+  }, []);
 
   const toggle = async () => {
     if (recorder.current !== null) return recorder.current.stop();
+    if (isAsking.current) return;
+    isAsking.current = true;
     let stream: MediaStream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch {
       toast.error(words.noMicrophone);
       return;
+    } finally {
+      isAsking.current = false;
     }
+    if (isGone.current) return silence(stream);
     const parts: Blob[] = [];
     const made = new MediaRecorder(stream);
     made.ondataavailable = ({ data }) => parts.push(data);
     made.onstop = () => {
-      stream.getTracks().forEach((track) => track.stop());
+      silence(stream);
       recorder.current = null;
       setSeconds(null);
       const type = made.mimeType.split(';')[0] ?? '';

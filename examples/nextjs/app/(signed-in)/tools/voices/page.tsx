@@ -17,8 +17,10 @@ export default async function VoiceCloning() {
   const words = WORDS[await language()].voices;
   const kc = await kingcong();
   const [{ services }, prices] = await Promise.all([kc.config.get(), kc.prices.list()]);
-  // What has no price is not sold.
-  const sold = prices.filter(({ operation }) => operation === 'voice_cloning').map(({ service }) => service);
+  // What has no price that is on is not sold.
+  const sold = prices
+    .filter((price) => price.operation === 'voice_cloning' && price.switch === 'on')
+    .map(({ service }) => service);
   return (
     <>
       <h2 className="text-xl font-semibold">{words.title}</h2>

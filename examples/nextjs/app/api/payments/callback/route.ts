@@ -21,5 +21,14 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
       vi: 'Số tiền không khớp với đơn hàng',
     });
   }
+  const offered = (await kc.packages.list()).find(({ id }) => id === order.package);
+  const isAsOrdered =
+    offered !== undefined && String(offered.price) === order.price && String(offered.credits) === order.credits;
+  if (!isAsOrdered) {
+    throw new Refused(409, 'package_changed', {
+      en: 'The package is not what was ordered any more: give the money back',
+      vi: 'Gói đã thay đổi sau khi đặt: hãy hoàn tiền',
+    });
+  }
   return { booked: await kc.wallets.purchase(order.user, order.package, referenceOf(order)) };
 });

@@ -18,8 +18,8 @@ function line(entry: Entry): string {
 }
 
 function heading(language: Language): string {
-  const { number, when, kind, amount, balance, route, reference } = WORDS[language].history.columns;
-  return [number, when, kind, amount, balance, 'unit', route, 'task', reference].map(field).join(',');
+  const { number, when, kind, amount, balance, unit, route, task, reference } = WORDS[language].history.columns;
+  return [number, when, kind, amount, balance, unit, route, task, reference].map(field).join(',');
 }
 
 /** All of it as CSV, however long the ledger is: a spreadsheet opens it as UTF-8 by its mark. */
@@ -39,6 +39,7 @@ export const GET = forUsers({ query: EntryFilter }, ({ kc, user, query, language
   });
   const headers = {
     'Content-Type': 'text/csv; charset=utf-8',
+    'Cache-Control': 'no-store',
     'Content-Disposition': 'attachment; filename="kingcong-transactions.csv"',
   };
   return new Response(stream, { headers });

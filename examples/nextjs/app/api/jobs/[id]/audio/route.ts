@@ -20,10 +20,12 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params, reques
     'Content-Type': contentType,
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'private, max-age=3600',
+    Vary: 'Cookie',
     'Content-Disposition': `inline; filename="${params.id}.${contentType === 'audio/wav' ? 'wav' : 'mp3'}"`,
   });
   const asked = request.headers.get('range');
-  if (asked === null) return new Response(new Uint8Array(audio), { headers });
+  // Several parts, or another unit, may be ignored.
+  if (asked === null || !RANGE.test(asked)) return new Response(new Uint8Array(audio), { headers });
   const range = rangeOf(asked, audio.length);
   if (range === null) {
     headers.set('Content-Range', `bytes */${audio.length}`);

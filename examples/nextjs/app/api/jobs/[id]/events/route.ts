@@ -10,6 +10,8 @@ import { jobDetail } from '@/server/views';
 
 /** How often a job is looked at that another process works on: its events are told there. */
 const LOOK_MS = 1_000;
+/** After so many looks that found nothing new a comment is sent: proxies end streams that are silent for a minute. */
+const QUIET_LOOKS = 15;
 /** Events that come this close together are told as one. */
 const TOGETHER_MS = 100;
 
@@ -26,7 +28,7 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params, langua
         throw error;
       });
       if (done) controller.close();
-      else controller.enqueue(encoder.encode(`event: job\ndata: ${value}\n\n`));
+      else controller.enqueue(encoder.encode(value));
     },
     async cancel() {
       await details.return(undefined);
@@ -36,7 +38,7 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params, langua
   return new Response(stream, { headers });
 });
 
-/** The job as JSON, each time that it is another. */
+/** The job as an event, each time that it is another; and now and then nothing, so that a lost listener is noticed. */
 async function* detailsOf(job: JobHandle, language: Language, signal: AbortSignal): AsyncGenerator<string, void> {
   const percents = new Map<number, number>();
   const left = new AbortController();
@@ -50,10 +52,15 @@ async function* detailsOf(job: JobHandle, language: Language, signal: AbortSigna
   // Watched first, looked at then: nothing is missed in between. What fails here fails at the next look too.
   watch().catch(() => changed.abort());
   try {
-    for (let told = ''; ;) {
+    for (let told = '', quiet = 0; ; quiet += 1) {
       const report = await job.status({ signal });
       const detail = JSON.stringify(jobDetail(report, language, percents));
-      if (detail !== told) yield (told = detail);
+      if (detail !== told) {
+        [told, quiet] = [detail, 0];
+        yield `event: job\ndata: ${detail}\n\n`;
+      } else if (quiet % QUIET_LOOKS === 0) {
+        yield ':\n\n';
+      }
       if (report.job.isFinal) return;
       await sleep(LOOK_MS, undefined, { signal: AbortSignal.any([signal, changed.signal]) }).catch(() => {});
       changed = new AbortController();

@@ -10,6 +10,7 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params }) => {
   const headers = {
     'Content-Type': 'application/x-subrip; charset=utf-8',
     'Cache-Control': 'private, max-age=3600',
+    Vary: 'Cookie',
     'Content-Disposition': `inline; filename="${params.id}.srt"`,
   };
   return new Response(srt, { headers });
