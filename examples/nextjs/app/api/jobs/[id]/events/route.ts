@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { JobHandle } from 'kingcong';
+import { KingCongError, type JobHandle } from 'kingcong';
 
 import { JobId } from '@/lib/requests';
 import type { Language } from '@/lib/words';
@@ -22,9 +22,10 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params, langua
   const encoder = new TextEncoder();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      // Who went away is told nothing more.
       const { done, value } = await details.next().catch((error: unknown) => {
-        if (request.signal.aborted) return { done: true as const, value: undefined };
+        // Who went away is told nothing more; who stays connects to a process that does not end.
+        const isEnding = error instanceof KingCongError && error.code === 'closed';
+        if (request.signal.aborted || isEnding) return { done: true as const, value: undefined };
         throw error;
       });
       if (done) controller.close();
