@@ -57,7 +57,9 @@ fn install(project: &Project) -> Result<PathBuf> {
     let tarball = node::package(project)?;
     install_packages(project, &app)?;
     let package = app.join("node_modules").join("kingcong");
-    fs::remove_dir_all(&package).with_context(|| format!("cannot remove {}", package.display()))?;
+    if package.exists() {
+        fs::remove_dir_all(&package).with_context(|| format!("cannot remove {}", package.display()))?;
+    }
     fs::create_dir(&package)?;
     let mut unpack = Command::new("tar");
     unpack

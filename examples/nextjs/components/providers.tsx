@@ -8,7 +8,7 @@ import { Toaster, toast } from 'sonner';
 import { ApiError } from '@/lib/api';
 import type { Language } from '@/lib/words';
 
-import { LanguageProvider } from './language';
+import { LanguageProvider, useWords } from './language';
 
 const FRESH_MS = 2_000;
 
@@ -30,8 +30,18 @@ function queryClient(): QueryClient {
 }
 
 function Toasts() {
+  const words = useWords();
   const { resolvedTheme } = useTheme();
-  return <Toaster theme={resolvedTheme === 'dark' ? 'dark' : 'light'} position="bottom-right" richColors closeButton />;
+  return (
+    <Toaster
+      theme={resolvedTheme === 'dark' ? 'dark' : 'light'}
+      position="bottom-right"
+      richColors
+      closeButton
+      containerAriaLabel={words.told}
+      toastOptions={{ closeButtonAriaLabel: words.close }}
+    />
+  );
 }
 
 export function Providers({ language, children }: { readonly language: Language; readonly children: ReactNode }) {

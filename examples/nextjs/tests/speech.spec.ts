@@ -33,7 +33,7 @@ test('a text of ten tasks is priced, split 70 to 30, spoken in order and charged
   expect((await download).suggestedFilename()).toBe(`${job?.id}.mp3`);
 });
 
-test('progress is shown while tasks run, and the subtitles when they are there', async ({ as, stage }) => {
+test('a job that is done shows its subtitles, and all of its progress', async ({ as, stage }) => {
   await stage.credits('lan', 1_000);
   await stage.kc.config.setWeights({ ai33: 1, ai84: 0 });
   const page = await as('lan');

@@ -126,7 +126,12 @@ export class Stage {
     // For what tests do in the app's name, such as signing a payment.
     Object.assign(process.env, { PAYMENT_SECRET: environment.PAYMENT_SECRET });
     const app = new Program(process.execPath, [NEXT, 'start', APP, '--hostname', '127.0.0.1'], environment);
-    await app.line((line) => (line.includes('Ready in') ? true : undefined));
+    try {
+      await app.line((line) => (line.includes('Ready in') ? true : undefined));
+    } catch (error) {
+      await upstreams.stop();
+      throw error;
+    }
     const kc = await KingCong.open(database, { masterKey, role: 'client' });
     return new Stage(`http://127.0.0.1:${port}`, upstreams, kc, environment, app);
   }
