@@ -6,16 +6,16 @@ import { defineConfig } from 'vitest/config';
 const kingcong = process.env['KINGCONG_PACKAGE'] ?? import.meta.dirname;
 
 export default defineConfig({
-    resolve: {
-        alias: [
-            { find: 'kingcong/providers', replacement: path.join(kingcong, 'esm', 'providers.mjs') },
-            { find: /^kingcong$/, replacement: path.join(kingcong, 'esm', 'index.mjs') },
-        ],
-    },
-    test: {
-        include: ['test/**/*.test.ts'],
-        // As Node loads it, and not as Vite would.
-        server: { deps: { external: [/\/(esm|dist)\//] } },
-        testTimeout: 60_000,
-    },
+  resolve: {
+    alias: [
+      { find: 'kingcong/providers', replacement: path.join(kingcong, 'esm', 'providers.mjs') },
+      { find: /^kingcong$/, replacement: path.join(kingcong, 'esm', 'index.mjs') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // As Node loads it, and not as Vite would.
+    server: { deps: { external: [/\/(esm|dist)\//] } },
+    testTimeout: 60_000,
+  },
 });
