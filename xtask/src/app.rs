@@ -9,22 +9,20 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    node,
+    node, npm,
     project::{self, Project, Tests},
     python,
 };
 
 /// The app's folder.
 const APP: &str = "examples/nextjs";
-/// What it is made of.
-const LOCK: &str = "examples/nextjs/package-lock.json";
 /// The browser, and Debian's package of it.
 const BROWSER: &str = "chromium";
 
 /// Starts the app for trying it out, on SQLite, with upstreams and a payment gateway that are played.
 pub(crate) fn start(project: &Project) -> Result<ExitCode> {
     let app = install(project)?;
-    build(&app)?;
+    build(project)?;
     let mut demo = Command::new("node");
     demo.arg("scripts/demo.mjs").current_dir(app).env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::hand_over(demo)
@@ -33,8 +31,8 @@ pub(crate) fn start(project: &Project) -> Result<ExitCode> {
 /// Builds the app and runs its browser tests.
 pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     let app = install(project)?;
-    run_npm(&app, &["run", "--silent", "check"])?;
-    build(&app)?;
+    npm::run(project, APP, &["run", "--silent", "check"])?;
+    build(project)?;
     let mut playwright = playwright(project, &app)?;
     playwright.env("KINGCONG_PEER", project.program("kingcong-tests", "peer")?);
     playwright.env("KINGCONG_POSTGRES", project.program("kingcong-servers", "postgres")?);
@@ -45,7 +43,7 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
 /// Measures the app's first page in the browser.
 pub(crate) fn bench(project: &Project) -> Result<()> {
     let app = install(project)?;
-    build(&app)?;
+    build(project)?;
     let mut playwright = playwright(project, &app)?;
     playwright.args(["--config", "bench/playwright.config.ts"]);
     project::run(playwright)
@@ -55,7 +53,7 @@ pub(crate) fn bench(project: &Project) -> Result<()> {
 fn install(project: &Project) -> Result<PathBuf> {
     let app = project.root().join(APP);
     let tarball = node::package(project)?;
-    install_packages(project, &app)?;
+    npm::install(project, APP)?;
     let package = app.join("node_modules").join("kingcong");
     if package.exists() {
         fs::remove_dir_all(&package).with_context(|| format!("cannot remove {}", package.display()))?;
@@ -72,25 +70,8 @@ fn install(project: &Project) -> Result<PathBuf> {
 }
 
 /// Builds the app as it is in production; its types, and those of its tests, are checked on the way.
-fn build(app: &Path) -> Result<()> {
-    run_npm(app, &["run", "--silent", "build"])
-}
-
-/// Installs what the app is made of when it is not there or changed.
-fn install_packages(project: &Project, app: &Path) -> Result<()> {
-    let wanted = project.read(LOCK)?;
-    let installed = app.join("node_modules").join("installed.json");
-    if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    run_npm(app, &["ci", "--silent", "--no-audit", "--no-fund"])?;
-    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
-}
-
-fn run_npm(app: &Path, arguments: &[&str]) -> Result<()> {
-    let mut npm = Command::new("npm");
-    npm.args(arguments).current_dir(app).env("NEXT_TELEMETRY_DISABLED", "1");
-    project::run(npm)
+fn build(project: &Project) -> Result<()> {
+    npm::run(project, APP, &["run", "--silent", "build"])
 }
 
 /// The tool that drives the browser, which is installed where it is not (Debian, as root).

@@ -2,12 +2,14 @@
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` and
-//! `node` build and test the packages for those languages, `app` the Next.js app, and `project` runs cargo.
+//! `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs npm for both), and
+//! `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod app;
 mod gates;
 mod node;
+mod npm;
 mod project;
 mod python;
 mod suite;

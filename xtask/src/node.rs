@@ -11,12 +11,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{self, Project, Tests};
+use crate::{
+    npm,
+    project::{self, Project, Tests},
+};
 
 /// The package's folder.
 const PACKAGE: &str = "kingcong-node";
-/// What its tools are.
-const LOCK: &str = "kingcong-node/package-lock.json";
 
 /// How the native half is built.
 #[derive(Clone, Copy)]
@@ -41,7 +42,7 @@ pub(crate) fn npm(project: &Project) -> Result<()> {
 pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
     let installed = install(project, &package(project)?)?;
     try_out(project, &installed)?;
-    run_npm(project, &["run", "--silent", "check"])?;
+    npm::run(project, PACKAGE, &["run", "--silent", "check"])?;
     let mut vitest = program(project, "vitest");
     vitest.arg("run").env("NO_COLOR", "1");
     vitest.env("KINGCONG_PACKAGE", installed.join("node_modules").join("kingcong"));
@@ -65,7 +66,7 @@ pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
 
 /// Builds both halves into the package's folder.
 fn build(project: &Project, profile: Profile) -> Result<()> {
-    install_tools(project)?;
+    npm::install(project, PACKAGE)?;
     let folder = project.root().join(PACKAGE);
     let (arguments, built): (&[&str], _) = match profile {
         Profile::Debug => (&[], "debug"),
@@ -83,7 +84,7 @@ fn build(project: &Project, profile: Profile) -> Result<()> {
     fs::copy(&library, native.join(native_name()?))
         .with_context(|| format!("cargo built no {}", library.display()))?;
     remove(&folder.join("dist"))?;
-    run_npm(project, &["run", "--silent", "build"])
+    npm::run(project, PACKAGE, &["run", "--silent", "build"])
 }
 
 /// The name of the native half, as the package looks for it.
@@ -99,23 +100,6 @@ fn native_name() -> Result<String> {
         other => bail!("the package has no native half for {other} yet"),
     };
     Ok(format!("kingcong.{system}-{processor}{abi}.node"))
-}
-
-/// Installs the tools when they are not there or changed.
-fn install_tools(project: &Project) -> Result<()> {
-    let wanted = project.read(LOCK)?;
-    let installed = project.root().join(PACKAGE).join("node_modules").join("installed.json");
-    if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    run_npm(project, &["ci", "--silent", "--no-audit", "--no-fund"])?;
-    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
-}
-
-fn run_npm(project: &Project, arguments: &[&str]) -> Result<()> {
-    let mut npm = Command::new("npm");
-    npm.args(arguments).current_dir(project.root().join(PACKAGE));
-    project::run(npm)
 }
 
 /// One of the tools.
@@ -143,7 +127,7 @@ fn pack(project: &Project) -> Result<PathBuf> {
     remove(&tarballs)?;
     fs::create_dir_all(&tarballs)?;
     let to = tarballs.to_str().context("the build folder's name must be UTF-8")?;
-    run_npm(project, &["pack", "--silent", "--pack-destination", to])?;
+    npm::run(project, PACKAGE, &["pack", "--silent", "--pack-destination", to])?;
     let packed: Vec<PathBuf> =
         fs::read_dir(&tarballs)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     match packed.as_slice() {
