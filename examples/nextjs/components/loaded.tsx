@@ -1,6 +1,5 @@
 'use client';
 
-import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 
 import { useWords } from './language';
@@ -9,7 +8,12 @@ import { Button } from './ui/button';
 import { Skeleton } from './ui/skeleton';
 
 interface Props<T> {
-  readonly query: UseQueryResult<T>;
+  readonly query: {
+    readonly isPending: boolean;
+    readonly data: T | undefined;
+    readonly error: Error | null;
+    readonly refetch: () => unknown;
+  };
   readonly children: (data: T) => ReactNode;
 }
 

@@ -4,8 +4,6 @@ import type { Entry, KingCong } from 'kingcong';
 
 import type { EntryFilter } from '@/lib/requests';
 
-import type { User } from './users';
-
 /** Entries that are read at once. */
 const READ = 1_000;
 
@@ -18,12 +16,12 @@ function isWanted(entry: Entry, filter: EntryFilter): boolean {
 /** A user's entries, newest first, numbered below `before`. */
 export async function* entries(
   kc: KingCong,
-  user: User,
+  user: string,
   filter: EntryFilter,
   before?: number,
 ): AsyncGenerator<Entry, void> {
   for (let from = before; ;) {
-    const read = await kc.wallets.history(user.id, { before: from, limit: READ });
+    const read = await kc.wallets.history(user, { before: from, limit: READ });
     for (const entry of read) {
       if (filter.from !== undefined && entry.at.toISOString().slice(0, 10) < filter.from) return;
       if (isWanted(entry, filter)) yield entry;

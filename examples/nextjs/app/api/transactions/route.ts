@@ -11,7 +11,7 @@ const Query = EntryFilter.extend({ before: z.coerce.number().int().min(1).option
 /** What was bought, used and given back, newest first. */
 export const GET = forUsers({ query: Query }, async ({ kc, user, query: { before, ...filter } }) => {
   const page: EntryView[] = [];
-  for await (const entry of entries(kc, user, filter, before)) {
+  for await (const entry of entries(kc, user.id, filter, before)) {
     page.push(entryView(entry));
     if (page.length === PAGE) return { entries: page, next: entry.number === 1 ? null : entry.number };
   }

@@ -7,6 +7,7 @@ import { useState } from 'react';
 import { FormProvider, useForm } from 'react-hook-form';
 
 import { useWords } from '@/components/language';
+import { ServiceSelect } from '@/components/service-select';
 import { Button } from '@/components/ui/button';
 import { Dialog, DialogContent, DialogTrigger } from '@/components/ui/dialog';
 import { Field, Input, Select } from '@/components/ui/field';
@@ -81,15 +82,7 @@ function AddKeyForm({ system, onAdded }: Props) {
             )}
           </Field>
           <Field label={words.service}>
-            {(control) => (
-              <Select {...control} {...form.register('service')}>
-                {services.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </Select>
-            )}
+            {(control) => <ServiceSelect services={services} {...control} {...form.register('service')} />}
           </Field>
         </div>
         <Field label={words.secret} error={errors.secret && words.noSecret}>

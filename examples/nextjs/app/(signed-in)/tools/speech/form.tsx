@@ -9,6 +9,7 @@ import { Controller, useForm, useWatch } from 'react-hook-form';
 import type { WatchedJob } from '@/components/job-progress';
 import { useLanguage, useWords } from '@/components/language';
 import { STATUS_KEY, useStatus } from '@/components/status-bar';
+import { ServiceSelect } from '@/components/service-select';
 import { Alert } from '@/components/ui/alert';
 import { Button } from '@/components/ui/button';
 import { Card } from '@/components/ui/card';
@@ -103,13 +104,11 @@ export function SpeechForm({ services, initial, onSubmitted }: Props) {
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label={words.service}>
             {(control) => (
-              <Select {...control} {...form.register('service', { onChange: () => form.setValue('voice', '') })}>
-                {services.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </Select>
+              <ServiceSelect
+                services={services}
+                {...control}
+                {...form.register('service', { onChange: () => form.setValue('voice', '') })}
+              />
             )}
           </Field>
           <Controller

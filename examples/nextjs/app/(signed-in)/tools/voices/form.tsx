@@ -9,10 +9,11 @@ import { toast } from 'sonner';
 
 import type { WatchedJob } from '@/components/job-progress';
 import { useWords } from '@/components/language';
+import { ServiceSelect } from '@/components/service-select';
 import { Alert } from '@/components/ui/alert';
 import { Button } from '@/components/ui/button';
 import { Card } from '@/components/ui/card';
-import { Field, Input, Label, Select } from '@/components/ui/field';
+import { Field, Input, Label } from '@/components/ui/field';
 import { ApiError, ask } from '@/lib/api';
 import { SAMPLE_BYTES_MAX } from '@/lib/requests';
 import type { Words } from '@/lib/words';
@@ -72,15 +73,7 @@ export function VoiceForm({ services, onSubmitted }: Props) {
       <form className="flex flex-col gap-4" noValidate onSubmit={form.handleSubmit((draft) => clone.mutate(draft))}>
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label={service}>
-            {(control) => (
-              <Select {...control} {...form.register('service')}>
-                {services.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </Select>
-            )}
+            {(control) => <ServiceSelect services={services} {...control} {...form.register('service')} />}
           </Field>
           <Field label={words.name} error={errors.name && words.noName}>
             {(control) => (

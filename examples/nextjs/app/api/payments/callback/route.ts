@@ -1,6 +1,9 @@
+import type { Credited, KingCong } from 'kingcong';
+
 import { Callback, SIGNATURE_HEADER, isSigned, referenceOf, unseal } from '@/server/payments';
 import { Refused, notThere } from '@/server/refused';
 import { bodyOf, forAnyone, jsonOf } from '@/server/route';
+import { entries } from '@/server/transactions';
 
 /** Longest callback. */
 const BODY_BYTES_MAX = 16 * 1024;
@@ -21,14 +24,26 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
       vi: 'Số tiền không khớp với đơn hàng',
     });
   }
+  const reference = referenceOf(order);
   const offered = (await kc.packages.list()).find(({ id }) => id === order.package);
   const isAsOrdered =
     offered !== undefined && String(offered.price) === order.price && String(offered.credits) === order.credits;
   if (!isAsOrdered) {
+    // It may have been booked before the package was changed, and only the answer was lost.
+    const booked = await bookedAs(kc, order.user, reference);
+    if (booked !== null) return { booked };
     throw new Refused(409, 'package_changed', {
       en: 'The package is not what was ordered any more: give the money back',
       vi: 'Gói đã thay đổi sau khi đặt: hãy hoàn tiền',
     });
   }
-  return { booked: await kc.wallets.purchase(order.user, order.package, referenceOf(order)) };
+  return { booked: await kc.wallets.purchase(order.user, order.package, reference) };
 });
+
+/** What was booked for an order; null when nothing was. */
+async function bookedAs(kc: KingCong, user: string, reference: string): Promise<Credited | null> {
+  for await (const entry of entries(kc, user, { kind: 'purchase' })) {
+    if (entry.reference === reference) return { amount: entry.amount, balanceAfter: entry.balanceAfter };
+  }
+  return null;
+}

@@ -24,7 +24,7 @@ function heading(language: Language): string {
 
 /** All of it as CSV, however long the ledger is: a spreadsheet opens it as UTF-8 by its mark. */
 export const GET = forUsers({ query: EntryFilter }, ({ kc, user, query, language }) => {
-  const rows = entries(kc, user, query);
+  const rows = entries(kc, user.id, query);
   const encoder = new TextEncoder();
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(`\uFEFF${heading(language)}\r\n`)),
