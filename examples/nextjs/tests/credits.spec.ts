@@ -95,13 +95,17 @@ test('a callback that the gateway did not sign, or that says something else than
   // Booked is booked, also when the callback comes again after the package was changed or is gone.
   const [smallest] = await stage.kc.packages.list();
   if (smallest === undefined) throw new Error('there are no packages');
-  await stage.kc.packages.set({ ...smallest, price: '6' });
-  for (const change of [() => stage.kc.packages.remove(ORDER.package), async () => {}]) {
+  const changes = [
+    () => stage.kc.packages.set({ ...smallest, price: '6' }),
+    () => stage.kc.packages.set({ ...smallest, switch: 'off' }),
+    () => stage.kc.packages.remove(ORDER.package),
+  ];
+  for (const change of changes) {
+    await change();
     const again = await request.post(CALLBACK, callback(ORDER));
     expect(await again.json()).toEqual({ booked: { amount: 1_000_000, balanceAfter: 1_000_000 } });
     const another = await request.post(CALLBACK, callback({ ...ORDER, nonce: 'another' }));
     expect(another.status()).toBe(409);
-    await change();
   }
   expect(await stage.kc.wallets.history('lan')).toHaveLength(1);
 });

@@ -1,6 +1,6 @@
 //! What is asked and answered, as JSON.
 
-use kingcong_doors::{Library, Opening};
+use kingcong_doors::{Code, Library, Opening, Problem};
 use serde_json::{Value, json};
 
 /// A library in memory, with the owner's set-up.
@@ -15,6 +15,12 @@ pub(crate) async fn ask(library: &Library, door: &str, with: Value) -> Value {
     let knock = json!({ "door": door, "with": with }).to_string();
     let answer = library.knock(&knock, Some("admin-7"), None).await.unwrap();
     serde_json::from_str(&answer.json).unwrap()
+}
+
+/// How a door refuses.
+async fn refused(library: &Library, door: &str, with: Value) -> Problem {
+    let knock = json!({ "door": door, "with": with }).to_string();
+    library.knock(&knock, Some("admin-7"), None).await.unwrap_err()
 }
 
 fn speech(text: &str) -> Value {
@@ -37,6 +43,43 @@ async fn amounts_are_numbers_where_units_are_whole_and_texts_where_they_are_not(
     // Beyond 2^53 a number would lose digits in JavaScript.
     let much = json!({ "user": "rich", "change": "9007199254740993", "reason": "r", "idempotency_key": "k" });
     assert_eq!(ask(&library, "wallets.adjust", much).await["balance_after"], json!("9007199254740993"));
+    library.close().await;
+}
+
+/// Payment gateways repeat themselves, also when what was sold is not on sale any more or costs something else.
+#[tokio::test]
+async fn an_order_that_was_booked_is_answered_whatever_became_of_its_package() {
+    let library = opened().await;
+    let package = |credits: &str, unit: &str, switch: &str| {
+        json!({ "package": { "id": "p", "label": "P", "credits": credits, "unit": unit, "price": "5",
+            "currency": "usd", "switch": switch } })
+    };
+    let order = |order: &str| json!({ "user": "u", "package": "p", "order": order });
+    ask(&library, "packages.set", package("1.5", "usd", "on")).await;
+    let booked = ask(&library, "wallets.purchase", order("o-1")).await;
+    assert_eq!(booked, json!({ "amount": "1.5", "balance_after": "1.5" }));
+    let more = ask(&library, "wallets.purchase", order("o-2")).await;
+    assert_eq!(more["balance_after"], json!("3"));
+
+    for (door, with) in [
+        ("packages.set", package("2", "usd", "on")),
+        ("packages.set", package("2", "credit", "on")),
+        ("packages.set", package("2", "credit", "off")),
+        ("packages.remove", json!({ "package": "p" })),
+    ] {
+        ask(&library, door, with).await;
+        assert_eq!(ask(&library, "wallets.purchase", order("o-1")).await, booked, "{door}");
+    }
+    for (with, code) in [
+        (order("o-3"), Code::NotFound),
+        (json!({ "user": "v", "package": "p", "order": "o-1" }), Code::NotFound),
+        (json!({ "user": "u", "package": "package-1", "order": "o-1" }), Code::IdempotencyConflict),
+        (json!({ "user": "u", "package": "no-package", "order": "o-1" }), Code::IdempotencyConflict),
+    ] {
+        assert_eq!(refused(&library, "wallets.purchase", with).await.code, code);
+    }
+    let wallet = ask(&library, "wallets.get", json!({ "user": "u", "unit": "usd" })).await;
+    assert_eq!((&wallet["balance"], &wallet["entries"]), (&json!("3"), &json!(2)));
     library.close().await;
 }
 

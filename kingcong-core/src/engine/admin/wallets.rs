@@ -8,8 +8,8 @@ use crate::{
     id::{Actor, InvalidId, PackageId, TaskId, TenantId, UserId},
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
-    store::{Command, Credit, Credited, Movement, NotCredited, Outcome},
-    work::IdempotencyKey,
+    store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered},
+    work::{IdempotencyKey, InvalidIdempotencyKey},
 };
 
 /// How often a purchase is made again because the packages changed meanwhile.
@@ -35,8 +35,17 @@ pub struct Purchase {
     pub balance_after: Amount,
 }
 
-fn wallet_of(user: &str, unit: Unit) -> Result<WalletKey, Error> {
-    Ok(WalletKey { tenant: TenantId::main(), owner: Owner::User(UserId::new(user)?), unit })
+fn wallet_of(user: &UserId, unit: Unit) -> WalletKey {
+    WalletKey { tenant: TenantId::main(), owner: Owner::User(user.clone()), unit }
+}
+
+fn idempotency(
+    door: &'static str,
+    user: &UserId,
+    key: &str,
+    payload: &impl Serialize,
+) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
+    IdempotencyKey::new(door, &TenantId::main(), user.as_str(), key, payload)
 }
 
 fn cause(reference: &str) -> Result<Cause, Error> {
@@ -57,7 +66,7 @@ impl WalletDoors {
     /// # Errors
     /// A user id that cannot be one, or a store that fails.
     pub async fn get(&self, user: &str) -> Result<Wallet, Error> {
-        self.get_of(&wallet_of(user, Unit::CREDIT)?).await
+        self.get_of(&wallet_of(&UserId::new(user)?, Unit::CREDIT)).await
     }
 
     /// A wallet of any owner and unit; an empty one when there was none.
@@ -69,7 +78,8 @@ impl WalletDoors {
         Ok(wallet.unwrap_or_else(|| Wallet::open(key.clone(), self.inner().store_now())))
     }
 
-    /// Books a paid package. The order is the idempotency key: the same order is booked once, for ever.
+    /// Books a paid package. The order is the idempotency key: the same order is booked once, for ever, and answered
+    /// alike ever after, whatever became of its package.
     ///
     /// # Errors
     /// An unknown package, an order that was used for another package, or a store that fails.
@@ -77,6 +87,11 @@ impl WalletDoors {
         let inner = self.inner();
         inner.check_open()?;
         let package = PackageId::new(package)?;
+        let user = &UserId::new(user)?;
+        let idempotency = idempotency("wallets.purchase", user, order, &package)?;
+        if let Some(booked) = self.booked(&idempotency).await? {
+            return Ok(booked);
+        }
         for _ in 0..PURCHASES_MAX {
             let snapshot = inner.snapshot();
             let found = match snapshot.configuration.packages.find(&package) {
@@ -91,8 +106,7 @@ impl WalletDoors {
                 cause: cause(order)?,
             };
             let unit = found.unit;
-            let key = wallet_of(user, unit)?;
-            match self.credit("wallets.purchase", key, movement, Some(order), &package).await {
+            match self.credit("wallets.purchase", wallet_of(user, unit), movement, idempotency).await {
                 Err(Error::Contended) => {
                     inner.refresh().await?;
                 }
@@ -103,6 +117,21 @@ impl WalletDoors {
             }
         }
         Err(Error::Contended)
+    }
+
+    /// What was booked under an idempotency key.
+    async fn booked(&self, idempotency: &IdempotencyKey) -> Result<Option<Purchase>, Error> {
+        let Some(row) = self.inner().store.idempotency(&idempotency.key).await? else { return Ok(None) };
+        match row.answer {
+            _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
+            Remembered::Credited { amount, balance_after, unit: Some(unit), .. } => {
+                Ok(Some(Purchase { amount, unit, balance_after }))
+            }
+            // The package tells the unit, if it is still there.
+            Remembered::Credited { unit: None, .. } => Ok(None),
+            Remembered::Refused(refusal) => Err(refusal.into()),
+            Remembered::Job { .. } => Err(Error::IdempotencyConflict),
+        }
     }
 
     /// Gives back what a task was charged, or `amount` of it. Never more than was charged, however often it is asked.
@@ -118,9 +147,9 @@ impl WalletDoors {
         idempotency_key: &str,
     ) -> Result<Credited, Error> {
         let movement = Movement::Refund { task, amount, cause: cause(reason)? };
-        let payload = (task, amount);
-        let key = wallet_of(user, Unit::CREDIT)?;
-        self.credit("wallets.refund", key, movement, Some(idempotency_key), &payload).await
+        let user = &UserId::new(user)?;
+        let idempotency = idempotency("wallets.refund", user, idempotency_key, &(task, amount))?;
+        self.credit("wallets.refund", wallet_of(user, Unit::CREDIT), movement, idempotency).await
     }
 
     /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
@@ -135,8 +164,9 @@ impl WalletDoors {
         idempotency_key: &str,
     ) -> Result<Credited, Error> {
         let movement = Movement::Adjust { change, cause: cause(reason)? };
-        let key = wallet_of(user, Unit::CREDIT)?;
-        self.credit("wallets.adjust", key, movement, Some(idempotency_key), &change).await
+        let user = &UserId::new(user)?;
+        let idempotency = idempotency("wallets.adjust", user, idempotency_key, &change)?;
+        self.credit("wallets.adjust", wallet_of(user, Unit::CREDIT), movement, idempotency).await
     }
 
     /// The entries of a user's wallet, newest first, with a number below `before`; at most 1,000 at once.
@@ -144,7 +174,7 @@ impl WalletDoors {
     /// # Errors
     /// A user id that cannot be one, or a store that fails.
     pub async fn history(&self, user: &str, before: Option<u64>, limit: u32) -> Result<Vec<Entry>, Error> {
-        let key = wallet_of(user, Unit::CREDIT)?;
+        let key = wallet_of(&UserId::new(user)?, Unit::CREDIT);
         Ok(self.inner().store.entries(key.id(), before, limit).await?)
     }
 
@@ -153,8 +183,7 @@ impl WalletDoors {
         door: &'static str,
         wallet: WalletKey,
         movement: Movement,
-        idempotency_key: Option<&str>,
-        payload: &(impl Serialize + Sync),
+        idempotency: IdempotencyKey,
     ) -> Result<Credited, Error> {
         let inner = self.inner();
         inner.check_open()?;
@@ -163,11 +192,8 @@ impl WalletDoors {
             Owner::User(user) => user.to_string(),
             Owner::Tenant => String::new(),
         };
-        let idempotency = idempotency_key
-            .map(|key| IdempotencyKey::new(door, &wallet.tenant, &owner, key, payload))
-            .transpose()?;
         let audit = inner.audit(&actor, door, &(&wallet, &movement));
-        let credit = Credit { idempotency, wallet, movement, audit };
+        let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
         match inner.execute(Command::Credit(Box::new(credit))).await? {
             Outcome::Credit(Ok(credited)) => Ok(credited),
             Outcome::Credit(Err(NotCredited::Refused(refusal))) => Err(refusal.into()),

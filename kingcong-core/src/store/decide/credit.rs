@@ -59,7 +59,7 @@ fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredi
         return Err(NotCredited::Conflict);
     }
     match row.answer {
-        Remembered::Credited { amount, balance_after, entry } => {
+        Remembered::Credited { amount, balance_after, entry, .. } => {
             Ok(Some(Credited { amount, balance_after, entry, entries: Vec::new() }))
         }
         Remembered::Refused(ref refusal) => Err(NotCredited::Refused(refusal.clone())),
@@ -87,13 +87,13 @@ fn write(
     entries: Vec<Entry>,
     now: Timestamp,
 ) -> Credited {
-    let balance_after = wallet.balance;
+    let (balance_after, unit) = (wallet.balance, Some(wallet.key.unit));
     let entry = entries.first().map_or(wallet.last_entry, |entry| entry.number);
     for entry in &entries {
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
     }
     tables.wallets.insert(wallet.id, wallet);
     tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
-    remember(tables, credit, Remembered::Credited { amount, balance_after, entry }, now);
+    remember(tables, credit, Remembered::Credited { amount, balance_after, entry, unit }, now);
     Credited { amount, balance_after, entry, entries }
 }

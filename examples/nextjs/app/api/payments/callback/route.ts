@@ -1,4 +1,4 @@
-import type { Credited, KingCong } from 'kingcong';
+import { KingCongError, type Credited, type KingCong } from 'kingcong';
 
 import { Callback, SIGNATURE_HEADER, isSigned, referenceOf, unseal } from '@/server/payments';
 import { Refused, notThere } from '@/server/refused';
@@ -26,21 +26,25 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
   }
   const reference = referenceOf(order);
   const offered = (await kc.packages.list()).find(({ id }) => id === order.package);
-  const isAsOrdered =
-    offered !== undefined && String(offered.price) === order.price && String(offered.credits) === order.credits;
-  if (!isAsOrdered) {
-    // It may have been booked before the package was changed, and only the answer was lost.
-    const booked = await bookedAs(kc, order.user, reference);
-    if (booked !== null) return { booked };
-    throw new Refused(409, 'package_changed', {
-      en: 'The package is not what was ordered any more: give the money back',
-      vi: 'Gói đã thay đổi sau khi đặt: hãy hoàn tiền',
-    });
-  }
-  return { booked: await kc.wallets.purchase(order.user, order.package, reference) };
+  const isChanged =
+    offered !== undefined && (String(offered.price) !== order.price || String(offered.credits) !== order.credits);
+  const booked = isChanged
+    ? await bookedAs(kc, order.user, reference)
+    : await kc.wallets.purchase(order.user, order.package, reference).catch(nullWhenGone);
+  if (booked !== null) return { booked };
+  throw new Refused(409, 'package_changed', {
+    en: 'The package is not what was ordered any more: give the money back',
+    vi: 'Gói đã thay đổi sau khi đặt: hãy hoàn tiền',
+  });
 });
 
-/** What was booked for an order; null when nothing was. */
+/** An order that was booked is answered alike for ever; one that was not needs its package. */
+function nullWhenGone(error: unknown): null {
+  if (error instanceof KingCongError && error.code === 'not_found') return null;
+  throw error;
+}
+
+/** What was booked before the package was changed; null when nothing was, which a purchase would book as it is now. */
 async function bookedAs(kc: KingCong, user: string, reference: string): Promise<Credited | null> {
   for await (const entry of entries(kc, user, { kind: 'purchase' })) {
     if (entry.reference === reference) return { amount: entry.amount, balanceAfter: entry.balanceAfter };
