@@ -18,7 +18,7 @@ SAMPLE_BYTES_MAX = 10 * 1024**2
 @router.post("/voices", status_code=202, responses=responses(402, 404, 409, 413))
 async def clone(
     name: Annotated[str, Form(min_length=1, max_length=64)],
-    service: Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["elevenlabs"])],
+    service: Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["minimax"])],
     sample: Annotated[UploadFile, File(description="A recording of the voice, at most 10 MiB.")],
     user: Caller,
     kc: Library,

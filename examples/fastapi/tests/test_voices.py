@@ -12,7 +12,7 @@ SAMPLE = ("me.mp3", b"ID3" + bytes(1000), "audio/mpeg")
 
 
 def upload(api: Api, status: int, sample: Any = SAMPLE, headers: Any = None, **fields: Any) -> Any:
-    form = {"name": "My voice", "service": "elevenlabs", **fields}
+    form = {"name": "My voice", "service": "minimax", **fields}
     files = {"sample": sample} if sample else None
     answer = api.http.post("/voices", data=form, files=files, headers=headers)
     assert answer.status_code == status, answer.text
@@ -24,7 +24,7 @@ def test_a_cloned_voice_speaks_for_its_user_alone(rich: Api, backend: Backend) -
     assert (done["job"]["state"], done["job"]["charged"]) == ("completed", "10000")
     (voice,) = rich.get("/voices")
     assert (voice["name"], voice["user"]) == ("My voice", rich.name)
-    asked = speech("Hi.", cloned_voice=voice["id"])
+    asked = speech("Hi.", service="minimax", cloned_voice=voice["id"])
     del asked["voice"]
     spoken = rich.ended(rich.post("/text-to-speech", asked, 202)["job"]["id"])
     assert spoken["job"]["state"] == "completed"

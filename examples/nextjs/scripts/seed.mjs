@@ -2,9 +2,6 @@
 
 import { KingCong, KingCongError } from 'kingcong';
 
-/** With this service a gateway clones voices: with no other it is sold. */
-const CLONING = 'minimax';
-
 /**
  * @param {string} url
  * @param {string} masterKey
@@ -28,10 +25,6 @@ export async function seed(url, masterKey, upstreams) {
             .catch(registered);
         }
       }
-    }
-    for (const { server, service, operation } of await kc.prices.list()) {
-      if (operation !== 'voice_cloning' || service === CLONING) continue;
-      await kc.prices.by('demo').remove(server, service, operation);
     }
   } finally {
     await kc.close();

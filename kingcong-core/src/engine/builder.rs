@@ -71,8 +71,12 @@ impl Default for Builder {
 pub struct Preset(Configuration);
 
 impl Preset {
+    /// The service that the gateways clone voices with.
+    const CLONING: &str = "minimax";
+
     /// The owner's set-up: AI33 and AI84 at 70/30 with ElevenLabs and MiniMax voices, the eight packages, and
-    /// prices to start from: 1 credit a character, 10,000 credits a cloned voice, on every route.
+    /// prices to start from: 1 credit a character on every route, and 10,000 credits a cloned voice with MiniMax,
+    /// because neither gateway clones with ElevenLabs.
     ///
     /// # Errors
     /// Never as it stands; it passes the checks that any configuration passes.
@@ -89,6 +93,9 @@ impl Preset {
                 (Operation::Speech, Measure::Character, 1),
                 (Operation::CloneVoice, Measure::Request, 10_000),
             ] {
+                if operation == Operation::CloneVoice && route.service.as_str() != Self::CLONING {
+                    continue;
+                }
                 let line = PriceLine::from_decimal(
                     measure,
                     Decimal::from(credits),

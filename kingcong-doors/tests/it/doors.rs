@@ -84,6 +84,24 @@ async fn an_order_that_was_booked_is_answered_whatever_became_of_its_package() {
 }
 
 #[tokio::test]
+async fn voices_are_cloned_only_where_a_gateway_can() {
+    let library = opened().await;
+    let estimate = async |service: &str| {
+        let secret = format!("sk-canary-of-{service}");
+        let key = json!({ "server": "ai33", "service": service, "secret": secret });
+        ask(&library, "keys.add", key).await;
+        let voice = json!({ "name": "An", "content_type": "audio/mpeg" });
+        let request = json!({ "user": "u", "service": service, "subject": { "clone_voice": voice } });
+        let knock = json!({ "door": "estimate", "with": { "request": request } }).to_string();
+        library.knock(&knock, None, Some("ID3".into())).await
+    };
+    let held = estimate("minimax").await.unwrap().json;
+    assert!(held.contains(r#""held":10000"#), "{held}");
+    assert_eq!(estimate("elevenlabs").await.unwrap_err().code, Code::PriceNotFound);
+    library.close().await;
+}
+
+#[tokio::test]
 async fn a_request_goes_in_and_its_report_comes_out() {
     let library = opened().await;
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;

@@ -306,7 +306,7 @@ class Prices(_Group):
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     kc.prices.by("admin-7").remove("ai84", "minimax", Operation.SPEECH)
         ...     len(kc.prices.list())
-        7
+        5
         """
         raise NotImplementedError
 

@@ -301,7 +301,7 @@ class CloneVoice(Record):
     """Asks for a voice to be made from a recording of at most 20 MiB.
 
     >>> from kingcong import CloneVoice
-    >>> CloneVoice("user-1", "My voice", b"ID3...", "audio/mpeg", service="elevenlabs").name
+    >>> CloneVoice("user-1", "My voice", b"ID3...", "audio/mpeg", service="minimax").name
     'My voice'
     """
 

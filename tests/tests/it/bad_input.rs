@@ -290,12 +290,13 @@ async fn what_does_not_exist_is_named() {
 
     // A voice of another user is told of as one that is not there.
     kc.wallets().purchase("bình", "package-1", "order-b").await.unwrap();
-    let clone = Request::clone_voice("an", "Giọng An", &b"RIFF"[..], "audio/wav").service("elevenlabs");
+    kc.keys().add(NewKey::shared("ai33", "minimax", "sk-upstream-that-clones")).await.unwrap();
+    let clone = Request::clone_voice("an", "Giọng An", &b"RIFF"[..], "audio/wav").service("minimax");
     let (job, _) = bench.done(clone).await;
     let JobResult::Voice { voice } = kc.job(job).result().await.unwrap() else { panic!("no voice") };
     let unknown = VoiceId::from_uuid(uuid(9));
     for (user, voice) in [("bình", voice), ("an", unknown)] {
-        let request = Request::speech(user, "hello").service("elevenlabs").cloned_voice(voice);
+        let request = Request::speech(user, "hello").service("minimax").cloned_voice(voice);
         let name = voice.to_string();
         let told =
             (&*format!("The voice {voice} is not available"), &*format!("Giọng đọc {voice} không khả dụng"));
