@@ -1,18 +1,46 @@
 //! Newtype ids. Rows that the library makes have UUIDv7 ids, made before the batch that writes them; things
 //! that people name (servers, services, users, packages) have checked text ids.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, cmp::Ordering, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+/// Reads an id from its text, so that what is refused is told in the id's own words.
+struct Parsed<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = InvalidId>> Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a UUID as text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
 
 macro_rules! uuid_ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Parsed(PhantomData))
+                } else {
+                    Uuid::deserialize(deserializer).map(Self)
+                }
+            }
+        }
 
         impl Ord for $name {
             /// In the order of the bytes, compared as one number: rows are looked up by ids all the time.
@@ -334,6 +362,26 @@ mod tests {
             assert!(UserId::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(UserId::new("người-dùng 1").unwrap().as_str(), "người-dùng 1");
+    }
+
+    #[test]
+    fn ids_of_rows_are_read_from_texts_and_refused_in_their_own_words() {
+        let id: JobId = "01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21".parse().unwrap();
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, format!("\"{id}\""));
+        assert_eq!(serde_json::from_str::<JobId>(&json).unwrap(), id);
+        // Kept and borrowed texts alike, and as keys of maps.
+        assert_eq!(serde_json::from_value::<JobId>(serde_json::json!(id)).unwrap(), id);
+        let map = std::collections::BTreeMap::from([(id, 1)]);
+        let json = serde_json::to_string(&map).unwrap();
+        assert_eq!(serde_json::from_str::<std::collections::BTreeMap<JobId, i32>>(&json).unwrap(), map);
+        for (json, told) in [
+            (r#""abc""#, r#"JobId "abc" must be a UUID such as 0"#),
+            ("5", "invalid type: integer `5`, expected a UUID as text"),
+        ] {
+            let error = serde_json::from_str::<JobId>(json).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ async fn every_refusal_has_its_code_and_words() {
         ("submit", request("suno", upstream.clone()), Code::NotFound, "there is no service suno"),
         ("submit", request("elevenlabs", upstream.clone()), Code::NoRoute, "no usable key"),
         ("submit", request("elevenlabs", json!({ "cloned": "x" })), Code::InvalidRequest, "must be a UUID"),
+        ("job.status", json!({ "job": "abc" }), Code::InvalidRequest, "JobId \"abc\" must be a UUID"),
         ("job.status", no_job.clone(), Code::NotFound, "no job"),
         ("job.result", no_job, Code::NotFound, "no job"),
         (
