@@ -182,6 +182,14 @@ impl Error {
             | Self::IdempotencyConflict
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. }) => Message::BadRequest,
+            Self::Secret(_) | Self::DuplicateKey { .. } | Self::OtherAccount { .. } | Self::KeyRemoved(_) => {
+                Message::KeyRefused
+            }
+            Self::UnknownRoute(_)
+            | Self::Configuration(_)
+            | Self::BaseUrl(_)
+            | Self::Price(_)
+            | Self::Package(_) => Message::ConfigurationRefused,
             Self::Upstream(_) => Message::UpstreamFailed,
             _ => Message::TryAgain,
         }

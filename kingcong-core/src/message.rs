@@ -92,6 +92,10 @@ pub enum Message {
     Cancelled,
     /// The work was not finished by its deadline.
     DeadlinePassed,
+    /// A change of the settings was not accepted; for administrators, to whom the error says why.
+    ConfigurationRefused,
+    /// An upstream key was not accepted; for administrators, to whom the error says why.
+    KeyRefused,
     /// Something failed inside; the user may try again.
     TryAgain,
 }
@@ -127,6 +131,10 @@ impl Message {
             Self::UpstreamFailed => "The work failed, no credits were charged for it".into(),
             Self::Cancelled => "The work was cancelled".into(),
             Self::DeadlinePassed => "The work was not finished in time".into(),
+            Self::ConfigurationRefused => {
+                "The settings were not accepted, see the error's message for the reason".into()
+            }
+            Self::KeyRefused => "The key was not accepted, see the error's message for the reason".into(),
             Self::TryAgain => "Something went wrong, please try again".into(),
         }
     }
@@ -152,6 +160,10 @@ impl Message {
             Self::UpstreamFailed => "Xử lý thất bại, credits không bị trừ".into(),
             Self::Cancelled => "Yêu cầu đã bị hủy".into(),
             Self::DeadlinePassed => "Yêu cầu không hoàn thành đúng hạn".into(),
+            Self::ConfigurationRefused => {
+                "Cài đặt không được chấp nhận, hãy xem lý do trong thông báo lỗi".into()
+            }
+            Self::KeyRefused => "Key không được chấp nhận, hãy xem lý do trong thông báo lỗi".into(),
             Self::TryAgain => "Đã xảy ra lỗi, vui lòng thử lại".into(),
         }
     }

@@ -150,7 +150,12 @@ function problem(error: unknown, language: Language): Response {
   if (error instanceof KingCongError) {
     const status = statusOf(error);
     if (status === 500) console.error(error);
-    return answer(status, error.code, error.userMessage(language), { fields: error.fields });
+    // Only administrators change settings and keys: they read why, too.
+    const isForAdministrators = error.code === 'configuration_refused' || error.code === 'key_refused';
+    const words = error.userMessage(language);
+    return answer(status, error.code, isForAdministrators ? `${words}: ${error.message}` : words, {
+      fields: error.fields,
+    });
   }
   if (error instanceof z.ZodError) {
     const fields = error.issues.map(({ path, message }) => ({ field: path.join('.'), message }));

@@ -103,6 +103,39 @@ async fn a_problem_carries_its_figures_and_what_the_user_is_told() {
     library.close().await;
 }
 
+/// Whoever reads "try again" would, for ever.
+#[tokio::test]
+async fn settings_and_keys_that_are_refused_are_not_tried_again() {
+    let library = opened().await;
+    let key = json!({ "server": "ai33", "service": "elevenlabs", "secret": "sk-canary-of-tests" });
+    ask(&library, "keys.add", key.clone()).await;
+    let settings = "Cài đặt không được chấp nhận, hãy xem lý do trong thông báo lỗi";
+    let keys = "Key không được chấp nhận, hãy xem lý do trong thông báo lỗi";
+    for (door, with, code, english, vietnamese) in [
+        (
+            "keys.add",
+            key,
+            Code::KeyRefused,
+            "The key was not accepted, see the error's message for the reason",
+            keys,
+        ),
+        (
+            "config.set_weights",
+            json!({ "weights": { "ai33": 0, "ai84": 0 } }),
+            Code::ConfigurationRefused,
+            "The settings were not accepted, see the error's message for the reason",
+            settings,
+        ),
+    ] {
+        let knock = json!({ "door": door, "with": with }).to_string();
+        let problem = library.knock(&knock, None, None).await.unwrap_err();
+        assert_eq!((problem.code, problem.retryable), (code, false), "{door}: {problem}");
+        let told = (problem.user_message_en.as_str(), problem.user_message_vi.as_str());
+        assert_eq!(told, (english, vietnamese), "{door}");
+    }
+    library.close().await;
+}
+
 #[tokio::test]
 async fn options_that_cannot_be_are_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
