@@ -8,7 +8,7 @@ use kingcong_core::{
         Verification,
     },
     id::{Route, ServerId, ServiceId},
-    keys::{Key, KeyStatus, Passage},
+    keys::{KeyStatus, KeyWithLimits, Passage},
     ledger::{Entry, Owner, Wallet, WalletKey},
     message::{Language, Message},
     money::{Amount, Money, Unit},
@@ -419,6 +419,7 @@ pub(crate) struct KeyView {
     label: String,
     mask: String,
     account: Option<String>,
+    limits: Limits,
     switch: Switch,
     status: KeyStatusName,
     is_usable: bool,
@@ -429,8 +430,8 @@ pub(crate) struct KeyView {
     created_at: Timestamp,
 }
 
-impl From<&Key> for KeyView {
-    fn from(key: &Key) -> Self {
+impl From<&KeyWithLimits> for KeyView {
+    fn from(key: &KeyWithLimits) -> Self {
         let (status, reason) = match &key.status {
             KeyStatus::Active => (KeyStatusName::Active, None),
             KeyStatus::Doubtful => (KeyStatusName::Doubtful, None),
@@ -448,6 +449,7 @@ impl From<&Key> for KeyView {
             label: key.label.clone(),
             mask: key.mask.clone(),
             account: key.account.clone(),
+            limits: key.limits,
             switch: key.switch,
             status,
             is_usable: key.is_usable(),

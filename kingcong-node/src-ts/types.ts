@@ -481,6 +481,8 @@ export interface Key {
   readonly label: string;
   readonly mask: string;
   readonly account: string | null;
+  /** Its own, beside those of its account. */
+  readonly limits: Limits;
   readonly switch: Switch;
   readonly status: KeyStatus;
   readonly isUsable: boolean;

@@ -247,7 +247,9 @@ describe.each(STORES)('on %s', (store) => {
     expect(refused.message).not.toContain(SECRET);
     expect((await keys.disable(key.id)).isUsable).toBe(false);
     expect((await keys.enable(key.id)).isUsable).toBe(true);
-    expect((await keys.setLimits(key.id, { maxInFlight: 2, perMinute: 3 })).id).toBe(key.id);
+    const limits = { maxInFlight: 2, perMinute: 3 };
+    expect(await keys.setLimits(key.id, limits)).toMatchObject({ id: key.id, limits });
+    expect(await keys.list()).toMatchObject([{ id: key.id, limits }]);
     expect((await keys.check(key.id)).status).toBe('active');
     expect((await keys.get(key.id)).label).toBe('first');
     expect((await keys.remove(key.id)).status).toBe('removed');

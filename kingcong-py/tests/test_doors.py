@@ -205,7 +205,9 @@ async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:
     assert secret not in str(refused.value)
     assert not (await host.ask(keys.disable(key.id))).is_usable
     assert (await host.ask(keys.enable(key.id))).is_usable
-    assert (await host.ask(keys.set_limits(key.id, max_in_flight=2, per_minute=3))).id == key.id
+    changed = await host.ask(keys.set_limits(key.id, max_in_flight=2, per_minute=3))
+    assert (changed.id, changed.limits) == (key.id, Limits(max_in_flight=2, per_minute=3))
+    assert [kept.limits for kept in await host.ask(keys.list())] == [changed.limits]
     assert (await host.ask(keys.check(key.id))).status is kingcong.KeyStatus.ACTIVE
     assert (await host.ask(keys.get(key.id))).label == "first"
     assert (await host.ask(keys.remove(key.id))).status is kingcong.KeyStatus.REMOVED

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use kingcong_core::{
     clock::Timestamp,
     id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, Limit, Pool, Window},
+    keys::{Key, KeyWithLimits, Limit, Pool, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
+    routing::Limits,
     store::{
         AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
         LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError, StoreErrorKind,
@@ -18,7 +19,7 @@ use kingcong_core::{
 
 use crate::{
     cell::{Cell, Corrupt, Row},
-    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use, read_life},
+    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use, read_bound, read_life},
     session::{Instant, STATEMENT_ROWS_MAX, Session, load, select},
     table::{Record, Table},
 };
@@ -159,20 +160,20 @@ pub(crate) async fn pulse(session: &mut dyn Session, at: Instant) -> Result<Puls
     Ok(Pulse { now, configuration_version, pools, first_delayed, overdue, workers })
 }
 
-pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<Key>, StoreError> {
+pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>, StoreError> {
     let sql = format!(
-        "SELECT {}, l.starts FROM kingcong_api_keys k LEFT JOIN kingcong_limits l ON l.id = k.id \
+        "SELECT {}, l.starts, l.max_in_flight, l.per_window \
+         FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id \
          WHERE k.phase <> 'removed' ORDER BY k.id",
         Key::TABLE.read_columns("k.")
     );
     let rows = session.fetch(Key::TABLE.name, sql, Vec::new()).await?;
     let read_key = |row: &mut Row| {
         let key = Key::read(row)?;
-        let newest = match row.text_or_null()? {
-            Some(starts) => row.checked(starts.parse::<Window>())?.newest(),
-            None => None,
-        };
-        Ok(Key { last_used: newest.or(key.last_used), ..key })
+        let starts = row.text()?;
+        let newest = row.checked(starts.parse::<Window>())?.newest();
+        let limits = Limits { max_in_flight: read_bound(row)?, per_minute: read_bound(row)? };
+        Ok(KeyWithLimits { key: Key { last_used: newest.or(key.last_used), ..key }, limits })
     };
     rows.into_iter().map(|row| row.read(read_key)).collect()
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::Key,
+    keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
@@ -338,7 +338,7 @@ impl Store for SqlStore {
         read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
     }
 
-    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         read::keys(&mut *self.reader().await?).await
     }
 

@@ -28,11 +28,13 @@ def test_a_keys_life(admin: Api) -> None:
     assert answer.status_code == 201
     assert secret not in answer.text
     key = answer.json()
-    assert (key["label"], key["switch"], key["status"]) == ("spare", "on", "active")
+    assert (key["label"], key["switch"], key["status"], key["limits"]) == ("spare", "on", "active", limits)
     path = f"/admin/keys/{key['id']}"
     assert key in admin.get("/admin/keys")
     assert admin.post("/admin/keys", {**KEY, "secret": secret}, 409)["error"]["code"] == "key_refused"
-    assert admin.put(f"{path}/limits", {"max_in_flight": 1, "per_minute": 2})["id"] == key["id"]
+    fewer = {"max_in_flight": 1, "per_minute": 2}
+    assert admin.put(f"{path}/limits", fewer)["limits"] == fewer
+    assert admin.get(path)["limits"] == fewer
     assert admin.post(f"{path}/disable")["switch"] == "off"
     assert admin.post(f"{path}/enable")["switch"] == "on"
     assert admin.post(f"{path}/check")["checked_at"] is not None

@@ -261,8 +261,8 @@ test.describe('with upstreams that take their time', () => {
     await dialog.getByRole('button', { name: 'Lưu giới hạn' }).click();
     await expect(dialog).toHaveCount(0);
     const { limits } = (await stage.kc.config.get()).servers.find(({ id }) => id === 'ai33') ?? {};
-    const [last] = await stage.kc.reports.audit({ limit: 1 });
-    expect(last?.detail).toContain(`max_in_flight: 2, per_window: ${limits?.perMinute}`);
+    expect((await stage.kc.keys.get(key?.id ?? '')).limits).toEqual({ ...limits, maxInFlight: 2 });
+    await expect(row).toContainText(`2 cùng lúc${limits?.perMinute} mỗi phút`);
     expect(await doors(stage)).toEqual(['keys.set_limits']);
 
     const request = { user: 'lan', service: 'elevenlabs', voice: VOICE, text: sentences(15), pieces: 5 };

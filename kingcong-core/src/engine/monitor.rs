@@ -9,7 +9,7 @@ use super::{Inner, KingCong};
 use crate::{
     error::Error,
     id::{KeyId, Route},
-    keys::{Key, Passage, Verdict},
+    keys::{Key, KeyWithLimits, Passage, Verdict},
     provider::{Access, FailureKind, Health},
     routing::{Explanation, Switch},
     store::{Command, Duty, Outcome, TakeDuty},
@@ -180,7 +180,7 @@ impl Inner {
     }
 
     /// Asks the upstream about a key by a call that costs nothing, and writes down what it says.
-    pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<Key, Error> {
+    pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<KeyWithLimits, Error> {
         let key = self.key(id).await?;
         let verdict = self.ask_key(&key).await?;
         self.write_check(&key, verdict).await
@@ -200,7 +200,7 @@ impl Inner {
         })
     }
 
-    async fn write_check(self: &Arc<Self>, key: &Key, verdict: Verdict) -> Result<Key, Error> {
+    async fn write_check(self: &Arc<Self>, key: &Key, verdict: Verdict) -> Result<KeyWithLimits, Error> {
         let checked = match self.execute(Command::CheckKey { key: key.id, verdict }).await? {
             Outcome::Key(Ok(checked)) => checked,
             Outcome::Key(Err(_)) => return Err(Error::NotFound { what: "key", name: key.id.to_string() }),

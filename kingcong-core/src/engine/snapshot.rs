@@ -38,7 +38,7 @@ impl Inner {
             Some(configuration) => Arc::new(configuration),
             None => Arc::clone(&known.configuration),
         };
-        let keys = self.store.keys().await?.into_iter().map(|key| (key.id, Arc::new(key))).collect();
+        let keys = self.store.keys().await?.into_iter().map(|read| (read.id, Arc::new(read.key))).collect();
         let read = Arc::new(Snapshot::new(configuration, keys));
         self.keychain.forget_all_but(&read.keys);
         // Another refresh may have read a newer configuration meanwhile: it stands.

@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     id::{KeyId, Route, TenantId},
     provider::UpstreamCredits,
-    routing::Switch,
+    routing::{Limits, Switch},
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 
@@ -43,6 +43,23 @@ pub struct Key {
     pub last_used: Option<Timestamp>,
     /// When it was registered.
     pub created_at: Timestamp,
+}
+
+/// A key with what it may do, which its [`Limit`](super::Limit) holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyWithLimits {
+    /// The key.
+    pub key: Key,
+    /// How many calls it may have.
+    pub limits: Limits,
+}
+
+impl std::ops::Deref for KeyWithLimits {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
 }
 
 /// What the library knows of a key; apart from the administrator's switch, which it never overrides.

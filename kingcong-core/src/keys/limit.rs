@@ -8,6 +8,7 @@ use super::{BUCKET_MICROS, PoolId, Window};
 use crate::{
     clock::Timestamp,
     id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
+    routing::Limits,
 };
 
 /// What a limit belongs to.
@@ -98,6 +99,12 @@ impl Limit {
             cooling_until: Timestamp::EPOCH,
             turn: Timestamp::EPOCH,
         }
+    }
+
+    /// How many calls it allows.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits { max_in_flight: self.max_in_flight, per_minute: self.per_window }
     }
 
     /// The id of a key's limit.

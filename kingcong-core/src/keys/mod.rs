@@ -9,7 +9,7 @@ mod limit;
 mod pool;
 mod window;
 
-pub use key::{Key, KeyStatus, Verdict};
+pub use key::{Key, KeyStatus, KeyWithLimits, Verdict};
 pub use limit::{Chain, Level, Limit, Rules};
 pub use pool::{Flow, Passage, Pool, PoolId, RouteHealth, TAG_STEP};
 pub use window::{BUCKET_MICROS, EXACT_STARTS_MAX, InvalidWindow, Window};

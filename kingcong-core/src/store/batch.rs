@@ -16,7 +16,7 @@ use crate::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, UserId, VoiceId, WorkerId,
     },
-    keys::{Key, Limit, PoolId, Rules, Verdict},
+    keys::{Key, KeyWithLimits, Limit, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
     money::{Amount, Unit},
     pricing::{Operation, Package, PackageError, Price, PriceError},
@@ -157,7 +157,7 @@ pub enum Outcome {
     /// Of [`Command::Configure`]: the new version.
     Configure(Result<i64, NotConfigured>),
     /// Of [`Command::AddKey`], [`Command::ChangeKey`] and [`Command::CheckKey`].
-    Key(Result<Key, NotChanged>),
+    Key(Result<KeyWithLimits, NotChanged>),
 }
 
 /// A job to admit.

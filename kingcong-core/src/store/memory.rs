@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyStatus, Limit},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit},
     ledger::{Entry, Opening, Wallet, WalletKey},
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task},
@@ -134,15 +134,13 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(|tables| {
             let kept = tables.keys.iter().map(|(_, key)| key).filter(|key| key.status != KeyStatus::Removed);
-            kept.map(|key| {
-                let limit = tables.key_limits().get(&Limit::id_of_key(key.id));
-                Key {
-                    last_used: limit.and_then(|limit| limit.window.newest()).or(key.last_used),
-                    ..key.clone()
-                }
+            kept.filter_map(|key| {
+                let limit = tables.key_limits().get(&Limit::id_of_key(key.id))?;
+                let last_used = limit.window.newest().or(key.last_used);
+                Some(KeyWithLimits { key: Key { last_used, ..key.clone() }, limits: limit.limits() })
             })
             .collect()
         })

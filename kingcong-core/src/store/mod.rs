@@ -32,7 +32,7 @@ use crate::{
     id::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{Key, Limit, Pool},
+    keys::{KeyWithLimits, Limit, Pool},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     pricing::{Catalogue, PriceList},
     routing::System,
@@ -79,7 +79,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn pulse(&self) -> Result<Pulse, StoreError>;
 
     /// Every key that was not removed.
-    async fn keys(&self) -> Result<Vec<Key>, StoreError>;
+    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError>;
 
     /// The data keys of one use, newest version first.
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError>;

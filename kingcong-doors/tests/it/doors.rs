@@ -102,6 +102,37 @@ async fn voices_are_cloned_only_where_a_gateway_can() {
 }
 
 #[tokio::test]
+async fn a_key_tells_its_limits() {
+    let library = opened().await;
+    let new = |service: &str, limits: Value| {
+        let secret = format!("sk-canary-of-{service}");
+        json!({ "server": "ai33", "service": service, "secret": secret, "limits": limits })
+    };
+    let limits =
+        |at_once: u32, per_minute: u32| json!({ "max_in_flight": at_once, "per_minute": per_minute });
+    let added = ask(&library, "keys.add", new("elevenlabs", limits(3, 40))).await;
+    assert_eq!(added["limits"], limits(3, 40));
+    // Without any of its own it has what the server's keys have.
+    let servers = ask(&library, "config.get", json!({})).await["servers"].clone();
+    let ai33 = servers.as_array().unwrap().iter().find(|server| server["id"] == "ai33").unwrap();
+    assert_eq!(ask(&library, "keys.add", new("minimax", Value::Null)).await["limits"], ai33["limits"]);
+    let id = json!({ "key": added["id"] });
+    let mut changed = limits(5, 60);
+    changed["key"] = added["id"].clone();
+    assert_eq!(ask(&library, "keys.set_limits", changed).await["limits"], limits(5, 60));
+    for door in ["keys.disable", "keys.enable", "keys.get"] {
+        assert_eq!(ask(&library, door, id.clone()).await["limits"], limits(5, 60), "{door}");
+    }
+    let list = ask(&library, "keys.list", json!({})).await;
+    for key in list.as_array().unwrap() {
+        let kept = if key["id"] == added["id"] { &limits(5, 60) } else { &ai33["limits"] };
+        assert_eq!(&key["limits"], kept);
+    }
+    assert_eq!(ask(&library, "keys.remove", id).await["limits"], limits(5, 60));
+    library.close().await;
+}
+
+#[tokio::test]
 async fn a_request_goes_in_and_its_report_comes_out() {
     let library = opened().await;
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;

@@ -502,8 +502,8 @@ class Keys(_Group):
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     kc.keys.by("admin-7").set_limits(key.id, max_in_flight=5, per_minute=3).id == key.id
-        True
+        ...     kc.keys.by("admin-7").set_limits(key.id, max_in_flight=5, per_minute=3).limits.per_minute
+        3
         """
         raise NotImplementedError
 

@@ -717,7 +717,7 @@ JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | Task
 
 @dataclass(frozen=True, slots=True)
 class Key(Record):
-    """An upstream key; of its secret only the mask."""
+    """An upstream key; of its secret only the mask. ``limits`` are its own, beside those of its account."""
 
     id: str
     server: str
@@ -726,6 +726,7 @@ class Key(Record):
     label: str
     mask: str
     account: str | None
+    limits: Limits
     switch: Switch
     status: KeyStatus
     is_usable: bool

@@ -1,5 +1,7 @@
 //! Keys, limits, pools and flows.
 
+use std::num::NonZeroU32;
+
 use kingcong_core::{
     id::{KeyId, LimitId},
     keys::{Flow, Key, KeyStatus, Level, Limit, Pool, PoolId, Window},
@@ -147,6 +149,12 @@ pub(crate) fn key_limit_mirrors(limit: &Limit, cells: &mut Vec<Cell>) {
     mirrors::of_key_limit(limit, cells);
 }
 
+/// Most calls of some kind.
+pub(crate) fn read_bound(row: &mut Row) -> Result<NonZeroU32, Corrupt> {
+    let number = row.number::<u32>()?;
+    row.checked(number.try_into())
+}
+
 impl Record for Limit {
     const TABLE: Table = Table {
         name: "kingcong_limits",
@@ -192,14 +200,8 @@ impl Record for Limit {
             })?,
             account: row.uuid_or_null()?.map(LimitId::from_uuid),
             pool: row.uuid_or_null()?.map(PoolId::from_uuid),
-            max_in_flight: {
-                let number = row.number::<u32>()?;
-                row.checked(number.try_into())?
-            },
-            per_window: {
-                let number = row.number::<u32>()?;
-                row.checked(number.try_into())?
-            },
+            max_in_flight: read_bound(row)?,
+            per_window: read_bound(row)?,
             in_flight: row.number()?,
             window: {
                 let text = row.text()?;

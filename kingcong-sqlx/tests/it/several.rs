@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::Key,
+    keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
@@ -50,7 +50,7 @@ impl Store for Several {
         self.first().pulse().await
     }
 
-    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.first().keys().await
     }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::Key,
+    keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
@@ -240,7 +240,7 @@ impl Store for Connection {
         self.read(self.database.memory.pulse()).await
     }
 
-    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(self.database.memory.keys()).await
     }
 

@@ -6,7 +6,7 @@ use super::KingCong;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
-    keys::{Key, KeyStatus, Level, Limit},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit},
     routing::{Limits, Switch},
     store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
     vault::{InvalidSecret, Secret, SecretVersion},
@@ -75,7 +75,7 @@ impl KeyDoors {
     /// # Errors
     /// A secret that cannot be one, a route that is not configured, the same secret on the same route, or on another
     /// service without the same account, a label or account name that is too long, a master key or store that fails.
-    pub async fn add(&self, new: NewKey) -> Result<Key, Error> {
+    pub async fn add(&self, new: NewKey) -> Result<KeyWithLimits, Error> {
         let inner = self.inner();
         inner.check_open()?;
         let actor = self.actor.clone()?;
@@ -127,7 +127,7 @@ impl KeyDoors {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self) -> Result<Vec<Key>, Error> {
+    pub async fn list(&self) -> Result<Vec<KeyWithLimits>, Error> {
         Ok(self.inner().store.keys().await?)
     }
 
@@ -135,7 +135,7 @@ impl KeyDoors {
     ///
     /// # Errors
     /// When there is none of that id, or the store fails.
-    pub async fn get(&self, id: KeyId) -> Result<Key, Error> {
+    pub async fn get(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         let keys = self.inner().store.keys().await?;
         keys.into_iter()
             .find(|key| key.id == id)
@@ -151,7 +151,7 @@ impl KeyDoors {
         id: KeyId,
         max_in_flight: NonZeroU32,
         per_minute: NonZeroU32,
-    ) -> Result<Key, Error> {
+    ) -> Result<KeyWithLimits, Error> {
         self.change(id, "keys.set_limits", KeyChange::SetLimit { max_in_flight, per_window: per_minute })
             .await
     }
@@ -160,7 +160,7 @@ impl KeyDoors {
     ///
     /// # Errors
     /// When there is none of that id, it was removed, or the store fails.
-    pub async fn enable(&self, id: KeyId) -> Result<Key, Error> {
+    pub async fn enable(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.change(id, "keys.enable", KeyChange::Switch(Switch::On)).await
     }
 
@@ -168,7 +168,7 @@ impl KeyDoors {
     ///
     /// # Errors
     /// When there is none of that id, it was removed, or the store fails.
-    pub async fn disable(&self, id: KeyId) -> Result<Key, Error> {
+    pub async fn disable(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.change(id, "keys.disable", KeyChange::Switch(Switch::Off)).await
     }
 
@@ -176,7 +176,7 @@ impl KeyDoors {
     ///
     /// # Errors
     /// When there is none of that id, it was removed already, or the store fails.
-    pub async fn remove(&self, id: KeyId) -> Result<Key, Error> {
+    pub async fn remove(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.change(id, "keys.remove", KeyChange::Remove).await
     }
 
@@ -185,12 +185,12 @@ impl KeyDoors {
     /// # Errors
     /// When there is none of that id, no provider speaks its server's protocol, its secret does not open, or the
     /// store fails. An upstream that cannot be asked leaves the key as it was.
-    pub async fn check(&self, id: KeyId) -> Result<Key, Error> {
+    pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
         self.inner().check_key(id).await
     }
 
-    async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<Key, Error> {
+    async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<KeyWithLimits, Error> {
         let inner = self.inner();
         inner.check_open()?;
         let actor = self.actor.clone()?;
@@ -199,7 +199,7 @@ impl KeyDoors {
         self.changed(id, inner.execute(command).await?).await
     }
 
-    async fn changed(&self, id: KeyId, outcome: Outcome) -> Result<Key, Error> {
+    async fn changed(&self, id: KeyId, outcome: Outcome) -> Result<KeyWithLimits, Error> {
         match outcome {
             Outcome::Key(Ok(key)) => {
                 self.inner().refresh().await?;
@@ -209,11 +209,11 @@ impl KeyDoors {
                 Err(Error::NotFound { what: "key", name: id.to_string() })
             }
             Outcome::Key(Err(NotChanged::Duplicate(key))) => {
-                let route = self.get(key).await?.route;
+                let route = self.get(key).await?.key.route;
                 Err(Error::DuplicateKey { route, key })
             }
             Outcome::Key(Err(NotChanged::OtherAccount(key))) => {
-                let route = self.get(key).await?.route;
+                let route = self.get(key).await?.key.route;
                 Err(Error::OtherAccount { route, key })
             }
             Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),

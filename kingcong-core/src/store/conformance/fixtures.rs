@@ -22,7 +22,7 @@ use crate::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, UserId, WorkerId,
     },
-    keys::{Key, KeyStatus, Level, Limit, PoolId, Rules, Verdict},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
     money::{Amount, Money, Unit},
     pricing::{
@@ -615,7 +615,7 @@ impl<'a> Scene<'a> {
     ///
     /// # Panics
     /// When the store cannot be read, or there is none.
-    pub async fn key(&self, id: KeyId) -> Key {
+    pub async fn key(&self, id: KeyId) -> KeyWithLimits {
         let keys = self.store.keys().await.expect("the store can be read");
         keys.into_iter().find(|key| key.id == id).expect("the key was registered")
     }
@@ -886,7 +886,7 @@ impl TestWorker<'_> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn try_add_key(&self, key: &NewKey) -> Result<Key, NotChanged> {
+    pub async fn try_add_key(&self, key: &NewKey) -> Result<KeyWithLimits, NotChanged> {
         outcome_of!(self.execute(Command::AddKey(Box::new(key.add(&self.scene.ids)))).await, Key)
     }
 
@@ -902,7 +902,7 @@ impl TestWorker<'_> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn change_key(&self, key: KeyId, change: KeyChange) -> Result<Key, NotChanged> {
+    pub async fn change_key(&self, key: KeyId, change: KeyChange) -> Result<KeyWithLimits, NotChanged> {
         let audit = audit(&self.scene.ids, "keys.change");
         outcome_of!(self.execute(Command::ChangeKey(Box::new(ChangeKey { key, change, audit }))).await, Key)
     }
@@ -911,7 +911,7 @@ impl TestWorker<'_> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn check_key(&self, key: KeyId, verdict: Verdict) -> Result<Key, NotChanged> {
+    pub async fn check_key(&self, key: KeyId, verdict: Verdict) -> Result<KeyWithLimits, NotChanged> {
         outcome_of!(self.execute(Command::CheckKey { key, verdict }).await, Key)
     }
 }

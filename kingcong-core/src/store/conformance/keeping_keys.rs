@@ -6,7 +6,7 @@ use super::fixtures::{NewKey, Order, Scene, TestClock, envelope, fingerprint, po
 use crate::{
     clock::Clock,
     id::{DataKeyId, KeyId, Route, TenantId},
-    keys::{KeyStatus, Limit, Verdict},
+    keys::{KeyStatus, KeyWithLimits, Limit, Verdict},
     routing::Switch,
     store::{Command, KeyChange, NotChanged, Outcome, Store},
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
@@ -26,7 +26,7 @@ pub(super) async fn a_registered_key_serves_its_pool(store: &dyn Store, clock: &
     worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
     assert_eq!(serving(&scene).await, 0);
     let add = NewKey::new("ai33", 3, 7).of_account("us", 5, 9).add(&scene.ids);
-    let key = add.key.clone();
+    let key = KeyWithLimits { key: add.key.clone(), limits: add.limit.limits() };
     let outcome = worker.execute(Command::AddKey(Box::new(add.clone()))).await;
     assert_eq!(outcome, Outcome::Key(Ok(key.clone())));
     assert_eq!(store.keys().await.expect("the store can be read"), std::slice::from_ref(&key));
@@ -111,7 +111,7 @@ pub(super) async fn a_removed_key_is_gone_for_good(store: &dyn Store, clock: &Te
     assert_eq!(scene.key(key).await.envelope, Some(envelope()));
     let lease = worker.lease(pool("ai33")).await;
     let removed = worker.change_key(key, KeyChange::Remove).await.expect("there is the key");
-    assert_eq!((removed.status, removed.envelope), (KeyStatus::Removed, None));
+    assert_eq!((removed.key.status, removed.key.envelope), (KeyStatus::Removed, None));
     assert_eq!(store.keys().await.expect("the store can be read"), []);
     assert_eq!((serving(&scene).await, worker.claim(pool("ai33"), 1).await.leases.len()), (0, 0));
     for change in [KeyChange::Switch(Switch::On), KeyChange::Remove] {
@@ -140,7 +140,9 @@ pub(super) async fn new_limits_hold_from_the_next_claim_on(store: &dyn Store, cl
     let mut leases = worker.claim(pool("ai33"), 9).await.leases;
     assert_eq!(leases.len(), 2);
     clock.advance(Duration::from_secs(1));
-    worker.change_key(key, set(5, 3)).await.expect("there is the key");
+    let changed = worker.change_key(key, set(5, 3)).await.expect("there is the key");
+    assert_eq!((changed.limits.max_in_flight.get(), changed.limits.per_minute.get()), (5, 3));
+    assert_eq!(scene.key(key).await.limits, changed.limits);
     leases.extend(worker.claim(pool("ai33"), 9).await.leases);
     assert_eq!(leases.len(), 3, "three starts a window");
     worker.change_key(key, set(5, 9)).await.expect("there is the key");

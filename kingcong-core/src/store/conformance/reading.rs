@@ -11,7 +11,7 @@ use super::fixtures::{
 use crate::{
     clock::{Clock, Timestamp},
     id::{AttemptId, JobId, KeyId, TaskId, TenantId, VoiceId},
-    keys::{Key, KeyStatus, PoolId},
+    keys::{Key, KeyStatus, KeyWithLimits, PoolId},
     ledger::Cause,
     money::Amount,
     pricing::Measure,
@@ -58,8 +58,9 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         last_used: Some(Timestamp::from_micros(2)),
         ..add.key.clone()
     };
-    worker.execute(Command::AddKey(Box::new(AddKey { key: key.clone(), ..add }))).await;
-    assert_eq!(store.keys().await.expect("the store can be read"), [key]);
+    worker.execute(Command::AddKey(Box::new(AddKey { key: key.clone(), ..add.clone() }))).await;
+    let limits = add.limit.limits();
+    assert_eq!(store.keys().await.expect("the store can be read"), [KeyWithLimits { key, limits }]);
 
     // Names that differ in case, accent or trailing bytes are different users.
     let names = ["Người Dùng", "người dùng", "nguoi dung", "người dùng\u{301}", "'; drop table x --"];

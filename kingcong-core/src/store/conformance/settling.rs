@@ -272,7 +272,7 @@ pub(super) async fn a_wrong_request_fails_and_punishes_nobody(store: &dyn Store,
         assert_eq!((settled.charged, settled.check_key, settled.requeued), (Amount::ZERO, None, None));
         let key = scene.key(lease.attempt.key).await;
         let limit = scene.limit(Limit::id_of_key(key.id)).await;
-        assert_eq!((key.status, limit.cooling_until), (KeyStatus::Active, Timestamp::EPOCH));
+        assert_eq!((key.key.status, limit.cooling_until), (KeyStatus::Active, Timestamp::EPOCH));
         let ended = attempt(store, &lease).await.state;
         assert!(matches!(ended, AttemptState::Ended(Ending::Failed { kind: k, .. }) if k == kind));
     }
@@ -299,7 +299,7 @@ pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
         let settled = worker.settled(&lease, failed(kind, Reached::No)).await;
         assert_eq!(settled.requeued, Some(pool("ai33")));
         assert_eq!(settled.check_key, wants_check.then_some(bad));
-        assert_eq!((scene.key(bad).await.status, scene.pool(pool("ai33")).await.keys), (status, 1));
+        assert_eq!((scene.key(bad).await.key.status, scene.pool(pool("ai33")).await.keys), (status, 1));
         let again = worker.lease(pool("ai33")).await;
         assert_ne!(again.attempt.key, bad);
         worker.settled(&again, done()).await;

@@ -3,11 +3,11 @@
 use crate::{
     clock::Timestamp,
     id::KeyId,
-    keys::{Key, KeyStatus, Limit, PoolId, Verdict},
+    keys::{KeyStatus, KeyWithLimits, Limit, PoolId, Verdict},
     store::{AddKey, AuditRow, ChangeKey, KeyChange, NotChanged, Tables},
 };
 
-pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<Key, NotChanged> {
+pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<KeyWithLimits, NotChanged> {
     let key = &add.key;
     if !tables.configuration.system.routes.contains_key(&key.route) {
         return Err(NotChanged::UnknownRoute(key.route.clone()));
@@ -35,14 +35,19 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
         }
     }
     let mut limit = add.limit.clone();
+    let limits = limit.limits();
     limit.pool = key.is_usable().then(|| PoolId::shared(&key.route));
     tables.insert_limit(limit);
     tables.keys.insert(key.id, key.clone());
     tables.audits.push(AuditRow { audit: add.audit.clone(), at: now });
-    Ok(key.clone())
+    Ok(KeyWithLimits { key: key.clone(), limits })
 }
 
-pub(super) fn change(tables: &mut Tables, change: &ChangeKey, now: Timestamp) -> Result<Key, NotChanged> {
+pub(super) fn change(
+    tables: &mut Tables,
+    change: &ChangeKey,
+    now: Timestamp,
+) -> Result<KeyWithLimits, NotChanged> {
     let key = tables.keys.get_mut(&change.key).ok_or(NotChanged::NotFound)?;
     if key.status == KeyStatus::Removed {
         return Err(NotChanged::Removed);
@@ -71,15 +76,18 @@ pub(super) fn check(
     key: KeyId,
     verdict: &Verdict,
     now: Timestamp,
-) -> Result<Key, NotChanged> {
+) -> Result<KeyWithLimits, NotChanged> {
     tables.keys.get_mut(&key).ok_or(NotChanged::NotFound)?.checked(verdict, now);
     follow_usability(tables, key).ok_or(NotChanged::NotFound)
 }
 
 /// Puts the key's limit into its pool, or takes it out.
-fn follow_usability(tables: &mut Tables, id: KeyId) -> Option<Key> {
+fn follow_usability(tables: &mut Tables, id: KeyId) -> Option<KeyWithLimits> {
     let key = tables.keys.get(&id)?.clone();
     let pool = key.is_usable().then(|| PoolId::shared(&key.route));
-    tables.change_limits(Limit::id_of_key(id), None, None, |chain| chain.key.pool = pool)?;
-    Some(key)
+    let limits = tables.change_limits(Limit::id_of_key(id), None, None, |chain| {
+        chain.key.pool = pool;
+        chain.key.limits()
+    })?;
+    Some(KeyWithLimits { key, limits })
 }

@@ -70,6 +70,7 @@ function KeyTable({ keys, system }: { readonly keys: readonly Wire<Key>[]; reado
           <TableHead>{columns.route}</TableHead>
           <TableHead>{columns.key}</TableHead>
           <TableHead>{columns.status}</TableHead>
+          <TableHead>{columns.limits}</TableHead>
           <TableHead className="text-right">{columns.balance}</TableHead>
           <TableHead>{columns.lastUsed}</TableHead>
           <TableHead>{columns.checked}</TableHead>
@@ -88,8 +89,8 @@ function KeyTable({ keys, system }: { readonly keys: readonly Wire<Key>[]; reado
 function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: SystemView }) {
   const words = useWords().admin;
   const language = useLanguage();
-  const { id, server, service, label, mask, account, status, reason, balance, lastUsed, checkedAt } = key;
-  const { statuses, never, use, check: checkNow, checkLabel, checked } = words.keys;
+  const { id, server, service, label, mask, account, limits, status, reason, balance, lastUsed, checkedAt } = key;
+  const { statuses, never, use, atOnce, inAMinute, check: checkNow, checkLabel, checked } = words.keys;
   const name = keyText(key);
   const when = (instant: string | null) => (instant === null ? never : instantText(instant, language));
   const turn = useChange(
@@ -126,6 +127,12 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
           <Badge variant={VARIANTS[status]}>{statuses[status]}</Badge>
         </span>
         {reason !== null && <p className="text-muted-foreground mt-1 max-w-64 text-xs">{reason}</p>}
+      </TableCell>
+      <TableCell className="whitespace-nowrap">
+        <span className="flex flex-col">
+          <span>{atOnce(amountText(limits.maxInFlight, language))}</span>
+          <span>{inAMinute(amountText(limits.perMinute, language))}</span>
+        </span>
       </TableCell>
       <TableCell className="text-right tabular-nums">
         {balance === null ? '–' : amountText(balance, language)}
