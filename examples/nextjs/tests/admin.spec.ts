@@ -236,6 +236,33 @@ test('a key is added once, checked, switched and removed, and its secret is in n
   expect(await page.content()).not.toContain(secret);
 });
 
+test('a key is added only for a service that its server sells', async ({ as, stage }) => {
+  const [known] = (await stage.kc.config.get()).servers;
+  if (known === undefined) throw new Error('there is no server');
+  const { protocol, baseUrl, limits } = known;
+  const server = { protocol, baseUrl, limits, weight: 0 };
+  await stage.kc.config.addServer('ai98', server, { services: { elevenlabs: 'off' } });
+  await stage.kc.config.addServer('ai99', server, { services: { minimax: 'off' } });
+  const page = await as('admin');
+  await page.goto('/admin/keys');
+  await page.getByRole('button', { name: 'Thêm key' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Thêm key' });
+  const offered = dialog.getByLabel('Dịch vụ').getByRole('option');
+  await expect(offered).toHaveText(['ElevenLabs', 'Minimax']);
+  for (const [name, service] of [
+    ['AI99', 'Minimax'],
+    ['AI98', 'ElevenLabs'],
+    ['AI99', 'Minimax'],
+  ] as const) {
+    await dialog.getByLabel('Server').selectOption(name);
+    await expect(offered).toHaveText([service]);
+  }
+  await dialog.getByLabel('Key bí mật').fill('sk-of-a-server-that-sells-little');
+  await dialog.getByLabel('Nhãn').fill('key of the test');
+  await dialog.getByRole('button', { name: 'Thêm key' }).click();
+  await expect(page.getByRole('row').filter({ hasText: 'key of the test' })).toContainText('AI99 Minimax');
+});
+
 test.describe('with upstreams that take their time', () => {
   test.use({ setting: { latencyMs: 3_600_000 } });
 

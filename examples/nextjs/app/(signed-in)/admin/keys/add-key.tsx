@@ -3,7 +3,7 @@
 import { zodResolver } from '@hookform/resolvers/zod';
 import type { Key } from 'kingcong';
 import { PlusIcon } from 'lucide-react';
-import { useState } from 'react';
+import { useState, type ChangeEvent } from 'react';
 import { FormProvider, useForm } from 'react-hook-form';
 
 import { useWords } from '@/components/language';
@@ -49,6 +49,8 @@ interface Props {
 function AddKeyForm({ system, onAdded }: Props) {
   const words = useWords().admin.keys;
   const { servers, services, routes } = system;
+  const soldOn = (server: string) =>
+    services.filter(({ id }) => routes.some((route) => route.server === server && route.service === id));
   const form = useForm({
     resolver: zodResolver(NewKey),
     defaultValues: {
@@ -65,6 +67,12 @@ function AddKeyForm({ system, onAdded }: Props) {
     (body: NewKey) => ask<Wire<Key>>('/api/admin/keys', { method: 'POST', body }),
     (key) => words.added(keyText(key)),
   );
+  /** A service that the server does not sell gives way to one that it sells. */
+  function keepSold(server: string) {
+    const sold = soldOn(server);
+    const isSold = sold.some(({ id }) => id === form.getValues('service'));
+    if (!isSold) form.setValue('service', sold[0]?.id ?? '');
+  }
   const send = form.handleSubmit((values) => add.mutate(values, { onSuccess: onAdded }));
   return (
     <FormProvider {...form}>
@@ -72,7 +80,12 @@ function AddKeyForm({ system, onAdded }: Props) {
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label={words.server}>
             {(control) => (
-              <Select {...control} {...form.register('server')}>
+              <Select
+                {...control}
+                {...form.register('server', {
+                  onChange: ({ target }: ChangeEvent<HTMLSelectElement>) => keepSold(target.value),
+                })}
+              >
                 {servers.map(({ id }) => (
                   <option key={id} value={id}>
                     {idText(id)}
@@ -82,7 +95,10 @@ function AddKeyForm({ system, onAdded }: Props) {
             )}
           </Field>
           <Field label={words.service}>
-            {(control) => <ServiceSelect services={services} {...control} {...form.register('service')} />}
+            {(control) => (
+              // Made anew for each server: it has other options then.
+              <ServiceSelect key={server} services={soldOn(server)} {...control} {...form.register('service')} />
+            )}
           </Field>
         </div>
         <Field label={words.secret} error={errors.secret && words.noSecret}>
