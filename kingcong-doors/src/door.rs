@@ -7,7 +7,7 @@ use kingcong_core::{
     Error, NewKey,
     clock::Timestamp,
     engine::JobResult,
-    id::{AttemptId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
+    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
     ledger::{Owner, WalletKey},
     money::Unit,
     pricing::Operation,
@@ -157,7 +157,7 @@ pub enum Door {
     #[serde(rename = "reports.split")]
     ReportsSplit {},
     #[serde(rename = "reports.audit")]
-    ReportsAudit { before: Option<Timestamp>, limit: u32 },
+    ReportsAudit { before: Option<AuditId>, limit: u32 },
 }
 
 /// A secret that no `Debug` shows.

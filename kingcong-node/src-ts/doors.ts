@@ -32,7 +32,7 @@ import type {
   Waiting,
   Wallet,
 } from './types';
-import { amount, count, instant, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
+import { amount, count, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
 
 /** @internal Whoever can be knocked at. */
 export interface Client {
@@ -472,7 +472,7 @@ const ATTEMPTS: Fields = {
   before: optional(text),
   limit: optional(count),
 };
-const AUDIT: Fields = { before: optional(instant), limit: optional(count) };
+const AUDIT: Fields = { before: optional(text), limit: optional(count) };
 
 /** What happened: usage, errors, audit. */
 export class Reports extends Group {
@@ -493,9 +493,9 @@ export class Reports extends Group {
     return this.ask('reports.split', {}, waiting);
   }
 
-  /** What was done at admin doors, newest first, before an instant: that of the last entry, for the next page. */
+  /** What was done at admin doors, newest first, older than the entry `before`. */
   async audit(
-    options?: Waiting & { readonly before?: Date | undefined; readonly limit?: number | undefined },
+    options?: Waiting & { readonly before?: string | undefined; readonly limit?: number | undefined },
   ): Promise<AuditEntry[]> {
     const [given, signal] = optionsOf(AUDIT, options);
     return this.knock('reports.audit', { limit: LIMIT, ...given }, signal);

@@ -106,27 +106,13 @@ export const amount = (value: unknown, name: string): number | string => {
   throw new TypeError(`${name} must be exact, and ${value} is not: write '${value}' as a string`);
 };
 
-/**
- * The microseconds of instants that came from the library, which a Date cannot hold: of those named `at`, by which an
- * audit is paged.
- */
-const MICROS = new WeakMap<Date, number>();
-
 /** An instant. */
 export const instant = (value: unknown, name: string): number => {
   if (!(value instanceof Date)) throw wrong(name, 'a Date', value);
   const ms = value.getTime();
   if (Number.isNaN(ms)) throw new TypeError(`${name} is an invalid Date`);
-  const micros = MICROS.get(value);
-  // A Date can be set meanwhile.
-  return micros !== undefined && Math.floor(micros / 1000) === ms ? micros : ms * 1000;
+  return ms * 1000;
 };
-
-function dateOf(key: string, micros: number): Date {
-  const date = new Date(Math.floor(micros / 1000));
-  if (key === 'at') MICROS.set(date, micros);
-  return date;
-}
 
 /** Bytes, without a copy where possible. */
 export function bytes(value: unknown, name: string): Buffer {
@@ -254,7 +240,7 @@ export function decode(value: Json): unknown {
   const read: Record<string, unknown> = {};
   for (const key in told) {
     const part = told[key] as Json;
-    if (typeof part === 'number') read[camel(key)] = INSTANTS.has(key) ? dateOf(key, part) : part;
+    if (typeof part === 'number') read[camel(key)] = INSTANTS.has(key) ? new Date(Math.floor(part / 1000)) : part;
     else read[camel(key)] = typeof part === 'object' ? decode(part) : part;
   }
   return read;

@@ -104,7 +104,8 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.packages.set(Package("p", "", Decimal(1), Decimal(1))), kingcong.ConfigurationRefused, "label"),
     (lambda kc: kc.job("01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21").status(), kingcong.NotFound, "job"),
     (lambda kc: kc.job("nonsense").status(), kingcong.InvalidRequest, "UUID"),
-    (lambda kc: kc.reports.audit(before=datetime(2030, 1, 1)), ValueError, "time zone"),
+    (lambda kc: kc.archive(datetime(2030, 1, 1), "folder"), ValueError, "time zone"),
+    (lambda kc: kc.reports.audit(before="yesterday"), kingcong.InvalidRequest, 'AuditId "yesterday" must be a UUID'),
     (lambda kc: kc.wallets.by(""), kingcong.InvalidRequest, "Actor"),
 ]
 

@@ -117,11 +117,14 @@ async def test_money_moves_once_for_each_key(host: Host) -> None:
     assert kinds == [EntryKind.ADJUSTMENT, EntryKind.PURCHASE]
     (second,) = await host.ask(wallets.history("user-1", before=2, limit=1))
     assert (second.number, second.reference) == (1, "order-991")
-    audited = await host.ask(host.kc.reports.audit(limit=2))
+    audit = host.kc.reports.audit
+    audited = await host.ask(audit(limit=2))
     assert {(entry.actor, entry.door) for entry in audited} == {
         ("admin-7", "wallets.adjust"),
         ("admin-7", "wallets.purchase"),
     }
+    newest, *older = await host.ask(audit())
+    assert await host.ask(audit(before=newest.id)) == tuple(older)
 
 
 async def test_a_refund_is_never_more_than_the_charge(host: Host) -> None:

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Key, KeyWithLimits, Limit, Pool, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
@@ -332,14 +332,15 @@ pub(crate) async fn voices(
 
 pub(crate) async fn audit(
     session: &mut dyn Session,
-    before: Option<Timestamp>,
+    before: Option<AuditId>,
     limit: u32,
 ) -> Result<Vec<AuditEntry>, StoreError> {
     let mut query = Query::default();
     if let Some(before) = before {
-        query.and("created_at < ?", [before.into()]);
+        let older = "number < (SELECT number FROM kingcong_audit WHERE id = ?)";
+        query.and(older, [before.as_uuid().into()]);
     }
-    let (rest, cells) = query.page("created_at DESC, number DESC", limit);
+    let (rest, cells) = query.page("number DESC", limit);
     select(session, &rest, cells).await
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
-    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     store::{
@@ -399,7 +399,7 @@ impl Store for SqlStore {
         read::voices(&mut *self.reader().await?, tenant, user).await
     }
 
-    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         read::audit(&mut *self.reader().await?, before, limit).await
     }
 

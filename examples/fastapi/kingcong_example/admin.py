@@ -26,7 +26,7 @@ from kingcong import (
 )
 from pydantic import BaseModel, Field, SecretStr, StrictBool
 
-from .dependencies import Administrator, Instant, Library, administrator
+from .dependencies import Administrator, Library, administrator
 from .errors import responses
 
 router = APIRouter(
@@ -338,9 +338,13 @@ async def split(kc: Library) -> tuple[SplitShare, ...]:
 
 
 @router.get("/audit")
-async def audit(kc: Library, before: Instant | None = None, limit: Limit = 100) -> tuple[AuditEntry, ...]:
+async def audit(
+    kc: Library,
+    before: Annotated[UUID | None, Query(description="Older than this entry.")] = None,
+    limit: Limit = 100,
+) -> tuple[AuditEntry, ...]:
     """What administrators did, newest first."""
-    return await kc.reports.audit(before=before, limit=limit)
+    return await kc.reports.audit(before=None if before is None else str(before), limit=limit)
 
 
 @router.get("/verify")

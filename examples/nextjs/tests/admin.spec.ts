@@ -562,8 +562,8 @@ test('what no door takes is refused, and changes nothing', async ({ as, stage })
     ['GET', '/api/admin/statistics?days=', [undefined]],
     ['GET', '/api/admin/errors?before=yesterday', [undefined]],
     ['GET', '/api/admin/errors?server=AI%2033&service=minimax', [undefined]],
-    ['GET', '/api/admin/audit?at=yesterday', [undefined]],
-    ['GET', `/api/admin/audit?id=${nobody}x`, [undefined]],
+    ['GET', '/api/admin/audit?before=yesterday', [undefined]],
+    ['GET', `/api/admin/audit?before=${nobody}x`, [undefined]],
   ];
   const unknown: readonly (readonly [method: string, path: string, body: unknown, status: number])[] = [
     ['PUT', '/api/admin/routes/ai33/nothing', { switch: 'off' }, 409],

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
-    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Key, KeyStatus, KeyWithLimits, Limit},
     ledger::{Entry, Opening, Wallet, WalletKey},
     vault::{DataKey, DataKeyUse},
@@ -236,9 +236,10 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(|tables| {
-            let rows = tables.audits.iter().rev().filter(|row| before.is_none_or(|before| row.at < before));
+            let place = |id| tables.audits.iter().rposition(|row| row.audit.id == id).unwrap_or(0);
+            let rows = tables.audits[..before.map_or(tables.audits.len(), place)].iter().rev();
             page(
                 rows.map(|row| AuditEntry {
                     id: row.audit.id,

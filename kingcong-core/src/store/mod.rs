@@ -122,8 +122,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A user's cloned voices.
     async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError>;
 
-    /// Audit rows, newest first, made before `before`.
-    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Audit rows in the order in which they were written, newest first, older than the row `before`; none when there
+    /// is no such row.
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Limits with the open attempts that they should count, to be recounted.
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError>;

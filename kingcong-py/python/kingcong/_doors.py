@@ -634,8 +634,8 @@ class Reports(_Group):
         raise NotImplementedError
 
     @door("reports.audit")
-    def audit(self, *, before: datetime | None = None, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
-        """What was done at admin doors, newest first, before an instant.
+    def audit(self, *, before: str | None = None, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
+        """What was done at admin doors, newest first, older than the entry ``before``.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

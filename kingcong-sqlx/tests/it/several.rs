@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
-    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     store::{
@@ -107,7 +107,7 @@ impl Store for Several {
         self.first().voices(tenant, user).await
     }
 
-    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         self.first().audit(before, limit).await
     }
 

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
-    id::{JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::KeyWithLimits,
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
@@ -297,7 +297,7 @@ impl Store for Connection {
         self.read(self.database.memory.voices(tenant, user)).await
     }
 
-    async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(self.database.memory.audit(before, limit)).await
     }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::KingCong;
 use crate::{
-    clock::Timestamp,
     error::Error,
-    id::{Actor, InvalidId, Route},
+    id::{Actor, AuditId, InvalidId, Route},
     store::{AttemptFilter, AttemptKind, AuditEntry, PAGE_MAX},
     usage::UsageRecord,
     work::Attempt,
@@ -67,11 +66,11 @@ impl ReportDoors {
         Ok(shares.into_iter().map(|(route, (done, failed))| SplitShare { route, done, failed }).collect())
     }
 
-    /// What was done at admin doors, newest first, before `before`; at most 1,000 at once.
+    /// What was done at admin doors, newest first, older than the entry `before`; at most 1,000 at once.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn audit(&self, before: Option<Timestamp>, limit: u32) -> Result<Vec<AuditEntry>, Error> {
+    pub async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, Error> {
         Ok(self.inner().store.audit(before, limit).await?)
     }
 }

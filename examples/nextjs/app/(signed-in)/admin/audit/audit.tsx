@@ -15,7 +15,7 @@ import { ADMIN_KEY } from '../queries';
 
 interface Page {
   readonly entries: Wire<AuditView>[];
-  readonly next: { readonly at: string; readonly id: string } | null;
+  readonly next: string | null;
 }
 
 export function Audit() {
@@ -24,7 +24,7 @@ export function Audit() {
   const { title, columns } = words.admin.audit;
   const query = useInfiniteQuery({
     queryKey: [...ADMIN_KEY, 'audit'],
-    queryFn: ({ pageParam }) => ask<Page>(`/api/admin/audit?${new URLSearchParams(pageParam ?? {})}`),
+    queryFn: ({ pageParam }) => ask<Page>(`/api/admin/audit${pageParam === null ? '' : `?before=${pageParam}`}`),
     initialPageParam: null as Page['next'],
     getNextPageParam: ({ next }) => next,
   });
