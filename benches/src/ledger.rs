@@ -17,7 +17,10 @@ use kingcong_core::{
     id::WorkerId,
     keys::Rules,
     provider::{Body, Measured},
-    store::{AttemptResult, Batch, Claimed, Command, Lease, Outcome, Settle, Store, StoredOutput, Written},
+    store::{
+        AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, StoredOutput,
+        Written,
+    },
     work::CheckedRequest,
 };
 use kingcong_sqlx::SqlStore;
@@ -124,7 +127,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) async fn register(store: SqlStore, ids: &mut Ids) -> Result<Self> {
         let worker = WorkerId::from_uuid(ids.next());
-        store.register_worker(worker).await?;
+        store.register_worker(worker, DEAD_AFTER_MIN).await?;
         Ok(Self { store, worker, number: 0 })
     }
 

@@ -3,7 +3,10 @@
 //! A row type writes its cells in the order of its table's columns and reads them back in the same order. What it
 //! cannot read is a [`Corrupt`] row, named by table, column and id, never by its content.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use kingcong_core::{clock::Timestamp, money::Amount, store::StoreError, store::StoreErrorKind};
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,6 +46,12 @@ impl From<Amount> for Cell {
 impl From<Timestamp> for Cell {
     fn from(value: Timestamp) -> Self {
         Self::Int(value.as_micros())
+    }
+}
+
+impl From<Duration> for Cell {
+    fn from(value: Duration) -> Self {
+        Self::Int(i64::try_from(value.as_micros()).unwrap_or(i64::MAX))
     }
 }
 

@@ -142,7 +142,13 @@ const COLUMNS: [Columns; 23] = [
         texts: "tenant user_id server service upstream_voice name",
         bytes: "",
     },
-    Columns { table: "kingcong_workers", ids: "id", ints: "batch_no beat", texts: "life", bytes: "" },
+    Columns {
+        table: "kingcong_workers",
+        ids: "id",
+        ints: "dead_after batch_no beat",
+        texts: "life",
+        bytes: "",
+    },
     Columns { table: "kingcong_late_answers", ids: "attempt", ints: "cost", texts: "upstream_id", bytes: "" },
     Columns {
         table: "kingcong_data_keys",

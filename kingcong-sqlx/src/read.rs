@@ -1,6 +1,6 @@
 //! The reads of the port, each from one consistent view and bounded.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kingcong_core::{
     clock::Timestamp,
@@ -93,7 +93,7 @@ const PULSE: &str = "SELECT 'pool', p.id, p.server, p.service, p.only_key, \
          THEN (SELECT count(*) FROM kingcong_limits l WHERE l.pool = p.id) \
          ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END \
      FROM kingcong_pools p \
-     UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, NULL, NULL, NULL \
+     UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, dead_after, NULL, NULL \
      FROM kingcong_workers WHERE life <> 'gone' \
      UNION ALL SELECT 'overdue', id, NULL, NULL, NULL, deadline, NULL, NULL, NULL, NULL \
      FROM (SELECT id, deadline FROM kingcong_jobs WHERE state = 'open' AND deadline <= {now} \
@@ -116,7 +116,9 @@ impl PulseRow {
             "worker" => {
                 let (id, life) = (WorkerId::from_uuid(row.uuid()?), read_life(row)?);
                 row.skip(2)?;
-                Ok(Self::Worker(Worker { id, life, batch: row.int()?, beat: row.time()? }))
+                let (batch, beat) = (row.int()?, row.time()?);
+                let dead_after = Duration::from_micros(row.number()?);
+                Ok(Self::Worker(Worker { id, dead_after, batch, beat, life }))
             }
             "overdue" => {
                 let id = JobId::from_uuid(row.uuid()?);

@@ -1,8 +1,11 @@
 //! The store: the port's doors over a database room.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -303,13 +306,13 @@ impl Store for SqlStore {
         unstoppable(async move { inner.write(&batch).await }).await
     }
 
-    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+    async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError> {
         self.inner.check_open()?;
         let inner = Arc::clone(&self.inner);
         unstoppable(async move {
             let mut transaction = inner.database.begin().await?;
             let now = transaction.now().await?;
-            let row = Worker { id: worker, batch: 0, beat: now, life: Life::Alive };
+            let row = Worker { id: worker, dead_after, batch: 0, beat: now, life: Life::Alive };
             let mut script = Script::default();
             script.insert(Deed::InsertIfAbsent, [&row]);
             match transaction.run(script).await {

@@ -82,7 +82,7 @@ impl Lane {
         rules: Rules,
         dead_after: Duration,
     ) -> Result<Self, StoreError> {
-        let worker = register(&*store, &ids).await?;
+        let worker = register(&*store, &ids, dead_after).await?;
         let now = clock.elapsed();
         let standing =
             Arc::new(ArcSwap::from_pointee(Standing { worker, steady_since: now, last_batch: now }));
@@ -120,9 +120,9 @@ impl Lane {
 }
 
 /// Registers a worker under an id of its own.
-async fn register(store: &dyn Store, ids: &Ids) -> Result<WorkerId, StoreError> {
+async fn register(store: &dyn Store, ids: &Ids, dead_after: Duration) -> Result<WorkerId, StoreError> {
     let worker = WorkerId::from_uuid(ids.uuid());
-    store.register_worker(worker).await?;
+    store.register_worker(worker, dead_after).await?;
     tracing::info!(%worker, "working under a new id");
     Ok(worker)
 }
@@ -283,7 +283,7 @@ impl Runner {
 
     /// Another life after a burial: nothing of the old one can be written any more.
     async fn start_again(&mut self) -> Result<(), StoreError> {
-        let worker = register(&*self.store, &self.ids).await?;
+        let worker = register(&*self.store, &self.ids, self.dead_after).await?;
         (self.worker, self.number) = (worker, 0);
         let now = self.clock.elapsed();
         self.standing.store(Arc::new(Standing { worker, steady_since: now, last_batch: now }));

@@ -175,7 +175,8 @@ impl Inner {
         let standing = self.lane.standing();
         let steady = self.clock.elapsed().saturating_sub(standing.steady_since);
         let silent = pulse.now.since(worker.beat);
-        let dead_after = self.settings.dead_after;
+        // Processes may have different settings: who is slower to be missed, or to notice an outage, is given the time.
+        let dead_after = self.settings.dead_after.max(worker.dead_after);
         let is_missed = match worker.life {
             Life::Alive => silent > dead_after && steady >= dead_after,
             // Its undertaker may have died before it took everything over.
@@ -185,11 +186,15 @@ impl Inner {
         if worker.id == standing.worker || !is_missed {
             return Ok(());
         }
-        self.adopt(worker.id, silent).await
+        self.adopt(worker.id, dead_after, silent).await
     }
 
-    async fn adopt(self: &Arc<Self>, worker: WorkerId, silent: Duration) -> Result<(), Error> {
-        let dead_after = self.settings.dead_after;
+    async fn adopt(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        dead_after: Duration,
+        silent: Duration,
+    ) -> Result<(), Error> {
         loop {
             let adopt = Adopt { worker, dead_after, attempts_max: ADOPTED_MAX };
             let Outcome::Adopt(Adopted { leases, more }) = self.execute(Command::Adopt(adopt)).await? else {

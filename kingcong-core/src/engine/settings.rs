@@ -17,7 +17,8 @@ pub struct Settings {
     pub role: Role,
     /// How windows are counted; the same in every process of one store.
     pub rules: Rules,
-    /// A process whose heartbeat is older is taken for dead and its work taken over; 30 s.
+    /// A process whose heartbeat is older is taken for dead and its work taken over; 30 s. Of two processes that
+    /// differ, the longer counts.
     pub dead_after: Duration,
     /// What to do with a task whose answer was lost.
     pub unknown: UnknownPolicy,

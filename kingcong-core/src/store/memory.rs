@@ -1,7 +1,10 @@
 //! The in-memory store: the same rows and the same decisions as on a database, gone with the process. For tests,
 //! simulations and measurements.
 
-use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -93,12 +96,13 @@ impl Store for MemoryStore {
         Ok(Written::Now { at: now, decided: None, outcomes })
     }
 
-    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+    async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError> {
         self.check_open()?;
         let now = self.clock.now();
         let mut tables = self.tables.lock();
         if tables.workers.get(&worker).is_none() {
-            tables.workers.insert(worker, Worker { id: worker, batch: 0, beat: now, life: Life::Alive });
+            let row = Worker { id: worker, dead_after, batch: 0, beat: now, life: Life::Alive };
+            tables.workers.insert(worker, row);
         }
         Ok(now)
     }

@@ -69,8 +69,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Executes a batch.
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
 
-    /// Makes a new worker; its batches are numbered from 1. A worker that exists stays as it is, buried or not.
-    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError>;
+    /// Makes a new worker, which may be silent for `dead_after`; its batches are numbered from 1. A worker that exists
+    /// stays as it is, buried or not.
+    async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError>;
 
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
@@ -35,6 +36,8 @@ pub type FlowId = (PoolId, TenantId, UserId);
 pub struct Worker {
     /// Its id, new at every start.
     pub id: WorkerId,
+    /// How long it may be silent before others may take it for dead.
+    pub dead_after: Duration,
     /// The number of its last batch.
     pub batch: i64,
     /// When that was.

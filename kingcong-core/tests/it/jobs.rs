@@ -22,8 +22,8 @@ use kingcong_core::{
         PAGE_MAX, StopWhy, UnknownPolicy,
         conformance::{
             fixtures::{
-                NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, credits_on, done, egress,
-                failed, line, lost, pool, route, unanswered,
+                DEAD_AFTER, NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, credits_on, done,
+                egress, failed, line, lost, pool, route, unanswered,
             },
             recount,
         },
@@ -34,7 +34,6 @@ use proptest::{prelude::*, sample::Index};
 
 const SERVERS: [&str; 2] = ["ai33", "ai84"];
 const USERS: [&str; 2] = ["user-1", "user-2"];
-const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// What is done. Workers, leases, jobs and keys are named by their place among those that there are.
 #[derive(Clone, Debug)]

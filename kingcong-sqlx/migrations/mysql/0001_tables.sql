@@ -317,10 +317,11 @@ CREATE TABLE IF NOT EXISTS kingcong_voices (
 
 -- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.
 CREATE TABLE IF NOT EXISTS kingcong_workers (
-    id       BINARY(16) NOT NULL PRIMARY KEY,
-    batch_no BIGINT NOT NULL,
-    beat     BIGINT NOT NULL,
-    life     VARCHAR(32) NOT NULL,              -- alive, buried, gone
+    id         BINARY(16) NOT NULL PRIMARY KEY,
+    dead_after BIGINT NOT NULL,                 -- microseconds
+    batch_no   BIGINT NOT NULL,
+    beat       BIGINT NOT NULL,
+    life       VARCHAR(32) NOT NULL,            -- alive, buried, gone
     KEY kingcong_workers_life (life, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -317,10 +317,11 @@ CREATE INDEX kingcong_voices_user ON kingcong_voices (tenant, user_id, id);
 
 -- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.
 CREATE TABLE kingcong_workers (
-    id       UUID NOT NULL PRIMARY KEY,
-    batch_no BIGINT NOT NULL,
-    beat     BIGINT NOT NULL,
-    life     TEXT NOT NULL                      -- alive, buried, gone
+    id         UUID NOT NULL PRIMARY KEY,
+    dead_after BIGINT NOT NULL,                 -- microseconds
+    batch_no   BIGINT NOT NULL,
+    beat       BIGINT NOT NULL,
+    life       TEXT NOT NULL                    -- alive, buried, gone
 ) WITH (fillfactor = 50);
 CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 

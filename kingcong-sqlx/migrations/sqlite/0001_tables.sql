@@ -309,10 +309,11 @@ CREATE INDEX kingcong_voices_user ON kingcong_voices (tenant, user_id, id);
 
 -- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.
 CREATE TABLE kingcong_workers (
-    id       BLOB NOT NULL PRIMARY KEY,
-    batch_no INTEGER NOT NULL,
-    beat     INTEGER NOT NULL,
-    life     TEXT NOT NULL                      -- alive, buried, gone
+    id         BLOB NOT NULL PRIMARY KEY,
+    dead_after INTEGER NOT NULL,                -- microseconds
+    batch_no   INTEGER NOT NULL,
+    beat       INTEGER NOT NULL,
+    life       TEXT NOT NULL                    -- alive, buried, gone
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 

@@ -1,5 +1,7 @@
 //! Rows that belong to the store itself: workers, idempotency keys, splits, results, voices, audit, duties.
 
+use std::time::Duration;
+
 use kingcong_core::{
     clock::Timestamp,
     id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, VoiceId, WorkerId},
@@ -20,13 +22,13 @@ impl Record for Worker {
     const TABLE: Table = Table {
         name: "kingcong_workers",
         key: 1,
-        fixed: &["id"],
+        fixed: &["id", "dead_after"],
         mutable: &["batch_no", "beat", "life"],
         mirrors: &[],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.id.as_uuid().into());
+        cells.extend([self.id.as_uuid().into(), self.dead_after.into()]);
     }
 
     fn mutable(&self, cells: &mut Vec<Cell>) {
@@ -36,6 +38,7 @@ impl Record for Worker {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
             id: WorkerId::from_uuid(row.uuid()?),
+            dead_after: Duration::from_micros(row.number()?),
             batch: row.int()?,
             beat: row.time()?,
             life: read_life(row)?,

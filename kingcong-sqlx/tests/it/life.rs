@@ -6,7 +6,7 @@ use kingcong_core::{
     clock::Clock as _,
     id::WorkerId,
     money::Amount,
-    store::{Command, Outcome, Store},
+    store::{Command, DEAD_AFTER_MIN, Outcome, Store},
 };
 use kingcong_sqlx::{Options, SqlStore};
 
@@ -76,7 +76,10 @@ async fn the_stores_time_is_that_of_the_clock_that_was_handed_in() {
     let store = SqlStore::connect_with("sqlite::memory:", options).await.unwrap();
     let started = clock.now();
     let mut ids = Ids::default();
-    assert_eq!(store.register_worker(WorkerId::from_uuid(ids.next())).await.unwrap(), started);
+    assert_eq!(
+        store.register_worker(WorkerId::from_uuid(ids.next()), DEAD_AFTER_MIN).await.unwrap(),
+        started
+    );
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.pulse().await.unwrap().now, started.plus(Duration::from_secs(1)));
 }

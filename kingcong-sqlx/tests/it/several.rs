@@ -1,6 +1,6 @@
 //! Several processes on one database, as one store: each worker's batches go by one of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kingcong_core::{
@@ -38,8 +38,8 @@ impl Store for Several {
         self.of(batch.worker).write(batch).await
     }
 
-    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
-        self.of(worker).register_worker(worker).await
+    async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError> {
+        self.of(worker).register_worker(worker, dead_after).await
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

@@ -28,8 +28,8 @@ use kingcong_core::{
     routing::{Switch, System},
     store::{
         AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
-        Configure, Credit, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Settle, Store,
-        StoredOutput, Written,
+        Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Settle,
+        Store, StoredOutput, Written,
     },
     vault::{Envelope, Fingerprint, SecretVersion},
     work::{IdempotencyKey, TaskRoute},
@@ -327,7 +327,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) async fn register(store: &dyn Store, ids: &mut Ids) -> Self {
         let worker = WorkerId::from_uuid(ids.next());
-        store.register_worker(worker).await.unwrap();
+        store.register_worker(worker, DEAD_AFTER_MIN).await.unwrap();
         Self { worker, number: 0 }
     }
 

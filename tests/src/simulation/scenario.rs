@@ -230,7 +230,8 @@ impl Scenario {
                 guard: Rules::GUARD,
                 call_max: Duration::from_millis(Plan::CALL_MAX_MS),
             },
-            dead_after: Duration::from_millis(stage.plan.dead_after_ms),
+            // Not the same for all of them.
+            dead_after: Duration::from_millis(stage.plan.dead_after_ms + number % 2 * 1_000),
             unknown: if stage.plan.retries_lost { UnknownPolicy::Retry } else { UnknownPolicy::Fail },
             role: if stage.plan.clients && number % 3 == 2 { Role::Client } else { Role::Both },
             queue_max: stage.plan.queue_max,

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -226,10 +227,10 @@ impl Store for Connection {
         answer
     }
 
-    async fn register_worker(&self, worker: WorkerId) -> Result<Timestamp, StoreError> {
+    async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError> {
         self.database.workers.lock().insert(worker, self.process);
         self.database.stage.note(|| format!("p{} is {worker}", self.process));
-        self.read(self.database.memory.register_worker(worker)).await
+        self.read(self.database.memory.register_worker(worker, dead_after)).await
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

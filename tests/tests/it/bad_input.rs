@@ -22,7 +22,7 @@ use kingcong_core::{
         Audio, Body, Call, ClonedVoice, Failure, Measured, Output, Provider, Reply, Sent, VoiceSettings, Work,
     },
     routing::{BaseUrl, Limits, Maintenance, PollsCount, Server, Switch, SystemError, Unavailable},
-    store::{JobFilter, Store, StoreError, StoreErrorKind},
+    store::{DEAD_AFTER_MIN, JobFilter, Store, StoreError, StoreErrorKind},
     vault::{InvalidSecret, KeyBytes, MasterKeyError, StaticMasterKey},
     work::{CutError, Job, JobState, PlanError, RequestError, TextError},
 };
@@ -744,7 +744,7 @@ async fn a_database_that_is_locked_for_too_long_says_so() {
     other_process.lock().unwrap();
     let refused = SqlStore::connect_with(&url(&path), hasty()).await.unwrap_err();
     assert_is(&refused, is!(ConnectError::Store(_)), &["locked too long", "kingcong.db-writers"]);
-    let refused = store.register_worker(worker()).await.unwrap_err();
+    let refused = store.register_worker(worker(), DEAD_AFTER_MIN).await.unwrap_err();
     assert_is(&refused, is_locked, &["locked too long", "1ms", "see which one"]);
     other_process.unlock().unwrap();
     store.close().await;
@@ -753,7 +753,7 @@ async fn a_database_that_is_locked_for_too_long_says_so() {
     let store = SqlStore::connect_with(&url(&path), hasty()).await.unwrap();
     let mut stranger = raw(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
-    let refused = store.register_worker(worker()).await.unwrap_err();
+    let refused = store.register_worker(worker(), DEAD_AFTER_MIN).await.unwrap_err();
     assert_is(&refused, is_locked, &["locked too long", "try again"]);
     sqlx::query("ROLLBACK").execute(&mut stranger).await.unwrap();
     store.close().await;
@@ -774,7 +774,7 @@ async fn a_full_database_takes_nothing_and_loses_nothing() {
     let store = SqlStore::connect_with(&url(&path), options).await.unwrap();
     let mut full = None;
     for number in 0..10_000 {
-        if let Err(error) = store.register_worker(WorkerId::from_uuid(uuid(number))).await {
+        if let Err(error) = store.register_worker(WorkerId::from_uuid(uuid(number)), DEAD_AFTER_MIN).await {
             full = Some(error);
             break;
         }

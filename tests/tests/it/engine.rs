@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, Timestamp},
     engine::JobEvent,
     id::ProtocolId,
     pricing::Price,
@@ -65,18 +65,47 @@ impl Provider for Gateway {
     }
 }
 
+/// Tokio's clock, which tests may stop.
+#[derive(Debug)]
+struct TokioClock(tokio::time::Instant);
+
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000).plus(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
 struct Stage {
+    clock: Arc<dyn Clock>,
     store: Arc<MemoryStore>,
     downloads: Arc<Semaphore>,
 }
 
 impl Stage {
     fn new() -> Self {
-        Self { store: Arc::new(MemoryStore::new()), downloads: Arc::new(Semaphore::new(0)) }
+        Self::by(Arc::new(SystemClock::new()))
+    }
+
+    fn by(clock: Arc<dyn Clock>) -> Self {
+        let store = Arc::new(MemoryStore::with_clock(Arc::clone(&clock)));
+        Self { clock, store, downloads: Arc::new(Semaphore::new(0)) }
     }
 
     /// A process on the one store.
     async fn open(&self) -> KingCong {
+        self.open_with(Settings { poll_interval: Duration::from_millis(1), ..Settings::default() }).await
+    }
+
+    async fn open_with(&self, settings: Settings) -> KingCong {
         let gateway = |name| Gateway {
             protocol: ProtocolId::new(name).unwrap(),
             downloads: Arc::clone(&self.downloads),
@@ -87,7 +116,8 @@ impl Stage {
             .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
             .provider(gateway("ai33"))
             .provider(gateway("ai84"))
-            .settings(Settings { poll_interval: Duration::from_millis(1), ..Settings::default() })
+            .clock(Arc::clone(&self.clock))
+            .settings(settings)
             .start()
             .await
             .unwrap()
@@ -148,6 +178,30 @@ async fn two_processes_set_the_newest_price_one_after_the_other() {
     assert_eq!((newest.version, newest.since > price.since), (price.version + 2, true));
     one.close().await;
     other.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_be_silent_for_long_is_not_buried_by_who_may_not() {
+    let stage = Stage::by(Arc::new(TokioClock(tokio::time::Instant::now())));
+    let open = |dead_after| {
+        let pulse_interval = dead_after / 4;
+        stage.open_with(Settings {
+            dead_after,
+            pulse_interval,
+            monitor_interval: dead_after,
+            ..Settings::default()
+        })
+    };
+    let (seldom, often) = (open(Duration::from_secs(120)).await, open(Duration::from_secs(2)).await);
+    let lives = async || {
+        let workers = stage.store.pulse().await.unwrap().workers;
+        workers.into_iter().map(|worker| (worker.id, worker.life)).collect::<Vec<_>>()
+    };
+    let before = lives().await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(lives().await, before);
+    seldom.close().await;
+    often.close().await;
 }
 
 #[tokio::test]

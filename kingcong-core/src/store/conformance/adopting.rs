@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::fixtures::{NewKey, Order, Scene, TestClock, TestWorker, done, failed, lost, pool, speech};
+use super::fixtures::{
+    DEAD_AFTER, NewKey, Order, Scene, TestClock, TestWorker, done, failed, lost, pool, speech,
+};
 use crate::{
     clock::{Clock, Timestamp},
     id::WorkerId,
@@ -11,8 +13,6 @@ use crate::{
     store::{Adopt, Adopted, Command, Lease, More, Outcome, Store, UnknownPolicy, Written},
     work::{AttemptState, Doubt, TaskState},
 };
-
-const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// Two workers and so many calls of the first in flight.
 async fn with_calls<'a>(scene: &'a Scene<'_>, calls: usize) -> (TestWorker<'a>, TestWorker<'a>, Vec<Lease>) {

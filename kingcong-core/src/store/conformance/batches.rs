@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use super::fixtures::{Order, Scene, TestClock, TestWorker, done, pool, settle, wallet_of};
+use super::fixtures::{DEAD_AFTER, Order, Scene, TestClock, TestWorker, done, pool, settle, wallet_of};
 use crate::{
     clock::{Clock, Timestamp},
     id::WorkerId,
     ledger::Cause,
     money::Amount,
     store::{
-        Batch, Claim, Command, Duty, Movement, NotAdmitted, Outcome, Store, StoreErrorKind, Worker, Written,
+        Batch, Claim, Command, Duty, Life, Movement, NotAdmitted, Outcome, Store, StoreErrorKind, Worker,
+        Written,
     },
     work::JobState,
 };
-
-const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 fn ten_credits(worker: &TestWorker<'_>) -> Command {
     let movement = Movement::Adjust { change: Amount::new(10), cause: Cause::default() };
@@ -119,11 +118,11 @@ pub(super) async fn registering_a_worker_again_changes_nothing(store: &dyn Store
     let scene = Scene::configured(store, clock).await;
     let (slow, other) = (scene.worker().await, scene.worker().await);
     slow.beat().await;
-    store.register_worker(slow.id).await.expect("it can be registered again");
+    store.register_worker(slow.id, DEAD_AFTER * 2).await.expect("it can be registered again");
     assert!(matches!(slow.write_numbered(1, vec![Command::Beat]).await, Ok(Written::Before)));
     clock.advance(DEAD_AFTER * 2);
     other.adopt(slow.id, DEAD_AFTER, 10).await;
-    store.register_worker(slow.id).await.expect("it can be registered again");
+    store.register_worker(slow.id, DEAD_AFTER * 2).await.expect("it can be registered again");
     assert!(matches!(slow.write_numbered(2, vec![ten_credits(&slow)]).await, Ok(Written::Fenced)));
     assert_eq!(balance(&scene).await, 0);
 }
@@ -132,9 +131,9 @@ pub(super) async fn registering_a_worker_again_changes_nothing(store: &dyn Store
 pub(super) async fn every_batch_is_a_heartbeat(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let id = WorkerId::from_uuid(scene.ids.uuid());
-    assert_eq!(store.register_worker(id).await.ok(), Some(clock.now()));
-    let registered = living(store, id).await.map(|worker| (worker.batch, worker.beat));
-    assert_eq!(registered, Some((0, clock.now())));
+    assert_eq!(store.register_worker(id, DEAD_AFTER).await.ok(), Some(clock.now()));
+    let new = Worker { id, dead_after: DEAD_AFTER, batch: 0, beat: clock.now(), life: Life::Alive };
+    assert_eq!(living(store, id).await, Some(new));
 
     let worker = scene.worker().await;
     let beats: [Vec<Command>; 3] = [vec![Command::Beat], vec![], vec![ten_credits(&worker)]];
@@ -208,6 +207,9 @@ pub(super) async fn a_closed_store_does_nothing(store: &dyn Store, clock: &TestC
     assert_eq!(error.kind, StoreErrorKind::Unusable);
     let error = store.pulse().await.expect_err("it is closed");
     assert_eq!(error.kind, StoreErrorKind::Unusable);
-    let error = store.register_worker(WorkerId::from_uuid(scene.ids.uuid())).await.expect_err("it is closed");
+    let error = store
+        .register_worker(WorkerId::from_uuid(scene.ids.uuid()), DEAD_AFTER)
+        .await
+        .expect_err("it is closed");
     assert_eq!(error.kind, StoreErrorKind::Unusable);
 }

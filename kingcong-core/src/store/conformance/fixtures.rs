@@ -48,6 +48,8 @@ use crate::{
 /// When every [`TestClock`] starts.
 pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 /// How often a [`TestWorker`] tries a batch that a store asks it to try again.
+/// How long a worker may be silent.
+pub const DEAD_AFTER: Duration = Duration::from_secs(30);
 const TRIES_MAX: u32 = 100;
 
 /// A clock that stands still until it is told to move.
@@ -565,7 +567,7 @@ impl<'a> Scene<'a> {
     /// When the store does not register it.
     pub async fn worker(&self) -> TestWorker<'_> {
         let id = WorkerId::from_uuid(self.ids.uuid());
-        self.store.register_worker(id).await.expect("a worker can be registered");
+        self.store.register_worker(id, DEAD_AFTER).await.expect("a worker can be registered");
         TestWorker { scene: self, id, number: AtomicI64::new(0) }
     }
 
