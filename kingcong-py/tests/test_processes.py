@@ -22,9 +22,9 @@ OPTIONS = {"preset": "kingcong", "master_key": bytes(32)}
 """
 
 
-def run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str, before: str = OPEN) -> str:
     """What a script prints; it must end well, and say nothing on its error stream."""
-    command = [sys.executable, "-W", "error", "-c", OPEN + textwrap.dedent(script), *arguments]
+    command = [sys.executable, "-W", "error", "-c", before + textwrap.dedent(script), *arguments]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=HANGS_AFTER_S)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout
@@ -237,9 +237,24 @@ def test_importing_needs_nothing_else_and_starts_nothing() -> None:
     assert printed.split() == ["1", "1"]
 
 
+def test_code_that_waits_loads_no_event_loop() -> None:
+    printed = run(
+        """
+        import sys
+        import kingcong
+        with kingcong.KingCong.open("memory:", preset="kingcong", master_key=bytes(32)) as kc:
+            kc.wallets.purchase("user-1", "package-1", "order-1")
+        print("asyncio" in sys.modules, "AsyncKingCong" in dir(kingcong), hasattr(kingcong, "SyncKingCong"))
+        print(kingcong.AsyncKingCong.__name__, "asyncio" in sys.modules)
+        """,
+        before="",
+    )
+    assert printed.split("\n") == ["False True False", "AsyncKingCong True", ""]
+
+
 def test_every_example_of_the_documentation_runs() -> None:
     ran = 0
-    for name in ("kingcong", "_client", "_doors", "_errors", "_types", "_wire", "providers"):
+    for name in ("kingcong", "_async_client", "_client", "_doors", "_errors", "_types", "_wire", "providers"):
         module = importlib.import_module("kingcong" if name == "kingcong" else f"kingcong.{name}")
         result = doctest.testmod(module)
         assert result.failed == 0, name

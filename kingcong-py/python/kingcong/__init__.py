@@ -15,14 +15,10 @@ Start with :meth:`KingCong.open`; errors are :class:`KingCongError`; providers o
 :mod:`kingcong.providers`.
 """
 
-from ._client import (
-    AsyncJobEvents,
-    AsyncJobHandle,
-    AsyncKingCong,
-    JobEvents,
-    JobHandle,
-    KingCong,
-)
+from typing import TYPE_CHECKING
+
+from ._base import MasterKey
+from ._client import JobEvents, JobHandle, KingCong
 from ._doors import (
     AsyncConfig,
     AsyncKeys,
@@ -66,7 +62,6 @@ from ._errors import (
     VaultFailed,
     VoiceUnavailable,
 )
-from ._loops import MasterKey
 from ._native import __version__
 from ._types import (
     Archived,
@@ -136,6 +131,9 @@ from ._types import (
     VoiceSettings,
     Wallet,
 )
+
+if TYPE_CHECKING:
+    from ._async_client import AsyncJobEvents, AsyncJobHandle, AsyncKingCong
 
 __all__ = [
     "AmountRefused",
@@ -252,3 +250,19 @@ __all__ = [
     "Wallets",
     "__version__",
 ]
+
+_AWAITED = ("AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong")
+
+
+def __getattr__(name: str) -> object:
+    # When it is first asked for: importing asyncio takes longer than everything else, and code that waits needs none.
+    if name not in _AWAITED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _async_client
+
+    globals().update({awaited: getattr(_async_client, awaited) for awaited in _AWAITED})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AWAITED})

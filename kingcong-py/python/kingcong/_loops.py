@@ -17,8 +17,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
+from ._base import MasterKey
 from ._native import Mailbox, Outcome, Shape, Waiting
 from ._wire import encoder, record_shape, shape
 from .providers import (
@@ -38,24 +39,6 @@ logger = logging.getLogger("kingcong.providers")
 THREADS_MAX = 32
 #: How long a loop's thread is waited for when its client closes, in seconds.
 JOIN_S = 5.0
-
-
-class MasterKey(Protocol):
-    """A key service, such as a KMS, that never gives its key away.
-
-    ``wrap`` encrypts 32 bytes bound to ``context`` (associated data), ``unwrap`` gives them back for the same context.
-    Both may be ``async def``. ``id`` is how the service knows the key; it is written beside what it wrapped.
-    """
-
-    id: str
-
-    def wrap(self, data: bytes, context: bytes) -> Any:
-        """Encrypts ``data``; the answer is at most 8,192 bytes."""
-        ...
-
-    def unwrap(self, data: bytes, context: bytes) -> Any:
-        """Decrypts what :meth:`wrap` gave."""
-        ...
 
 
 class Box:

@@ -1,0 +1,327 @@
+"""The client that is awaited. Everything else is as with the one that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any
+
+from . import _logging, _native
+from ._base import (
+    ESTIMATE,
+    EVENT,
+    PLAIN,
+    REPORT,
+    RESULT,
+    SQLITE,
+    Client,
+    Request,
+    Timeout,
+    asked,
+    checked_providers,
+    close_stream,
+    key_service,
+    length_of,
+    options_of,
+    sample_of,
+)
+from ._doors import (
+    AsyncConfig,
+    AsyncKeys,
+    AsyncPackages,
+    AsyncPrices,
+    AsyncReports,
+    AsyncRoot,
+    AsyncVoices,
+    AsyncWallets,
+)
+from ._loops import Answers, Host
+from ._native import Shape
+from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolicy
+from ._wire import encoder
+from .providers import Provider
+
+__all__ = ["AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
+
+
+class AsyncKingCong(Client, AsyncRoot):
+    """The library on a database, for code that awaits: FastAPI and everything on asyncio or uvloop.
+
+    Open it once for each process. It may be used on several event loops, one after the other or at once; providers of
+    the host's own run on the loop that it was opened on.
+
+    >>> import asyncio
+    >>> from kingcong import AsyncKingCong
+    >>> async def main():
+    ...     async with await AsyncKingCong.open("memory:", preset="kingcong") as kc:
+    ...         await kc.wallets.purchase("user-1", "package-1", "order-991")
+    ...         return (await kc.wallets.get("user-1")).balance
+    >>> asyncio.run(main())
+    Decimal('1000000')
+    """
+
+    # The loop keeps it: with a loop that is gone its providers are gone.
+    _host: weakref.ref[Host] | None
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        preset: str | None = None,
+        master_key: Any = None,
+        providers: Iterable[Provider] = (),
+        role: Role = Role.BOTH,
+        outputs: str | os.PathLike[str] | None = None,
+        egress: str | None = None,
+        unknown: UnknownPolicy = UnknownPolicy.RETRY,
+        task_characters_max: int | None = None,
+        queue_max: int | None = None,
+        calls_max: int | None = None,
+        deadline: timedelta | None = None,
+        dead_after: timedelta | None = None,
+        poll_interval: timedelta | None = None,
+        pulse_interval: timedelta | None = None,
+        monitor_interval: timedelta | None = None,
+        move_after: timedelta | None = None,
+        drain: timedelta | None = None,
+        window: timedelta | None = None,
+        guard: timedelta | None = None,
+        call_max: timedelta | None = None,
+    ) -> AsyncKingCong:
+        """As :meth:`KingCong.open`, awaited."""
+        given = locals()
+        providers = checked_providers(providers)
+        where, service = key_service(master_key)
+        options = options_of(url, where, given)
+        SQLITE.check(url)
+        _logging.start()
+        host = Host(providers, service) if providers or service is not None else None
+        try:
+            served = ([], None) if host is None else host.served
+            mailbox = None if host is None else host.mailbox
+            answers = Answers.of_running_loop()
+            outcome = _native.open(answers.mailbox, options, served, mailbox)
+            if isinstance(outcome, _native.Waiting):
+                outcome = await answers.wait(outcome)
+            library = outcome.open(PLAIN)
+        except BaseException:
+            if host is not None:
+                host.stop()
+            raise
+        client = cls(library, url)
+        client._host = None if host is None else weakref.ref(host)
+        return client
+
+    def __init__(self, library: _native.Library, url: str) -> None:
+        super().__init__(library, url)
+        self._host = None
+
+    def _abandon(self) -> None:
+        host = None if self._host is None else self._host()
+        if host is not None:
+            host.stop()
+
+    @property
+    def wallets(self) -> AsyncWallets:
+        """Wallets and their ledger."""
+        return AsyncWallets(self)
+
+    @property
+    def packages(self) -> AsyncPackages:
+        """Packages of credits."""
+        return AsyncPackages(self)
+
+    @property
+    def prices(self) -> AsyncPrices:
+        """Prices."""
+        return AsyncPrices(self)
+
+    @property
+    def config(self) -> AsyncConfig:
+        """Servers, services, routes, weights, maintenance."""
+        return AsyncConfig(self)
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """Upstream keys."""
+        return AsyncKeys(self)
+
+    @property
+    def voices(self) -> AsyncVoices:
+        """Voices, the upstreams' and the cloned ones."""
+        return AsyncVoices(self)
+
+    @property
+    def reports(self) -> AsyncReports:
+        """Usage, errors, audit."""
+        return AsyncReports(self)
+
+    async def estimate(self, request: Request) -> Estimate:
+        """As :meth:`KingCong.estimate`, awaited."""
+        estimate: Estimate = await self._knock("estimate", asked(request), ESTIMATE, sample_of(request))
+        return estimate
+
+    async def submit(self, request: Request) -> AsyncJobHandle:
+        """As :meth:`KingCong.submit`, awaited. Cancelling it ends the waiting; the request may have been admitted."""
+        return AsyncJobHandle(self, await self._knock("submit", asked(request), PLAIN, sample_of(request)))
+
+    async def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
+        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
+        return await (await self.submit(request)).wait(timeout=timeout)
+
+    def job(self, id: str) -> AsyncJobHandle:
+        """The job of that id, whether it exists or not."""
+        return AsyncJobHandle(self, encoder(str)(id, "id"))
+
+    async def close(self) -> None:
+        """As :meth:`KingCong.close`, awaited."""
+        library = self._take_library()
+        if library is None:
+            return
+        answers = Answers.of_running_loop()
+        outcome = library.close(answers.mailbox)
+        try:
+            if isinstance(outcome, _native.Waiting):
+                outcome = await answers.wait(outcome)
+            outcome.open(PLAIN)
+        finally:
+            SQLITE.closed(self)
+            self._abandon()
+
+    async def __aenter__(self) -> AsyncKingCong:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _knock(
+        self,
+        name: str,
+        given: dict[str, Any],
+        answer: Shape,
+        attachment: bytes | None = None,
+        *,
+        by: str | None = None,
+    ) -> Any:
+        answers = Answers.of_running_loop()
+        outcome = self._open_library().send(answers.mailbox, name, given, by, attachment)
+        if isinstance(outcome, _native.Waiting):
+            outcome = await answers.wait(outcome)
+        return outcome.open(answer)
+
+
+class AsyncJobHandle:
+    """A submitted job: watch it, wait for it, read its results, cancel it."""
+
+    __slots__ = ("_kc", "id")
+
+    id: str
+
+    def __init__(self, kc: AsyncKingCong, id: str) -> None:
+        self._kc = kc
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"AsyncJobHandle({self.id!r})"
+
+    async def status(self) -> JobReport:
+        """What is known of it now."""
+        return await self._report("job.status")
+
+    async def wait(self, *, timeout: Timeout = None) -> JobReport:
+        """Waits until it has ended, whichever process works on it. TimeoutError ends the waiting, not the job."""
+        length = length_of(timeout)
+        if length is None:
+            return await self._report("job.wait")
+        try:
+            return await asyncio.wait_for(self._report("job.wait"), length.total_seconds())
+        except asyncio.TimeoutError:
+            # Until Python 3.11 it was another class than the built-in one.
+            raise TimeoutError(f"job {self.id} has not ended in time; it goes on") from None
+
+    async def cancel(self) -> JobReport:
+        """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
+        return await self._report("job.cancel")
+
+    async def result(self) -> JobResult:
+        """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
+        result: JobResult = await self._kc._knock("job.result", {"job": self.id}, RESULT)
+        return result
+
+    async def task_output(self, place: int) -> JobResult | None:
+        """The result of one task, by its place from 0; None while it has none."""
+        given = {"job": self.id, "place": encoder(int)(place, "place")}
+        output: JobResult | None = await self._kc._knock("job.task_output", given, RESULT)
+        return output
+
+    def events(self) -> AsyncJobEvents:
+        """Its events from when the first is awaited on, in this process; ends after :class:`Ended`."""
+        return AsyncJobEvents(self._kc, self.id)
+
+    async def _report(self, name: str) -> JobReport:
+        report: JobReport = await self._kc._knock(name, {"job": self.id}, REPORT)
+        return report
+
+
+class AsyncJobEvents(AsyncIterator[JobEvent]):
+    """The events of a job: an ``async for`` loop over them awaits each."""
+
+    def __init__(self, kc: AsyncKingCong, job: str) -> None:
+        self._kc = kc
+        self._job = job
+        self._stream: int | None = None
+        self._ended = False
+        # What is asked for and nobody has got: it outlives those who await it.
+        self._next: asyncio.Future[JobEvent | None] | None = None
+
+    async def __anext__(self) -> JobEvent:
+        if self._ended:
+            raise StopAsyncIteration
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._ask())
+        try:
+            event = await asyncio.shield(self._next)
+        except asyncio.CancelledError:
+            # Who awaited it gave up, even if it came in the same moment: the next one gets it.
+            raise
+        except BaseException:
+            self._next = None
+            raise
+        self._next = None
+        if event is None:
+            self._stream, self._ended = None, True
+            raise StopAsyncIteration
+        return event
+
+    async def _ask(self) -> JobEvent | None:
+        await self._open()
+        event: JobEvent | None = await self._kc._knock("events.next", {"stream": self._stream}, EVENT)
+        return event
+
+    async def _open(self) -> None:
+        if self._stream is None:
+            self._stream = await self._kc._knock("job.events", {"job": self._job}, PLAIN)
+
+    async def aclose(self) -> None:
+        """Watches no longer."""
+        self._close()
+
+    async def __aenter__(self) -> AsyncJobEvents:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        close_stream(self._kc, self._stream)
+        self._stream, self._ended, self._next = None, True, None
+
+    def __del__(self) -> None:
+        self._close()
