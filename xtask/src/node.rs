@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     npm,
-    project::{self, Project, Tests},
+    project::{self, PUBLISHED, Project, Tests},
 };
 
 /// The package's folder.
@@ -23,13 +23,13 @@ const PACKAGE: &str = "kingcong-node";
 #[derive(Clone, Copy)]
 enum Profile {
     Debug,
-    Release,
+    Published,
 }
 
 /// Builds the package that is published, and tries it in a project that has nothing else: as an ES module, as CommonJS
 /// and by its types.
 pub(crate) fn npm(project: &Project) -> Result<()> {
-    build(project, Profile::Release)?;
+    build(project, Profile::Published)?;
     let tarball = pack(project)?;
     let installed = install(project, &tarball)?;
     try_out(project, &installed)?;
@@ -56,9 +56,9 @@ pub(crate) fn package(project: &Project) -> Result<PathBuf> {
     pack(project)
 }
 
-/// Measures the package, built with optimisations, beside its peers.
+/// Measures the package, built as it is published, beside its peers.
 pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
-    build(project, Profile::Release)?;
+    build(project, Profile::Published)?;
     let mut measure = Command::new("node");
     measure.arg("bench/measure.mjs").args(arguments).current_dir(project.root().join(PACKAGE));
     project::run(measure)
@@ -70,7 +70,7 @@ fn build(project: &Project, profile: Profile) -> Result<()> {
     let folder = project.root().join(PACKAGE);
     let (arguments, built): (&[&str], _) = match profile {
         Profile::Debug => (&[], "debug"),
-        Profile::Release => (&["--release"], "release"),
+        Profile::Published => (&["--profile", PUBLISHED], PUBLISHED),
     };
     let mut cargo = project.cargo(&["rustc", "--locked", "--quiet", "--package", PACKAGE]);
     // Only what is shipped is stripped: the crates below are the same as everybody's.

@@ -11,6 +11,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// The profile that packages are published in, and its folder of the target.
+pub(crate) const PUBLISHED: &str = "dist";
+
 /// How many tests ran, summed from the reports of the test programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tests {

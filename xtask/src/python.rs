@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{self, Project, Tests};
+use crate::project::{self, PUBLISHED, Project, Tests};
 
 /// The package's folder.
 const PACKAGE: &str = "kingcong-py";
@@ -83,7 +83,7 @@ fn folder(project: &Project) -> PathBuf {
 /// Builds the wheel that is published, and tries it in an environment that has nothing else.
 pub(crate) fn wheel(project: &Project) -> Result<()> {
     let tools = Environment::of_tools(project)?;
-    let wheel = build(project, &tools, &["--release", "--zig", "--compatibility", COMPATIBILITY])?;
+    let wheel = build(project, &tools, &["--profile", PUBLISHED, "--zig", "--compatibility", COMPATIBILITY])?;
     try_alone(project, &wheel)?;
     let bytes = fs::metadata(&wheel)?.len();
     println!("{} ({}.{} MB)", wheel.display(), bytes / 1_000_000, bytes / 100_000 % 10);
@@ -175,10 +175,10 @@ pub(crate) fn test_backend(project: &Project, tests: &mut Tests) -> Result<()> {
     project::count_tests(test, tests)
 }
 
-/// Measures the package, built with optimisations, beside its peers.
+/// Measures the package, built as it is published, beside its peers.
 pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
     let tools = Environment::of_tools(project)?;
-    let wheel = build(project, &tools, &["--release", "--compatibility", "linux"])?;
+    let wheel = build(project, &tools, &["--profile", PUBLISHED, "--compatibility", "linux"])?;
     let peers = Environment::create(project, "bench")?;
     peers.pip(&["install", "--requirement"], &project.root().join(BENCH).join("requirements.txt"))?;
     peers.pip(&["install", "--no-index"], &wheel)?;
