@@ -5,13 +5,12 @@ use std::{
     collections::VecDeque,
     fmt::{self, Write},
     sync::{
-        Arc, Once,
+        Arc, Condvar, Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
 };
 
 use arc_swap::ArcSwapOption;
-use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -48,6 +47,13 @@ struct Waiting {
     lost: u64,
 }
 
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A panic leaves nothing half done: each step is one operation of a collection.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct ToPython;
 
 fn severity(level: &Level) -> u8 {
@@ -72,7 +78,7 @@ impl<S: Subscriber> Layer<S> for ToPython {
         event.record(&mut words);
         let record = (severity(event.metadata().level()), event.metadata().target(), words.0);
         let Some(queue) = QUEUE.load_full() else { return };
-        let mut waiting = queue.waiting.lock();
+        let mut waiting = queue.lock();
         if waiting.records.len() >= WAITING_MAX {
             waiting.lost += 1;
         } else {
@@ -117,7 +123,7 @@ pub(crate) fn stop_log() {
     SEVERITY_MIN.store(0, Relaxed);
     if let Some(queue) = QUEUE.load_full() {
         // With the lock held nobody is between looking and waiting.
-        let _waiting = queue.waiting.lock();
+        let _waiting = queue.lock();
         queue.grown.notify_all();
     }
 }
@@ -127,9 +133,9 @@ pub(crate) fn stop_log() {
 pub(crate) fn take_log(py: Python<'_>) -> Vec<Record> {
     py.detach(|| {
         let Some(queue) = QUEUE.load_full() else { return Vec::new() };
-        let mut waiting = queue.waiting.lock();
+        let mut waiting = queue.lock();
         while waiting.records.is_empty() && SEVERITY_MIN.load(Relaxed) > 0 {
-            queue.grown.wait(&mut waiting);
+            waiting = queue.grown.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let mut records: Vec<Record> = waiting.records.drain(..).collect();
         let lost = std::mem::take(&mut waiting.lost);
