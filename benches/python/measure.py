@@ -27,6 +27,8 @@ from kingcong.providers import Audio, Call, Reply
 KEYS = 100
 #: Calls that are awaited at once.
 AT_ONCE = 1_000
+#: Rounds of which the least disturbed counts.
+DECIDE_ROUNDS = 60
 #: Whole lives of tasks.
 TASKS = 5_000
 VOICE = "21m00Tcm4TlvDq8ikWAM"
@@ -63,8 +65,6 @@ def decide() -> list[Figure]:
 
     litellm.suppress_debug_info = True
     request = Speech("user-1", "x" * 100, service="elevenlabs", voice=VOICE)
-    with with_keys() as kc:
-        ours = best_of(20, lambda: per_call(500, lambda: kc.estimate(request)))
     deployments = [
         {"model_name": "m", "litellm_params": {"model": "openai/gpt-3.5-turbo", "api_key": f"sk-{n}", "rpm": 10_000}}
         for n in range(KEYS)
@@ -73,12 +73,17 @@ def decide() -> list[Figure]:
 
     async def theirs_once() -> float:
         started = time.perf_counter_ns()
-        for _ in range(50):
+        for _ in range(20):
             await router.async_get_available_deployment(model="m", request_kwargs={})
             cost_per_token(model="gpt-3.5-turbo", prompt_tokens=25, completion_tokens=0)
-        return (time.perf_counter_ns() - started) / 50
+        return (time.perf_counter_ns() - started) / 20
 
-    theirs = best_of(20, lambda: asyncio.run(theirs_once()))
+    # In turns, so that what disturbs the machine disturbs both.
+    with with_keys() as kc:
+        rounds = [
+            (per_call(500, lambda: kc.estimate(request)), asyncio.run(theirs_once())) for _ in range(DECIDE_ROUNDS)
+        ]
+    ours, theirs = (min(times) for times in zip(*rounds, strict=True))
     return [("python/decide", ours, "ns", "LiteLLM: async_get_available_deployment and cost_per_token", theirs)]
 
 
@@ -180,8 +185,8 @@ def task() -> list[Figure]:
             await asyncio.gather(*(job.wait() for job in jobs))
             return TASKS / (time.perf_counter() - started)
 
-    rates = [(asyncio.run(ours()), asyncio.run(by_hand(TASKS))) for _ in range(3)]
-    mine, hand = max(rates, key=lambda pair: pair[0] / pair[1])
+    rounds = [(asyncio.run(ours()), asyncio.run(by_hand(TASKS))) for _ in range(5)]
+    mine, hand = (max(rates) for rates in zip(*rounds, strict=True))
     return [("python/task", mine, "1/s", "an asyncio pool by hand, nothing billed", hand)]
 
 
