@@ -165,7 +165,7 @@ pub(crate) async fn pulse(session: &mut dyn Session, at: Instant) -> Result<Puls
 pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>, StoreError> {
     let sql = format!(
         "SELECT {}, l.starts, l.max_in_flight, l.per_window \
-         FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id \
+         FROM kingcong_api_keys k LEFT JOIN kingcong_limits l ON l.id = k.id \
          WHERE k.phase <> 'removed' ORDER BY k.id",
         Key::TABLE.read_columns("k.")
     );

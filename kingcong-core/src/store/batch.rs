@@ -766,23 +766,9 @@ pub enum Remembered {
         balance_after: Amount,
         /// The first entry's number.
         entry: u64,
-        /// In this unit; rows that were written before it was remembered have none.
-        #[serde(default)]
-        unit: Option<Unit>,
+        /// In this unit.
+        unit: Unit,
     },
     /// The wallet refused.
     Refused(Refusal),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_that_were_remembered_without_their_unit_are_read() {
-        let read: Remembered =
-            serde_json::from_str(r#"{"credited":{"amount":5,"balance_after":7,"entry":1}}"#).unwrap();
-        let (amount, balance_after) = (Amount::new(5), Amount::new(7));
-        assert_eq!(read, Remembered::Credited { amount, balance_after, entry: 1, unit: None });
-    }
 }

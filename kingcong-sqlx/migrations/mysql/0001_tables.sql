@@ -351,8 +351,7 @@ CREATE TABLE IF NOT EXISTS kingcong_audit (
     actor      VARCHAR(190) NOT NULL,
     door       VARCHAR(190) NOT NULL,
     detail     LONGTEXT NOT NULL,               -- JSON
-    created_at BIGINT NOT NULL,
-    KEY kingcong_audit_time (created_at, number)
+    created_at BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- When periodic duties are due next.

@@ -353,7 +353,6 @@ CREATE TABLE kingcong_audit (
     detail     TEXT NOT NULL,                   -- JSON
     created_at BIGINT NOT NULL
 );
-CREATE INDEX kingcong_audit_time ON kingcong_audit (created_at, number);
 
 -- When periodic duties are due next.
 CREATE TABLE kingcong_monitors (

@@ -345,7 +345,6 @@ CREATE TABLE kingcong_audit (
     detail     TEXT NOT NULL,                   -- JSON
     created_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX kingcong_audit_time ON kingcong_audit (created_at, number);
 
 -- When periodic duties are due next.
 CREATE TABLE kingcong_monitors (

@@ -124,11 +124,9 @@ impl WalletDoors {
         let Some(row) = self.inner().store.idempotency(&idempotency.key).await? else { return Ok(None) };
         match row.answer {
             _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
-            Remembered::Credited { amount, balance_after, unit: Some(unit), .. } => {
+            Remembered::Credited { amount, balance_after, unit, .. } => {
                 Ok(Some(Purchase { amount, unit, balance_after }))
             }
-            // The package tells the unit, if it is still there.
-            Remembered::Credited { unit: None, .. } => Ok(None),
             Remembered::Refused(refusal) => Err(refusal.into()),
             Remembered::Job { .. } => Err(Error::IdempotencyConflict),
         }

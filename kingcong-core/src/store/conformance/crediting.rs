@@ -87,7 +87,7 @@ pub(super) async fn a_purchase_is_made_once(store: &dyn Store, clock: &TestClock
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Credit(Ok(replayed.clone()))));
     let row = store.idempotency(&key.key).await.expect("the store can be read").expect("it is remembered");
     let (amount, balance_after) = (first.amount, first.balance_after);
-    let unit = Some(Unit::CREDIT);
+    let unit = Unit::CREDIT;
     assert_eq!(row.answer, Remembered::Credited { amount, balance_after, entry: 1, unit });
 
     let other = Credit { idempotency: Some(idempotency("order-991", "package-2")), ..once(&worker) };

@@ -87,7 +87,7 @@ fn write(
     entries: Vec<Entry>,
     now: Timestamp,
 ) -> Credited {
-    let (balance_after, unit) = (wallet.balance, Some(wallet.key.unit));
+    let (balance_after, unit) = (wallet.balance, wallet.key.unit);
     let entry = entries.first().map_or(wallet.last_entry, |entry| entry.number);
     for entry in &entries {
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
