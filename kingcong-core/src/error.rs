@@ -180,6 +180,7 @@ impl Error {
             | Self::Id(_)
             | Self::IdempotencyKey(_)
             | Self::IdempotencyConflict
+            | Self::Setting { .. }
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. }) => Message::BadRequest,
             Self::Secret(_) | Self::DuplicateKey { .. } | Self::OtherAccount { .. } | Self::KeyRemoved(_) => {

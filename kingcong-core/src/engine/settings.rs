@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     id::Egress,
     keys::Rules,
-    store::{DEAD_AFTER_MIN, UnknownPolicy},
+    store::{DEAD_AFTER_MAX, DEAD_AFTER_MIN, UnknownPolicy},
     work::Request,
 };
 
@@ -104,24 +104,23 @@ impl Settings {
     /// # Errors
     /// The first setting that is outside of its bounds.
     pub fn check(&self) -> Result<(), Error> {
-        let at_least = |setting, value: Duration, min: Duration, bounds| {
-            if value >= min {
+        let within = |setting, value: Duration, min: Duration, max: Duration, bounds| {
+            if (min..=max).contains(&value) {
                 return Ok(());
             }
             Err(Error::Setting { setting, value: format!("{value:?}"), bounds })
         };
-        at_least("dead_after", self.dead_after, DEAD_AFTER_MIN, "at least 2 s")?;
+        let at_least = |setting, value, min, bounds| within(setting, value, min, Duration::MAX, bounds);
+        let bounds = "at least 2 s, at most 1 h";
+        within("dead_after", self.dead_after, DEAD_AFTER_MIN, DEAD_AFTER_MAX, bounds)?;
         at_least("rules.guard", self.rules.guard, Self::SEND_SLACK, "at least 250 ms, the send slack")?;
         at_least("rules.window", self.rules.window, Duration::from_millis(1), "more than zero")?;
         at_least("rules.call_max", self.rules.call_max, Duration::from_millis(1), "more than zero")?;
         at_least("poll_interval", self.poll_interval, Duration::from_millis(1), "more than zero")?;
         at_least("pulse_interval", self.pulse_interval, Duration::from_millis(1), "more than zero")?;
         at_least("monitor_interval", self.monitor_interval, Duration::from_millis(1), "more than zero")?;
-        at_least("deadline", self.deadline, Duration::from_secs(1), "1 s to 7 days")?;
-        if self.deadline > Request::DEADLINE_MAX {
-            let value = format!("{:?}", self.deadline);
-            return Err(Error::Setting { setting: "deadline", value, bounds: "1 s to 7 days" });
-        }
+        let (min, max) = (Duration::from_secs(1), Request::DEADLINE_MAX);
+        within("deadline", self.deadline, min, max, "1 s to 7 days")?;
         if self.pulse_interval.saturating_mul(2) > self.dead_after {
             let (setting, value) = ("pulse_interval", format!("{:?}", self.pulse_interval));
             return Err(Error::Setting { setting, value, bounds: "at most half of dead_after" });

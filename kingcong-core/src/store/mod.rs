@@ -316,3 +316,6 @@ impl StoreError {
 
 /// A worker whose heartbeat is older may be buried, at the soonest.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(2);
+
+/// The longest that a worker may ask for: if it dies, its work waits for so long.
+pub const DEAD_AFTER_MAX: Duration = Duration::from_secs(3_600);

@@ -580,8 +580,9 @@ async fn a_key_that_cannot_be_registered_is_refused() {
 #[tokio::test]
 async fn a_setting_outside_of_its_bounds_is_refused() {
     type Change = fn(&mut Settings);
-    let changes: [(&str, &str, Change); 12] = [
+    let changes: [(&str, &str, Change); 13] = [
         ("dead_after", "1s", |settings| settings.dead_after = Duration::from_secs(1)),
+        ("dead_after", "3601s", |settings| settings.dead_after = Duration::from_secs(3_601)),
         ("rules.guard", "249ms", |settings| settings.rules.guard = Duration::from_millis(249)),
         ("rules.window", "0ns", |settings| settings.rules.window = Duration::ZERO),
         ("rules.call_max", "0ns", |settings| settings.rules.call_max = Duration::ZERO),
