@@ -163,6 +163,9 @@ async fn options_that_cannot_be_are_refused_before_anything_is_made() {
         let problem = Library::open(opening, Vec::new(), None).await.unwrap_err();
         assert_eq!(problem.code, code, "{problem}");
         assert!(problem.message.contains(words), "{problem}");
+        // What is wrong as it stands is not tried again.
+        let is_wrong = problem.code == Code::InvalidRequest;
+        assert!(!(is_wrong && problem.user_message_en.contains("try again")), "{problem:?}");
     }
     assert!(Opening::from_json(r#"{"url": "memory:", "preset": "donkey"}"#).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

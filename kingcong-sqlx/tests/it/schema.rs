@@ -1,11 +1,11 @@
 //! Whoever knows the tables of the product's first design finds them again, on every database, and reads in them what
 //! that design says.
 
-use kingcong_core::store::Command;
+use kingcong_core::store::{Command, Store as _, StoreErrorKind};
 use kingcong_sqlx::SqlStore;
 
 use crate::{
-    databases::{count_beside, on_every_database},
+    databases::{count_beside, on_every_database, run_beside},
     world::{Ids, admit, claim, claimed, done, furnish, route, settle},
 };
 
@@ -80,6 +80,19 @@ async fn columns_for_people_tell_what_the_source_says_they_do() {
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE {condition}");
             assert_eq!(count_beside(url, &sql).await, count, "{sql} on {url}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_limits_are_missing_is_told() {
+    on_every_database(async |url| {
+        let store = SqlStore::connect(url).await.unwrap();
+        furnish(&store, &mut Ids::default(), 1, 1).await;
+        run_beside(url, &["DELETE FROM kingcong_limits"]).await;
+        let error = store.keys().await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("kingcong_api_keys"), "{error}");
     })
     .await;
 }
