@@ -280,8 +280,9 @@ impl Job {
         connection
             .run(
                 "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, wallet, hold, held, tasks, \
-                 total_den, created_at, state, open_tasks, failed_tasks, total_sum, charged, deadline) \
-                 VALUES (?, 'main', ?, 'speech', 'elevenlabs', ?, ?, ?, 1, 1, ?6, 'open', 1, 0, '0', 0, ?6)",
+                 total_den, created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, \
+                 deadline) \
+                 VALUES (?, 'main', ?, 'speech', 'elevenlabs', ?, ?, ?, 1, 1, ?6, 'open', 1, 0, '0', '0', 0, ?6)",
                 &[Blob(job), Text(USER), Blob(wallet), Blob(hold), Integer(PRICE), Integer(NOW)],
             )
             .await?;
@@ -306,8 +307,8 @@ impl Job {
         connection
             .run(
                 "INSERT INTO kingcong_attempts (id, task_id, job, server, service, api_key_id, leased_at, doubt, \
-                 open_worker, state, charged) SELECT ?, ?, ?, 'ai33', 'elevenlabs', id, ?, 'none', id, 'leased', 0 \
-                 FROM kingcong_limits LIMIT 1",
+                 open_worker, state, charged, over_hold) SELECT ?, ?, ?, 'ai33', 'elevenlabs', id, ?, 'none', id, \
+                 'leased', 0, 0 FROM kingcong_limits LIMIT 1",
                 &[Blob(attempt), Blob(task), Blob(job), Integer(NOW)],
             )
             .await?;

@@ -13,7 +13,7 @@ use kingcong_core::{
     id::{PackageId, Route, TenantId, UserId},
     ledger::{Owner, WalletKey},
     money::{Money, Unit as MoneyUnit},
-    pricing::{Charge, Measure, Operation, Package, Price, PriceLine},
+    pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
     routing::Switch,
 };
 use parking_lot::Mutex;
@@ -108,6 +108,7 @@ fn preset() -> Result<Preset> {
             operation: Operation::Speech,
             unit: MoneyUnit::USD,
             charge: Charge::lines([line])?,
+            overrun: Overrun::Operator,
             switch: Switch::On,
             version: 1,
             since: Timestamp::EPOCH,

@@ -30,6 +30,8 @@ pub struct UsageRecord {
     pub cost: Option<UpstreamCredits>,
     /// What the user was charged: what was sold.
     pub charged: Amount,
+    /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
+    pub over_hold: Amount,
     /// What the upstream measured.
     pub measured: Measured,
     /// From the lease to the end.
@@ -59,6 +61,7 @@ impl UsageRecord {
             key: attempt.key,
             cost: attempt.cost,
             charged: attempt.charged,
+            over_hold: attempt.over_hold,
             measured: attempt.measured,
             took: ended_at.since(attempt.leased_at),
             ended_at,

@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
-    money::{Decimal, RunningTotal, Unit},
+    money::{Added, Amount, Decimal, RunningTotal, Unit},
     pricing::{
-        Charge, Checked, Measure, Operation, Price, PriceError, PriceLine, Quantities, RoutePrice,
+        Charge, Checked, Measure, Operation, Overrun, Price, PriceError, PriceLine, Quantities, RoutePrice,
         common_denominator, hold_amount,
     },
     provider::Measured,
@@ -36,6 +36,8 @@ struct LineCase {
 struct JobCase {
     unit: Unit,
     routes: Vec<Vec<(Measure, Decimal, NonZeroU32)>>,
+    /// Who bears what is beyond the hold, by route.
+    overruns: Vec<Overrun>,
     tasks: Vec<TaskCase>,
     error: Option<String>,
     #[serde(flatten)]
@@ -67,13 +69,14 @@ struct Settled {
     exact: String,
     check: Checked,
     part: i64,
+    over_hold: i64,
 }
 
 fn expected() -> Expected {
     serde_json::from_str(include_str!("data/prices.json")).unwrap()
 }
 
-fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)]) -> Price {
+fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)], overrun: Overrun) -> Price {
     let lines = lines.iter().map(|&(measure, price, per)| PriceLine::from_decimal(measure, price, per, unit));
     let charge = match lines.len() {
         0 => Charge::Free,
@@ -89,6 +92,7 @@ fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)]) ->
         unit,
         name: "speech".into(),
         charge,
+        overrun,
         switch: Switch::On,
         version: 1,
         since: Timestamp::EPOCH,
@@ -96,8 +100,9 @@ fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)]) ->
 }
 
 fn quote(job: &JobCase) -> Result<Vec<Vec<RoutePrice>>, PriceError> {
+    let routes = job.routes.iter().zip(&job.overruns).enumerate();
     let prices: Vec<Price> =
-        job.routes.iter().enumerate().map(|(number, lines)| price(number, job.unit, lines)).collect();
+        routes.map(|(number, (lines, overrun))| price(number, job.unit, lines, *overrun)).collect();
     let quote_task = |task: &TaskCase| {
         let quantities = Quantities {
             characters: task.character,
@@ -150,10 +155,17 @@ fn jobs_are_held_and_charged_to_the_step() {
         let mut total = RunningTotal::new(den).unwrap();
         for settled in &outcome.settled {
             let measured = Measured { audio_ms: settled.audio_ms, characters: None };
-            let actual = tasks[settled.task][settled.route].actual(&measured);
+            let price = &tasks[settled.task][settled.route];
+            let actual = price.actual(&measured);
             assert_eq!(actual.exact.to_string(), settled.exact, "{settled:?} of {job:?}");
             assert_eq!(actual.check, settled.check, "{settled:?} of {job:?}");
-            assert_eq!(total.add(&actual.exact).unwrap().get(), settled.part, "{settled:?} of {job:?}");
+            let added = match price.overrun() {
+                Overrun::Operator => total.add(&actual.exact, hold),
+                Overrun::Payer => total.add_overrun(&actual.exact, hold),
+            };
+            let expected =
+                Added { part: Amount::new(settled.part), over_hold: Amount::new(settled.over_hold) };
+            assert_eq!(added, Ok(expected), "{settled:?} of {job:?}");
         }
         assert_eq!(total.charged().get(), outcome.total, "{job:?}");
     }

@@ -13,7 +13,7 @@ use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId, VoiceId},
     money::{Decimal, Money, Unit},
-    pricing::{Charge, Measure, Operation, Package, Price, PriceLine},
+    pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
     provider::{AudioFormat, Subtitles, VoiceSettings},
     routing::{BaseUrl, Limits, PollsCount, Server, Switch},
     work::Payer,
@@ -189,6 +189,9 @@ pub struct AskedPrice {
     name: Option<String>,
     /// Empty when it is free.
     lines: Vec<AskedLine>,
+    /// Whether the payer bears what is beyond the hold; the operator does when left out.
+    #[serde(default)]
+    overrun: bool,
     switch: Switch,
     /// The version that it is to have; the next when left out.
     version: Option<u32>,
@@ -218,6 +221,7 @@ impl AskedPrice {
             operation: self.operation,
             unit: self.unit,
             charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
+            overrun: if self.overrun { Overrun::Payer } else { Overrun::Operator },
             switch: self.switch,
             version: 0,
             since: Timestamp::EPOCH,

@@ -118,6 +118,7 @@ const PRICE: Fields = {
   unit: optional(UNIT),
   model: optional(text),
   name: optional(text),
+  overrun: optional(flag),
   switch: optional(SWITCH),
   version: optional(count),
   // As a price in force has it; the library knows it itself.

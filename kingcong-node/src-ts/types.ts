@@ -145,6 +145,11 @@ export interface NewPrice {
   readonly unit?: Unit | undefined;
   readonly model?: string | null | undefined;
   readonly name?: string | undefined;
+  /**
+   * Whether the payer bears what is beyond a job's hold: it is taken from what the wallet has available, and the rest
+   * becomes debt. False when left out: a job is charged at most its hold, however much audio came back.
+   */
+  readonly overrun?: boolean | undefined;
   readonly switch?: Switch | undefined;
   /**
    * Leave it out for the next one, or give the one after the version that you read, and somebody else's change in
@@ -162,6 +167,7 @@ export interface Price {
   readonly unit: Unit;
   readonly model: string | null;
   readonly name: string;
+  readonly overrun: boolean;
   readonly switch: Switch;
   readonly version: number;
   readonly since: Date;
@@ -534,7 +540,10 @@ export interface ErrorRecord {
   readonly endedAt: Date | null;
 }
 
-/** What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). */
+/**
+ * What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). `overHold` is what of its price
+ * was not charged because the job's hold was used up: the operator's cost.
+ */
 export interface UsageRecord {
   readonly attempt: string;
   readonly task: string;
@@ -544,6 +553,7 @@ export interface UsageRecord {
   readonly isDone: boolean;
   readonly cost: string | null;
   readonly charged: Amount;
+  readonly overHold: Amount;
   readonly unit: Unit;
   readonly audioMs: number | null;
   readonly characters: number | null;

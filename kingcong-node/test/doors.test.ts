@@ -187,12 +187,12 @@ describe.each(STORES)('on %s', (store) => {
     await prepare(kc);
     const price = { service: 'elevenlabs', operation: 'text_to_speech' } as const;
     const lines = [{ measure: 'character', price: '0.3333' }] as const;
-    for (const server of ['ai33', 'ai84']) await kc.prices.set({ ...price, server, lines });
+    for (const server of ['ai33', 'ai84']) await kc.prices.set({ ...price, server, lines, overrun: server === 'ai84' });
     expect((await kc.estimate(speech('x'.repeat(10)))).held).toBe(4);
     const kept = (await kc.prices.list()).filter(({ lines: [line] }) => line?.price === '0.3333');
-    expect(kept.map(({ server, lines: [line] }) => [server, line?.per])).toEqual([
-      ['ai33', 1],
-      ['ai84', 1],
+    expect(kept.map(({ server, overrun, lines: [line] }) => [server, overrun, line?.per])).toEqual([
+      ['ai33', false, 1],
+      ['ai84', true, 1],
     ]);
     // A price in force can be set again as it is, once its version is the next.
     for (const one of kept) await kc.prices.set({ ...one, version: one.version + 1 });

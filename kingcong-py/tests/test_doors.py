@@ -157,10 +157,11 @@ async def test_prices_are_set_exactly_and_removed(host: Host) -> None:
     await host.prepare()
     line = PriceLine(Measure.CHARACTER, Decimal("0.3333"), per=1)
     for server in ("ai33", "ai84"):
-        await host.ask(host.kc.prices.set(Price(server, "elevenlabs", Operation.SPEECH, (line,))))
+        price = Price(server, "elevenlabs", Operation.SPEECH, (line,), overrun=server == "ai84")
+        await host.ask(host.kc.prices.set(price))
     assert (await host.ask(host.kc.estimate(speech("x" * 10)))).held == 4
     kept = [price for price in await host.ask(host.kc.prices.list()) if price.lines == (line,)]
-    assert [price.server for price in kept] == ["ai33", "ai84"]
+    assert [(price.server, price.overrun) for price in kept] == [("ai33", False), ("ai84", True)]
     for server in ("ai33", "ai84"):
         await host.ask(host.kc.prices.remove(server, "elevenlabs", Operation.SPEECH))
     with pytest.raises(kingcong.PriceNotFound) as refused:

@@ -96,7 +96,7 @@ const COLUMNS: [Columns; 23] = [
         table: "kingcong_jobs",
         ids: "id wallet hold",
         ints: "held tasks total_den created_at open_tasks failed_tasks charged deadline finished_at",
-        texts: "tenant user_id operation service state total_sum",
+        texts: "tenant user_id operation service state total_sum total_overrun",
         bytes: "",
     },
     Columns {
@@ -110,7 +110,7 @@ const COLUMNS: [Columns; 23] = [
     Columns {
         table: "kingcong_attempts",
         ids: "id task_id job api_key_id account_limit egress_limit open_worker",
-        ints: "leased_at unknown_until ended_at cost charged audio_ms characters",
+        ints: "leased_at unknown_until ended_at cost charged over_hold audio_ms characters",
         texts: "server service doubt state upstream_id failure_kind failure_code failure_message",
         bytes: "",
     },

@@ -84,6 +84,13 @@ impl Fraction {
     }
 }
 
+impl From<Amount> for Fraction {
+    /// So many whole steps; none for an amount below zero.
+    fn from(amount: Amount) -> Self {
+        Self { num: amount.get().max(0).into(), den: 1 }
+    }
+}
+
 impl Default for Fraction {
     fn default() -> Self {
         Self::ZERO

@@ -18,7 +18,7 @@ pub(crate) use self::fraction::lcm;
 pub use self::{
     allocation::{AllocationError, allocate},
     fraction::{Fraction, FractionError},
-    total::{DENOMINATOR_MAX, RunningTotal, RunningTotalError},
+    total::{Added, DENOMINATOR_MAX, RunningTotal, RunningTotalError},
 };
 
 /// An amount in the smallest step of some unit.

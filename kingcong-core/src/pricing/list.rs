@@ -104,7 +104,7 @@ mod tests {
         clock::Timestamp,
         id::{ServerId, ServiceId},
         money::Unit,
-        pricing::Charge,
+        pricing::{Charge, Overrun},
     };
 
     fn route(server: &str) -> Route {
@@ -119,6 +119,7 @@ mod tests {
             unit: Unit::CREDIT,
             name: "speech".into(),
             charge: Charge::Free,
+            overrun: Overrun::Operator,
             switch: Switch::On,
             version,
             since: Timestamp::EPOCH,

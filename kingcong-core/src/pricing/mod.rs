@@ -9,7 +9,8 @@
 //!
 //! What we sell is counted by us, so it is exact when work is admitted: what the upstream counts is its own
 //! affair and our cost, never a price. Only what nobody can know before (seconds of audio, tokens) is measured by
-//! the upstream; such lines are held at a stated bound, and the upstream's figure is checked against it.
+//! the upstream; such lines are held at a stated bound. A job is charged at most its hold, whatever is measured,
+//! unless the operator sells at a price whose [`Overrun`] is the payer's.
 //!
 //! ```
 //! use std::num::NonZeroU32;
@@ -35,6 +36,7 @@
 //!         PriceLine::from_decimal(Measure::Character, "0.7".parse()?, NonZeroU32::MIN, Unit::CREDIT)?,
 //!         PriceLine::from_decimal(Measure::AudioMs, "0.5".parse()?, MS_PER_SECOND, Unit::CREDIT)?,
 //!     ])?,
+//!     overrun: Overrun::Operator,
 //!     switch: Switch::On,
 //!     version: 1,
 //!     since: Timestamp::EPOCH,
@@ -43,13 +45,14 @@
 //! let price = list.find(&route, Some("eleven_v3"), Operation::Speech)?;
 //! let quoted = price.quote(&Quantities::speech(count_characters("Xin chào"), 100)?)?;
 //! let tasks = [vec![quoted.clone()]];
-//! assert_eq!(hold_amount(&tasks)?.get(), 7); // 8 × 0.7 + 0.96 × 0.5 = 6.08
+//! let hold = hold_amount(&tasks)?;
+//! assert_eq!(hold.get(), 7); // 8 × 0.7 + 0.96 × 0.5 = 6.08
 //!
 //! let mut total = RunningTotal::new(common_denominator(&[&quoted])?)?;
 //! let actual = quoted.actual(&Measured { audio_ms: Some(700), characters: None });
 //! assert_eq!(actual.exact.to_string(), "119/20"); // 8 × 0.7 + 0.7 × 0.5 = 5.95
 //! assert_eq!(actual.check, Checked::Within);
-//! assert_eq!(total.add(&actual.exact)?.get(), 6);
+//! assert_eq!(total.add(&actual.exact, hold)?.part.get(), 6);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -68,8 +71,9 @@ pub use self::{
         UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
     },
     package::{Catalogue, LABEL_BYTES_MAX, PACKAGES_MAX, Package, PackageError, kingcong_packages},
-    price::{Charge, MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},
+    price::{Charge, MODEL_BYTES_MAX, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},
     quote::{
-        ABSURD_FACTOR, Actual, Checked, HOLD_MAX, ReportedPrice, RoutePrice, common_denominator, hold_amount,
+        Actual, Checked, HOLD_MAX, OVERRUN_FACTOR_MAX, ReportedPrice, RoutePrice, common_denominator,
+        hold_amount,
     },
 };

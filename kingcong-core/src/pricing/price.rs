@@ -37,12 +37,32 @@ pub struct Price {
     pub name: String,
     /// How much.
     pub charge: Charge,
+    /// Who bears what work costs beyond what was held for it.
+    #[serde(default)]
+    pub overrun: Overrun,
     /// Whether work may be sold at it.
     pub switch: Switch,
     /// How often this price was set: larger is newer.
     pub version: u32,
     /// Since when this version is in effect.
     pub since: Timestamp,
+}
+
+/// Who bears what work costs beyond its job's hold: more audio came back than was expected at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overrun {
+    /// The operator: a job is charged at most its hold. What it would have cost beyond is told in its usage records.
+    #[default]
+    Operator,
+    /// The payer: it is taken from what the wallet has available, and the rest becomes debt.
+    Payer,
+}
+
+impl Overrun {
+    pub(super) const fn is_operators(&self) -> bool {
+        matches!(self, Self::Operator)
+    }
 }
 
 /// How much something costs. Zero has to be said: only [`Charge::Free`] costs nothing.
@@ -224,6 +244,7 @@ impl Price {
             model: self.model.clone(),
             version: self.version,
             unit: self.unit,
+            overrun: self.overrun,
             counted,
             reported,
         }

@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, PriceError, PriceLine};
+use super::{Measure, Overrun, PriceError, PriceLine};
 use crate::{
     id::Route,
     money::{Amount, DENOMINATOR_MAX, Fraction, RunningTotal, Unit, lcm},
     provider::Measured,
 };
 
-/// Usage of more than so many times its bound is not believed.
-pub const ABSURD_FACTOR: u64 = 10;
+/// At a price whose [`Overrun`] is the payer's, usage of more than so many times its bound is not believed.
+pub const OVERRUN_FACTOR_MAX: u64 = 10;
 
-/// The largest hold: a job's outcome is at most [`ABSURD_FACTOR`] times as much, and so always fits an amount.
-pub const HOLD_MAX: Amount = Amount::new(Amount::MAX.get() / ABSURD_FACTOR as i64);
+/// The largest hold: a job costs at most [`OVERRUN_FACTOR_MAX`] times as much, and so always fits an amount.
+pub const HOLD_MAX: Amount = Amount::new(Amount::MAX.get() / OVERRUN_FACTOR_MAX as i64);
 
 /// What one task costs on one route, frozen when its job is admitted.
 ///
@@ -27,6 +27,8 @@ pub struct RoutePrice {
     pub(super) model: Option<String>,
     pub(super) version: u32,
     pub(super) unit: Unit,
+    #[serde(skip_serializing_if = "Overrun::is_operators")]
+    pub(super) overrun: Overrun,
     pub(super) counted: Fraction,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) reported: Vec<ReportedPrice>,
@@ -44,7 +46,7 @@ pub struct ReportedPrice {
 /// What a task cost in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actual {
-    /// The exact price.
+    /// The exact price; usage that no amount holds comes to the largest.
     pub exact: Fraction,
     /// What is to be said of the reported usage: the gravest, where several were reported.
     pub check: Checked,
@@ -56,11 +58,11 @@ pub struct Actual {
 pub enum Checked {
     /// Within the bound, or nothing had to be reported: charged as it is.
     Within,
-    /// Above the bound, but to be believed: charged as it is.
+    /// Above the bound: charged as it is, as far as the job's hold or the price's [`Overrun`] goes.
     OverBound,
     /// Not reported: charged at the bound.
     Missing,
-    /// More than [`ABSURD_FACTOR`] times the bound: charged at the bound.
+    /// More than [`OVERRUN_FACTOR_MAX`] times the bound, at a price whose overrun is the payer's: charged at the bound.
     Absurd,
 }
 
@@ -72,7 +74,7 @@ impl RoutePrice {
         self.checked_den()?;
         let mut largest = self.counted;
         for reported in &self.reported {
-            let quantity = reported.bound.saturating_mul(ABSURD_FACTOR);
+            let quantity = reported.bound.saturating_mul(OVERRUN_FACTOR_MAX);
             let part = reported.line.exact(quantity, &self.route)?;
             largest = largest.checked_add(&part).map_err(|_| PriceError::WorkTooLarge)?;
         }
@@ -109,6 +111,12 @@ impl RoutePrice {
         self.unit
     }
 
+    /// Who bears what it costs beyond its job's hold.
+    #[must_use]
+    pub const fn overrun(&self) -> Overrun {
+        self.overrun
+    }
+
     /// The exact price of what we counted.
     #[must_use]
     pub const fn counted(&self) -> Fraction {
@@ -136,34 +144,39 @@ impl RoutePrice {
     /// The exact price, now that the upstream has measured the work.
     #[must_use]
     pub fn actual(&self, measured: &Measured) -> Actual {
-        let believed = |reported: &ReportedPrice| reported.believe(measured);
+        let believed = |reported: &ReportedPrice| reported.believe(measured, self.overrun);
         Actual {
             exact: self.total(|reported| believed(reported).0),
             check: self.reported.iter().map(|reported| believed(reported).1).max().unwrap_or(Checked::Within),
         }
     }
 
-    /// The exact price with these quantities, each at most [`ABSURD_FACTOR`] times its bound.
+    /// The exact price with these quantities; the largest amount where it would be more.
     fn total(&self, quantity: impl Fn(&ReportedPrice) -> u64) -> Fraction {
-        self.reported.iter().fold(self.counted, |sum, reported| {
-            let part = reported.line.exact(quantity(reported), &self.route);
-            sum.checked_add(&part.expect("checked when it was made")).expect("checked when it was made")
-        })
+        let sum = self.reported.iter().try_fold(self.counted, |sum, reported| {
+            let part = reported.line.exact(quantity(reported), &self.route).ok()?;
+            sum.checked_add(&part).ok().filter(|sum| sum.ceil().is_ok())
+        });
+        sum.unwrap_or(Amount::MAX.into())
     }
 }
 
 impl ReportedPrice {
     /// The quantity to charge, and what is to be said of it.
-    fn believe(&self, measured: &Measured) -> (u64, Checked) {
+    fn believe(&self, measured: &Measured, overrun: Overrun) -> (u64, Checked) {
         let usage = match self.line.measure {
             Measure::AudioMs => measured.audio_ms,
             Measure::Character | Measure::Request | Measure::Token | Measure::Image => None,
         };
+        let is_absurd = |usage| match overrun {
+            Overrun::Operator => false,
+            Overrun::Payer => usage > self.bound.saturating_mul(OVERRUN_FACTOR_MAX),
+        };
         match usage {
             None => (self.bound, Checked::Missing),
             Some(usage) if usage <= self.bound => (usage, Checked::Within),
-            Some(usage) if usage <= self.bound.saturating_mul(ABSURD_FACTOR) => (usage, Checked::OverBound),
-            Some(_) => (self.bound, Checked::Absurd),
+            Some(usage) if is_absurd(usage) => (self.bound, Checked::Absurd),
+            Some(usage) => (usage, Checked::OverBound),
         }
     }
 }
@@ -175,6 +188,8 @@ struct StoredRoutePrice {
     model: Option<String>,
     version: u32,
     unit: Unit,
+    #[serde(default)]
+    overrun: Overrun,
     counted: Fraction,
     #[serde(default)]
     reported: Vec<ReportedPrice>,
@@ -184,8 +199,8 @@ impl TryFrom<StoredRoutePrice> for RoutePrice {
     type Error = PriceError;
 
     fn try_from(stored: StoredRoutePrice) -> Result<Self, PriceError> {
-        let StoredRoutePrice { route, model, version, unit, counted, reported } = stored;
-        Self { route, model, version, unit, counted, reported }.checked()
+        let StoredRoutePrice { route, model, version, unit, overrun, counted, reported } = stored;
+        Self { route, model, version, unit, overrun, counted, reported }.checked()
     }
 }
 
@@ -217,7 +232,7 @@ fn narrow(den: Option<i128>) -> Result<i64, PriceError> {
 }
 
 /// What to hold for a job whose tasks may each go to one of these routes: the dearest of each task, summed exactly
-/// and rounded up once. While usage stays within its bounds, no outcome costs more.
+/// and rounded up once. No outcome costs more, but where a price's [`Overrun`] is the payer's.
 ///
 /// # Errors
 /// When a task has no route, the prices have no [`common_denominator`], or the sum is more than [`HOLD_MAX`].
@@ -229,7 +244,8 @@ where
     let mut total = RunningTotal::new(den).map_err(|_| PriceError::DenominatorTooLarge)?;
     for (task, routes) in tasks.into_iter().enumerate() {
         let dearest = routes.into_iter().map(RoutePrice::worst).max().ok_or(PriceError::NoRoute { task })?;
-        total.add(&dearest).map_err(|_| PriceError::WorkTooLarge)?;
+        // More than the largest amount is left at that, which is refused below.
+        total.add(&dearest, Amount::MAX).map_err(|_| PriceError::WorkTooLarge)?;
     }
     match total.charged() {
         hold if hold <= HOLD_MAX => Ok(hold),
@@ -264,6 +280,7 @@ mod tests {
             unit,
             name: "speech".into(),
             charge,
+            overrun: Overrun::Operator,
             switch: Switch::On,
             version: 1,
             since: Timestamp::EPOCH,
@@ -296,16 +313,21 @@ mod tests {
         prop_oneof![4 => usual.prop_map(|per| NonZeroU32::new(per).unwrap()), 1 => any::<NonZeroU32>()]
     }
 
+    fn any_overrun() -> impl Strategy<Value = Overrun> {
+        prop_oneof![3 => Just(Overrun::Operator), 1 => Just(Overrun::Payer)]
+    }
+
     /// A price of up to three lines, in credits with up to four digits after the point.
     fn any_price() -> impl Strategy<Value = Price> {
         let num = (1..50_000_u64).prop_map(|ten_thousandths| ten_thousandths * 100);
         let per = sample::select(vec![1, 7, 300, 1000, 60_000, 1_000_000]);
         let line = (num, per.prop_map(|per| NonZeroU32::new(per).unwrap()));
         let measures = vec![Measure::Character, Measure::Request, Measure::AudioMs];
-        (sample::subsequence(measures, 1..=3), collection::vec(line, 3)).prop_map(|(measures, lines)| {
+        let measures = sample::subsequence(measures, 1..=3);
+        (measures, collection::vec(line, 3), any_overrun()).prop_map(|(measures, lines, overrun)| {
             let lines = measures.into_iter().zip(lines);
             let lines = lines.map(|(measure, (num, per))| PriceLine { measure, num, per });
-            price(Unit::CREDIT, Charge::lines(lines).unwrap())
+            Price { overrun, ..price(Unit::CREDIT, Charge::lines(lines).unwrap()) }
         })
     }
 
@@ -357,9 +379,25 @@ mod tests {
     ) -> (Vec<Amount>, RunningTotal) {
         let all: Vec<&RoutePrice> = job.iter().flatten().collect();
         let mut total = RunningTotal::new(common_denominator(&all).unwrap()).unwrap();
+        let hold = hold_amount(job).unwrap();
         let succeeded = order.into_iter().filter(|&task| went[task].end == End::Succeeded);
-        let parts = succeeded.map(|task| total.add(&exact(&job[task], &went[task])).unwrap()).collect();
+        let parts = succeeded.map(|task| {
+            let exact = exact(&job[task], &went[task]);
+            match job[task][went[task].route].overrun() {
+                Overrun::Operator => total.add(&exact, hold).unwrap().part,
+                Overrun::Payer => total.add_overrun(&exact, hold).unwrap().part,
+            }
+        });
+        let parts = parts.collect();
         (parts, total)
+    }
+
+    /// What the tasks that succeeded cost, of prices with one of these overruns.
+    fn sum(job: &[Vec<RoutePrice>], went: &[Went], overruns: &[Overrun]) -> Fraction {
+        let succeeded = job.iter().zip(went).filter(|(routes, went)| {
+            went.end == End::Succeeded && overruns.contains(&routes[went.route].overrun())
+        });
+        succeeded.fold(Fraction::ZERO, |sum, (routes, went)| sum.checked_add(&exact(routes, went)).unwrap())
     }
 
     /// What a task that succeeded costs: the price of the route that did it.
@@ -423,19 +461,25 @@ mod tests {
     #[test]
     fn reported_usage_is_checked_against_its_bound() {
         let quantities = Quantities { audio_ms_bound: Some(1000), ..Quantities::default() };
-        let quoted = per(Measure::AudioMs, "1", 1, Unit::CREDIT).quote(&quantities).unwrap();
-        for (reported, charged, check) in [
-            (Some(0), 0, Checked::Within),
-            (Some(999), 999, Checked::Within),
-            (Some(1000), 1000, Checked::Within),
-            (Some(1001), 1001, Checked::OverBound),
-            (Some(10_000), 10_000, Checked::OverBound),
-            (Some(10_001), 1000, Checked::Absurd),
-            (Some(u64::MAX), 1000, Checked::Absurd),
-            (None, 1000, Checked::Missing),
+        let price = per(Measure::AudioMs, "1", 1, Unit::CREDIT);
+        let operators = price.quote(&quantities).unwrap();
+        let payers = Price { overrun: Overrun::Payer, ..price }.quote(&quantities).unwrap();
+        let over = Checked::OverBound;
+        for (reported, operator, payer) in [
+            (Some(0), (0, Checked::Within), (0, Checked::Within)),
+            (Some(999), (999, Checked::Within), (999, Checked::Within)),
+            (Some(1000), (1000, Checked::Within), (1000, Checked::Within)),
+            (Some(1001), (1001, over), (1001, over)),
+            (Some(10_000), (10_000, over), (10_000, over)),
+            (Some(10_001), (10_001, over), (1000, Checked::Absurd)),
+            (Some(u64::MAX), (i64::MAX, over), (1000, Checked::Absurd)),
+            (None, (1000, Checked::Missing), (1000, Checked::Missing)),
         ] {
-            let actual = quoted.actual(&audio(reported));
-            assert_eq!((actual.exact.ceil().unwrap().get(), actual.check), (charged, check), "{reported:?}");
+            for (quoted, expected) in [(&operators, operator), (&payers, payer)] {
+                let actual = quoted.actual(&audio(reported));
+                let got = (actual.exact.ceil().unwrap().get(), actual.check);
+                assert_eq!(got, expected, "{reported:?}, overrun is the {:?}'s", quoted.overrun());
+            }
         }
     }
 
@@ -506,12 +550,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_total_is_what_succeeded_rounded_up_once_in_any_order((job, went, order) in any_run(20_000)) {
-            let succeeded = job.iter().zip(&went).filter(|(_, went)| went.end == End::Succeeded);
-            let sum = succeeded.fold(Fraction::ZERO, |sum, (routes, went)| {
-                sum.checked_add(&exact(routes, went)).unwrap()
-            });
-            prop_assert_eq!(settle(&job, &went, order).1.charged(), sum.ceil().unwrap());
+        fn the_total_is_what_succeeded_within_the_hold_rounded_up_once_in_any_order(
+            (job, went, order) in any_run(20_000)
+        ) {
+            let hold = hold_amount(&job).unwrap();
+            let all = sum(&job, &went, &[Overrun::Operator, Overrun::Payer]);
+            let right = all.min(hold.into()).max(sum(&job, &went, &[Overrun::Payer]));
+            prop_assert_eq!(settle(&job, &went, order).1.charged(), right.ceil().unwrap());
         }
 
         #[test]
@@ -523,12 +568,20 @@ mod tests {
 
         #[test]
         fn a_hold_covers_every_outcome_within_the_bounds((job, went, order) in any_run(1000)) {
-            prop_assert!(settle(&job, &went, order).1.charged() <= hold_amount(&job).unwrap());
+            let all = sum(&job, &went, &[Overrun::Operator, Overrun::Payer]);
+            prop_assert!(all.ceil().unwrap() <= hold_amount(&job).unwrap());
+            prop_assert_eq!(settle(&job, &went, order).1.charged(), all.ceil().unwrap());
         }
 
         #[test]
-        fn no_report_makes_a_job_dearer_than_ten_holds((job, went, order) in any_run(50_000)) {
-            prop_assert!(settle(&job, &went, order).1.charged().get() <= 10 * hold_amount(&job).unwrap().get());
+        fn no_report_makes_a_job_dearer_than_its_hold_or_ten_with_an_overrun((job, went, order) in any_run(50_000)) {
+            let succeeded = job.iter().zip(&went).filter(|(_, went)| went.end == End::Succeeded);
+            let holds = match succeeded.map(|(routes, went)| routes[went.route].overrun()).collect::<Vec<_>>() {
+                overruns if overruns.contains(&Overrun::Payer) => 10,
+                _ => 1,
+            };
+            let hold = hold_amount(&job).unwrap().get();
+            prop_assert!(settle(&job, &went, order).1.charged().get() <= holds * hold);
         }
 
         #[test]
@@ -561,6 +614,7 @@ mod tests {
             lines in collection::btree_map(any_measure(), (any_size(), any_per()), 1..6),
             quantities in collection::vec(any_size(), 5),
             reported in option::of(any_size()),
+            overrun in any_overrun(),
         ) {
             let lines = lines.into_iter();
             let lines = lines.map(|(measure, (num, per))| PriceLine { measure, num: num.max(1), per });
@@ -571,10 +625,13 @@ mod tests {
                 audio_ms_bound: Some(quantities[3]),
                 tokens_bound: Some(quantities[4]),
             };
-            if let Ok(quoted) = price(Unit::USD, Charge::lines(lines).unwrap()).quote(&quantities) {
-                let actual = quoted.actual(&audio(reported)).exact;
-                prop_assert!(RunningTotal::new(quoted.den()).unwrap().add(&actual).is_ok());
-                prop_assert!(RunningTotal::new(quoted.den()).unwrap().add(&quoted.worst()).is_ok());
+            let price = Price { overrun, ..price(Unit::USD, Charge::lines(lines).unwrap()) };
+            if let Ok(quoted) = price.quote(&quantities) {
+                let hold = hold_amount(&[vec![quoted.clone()]]).unwrap_or(HOLD_MAX);
+                for exact in [quoted.actual(&audio(reported)).exact, quoted.worst()] {
+                    prop_assert!(RunningTotal::new(quoted.den()).unwrap().add(&exact, hold).is_ok());
+                    prop_assert!(RunningTotal::new(quoted.den()).unwrap().add_overrun(&exact, hold).is_ok());
+                }
                 let json = serde_json::to_string(&quoted).unwrap();
                 prop_assert_eq!(serde_json::from_str::<RoutePrice>(&json).unwrap(), quoted);
             }

@@ -435,6 +435,8 @@ pub struct Settled {
     pub charged: Amount,
     /// What became debt.
     pub debt: Amount,
+    /// What of its price was not charged because the job's hold was used up, rounded up.
+    pub over_hold: Amount,
     /// What the end of the job released.
     pub released: Amount,
     /// The key, when it left its pool and wants a free check.

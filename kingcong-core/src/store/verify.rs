@@ -12,6 +12,7 @@ use crate::{
     keys::Limit,
     ledger::{Entry, EntryKind, Hold, HoldState, Opening, Wallet},
     money::Amount,
+    pricing::Overrun,
     work::{Job, Task, TaskState},
 };
 
@@ -109,6 +110,8 @@ pub enum Figure {
     Charged,
     /// The exact sum of a job's prices, in parts of its denominator: what its finished tasks cost by their quotes.
     ExactSum,
+    /// What of that sum is of prices whose overrun is the payer's.
+    OverrunSum,
     /// What was refunded of a task: never more than it was charged.
     Refunded,
     /// A task's place in its job.
@@ -140,6 +143,7 @@ impl fmt::Display for Figure {
             Self::Over => "being over",
             Self::Charged => "charged",
             Self::ExactSum => "exact sum",
+            Self::OverrunSum => "sum of prices with an overrun",
             Self::Refunded => "refunded",
             Self::Place => "place",
             Self::InFlight => "in flight",
@@ -361,9 +365,17 @@ pub fn verify_job(book: &JobWithTasks) -> Vec<Discrepancy> {
 
     let charged: i128 = tasks.iter().map(|task| steps(task.charged)).sum();
     findings.check_amount(row, Figure::Charged, job.total.charged(), Recount::Exactly(charged));
-    if let Some(sum) = exact_sum(job, tasks) {
+    let finished = || tasks.iter().filter(|task| task.state == TaskState::Done);
+    if let Some(sum) = exact_sum(job, finished()) {
         findings.check(row, Figure::ExactSum, job.total.sum(), Recount::Exactly(sum));
     }
+    let with_overrun = finished().filter(|task| task.planned_route().price.overrun() == Overrun::Payer);
+    if let Some(sum) = exact_sum(job, with_overrun) {
+        findings.check(row, Figure::OverrunSum, job.total.overrun(), Recount::Exactly(sum));
+    }
+    // In parts of the denominator: a job costs at most its hold, or what tasks with an overrun cost.
+    let most = (steps(hold.amount) * i128::from(job.total.den())).max(job.total.overrun());
+    findings.check(row, Figure::ExactSum, job.total.sum(), Recount::AtMost(most));
 
     findings.check_amount(row, Figure::Held, job.held, Recount::Exactly(steps(hold.amount)));
     verify_hold(&mut findings, hold);
@@ -389,10 +401,10 @@ fn verify_task(findings: &mut Findings, task: &Task, place: usize) {
     findings.check_amount(row, Figure::Refunded, task.refunded, Recount::AtMost(steps(task.charged)));
 }
 
-/// What the finished tasks cost by their quotes; none where a price depends on what an upstream reported.
-fn exact_sum(job: &Job, tasks: &[Task]) -> Option<i128> {
+/// What finished tasks cost by their quotes; none where a price depends on what an upstream reported.
+fn exact_sum<'a>(job: &Job, mut finished: impl Iterator<Item = &'a Task>) -> Option<i128> {
     let den = i128::from(job.total.den());
-    tasks.iter().filter(|task| task.state == TaskState::Done).try_fold(0, |sum: i128, task| {
+    finished.try_fold(0, |sum: i128, task| {
         let price = &task.planned_route().price;
         let counted = price.counted();
         let is_exact = price.reported().is_empty() && den % counted.den() == 0;
@@ -576,6 +588,7 @@ mod tests {
             unit: Unit::CREDIT,
             name: "speech".into(),
             charge: Charge::lines([line]).unwrap(),
+            overrun: Overrun::Operator,
             switch: Switch::On,
             version: 1,
             since: NOW,
@@ -635,7 +648,7 @@ mod tests {
             tasks: 4,
             open_tasks: 1,
             failed_tasks: 1,
-            total: RunningTotal::from_parts(2, 14, Amount::new(7)).unwrap(),
+            total: RunningTotal::from_parts(2, 14, 0, Amount::new(7)).unwrap(),
             state: JobState::Open,
             deadline: NOW,
             created_at: NOW,
@@ -669,7 +682,18 @@ mod tests {
             (Box::new(move |b| b.hold.state = closed), vec![in_hold(Figure::HoldsOpen)]),
             (Box::new(|b| b.hold.captured = Amount::new(6)), vec![in_hold(Figure::Captured)]),
             (
-                Box::new(|b| b.job.total = RunningTotal::from_parts(2, 13, Amount::new(7)).unwrap()),
+                Box::new(|b| b.job.total = RunningTotal::from_parts(2, 13, 0, Amount::new(7)).unwrap()),
+                vec![in_job(Figure::ExactSum)],
+            ),
+            (
+                Box::new(|b| b.job.total = RunningTotal::from_parts(2, 14, 14, Amount::new(7)).unwrap()),
+                vec![in_job(Figure::OverrunSum)],
+            ),
+            (
+                Box::new(|b| {
+                    (b.job.held, b.hold.amount) = (Amount::new(6), Amount::new(6));
+                    b.hold.captured = Amount::new(6);
+                }),
                 vec![in_job(Figure::ExactSum)],
             ),
             (

@@ -39,6 +39,8 @@ pub struct Attempt {
     pub cost: Option<UpstreamCredits>,
     /// What the user was charged.
     pub charged: Amount,
+    /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
+    pub over_hold: Amount,
     /// What the upstream measured.
     pub measured: Measured,
     /// Whether an earlier attempt of the task may have been done and charged upstream too.

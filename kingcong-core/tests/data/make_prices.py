@@ -15,7 +15,7 @@ SCALE = {"credit": 0, "nextflow": 3, "usd": 9}
 COUNTED = ("character", "request", "image")
 I64_MAX = 2**63 - 1
 DENOMINATOR_MAX = 10**18
-ABSURD = 10
+OVERRUN_FACTOR_MAX = 10
 
 random.seed(20260101)
 
@@ -68,9 +68,9 @@ def quote(unit, lines, task):
             reported.append((measure, each, quantity))
     if denominator([(counted, reported)]) > DENOMINATOR_MAX:
         return "denominator"
-    if any(not fits(each * bound * ABSURD) for _, each, bound in reported):
+    if any(not fits(each * bound * OVERRUN_FACTOR_MAX) for _, each, bound in reported):
         return "quantity_too_large"
-    if not fits(counted + sum(each * bound * ABSURD for _, each, bound in reported)):
+    if not fits(counted + sum(each * bound * OVERRUN_FACTOR_MAX for _, each, bound in reported)):
         return "work_too_large"
     if lines and counted == 0 and all(each * bound == 0 for _, each, bound in reported):
         return "nothing_to_charge"
@@ -88,7 +88,7 @@ def worst(quoted):
     return counted + sum(each * bound for _, each, bound in reported)
 
 
-def actual(quoted, audio_ms):
+def actual(quoted, audio_ms, overrun):
     """Exact price and verdict; of the reported measures, upstreams tell the audio's length alone."""
     counted, reported = quoted
     exact, checks = counted, ["within"]
@@ -96,18 +96,28 @@ def actual(quoted, audio_ms):
         usage = audio_ms if measure == "audio_ms" else None
         if usage is None:
             charged, check = bound, "missing"
-        elif usage > ABSURD * bound:
+        elif overrun == "payer" and usage > OVERRUN_FACTOR_MAX * bound:
             charged, check = bound, "absurd"
         else:
             charged, check = usage, "over_bound" if usage > bound else "within"
         exact += each * charged
         checks.append(check)
+    # What no amount holds comes to the largest.
+    exact = exact if fits(exact) else Fraction(I64_MAX)
     return exact, max(checks, key=("within", "over_bound", "missing", "absurd").index)
 
 
-def job_case(unit, routes, tasks, settled):
+def due(costs, hold):
+    """What a job owes whose finished tasks cost these, as (exact price, overrun): at most its hold, or what tasks
+    whose overrun is the payer's cost, if that is more."""
+    beyond = sum((exact for exact, overrun in costs if overrun == "payer"), Fraction(0))
+    return max(beyond, min(sum((exact for exact, _ in costs), Fraction(0)), hold))
+
+
+def job_case(unit, routes, tasks, settled, overruns=None):
     """`settled` lists (task, route, audio_ms) in the order of settling; tasks not in it failed."""
-    case = {"unit": unit, "routes": routes, "tasks": tasks}
+    overruns = overruns or ["operator"] * len(routes)
+    case = {"unit": unit, "routes": routes, "overruns": overruns, "tasks": tasks}
     assert all("num" in line_case(unit, price, per) for lines in routes for _, price, per in lines)
     quotes = [[quote(unit, lines, task) for lines in routes] for task in tasks]
     for refused in (quoted for row in quotes for quoted in row if isinstance(quoted, str)):
@@ -116,16 +126,17 @@ def job_case(unit, routes, tasks, settled):
     if den > DENOMINATOR_MAX:
         return case | {"error": "denominator"}
     hold = math.ceil(sum(max(worst(quoted) for quoted in row) for row in quotes))
-    if hold > I64_MAX // ABSURD:
+    if hold > I64_MAX // OVERRUN_FACTOR_MAX:
         return case | {"error": "work_too_large"}
-    outcomes, total = [], Fraction(0)
+    outcomes, costs, total = [], [], Fraction(0)
     for task, route, audio_ms in settled:
-        exact, check = actual(quotes[task][route], audio_ms)
-        part = math.ceil(total + exact) - math.ceil(total)
-        total += exact
+        exact, check = actual(quotes[task][route], audio_ms, overruns[route])
+        costs.append((exact, overruns[route]))
+        before, total = total, due(costs, hold)
+        part, over_hold = math.ceil(total) - math.ceil(before), math.ceil(exact - (total - before))
         outcomes.append({
             "task": task, "route": route, "audio_ms": audio_ms,
-            "exact": f"{exact.numerator}/{exact.denominator}", "check": check, "part": part,
+            "exact": f"{exact.numerator}/{exact.denominator}", "check": check, "part": part, "over_hold": over_hold,
         })
     return case | {"den": den, "hold": hold, "settled": outcomes, "total": math.ceil(total)}
 
@@ -162,7 +173,8 @@ def random_lines(tokens):
 def random_audio(bound):
     return random.choice([
         None, 0, random.randint(0, bound), random.randint(0, bound), bound, bound + 1,
-        random.randint(bound, ABSURD * bound), ABSURD * bound, ABSURD * bound + 1, 2**64 - 1,
+        random.randint(bound, OVERRUN_FACTOR_MAX * bound), OVERRUN_FACTOR_MAX * bound,
+        OVERRUN_FACTOR_MAX * bound + 1, 2**64 - 1,
     ])
 
 
@@ -173,18 +185,19 @@ def random_job():
     done = [index for index in range(len(tasks)) if random.random() < 0.8]
     random.shuffle(done)
     settled = [(task, random.randrange(len(routes)), random_audio(tasks[task]["audio_ms"])) for task in done]
-    return job_case(random.choice(list(SCALE)), routes, tasks, settled)
+    overruns = [random.choice(["operator", "operator", "payer"]) for _ in routes]
+    return job_case(random.choice(list(SCALE)), routes, tasks, settled, overruns)
 
 
 def task(**quantities):
     return {"character": 0, "request": 1, "image": 0, "audio_ms": None, "token": None} | quantities
 
 
-def one_price(unit, measure, price, per, quantities, audio_ms=None):
+def one_price(unit, measure, price, per, quantities, audio_ms=None, overrun="operator"):
     """A job on one route with one line, whose tasks all succeed in their order."""
     tasks = [task(**{measure: quantity}) for quantity in quantities]
     settled = [(index, 0, audio_ms) for index in range(len(tasks))]
-    return job_case(unit, [[[measure, price, per]]], tasks, settled)
+    return job_case(unit, [[[measure, price, per]]], tasks, settled, [overrun])
 
 
 def known_jobs():
@@ -202,10 +215,12 @@ def known_jobs():
     yield one_price("credit", "character", top, divisor, [divisor] * 3)
     yield one_price("credit", "character", least, divisor, [1])
     # At and above the largest hold and the largest amount.
-    held = I64_MAX // ABSURD
+    held = I64_MAX // OVERRUN_FACTOR_MAX
     for quantities in [held], [held + 1], [I64_MAX], [I64_MAX + 1], [held // 2] * 2, [held // 2 + 1] * 2:
         yield one_price("credit", "character", "1", 1, quantities)
-    yield one_price("credit", "audio_ms", "1", 1, [held], audio_ms=ABSURD * held)
+    for overrun in "operator", "payer":
+        yield one_price("credit", "audio_ms", "1", 1, [held], OVERRUN_FACTOR_MAX * held, overrun)
+        yield one_price("credit", "audio_ms", "1", 1, [10, 20, 30], 45, overrun)
     yield one_price("credit", "audio_ms", "1", 1, [held + 1])
     yield job_case("credit", [[["audio_ms", "1", 1], ["request", "8", 1]]], [task(audio_ms=held)], [])
     # Denominators that meet, in a job and in a task, up to the largest and above it.

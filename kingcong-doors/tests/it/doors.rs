@@ -183,6 +183,7 @@ async fn a_price_that_names_no_version_gets_the_next_one() {
     let mut price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "text_to_speech", "unit": "credit",
         "lines": [line], "switch": "on" });
     for version in [2, 3] {
+        price["overrun"] = json!(version == 3);
         ask(&library, "prices.set", json!({ "price": price })).await;
         let list = ask(&library, "prices.list", json!({})).await;
         let is_same = |kept: &&Value| {
@@ -192,6 +193,7 @@ async fn a_price_that_names_no_version_gets_the_next_one() {
         };
         let kept = list.as_array().unwrap().iter().find(is_same).unwrap();
         assert_eq!((&kept["version"], &kept["lines"][0]["price"]), (&json!(version), &json!("0.5")));
+        assert_eq!(kept["overrun"], json!(version == 3));
     }
     price["version"] = json!(3);
     let knock = json!({ "door": "prices.set", "with": { "price": price } }).to_string();

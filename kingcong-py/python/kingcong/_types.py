@@ -345,6 +345,9 @@ class Price(Record):
 
     ``version`` counts how often it was set: leave it out for the next one, or give the one after the version that you
     read, and somebody else's change in between is refused. ``since`` is when it was set, and the library's.
+
+    A job is charged at most its hold, however much audio came back. With ``overrun=True`` it is charged for what came
+    back: what the hold does not cover is taken from what the wallet has available, and the rest becomes debt.
     """
 
     server: str
@@ -354,6 +357,7 @@ class Price(Record):
     unit: Unit = Unit.CREDIT
     model: str | None = None
     name: str | None = None
+    overrun: bool = False
     switch: Switch = Switch.ON
     version: int | None = None
     since: datetime | None = field(default=None, metadata=sent(""))
@@ -787,7 +791,10 @@ class ErrorRecord(Record):
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord(Record):
-    """What an ended attempt bought (``cost``, in the upstream's credits) and sold (``charged``)."""
+    """What an ended attempt bought (``cost``, in the upstream's credits) and sold (``charged``).
+
+    ``over_hold`` is what of its price was not charged because the job's hold was used up: the operator's cost.
+    """
 
     attempt: str
     task: str
@@ -797,6 +804,7 @@ class UsageRecord(Record):
     is_done: bool
     cost: Decimal | None
     charged: Decimal
+    over_hold: Decimal
     unit: Unit
     audio_ms: int | None
     characters: int | None

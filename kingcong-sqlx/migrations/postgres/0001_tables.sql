@@ -182,6 +182,7 @@ CREATE TABLE kingcong_jobs (
     open_tasks   BIGINT NOT NULL,
     failed_tasks BIGINT NOT NULL,
     total_sum    TEXT NOT NULL,                 -- the exact price so far, over total_den
+    total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      BIGINT NOT NULL,
     deadline     BIGINT NOT NULL,
     finished_at  BIGINT
@@ -257,6 +258,7 @@ CREATE TABLE kingcong_attempts (
     ended_at        BIGINT,
     cost            BIGINT,                    -- the upstream's own credits, in thousandths
     charged         BIGINT NOT NULL,
+    over_hold       BIGINT NOT NULL,            -- the price beyond the job's hold, not charged
     audio_ms        BIGINT,
     characters      BIGINT
 );

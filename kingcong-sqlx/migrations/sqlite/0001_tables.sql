@@ -179,6 +179,7 @@ CREATE TABLE kingcong_jobs (
     open_tasks   INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
     total_sum    TEXT NOT NULL,                 -- the exact price so far, over total_den
+    total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      INTEGER NOT NULL,
     deadline     INTEGER NOT NULL,
     finished_at  INTEGER
@@ -249,6 +250,7 @@ CREATE TABLE kingcong_attempts (
     ended_at        INTEGER,
     cost            INTEGER,                    -- the upstream's own credits, in thousandths
     charged         INTEGER NOT NULL,
+    over_hold       INTEGER NOT NULL,           -- the price beyond the job's hold, not charged
     audio_ms        INTEGER,
     characters      INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -35,7 +35,16 @@ impl Record for Job {
             "total_den",
             "created_at",
         ],
-        mutable: &["state", "open_tasks", "failed_tasks", "total_sum", "charged", "deadline", "finished_at"],
+        mutable: &[
+            "state",
+            "open_tasks",
+            "failed_tasks",
+            "total_sum",
+            "total_overrun",
+            "charged",
+            "deadline",
+            "finished_at",
+        ],
         mirrors: &[],
     };
 
@@ -61,6 +70,7 @@ impl Record for Job {
             self.open_tasks.into(),
             self.failed_tasks.into(),
             Cell::Text(self.total.sum().to_string()),
+            Cell::Text(self.total.overrun().to_string()),
             self.total.charged().into(),
             self.deadline.into(),
             self.finished_at.into(),
@@ -78,8 +88,9 @@ impl Record for Job {
         let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
         let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
         let sum = row.word(|text| text.parse::<i128>().ok())?;
+        let overrun = row.word(|text| text.parse::<i128>().ok())?;
         let charged = row.amount()?;
-        let total = row.checked(RunningTotal::from_parts(den, sum, charged))?;
+        let total = row.checked(RunningTotal::from_parts(den, sum, overrun, charged))?;
         Ok(Self {
             id,
             tenant,
@@ -346,6 +357,7 @@ impl Record for Attempt {
             "ended_at",
             "cost",
             "charged",
+            "over_hold",
             "audio_ms",
             "characters",
         ],
@@ -396,6 +408,7 @@ impl Record for Attempt {
             self.ended_at.into(),
             self.cost.map(UpstreamCredits::thousandths).into(),
             self.charged.into(),
+            self.over_hold.into(),
             self.measured.audio_ms.map_or(Cell::Null, Cell::unsigned),
             self.measured.characters.map_or(Cell::Null, Cell::unsigned),
         ]);
@@ -427,6 +440,7 @@ impl Record for Attempt {
             ended_at: row.time_or_null()?,
             cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
             charged: row.amount()?,
+            over_hold: row.amount()?,
             measured: Measured { audio_ms: row.unsigned_or_null()?, characters: row.unsigned_or_null()? },
             possible_double,
         })

@@ -21,7 +21,7 @@ use kingcong_core::{
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
     pricing::{
-        Charge, Measure, Operation, Price, PriceLine, Quantities, RoutePrice, common_denominator,
+        Charge, Measure, Operation, Overrun, Price, PriceLine, Quantities, RoutePrice, common_denominator,
         count_characters, hold_amount, kingcong_packages,
     },
     provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
@@ -133,6 +133,7 @@ pub(crate) fn price(of: &Route) -> Price {
         )
         .unwrap()])
         .unwrap(),
+        overrun: Overrun::Operator,
         switch: Switch::On,
         version: 1,
         since: Timestamp::EPOCH,

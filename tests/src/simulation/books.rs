@@ -10,7 +10,7 @@ use std::{
 use kingcong_core::{
     id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
     keys::{Limit, PoolId, Rules},
-    pricing::{Charge, Measure, PriceLine},
+    pricing::{Charge, Measure, Overrun, Price, PriceLine},
     provider::Measured,
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
@@ -247,8 +247,8 @@ impl Books {
         for task in &admit.tasks {
             let bound = u64::from(task.characters) * 120;
             let prices = task.routes.iter().map(|route| {
-                let lines = lines(configuration, route.route(), admit)?;
-                Some(Exact::of(&lines, task.characters, bound))
+                let price = price(configuration, route.route(), admit)?;
+                Some(Exact::of(lines(price), task.characters, bound))
             });
             let prices: Option<Vec<Exact>> = prices.collect();
             sum = sum.plus(prices?.into_iter().max_by(|a, b| a.compare(b))?);
@@ -369,12 +369,16 @@ impl Books {
                 self.stage.fail(format!("job {} was never admitted", book.job.id));
                 continue;
             };
-            let mut sum = Exact::default();
+            let (mut sum, mut overrun) = (Exact::default(), Exact::default());
             for task in &book.tasks {
                 match (&task.state, done.get(&task.id)) {
                     (TaskState::Done, Some(attempt)) => {
-                        let price = self.price(&pages, admit, attempt);
-                        sum = sum.plus(price.unwrap_or_default());
+                        let (price, of) = self.price(&pages, admit, attempt).unwrap_or_default();
+                        sum = sum.plus(price);
+                        match of {
+                            Overrun::Operator => {}
+                            Overrun::Payer => overrun = overrun.plus(price),
+                        }
                         self.check_output(memory, task, attempt);
                     }
                     (TaskState::Done, None) => self.stage.fail(format!("task {} done by nobody", task.id)),
@@ -387,8 +391,10 @@ impl Books {
                     (_, None) => {}
                 }
             }
-            self.check_charge(&book.job, &sum);
-            *charged.entry(book.job.wallet).or_default() += sum.ceil();
+            // At most the hold, or what tasks with an overrun cost.
+            let right = sum.ceil().min(book.job.held.get().into()).max(overrun.ceil());
+            self.check_charge(&book.job, right);
+            *charged.entry(book.job.wallet).or_default() += right;
         }
         for book in now(memory.wallet_books(None, PAGE_MAX)).unwrap_or_default() {
             let wallet = &book.wallet;
@@ -407,23 +413,27 @@ impl Books {
         }
     }
 
-    fn check_charge(&self, job: &Job, sum: &Exact) {
+    fn check_charge(&self, job: &Job, right: i128) {
         let charged = i128::from(job.total.charged().get());
-        if charged != sum.ceil() {
-            self.stage.fail(format!("job {}: charged {charged}, {} is right", job.id, sum.ceil()));
+        if charged != right {
+            self.stage.fail(format!("job {}: charged {charged}, {right} is right", job.id));
         }
     }
 
     /// What a finished attempt costs, by the price that its job was planned with.
-    fn price(&self, pages: &Pages, admit: &Admit, attempt: &Attempt) -> Option<Exact> {
+    fn price(&self, pages: &Pages, admit: &Admit, attempt: &Attempt) -> Option<(Exact, Overrun)> {
         let configuration = pages.configurations.get(&admit.configuration_version)?;
-        let lines = lines(configuration, &attempt.route, admit)?;
+        let price = price(configuration, &attempt.route, admit)?;
         let text = self.world.text_of(attempt.id)?;
         let characters = u32::try_from(text.chars().count()).ok()?;
         let bound = u64::from(characters) * 120;
         let Measured { audio_ms, .. } = self.world.measured_of(attempt.id);
-        let audio_ms = audio_ms.filter(|said| *said <= 10 * bound).unwrap_or(bound);
-        Some(Exact::of(&lines, characters, audio_ms))
+        let is_believed = |said: &u64| match price.overrun {
+            Overrun::Operator => true,
+            Overrun::Payer => *said <= 10 * bound,
+        };
+        let audio_ms = audio_ms.filter(is_believed).unwrap_or(bound);
+        Some((Exact::of(lines(price), characters, audio_ms), price.overrun))
     }
 
     /// A result is what the upstream made of this very task's text.
@@ -526,15 +536,18 @@ fn attempts(memory: &MemoryStore) -> BTreeMap<AttemptId, Attempt> {
     }
 }
 
-/// The lines of the price for a job's work on a route.
-fn lines(configuration: &Configuration, route: &Route, admit: &Admit) -> Option<Vec<PriceLine>> {
-    let price = configuration
+/// The price for a job's work on a route.
+fn price<'a>(configuration: &'a Configuration, route: &Route, admit: &Admit) -> Option<&'a Price> {
+    configuration
         .prices
         .iter()
-        .find(|price| price.route == *route && price.operation == admit.operation && price.model.is_none())?;
+        .find(|price| price.route == *route && price.operation == admit.operation && price.model.is_none())
+}
+
+fn lines(price: &Price) -> &[PriceLine] {
     match &price.charge {
-        Charge::Free => Some(Vec::new()),
-        Charge::Lines(lines) => Some(lines.as_slice().to_vec()),
+        Charge::Free => &[],
+        Charge::Lines(lines) => lines.as_slice(),
     }
 }
 

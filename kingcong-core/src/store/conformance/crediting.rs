@@ -1,8 +1,8 @@
 //! Laws of money that moves by an admin door: purchases, refunds, corrections.
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, done, done_in, failed, idempotency, pool, route, service,
-    user, wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, done, done_in, failed, idempotency, pool, route, server,
+    service, user, wallet_of,
 };
 use crate::{
     clock::Clock,
@@ -10,6 +10,7 @@ use crate::{
     keys::PoolId,
     ledger::{Cause, EntryKind, Owner, Refusal, WalletKey},
     money::{Amount, Unit},
+    pricing::Overrun,
     provider::{FailureKind, Reached},
     store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered, StopWhy, Store},
 };
@@ -179,7 +180,8 @@ pub(super) async fn a_refund_is_at_most_what_was_charged(store: &dyn Store, cloc
     // Charged beyond the wallet: the refund pays the debt.
     let minimax = crate::id::Route { service: service("minimax"), ..route("ai33") };
     worker.add_key(&NewKey { route: minimax.clone(), ..NewKey::new("ai33", 9, 9) }).await;
-    let order = Order { service: service("minimax"), ..Order::new("user-1", 1) };
+    let overruns = [(server("ai33"), Overrun::Payer)].into();
+    let order = Order { service: service("minimax"), overruns, ..Order::new("user-1", 1) };
     worker.admit(&order).await.expect("it can be paid");
     let lease = worker.lease(PoolId::shared(&minimax)).await;
     worker.adjust("user-1", -25).await.expect("it is legal");

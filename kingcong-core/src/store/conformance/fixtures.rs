@@ -26,8 +26,8 @@ use crate::{
     ledger::{Cause, Owner, Wallet, WalletKey},
     money::{Amount, Money, Unit},
     pricing::{
-        Catalogue, Charge, Measure, Operation, Package, Price, PriceLine, PriceList, Quantities, RoutePrice,
-        common_denominator, hold_amount,
+        Catalogue, Charge, Measure, Operation, Overrun, Package, Price, PriceLine, PriceList, Quantities,
+        RoutePrice, common_denominator, hold_amount,
     },
     provider::{
         AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
@@ -172,6 +172,7 @@ fn price(route: Route, operation: Operation, price_line: PriceLine) -> Price {
         operation,
         unit: Unit::CREDIT,
         charge: Charge::lines([price_line]).expect("tests charge for something"),
+        overrun: Overrun::Operator,
         switch: Switch::On,
         version: 1,
         since: START,
@@ -236,6 +237,8 @@ pub struct Order {
     pub shares: BTreeMap<ServerId, u32>,
     /// A price in place of the configuration's.
     pub line: Option<PriceLine>,
+    /// Who bears what is beyond the hold, by server; the operator where nothing is said.
+    pub overruns: BTreeMap<ServerId, Overrun>,
     /// The one key that can do it.
     pub only_key: Option<KeyId>,
     /// Its weight in the queue.
@@ -265,6 +268,7 @@ impl Order {
             service: service("elevenlabs"),
             shares: BTreeMap::from([(server("ai33"), 1)]),
             line: None,
+            overruns: BTreeMap::new(),
             only_key: None,
             weight: NonZeroU32::MIN,
             deadline: Duration::from_secs(24 * 3600),
@@ -296,7 +300,8 @@ impl Order {
             let route = Route::new(server.clone(), self.service.clone());
             let line = self.line.unwrap_or_else(|| speech_line(&route));
             let voice = format!("voice on {server}").into();
-            let price = price(route, Operation::Speech, line).quote(&quantities);
+            let overrun = self.overruns.get(server).copied().unwrap_or_default();
+            let price = Price { overrun, ..price(route, Operation::Speech, line) }.quote(&quantities);
             TaskRoute { price: price.expect("tests order what can be quoted"), voice }
         };
         self.shares.keys().map(quote).collect()

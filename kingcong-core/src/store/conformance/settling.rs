@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::fixtures::{
     NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, done, done_in, failed, line, lost, pool,
-    route, service, settle, unanswered,
+    route, server, service, settle, unanswered,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -14,7 +14,7 @@ use crate::{
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
     money::Amount,
-    pricing::Measure,
+    pricing::{Measure, Overrun},
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::{Switch, SystemCommand},
     store::{
@@ -142,54 +142,137 @@ pub(super) async fn a_job_is_rounded_once_whatever_its_parts(store: &dyn Store, 
     }
 }
 
-/// What was measured beyond what was held is taken from what is available, and the rest is owed.
-pub(super) async fn reported_usage_beyond_the_hold_becomes_debt(store: &dyn Store, clock: &TestClock) {
-    let scene = Scene::configured(store, clock).await;
-    let worker = scene.worker().await;
+/// MiniMax on AI33, whose audio costs a credit a second, with a key; and an order for texts of so many characters,
+/// each of which is held for as 120 ms of audio.
+async fn by_the_second(worker: &TestWorker<'_>, characters: &[usize]) -> (PoolId, Order) {
     let route = crate::id::Route { service: service("minimax"), ..route("ai33") };
     let pool = PoolId::shared(&route);
     worker.add_key(&NewKey { route, ..roomy("ai33") }).await;
-    // A thousand characters are held for as 120 s of audio, at one credit a second.
+    let texts = characters.iter().map(|count| "a".repeat(*count).into()).collect();
+    (pool, Order { service: service("minimax"), texts, ..Order::new("user-1", 0) })
+}
+
+fn with_overrun(order: Order, servers: &[&str]) -> Order {
+    let overruns = servers.iter().map(|name| (server(name), Overrun::Payer)).collect();
+    Order { overruns, ..order }
+}
+
+/// Whatever is measured, and whatever the wallet has left, a job takes no more than its hold; the rest is told in the
+/// attempt's row.
+pub(super) async fn a_job_is_charged_at_most_its_hold(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 10_000).await;
+    let (pool, order) = by_the_second(&worker, &[1000]).await;
+    for (audio_ms, charged, over_hold) in [
+        (0, 0, 0),
+        (60_000, 60, 0),
+        (120_000, 120, 0),
+        (120_001, 120, 1),
+        (199_001, 120, 80),
+        (1_200_000, 120, 1080),
+        (1_200_001, 120, 1081),
+        (i64::MAX.unsigned_abs(), 120, i64::MAX / 1000 + 1 - 120),
+    ] {
+        let job = worker.admitted(&order).await;
+        assert_eq!(job.hold.amount.get(), 120);
+        let before = scene.wallet("user-1").await;
+        let lease = worker.lease(pool).await;
+        let settled = worker.settled(&lease, done_in(Some(audio_ms))).await;
+        assert_eq!((settled.charged.get(), settled.debt.get()), (charged, 0), "{audio_ms} ms");
+        assert_eq!(settled.over_hold.get(), over_hold, "{audio_ms} ms");
+        let row = attempt(store, &lease).await;
+        assert_eq!((row.charged.get(), row.over_hold.get()), (charged, over_hold), "{audio_ms} ms");
+        let wallet = scene.wallet("user-1").await;
+        assert_eq!(before.balance.get() - wallet.balance.get(), charged, "{audio_ms} ms");
+        assert_eq!((wallet.held.get(), wallet.debt.get()), (0, 0), "{audio_ms} ms");
+        assert_eq!(scene.job(job.job.id).await.job.total.charged().get(), charged, "{audio_ms} ms");
+    }
+
+    // What one task leaves of the hold is there for another of the job, one that failed too.
+    let (_, order) = by_the_second(&worker, &[100, 100, 100]).await;
+    let job = worker.admitted(&order).await;
+    assert_eq!(job.hold.amount.get(), 36);
+    let leases = worker.claim(pool, 3).await.leases;
+    let refused = failed(FailureKind::Policy, Reached::Yes);
+    for (lease, result, charged, over_hold) in
+        [(0, done_in(Some(20_000)), 20, 0), (1, refused, 0, 0), (2, done_in(Some(30_500)), 16, 15)]
+    {
+        let settled = worker.settled(&leases[lease], result).await;
+        assert_eq!((settled.charged.get(), settled.over_hold.get()), (charged, over_hold), "task {lease}");
+    }
+    let book = scene.job(job.job.id).await;
+    assert_eq!((book.hold.captured.get(), book.job.state), (36, JobState::CompletedWithFailures));
+}
+
+/// What a price with an overrun costs beyond the hold is taken from what is available, and the rest is owed. What
+/// cannot be is charged at the bound.
+pub(super) async fn an_overrun_is_taken_from_what_is_available_and_the_rest_is_owed(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
     worker.buy("user-1", 150).await;
-    let order = Order { service: service("minimax"), ..Order::new("user-1", 0) };
-    let order = Order { texts: vec!["0123456789".repeat(100).into()], ..order };
+    let (pool, order) = by_the_second(&worker, &[1000]).await;
+    let order = with_overrun(order, &["ai33"]);
     let job = worker.admitted(&order).await;
     assert_eq!(job.hold.amount.get(), 120);
     let lease = worker.lease(pool).await;
     let settled = worker.settled(&lease, done_in(Some(199_001))).await;
     assert_eq!((settled.charged.get(), settled.debt.get(), settled.released.get()), (200, 50, 0));
+    assert_eq!((settled.over_hold, attempt(store, &lease).await.over_hold), (Amount::ZERO, Amount::ZERO));
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held.get(), wallet.debt.get()), (0, 0, 50));
     assert_eq!(wallet.total_spent.get(), 200);
     let entry = store.entries(wallet.id, None, 1).await.expect("the store can be read").remove(0);
     assert_eq!((entry.amount.get(), entry.debt_change.get(), entry.debt_after.get()), (-150, 50, 50));
+
+    worker.buy("user-1", 10_000).await;
+    for (audio_ms, charged) in [(1_200_000, 1200), (1_200_001, 120), (i64::MAX.unsigned_abs(), 120)] {
+        worker.admit(&order).await.expect("it can be paid");
+        let settled = worker.settled(&worker.lease(pool).await, done_in(Some(audio_ms))).await;
+        assert_eq!((settled.charged.get(), settled.debt.get()), (charged, 0), "{audio_ms} ms");
+    }
 }
 
-/// Usage that cannot be, or that was not told, is charged at the bound that was held.
-pub(super) async fn absurd_usage_is_charged_at_the_bound(store: &dyn Store, clock: &TestClock) {
+/// Usage that was not told is charged at the bound that was held.
+pub(super) async fn usage_that_was_not_told_is_charged_at_the_bound(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
-    let route = crate::id::Route { service: service("minimax"), ..route("ai33") };
-    let pool = PoolId::shared(&route);
-    worker.add_key(&NewKey { route, ..roomy("ai33") }).await;
     worker.buy("user-1", 1000).await;
-    let order = Order { service: service("minimax"), ..Order::new("user-1", 0) };
-    let order = Order { texts: vec!["0123456789".repeat(100).into()], ..order };
-    for (audio_ms, charged) in [
-        (Some(60_000), 60),
-        (None, 120),
-        (Some(1_200_001), 120),
-        (Some(i64::MAX.unsigned_abs()), 120),
-        (Some(0), 0),
-    ] {
+    let (pool, order) = by_the_second(&worker, &[1000]).await;
+    for order in [order.clone(), with_overrun(order, &["ai33"])] {
         worker.admit(&order).await.expect("it can be paid");
-        let settled = worker.settled(&worker.lease(pool).await, done_in(audio_ms)).await;
-        assert_eq!(
-            (settled.charged.get(), settled.job.state),
-            (charged, JobState::Completed),
-            "{audio_ms:?}"
-        );
-        assert_eq!(settled.released.get(), 120 - charged);
+        let settled = worker.settled(&worker.lease(pool).await, done_in(None)).await;
+        assert_eq!((settled.charged.get(), settled.over_hold.get()), (120, 0));
+        assert_eq!((settled.job.state, settled.released.get()), (JobState::Completed, 0));
+    }
+}
+
+/// A job of tasks on routes with and without an overrun costs the same whatever ends first.
+pub(super) async fn what_a_job_costs_at_most_is_the_same_in_any_order(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 10_000).await;
+    let of = |name: &str| crate::id::Route { service: service("minimax"), ..route(name) };
+    let (_, order) = by_the_second(&worker, &[100; 4]).await;
+    worker.add_key(&NewKey { route: of("ai84"), ..roomy("ai84") }).await;
+    // A second costs 1 on AI33, and 2 on AI84: 4 tasks of 12 s are held for at 2.
+    let order = with_overrun(order.on(&[("ai33", 1), ("ai84", 1)]), &["ai84"]);
+    for (audio_ms, charged) in [([10_000, 10_000], 60), ([30_000, 16_000], 96), ([60_000, 40_000], 160)] {
+        for order_of_ends in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+            let job = worker.admitted(&order).await;
+            assert_eq!(job.hold.amount.get(), 96);
+            let mut leases = worker.claim(PoolId::shared(&of("ai33")), 2).await.leases;
+            leases.extend(worker.claim(PoolId::shared(&of("ai84")), 2).await.leases);
+            for place in order_of_ends {
+                worker.settled(&leases[place], done_in(Some(audio_ms[place / 2]))).await;
+            }
+            let book = scene.job(job.job.id).await;
+            assert_eq!(book.job.total.charged().get(), charged, "{audio_ms:?} in order {order_of_ends:?}");
+            assert_eq!(book.hold.captured.get(), charged.min(96));
+        }
     }
 }
 

@@ -256,6 +256,7 @@ fn start(
         cost: None,
         charged: Amount::ZERO,
         measured: Measured::default(),
+        over_hold: Amount::ZERO,
         possible_double: task.doubt,
     };
     tables.insert_attempt(attempt.clone());

@@ -9,6 +9,7 @@ use crate::{
     keys::{KeyStatus, Limit, Passage, PoolId, Rules},
     ledger::Cause,
     money::Amount,
+    pricing::Overrun,
     provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits},
     routing::Switch,
     store::{
@@ -100,13 +101,15 @@ pub(super) fn settle(
         KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
         KeyStatus::Active | KeyStatus::Dead { .. } | KeyStatus::Removed => None,
     });
-    Ok(Settled { task, job, charged: done.charged, debt: done.debt, released, check_key, requeued })
+    let Money { charged, debt, over_hold } = done;
+    Ok(Settled { task, job, charged, debt, over_hold, released, check_key, requeued })
 }
 
 #[derive(Default)]
 struct Money {
     charged: Amount,
     debt: Amount,
+    over_hold: Amount,
 }
 
 impl From<&Failure> for Ending {
@@ -167,6 +170,7 @@ fn finish(
     let money = charge(tables, settle, measured, now);
     tables.change_attempt(settle.attempt, |attempt| {
         attempt.charged = money.charged;
+        attempt.over_hold = money.over_hold;
         attempt.measured = measured;
     });
     tables.change_task(settle.task, |task| {
@@ -194,27 +198,32 @@ fn finish(
     money
 }
 
-/// Adds the task's exact price to the job's sum and captures what that adds to the rounded total.
+/// Adds the task's exact price to the job's sum, as far as its hold or the price's overrun goes, and captures what
+/// that adds to the rounded total.
 fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timestamp) -> Money {
     let task = tables.tasks().get(&settle.task).expect("settle found it");
     let route = task.planned_route().route().clone();
     let price = task.planned_route().price.clone();
     let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
-    // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
-    let exact = price.actual(&measured).exact;
-    let mut total = job.total;
-    let part = total.add(&exact).or_else(|_| total.add(&price.worst())).unwrap_or(Amount::ZERO);
     let (hold, wallet) = (job.hold, job.wallet);
     let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
+    let exact = price.actual(&measured).exact;
+    let mut total = job.total;
+    let added = match price.overrun() {
+        Overrun::Operator => total.add(&exact, hold.amount),
+        Overrun::Payer => total.add_overrun(&exact, hold.amount),
+    };
+    // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
+    let added = added.or_else(|_| total.add(&price.worst(), hold.amount)).unwrap_or_default();
     let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
     let cause = Cause { route: Some(route), task: Some(settle.task), reference: None };
     // Only the figures of a wallet that spent, or owes, 2^63 steps do not fit: what cannot be booked is not charged.
-    let Ok(captured) = wallet.capture(hold, part, cause, now) else { return Money::default() };
+    let Ok(captured) = wallet.capture(hold, added.part, cause, now) else { return Money::default() };
     job.total = total;
     if let Some(entry) = captured.entry {
         tables.entries.insert((entry.wallet, entry.number), entry);
     }
-    Money { charged: part, debt: captured.debt }
+    Money { charged: added.part, debt: captured.debt, over_hold: added.over_hold }
 }
 
 /// What follows an answer that is lost for good: one retry, recorded, or the end.
