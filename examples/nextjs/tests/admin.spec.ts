@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test';
 
-import { credits, expect, sentences, test, VOICE, type Stage } from './stage';
+import { answered, credits, expect, sentences, test, VOICE, type Stage } from './stage';
 
 const AI33 = ['AI33 ElevenLabs', 'AI33 Minimax'];
 const AI84 = ['AI84 ElevenLabs', 'AI84 Minimax'];
@@ -130,8 +130,7 @@ test('a split is kept, and three servers share by weights', async ({ as, stage }
   await slider.focus();
   for (let steps = 0; steps < 5; steps += 1) await slider.press('ArrowLeft');
   await expect(split).toHaveText('AI33 65 % : AI84 35 %');
-  await save.click();
-  await expect(save).toBeDisabled();
+  expect(await answered(page, 'PUT /api/admin/weights', () => save.click())).toBe(204);
   await page.reload();
   await expect(split).toHaveText('AI33 65 % : AI84 35 %');
 
@@ -153,8 +152,7 @@ test('a split is kept, and three servers share by weights', async ({ as, stage }
   await weight('AI33').fill('3');
   await weight('AI84').fill('2');
   await weight('AI99').fill('1');
-  await save.click();
-  await expect(save).toBeDisabled();
+  expect(await answered(page, 'PUT /api/admin/weights', () => save.click())).toBe(204);
   await page.reload();
   await expect(split).toHaveText('AI33 50 % : AI84 33,3 % : AI99 16,7 %');
   expect((await stage.kc.config.get()).servers.map(({ weight }) => weight)).toEqual([3, 2, 1]);
@@ -203,7 +201,8 @@ test('a key is added once, checked, switched and removed, and its secret is in n
   await expect(dialog).toHaveCount(0);
 
   const check = row.getByRole('button', { name: /^Kiểm tra key/ });
-  await check.click();
+  const checked = `POST /api/admin/keys/${id}/check`;
+  expect(await answered(page, checked, () => check.click())).toBe(200);
   await expect(row).toContainText('Hoạt động');
   expect((await stage.kc.keys.get(id)).checkedAt).not.toBeNull();
   await stage.upstreams.kill('ai33', secret);
@@ -225,14 +224,16 @@ test('a key is added once, checked, switched and removed, and its secret is in n
   await expect(asked).toHaveCount(0);
   await expect(row).toHaveCount(1);
   await remove.click();
-  await asked.getByRole('button', { name: 'Xóa key' }).click();
+  const removed = `DELETE /api/admin/keys/${id}`;
+  expect(await answered(page, removed, () => asked.getByRole('button', { name: 'Xóa key' }).click())).toBe(200);
+  await expect(asked).toHaveCount(0);
   await expect(row).toHaveCount(0);
   expect((await stage.kc.keys.list()).map(({ id }) => id)).not.toContain(id);
 
   expect(await doors(stage)).toEqual(['keys.add', 'keys.disable', 'keys.enable', 'keys.remove']);
-  const answered = await answers();
-  expect(answered).toContain('key of the test');
-  expect(answered).not.toContain(secret);
+  const told = await answers();
+  expect(told).toContain('key of the test');
+  expect(told).not.toContain(secret);
   expect(await page.content()).not.toContain(secret);
 });
 

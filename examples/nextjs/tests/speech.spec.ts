@@ -1,4 +1,4 @@
-import { credits, expect, jobIs, sentences, speak, test, write, VOICE } from './stage';
+import { answered, credits, expect, jobIs, sentences, speak, test, write, VOICE } from './stage';
 
 test('a text of ten tasks is priced, split 70 to 30, spoken in order and charged exactly', async ({ as, stage }) => {
   await stage.credits('lan', 10_000);
@@ -72,14 +72,15 @@ test('who has too few credits is told how many are missing, and nothing is done'
   const page = await as('lan');
   await write(page, 'Mười hai chữ.');
   await expect(page.getByText('Không đủ credits: còn thiếu 3.')).toBeVisible();
-  await page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+  const send = () => page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+  expect(await answered(page, 'POST /api/speech', send)).toBe(402);
   await expect(page.getByRole('alert').filter({ hasText: /credits/i })).toBeVisible();
   expect(await stage.kc.jobs({ user: 'lan' })).toEqual([]);
   await expect(credits(page)).toHaveText('10');
 
   // Once there are enough, the same form goes through.
   await stage.kc.wallets.adjust('lan', 90, { reason: 'test', idempotencyKey: 'more' });
-  await page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+  await send();
   await jobIs(page, 'completed');
   await expect(credits(page)).toHaveText('87');
 });
@@ -95,7 +96,9 @@ test.describe('with upstreams that take their time', () => {
     await write(page, sentences(100), '20');
     await speak(page);
     await expect(page.locator('[data-testid=task][data-state=processing]')).toHaveCount(6);
-    await page.getByRole('button', { name: 'Hủy công việc' }).click();
+    const [begun] = await stage.kc.jobs({ user: 'lan' });
+    const cancel = () => page.getByRole('button', { name: 'Hủy công việc' }).click();
+    expect(await answered(page, `DELETE /api/jobs/${begun?.id}`, cancel)).toBe(200);
     await stage.upstreams.advance(7_200_000);
     await jobIs(page, 'cancelled');
     const [job] = await stage.kc.jobs({ user: 'lan' });
@@ -125,7 +128,8 @@ test.describe('with upstreams that take their time', () => {
     await expect(page.getByTestId('notice')).toHaveText('ElevenLabs đang bảo trì');
     await expect(page.getByTestId('server-ai33')).toContainText('ElevenLabs: Bảo trì');
     await expect(page.getByTestId('server-ai33')).toContainText('Minimax: Hoạt động');
-    await page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+    const send = () => page.getByRole('button', { name: 'Tạo giọng nói' }).click();
+    expect(await answered(page, 'POST /api/speech', send)).toBe(503);
     await expect(page.getByRole('alert').filter({ hasText: 'ElevenLabs đang bảo trì' }).last()).toBeVisible();
 
     await stage.upstreams.advance(7_200_000);

@@ -10,7 +10,7 @@ import { KingCong } from 'kingcong';
 
 import { seed } from '../scripts/seed.mjs';
 import { hashed } from '../server/passwords.mjs';
-import { Program, built, freePort } from './programs';
+import { Program, built } from './programs';
 
 export { expect };
 
@@ -109,16 +109,16 @@ export class Stage {
     const password = await hashed(PASSWORD);
     const users = Object.entries(USERS).map(([id, role]) => ({ id, name: id, role, password }));
     await writeFile(path.join(folder, 'users.json'), JSON.stringify(users));
-    const port = await freePort();
     const environment = {
       DATABASE_URL: database,
       KINGCONG_MASTER_KEY: masterKey,
       ROLE: setting.role,
       USERS_FILE: path.join(folder, 'users.json'),
-      SESSION_SECRET: randomBytes(32).toString('hex'),
+      SESSIONS_FOLDER: path.join(folder, 'sessions'),
       PAYMENT_SECRET: randomBytes(32).toString('hex'),
       PAYMENT_GATEWAY: 'test',
-      PORT: String(port),
+      // One that is free; Next.js tells which.
+      PORT: '0',
       NEXT_MANUAL_SIG_HANDLE: 'true',
       NEXT_TELEMETRY_DISABLED: '1',
       NODE_ENV: 'production',
@@ -126,14 +126,18 @@ export class Stage {
     // For what tests do in the app's name, such as signing a payment.
     Object.assign(process.env, { PAYMENT_SECRET: environment.PAYMENT_SECRET });
     const app = new Program(process.execPath, [NEXT, 'start', APP, '--hostname', '127.0.0.1'], environment);
+    let url: string;
     try {
+      url = await app.line((line) => /Local: +(http:\S+)/.exec(line)?.[1]);
       await app.line((line) => (line.includes('Ready in') ? true : undefined));
+      // Which it is when it has begun with the first request.
+      expect((await fetch(`${url}/sign-in`)).status).toBe(200);
     } catch (error) {
       await upstreams.stop();
       throw error;
     }
     const kc = await KingCong.open(database, { masterKey, role: 'client' });
-    return new Stage(`http://127.0.0.1:${port}`, upstreams, kc, environment, app);
+    return new Stage(url, upstreams, kc, environment, app);
   }
 
   /** Credits as somebody bought them. */
@@ -203,6 +207,18 @@ async function signedIn(browser: Browser, stage: Stage, user: UserName): Promise
   });
   expect(answer.status()).toBe(204);
   return page;
+}
+
+/**
+ * Does what sends something to a door of the app (`PUT /api/admin/weights`), and waits for the answer: its status. What a
+ * page shows meanwhile tells nothing of the door: buttons are disabled, and what stands behind a dialog is not there.
+ */
+export async function answered(page: Page, door: string, act: () => Promise<void>): Promise<number> {
+  const answer = page.waitForResponse((response) => {
+    return `${response.request().method()} ${new URL(response.url()).pathname}` === door;
+  });
+  await act();
+  return (await answer).status();
 }
 
 /** What the status bar says that is left. */

@@ -42,6 +42,12 @@ const CERTIFICATE: &str = "tls.crt";
 const PRIVATE_KEY: &str = "tls.key";
 /// How long a server may take until it answers, also after a kill.
 const START_MAX: Duration = Duration::from_secs(60);
+/// The first port of a server, and how many there are: below those of connections, which begin at 32,768 on Linux
+/// (`net.ipv4.ip_local_port_range`) and at 49,152 elsewhere (RFC 6335).
+const PORT_MIN: u16 = 10_000;
+const PORTS: u32 = 22_000;
+/// How far the first ports of two processes are from each other that were started one after the other.
+const PORTS_APART: u32 = 251;
 /// How often a starting server is asked whether it answers.
 const START_POLL: Duration = Duration::from_millis(20);
 
@@ -243,8 +249,14 @@ fn log_of(cluster: &Path) -> PathBuf {
     cluster.join("log")
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now. While a server is killed its port is nobody's: so it is none of those that systems
+/// give to whoever connects somewhere, and processes of tests begin far from each other.
 fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no loopback port is free")?;
-    Ok(listener.local_addr()?.port())
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let first =
+        std::process::id().wrapping_mul(PORTS_APART).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+    let mut ports =
+        (0..PORTS).map(|step| PORT_MIN + u16::try_from(first.wrapping_add(step) % PORTS).unwrap_or(0));
+    let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.context("no loopback port is free")
 }

@@ -145,6 +145,7 @@ function KeyRow({ of: key, system }: { readonly of: Wire<Key>; readonly system: 
             size="sm"
             variant="outline"
             aria-label={checkLabel(name)}
+            aria-disabled={check.isPending}
             onClick={() => {
               if (!check.isPending) check.mutate(undefined);
             }}
