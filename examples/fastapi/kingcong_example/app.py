@@ -21,7 +21,7 @@ class State(TypedDict):
 
     kc: AsyncKingCong
     settings: WebSettings
-    users: users.Users
+    users: users.UsersFile
 
 
 @asynccontextmanager
@@ -31,7 +31,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     async with await AsyncKingCong.open(**settings.opening()) as kc:
         if settings.demo_voices:
             await demo.prepare(kc)
-        yield {"kc": kc, "settings": settings, "users": users.read(settings.users_file)}
+        yield {"kc": kc, "settings": settings, "users": users.UsersFile(settings.users_file)}
 
 
 app = FastAPI(

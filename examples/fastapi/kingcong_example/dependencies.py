@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from .errors import Language, Refused, language_of
 from .settings import WebSettings
-from .users import Role, User, hashed
+from .users import Role, User
 
 _bearer = HTTPBearer(auto_error=False, description="A token from the users file.")
 
@@ -25,7 +25,7 @@ def _settings(request: Request) -> WebSettings:
 def _caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> User:
-    user = request.state.users.get(hashed(credentials.credentials)) if credentials else None
+    user = request.state.users.find(credentials.credentials) if credentials else None
     if user is None:
         raise Refused(401, "unauthenticated", "A valid token is needed", "Cần token hợp lệ")
     request.state.user = user

@@ -1,6 +1,8 @@
 """Who may call: a file of users in place of the user table that your backend has already.
 
-A token is 32 random bytes, so a plain hash of it is safe to keep: it cannot be guessed, unlike a password.
+A token is 32 random bytes, so a plain hash of it is safe to keep: it cannot be guessed, unlike a password. So nobody
+must pause after a wrong one, and nobody can be locked out. Whose token is taken out of the file has no access any more,
+from the next request on and in every process.
 """
 
 import hashlib
@@ -31,9 +33,6 @@ class User(BaseModel, frozen=True):
     used_tokens: int = 0
 
 
-Users = Mapping[str, User]
-"""Users by the hash of their token."""
-
 _LIST = TypeAdapter(list[User])
 
 
@@ -48,11 +47,38 @@ def new_user(id: str, role: Role = Role.USER, **tokens: int) -> tuple[User, str]
     return User(id=id, role=role, token_sha256=hashed(token), **tokens), token
 
 
-def read(path: Path) -> Users:
+def read(path: Path) -> list[User]:
     """The users in a file."""
-    return {user.token_sha256: user for user in _LIST.validate_json(path.read_bytes())}
+    return _LIST.validate_json(path.read_bytes())
+
+
+class UsersFile:
+    """The users in a file, read again when it was written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = self._look()
+
+    def _look(self) -> tuple[tuple[int, int], Mapping[str, User]]:
+        written = self._written()
+        return written, {user.token_sha256: user for user in read(self._path)}
+
+    def _written(self) -> tuple[int, int]:
+        """Differs whenever the file was replaced."""
+        found = self._path.stat()
+        return found.st_ino, found.st_mtime_ns
+
+    def find(self, token: str) -> User | None:
+        """Whose token that is."""
+        written, users = self._read
+        if written != self._written():
+            self._read = self._look()
+            _, users = self._read
+        return users.get(hashed(token))
 
 
 def write(path: Path, users: list[User]) -> None:
-    """Writes a file of users."""
-    path.write_text(json.dumps(_LIST.dump_python(users, mode="json"), indent=2), encoding="utf-8")
+    """Writes a file of users, at once: who reads it has the old one or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps(_LIST.dump_python(users, mode="json"), indent=2), encoding="utf-8")
+    new.replace(path)

@@ -17,9 +17,12 @@ USERS = 100
 class Backend:
     """A running backend, and whom it knows."""
 
-    def __init__(self, url: str, secret: SecretStr, known: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, url: str, secret: SecretStr, known: list[tuple[str, str]], users_file: Path
+    ) -> None:
         self.url = url
         self.secret = secret
+        self.users_file = users_file
         self._known = known
         self._sessions: list[Api] = []
 
@@ -60,7 +63,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tup
         folder = tmp_path_factory.mktemp("backend")
         known = invite(folder / "users.json", USERS)
         program = processes.demo(folder)
-        backend = Backend(processes.url_of(program), gateway.secret_in(folder), known)
+        file, url = folder / "users.json", processes.url_of(program)
+        backend = Backend(url, gateway.secret_in(folder), known, file)
         started.append((program, backend))
         admin = backend.user()
         for key in admin.get("/admin/keys"):

@@ -1,10 +1,13 @@
 """Who may do what, and how refusals look."""
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 from api import Api, speech
 from conftest import Backend
+
+from kingcong_example import users
 
 SOME = uuid.uuid4()
 
@@ -55,6 +58,23 @@ def test_doors_need_a_token_unless_they_are_open(backend: Backend) -> None:
             assert answer.json()["error"]["code"] == "unauthenticated"
     anybody.get("/packages")
     anybody.get("/health")
+
+
+def test_a_token_that_is_taken_out_of_the_file_ends_at_once(
+    start: Callable[[], tuple[Backend, Api]],
+) -> None:
+    backend, admin = start()
+    gone, stays = backend.user(), backend.user()
+    gone.get("/status")
+    kept = [user for user in users.read(backend.users_file) if user.id != gone.name]
+    newcomer, token = users.new_user("newcomer")
+    users.write(backend.users_file, [*kept, newcomer])
+    gone.get("/status", 401)
+    stays.get("/status")
+    admin.get("/admin/keys")
+    # And whoever comes in is in.
+    answer = gone.http.get("/status", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
 
 
 def test_no_door_is_forgotten_here(backend: Backend) -> None:

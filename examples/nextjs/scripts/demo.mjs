@@ -56,7 +56,7 @@ const environment = {
   KINGCONG_MASTER_KEY: secret('master.key'),
   ROLE: 'both',
   APP_URL: `http://127.0.0.1:${PORT}`,
-  SESSION_SECRET: secret('session.secret'),
+  SESSIONS_FOLDER: path.join(DATA, 'sessions'),
   PAYMENT_SECRET: secret('payment.secret'),
   USERS_FILE: usersFile,
   PAYMENT_GATEWAY: 'test',

@@ -11,18 +11,24 @@ export class Refused extends Error {
   readonly status: number;
   readonly code: string;
   readonly words: Words;
+  /** What the answer says besides, such as when to try again. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: string, words: Words) {
+  constructor(status: number, code: string, words: Words, headers: Readonly<Record<string, string>> = {}) {
     super(words.en);
     this.status = status;
     this.code = code;
     this.words = words;
+    this.headers = headers;
   }
 }
 
 export const notThere = () => new Refused(404, 'not_found', { en: 'There is no such thing', vi: 'Không tìm thấy' });
-export const tooLarge = () =>
-  new Refused(413, 'too_large', { en: 'That is too large', vi: 'Dung lượng vượt quá giới hạn' });
+/** What is still being sent of a body that was refused would be taken for the next request: the connection ends. */
+export const tooLarge = () => {
+  const words = { en: 'That is too large', vi: 'Dung lượng vượt quá giới hạn' };
+  return new Refused(413, 'too_large', words, { Connection: 'close' });
+};
 export const invalid = (words: Words = { en: 'That is not valid', vi: 'Dữ liệu không hợp lệ' }) =>
   new Refused(422, 'invalid_request', words);
 

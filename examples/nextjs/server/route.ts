@@ -142,8 +142,7 @@ export function jsonOf(body: Buffer): unknown {
 
 /** What went wrong, for programs and for people. */
 function problem(error: unknown, language: Language): Response {
-  // What is still being sent of a body that was refused would be taken for the next request.
-  const headers: HeadersInit = error instanceof Refused && error.status === 413 ? { Connection: 'close' } : {};
+  const headers = error instanceof Refused ? error.headers : {};
   const answer = (status: number, code: string, message: string, more: object = {}) =>
     Response.json({ error: { code, message, ...more } }, { status, headers });
   if (error instanceof Refused) return answer(error.status, error.code, error.words[language]);

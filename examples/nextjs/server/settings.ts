@@ -21,9 +21,17 @@ export const settings = {
   get usersFile(): string {
     return required('USERS_FILE');
   },
-  /** Signs session cookies. */
-  get sessionSecret(): string {
-    return required('SESSION_SECRET');
+  /** A folder for who is signed in; see `sessions.ts`. */
+  get sessionsFolder(): string {
+    return required('SESSIONS_FOLDER');
+  },
+  /** How many proxies of yours stand before the app; see `address.ts`. */
+  get proxies(): number {
+    const proxies = Number(process.env['PROXIES'] ?? '0');
+    if (Number.isInteger(proxies) && proxies >= 0) return proxies;
+    throw new Error(
+      `PROXIES must be how many proxies stand before the app, such as 1, and is ${process.env['PROXIES']}`,
+    );
   },
   /** Shared with the payment gateway. */
   get paymentSecret(): string {

@@ -1,4 +1,8 @@
-import { expect, test, PASSWORD } from './stage';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+
+import { expect, test, PASSWORD, type Stage } from './stage';
 
 /** Every door of the app, and what it is asked. */
 const USERS_DOORS: readonly (readonly [method: string, path: string])[] = [
@@ -77,17 +81,66 @@ test('signing in needs the password, and out is out', async ({ page }) => {
   await expect(page).toHaveURL(/\/sign-in$/);
 });
 
-test('guessing passwords is stopped, and a session that somebody made up is none', async ({ request, stage }) => {
-  const headers = { Origin: stage.url };
-  const guess = (password: string) => request.post('/api/session', { headers, data: { name: 'minh', password } });
-  const guesses = await Promise.all(Array.from({ length: 15 }, () => guess('wrong')));
-  expect(guesses.filter((answer) => answer.status() === 401)).toHaveLength(10);
-  expect((await guess(PASSWORD)).status()).toBe(429);
+test('who signs out has signed out, with every copy of the cookie, and other sessions go on', async ({ as, stage }) => {
+  const [page, other] = [await as('lan'), await as('lan')];
+  const [cookie] = (await page.context().cookies()).filter(({ name }) => name === 'session');
+  const headers = { Origin: stage.url, Cookie: `session=${cookie?.value}` };
+  const status = async () => (await fetch(`${stage.url}/api/status`, { headers })).status;
+  expect(await status()).toBe(200);
+  expect((await fetch(`${stage.url}/api/session`, { method: 'DELETE', headers })).status).toBe(204);
+  expect(await status()).toBe(401);
+  expect((await page.request.get('/api/status')).status()).toBe(401);
+  expect((await other.request.get('/api/status')).status()).toBe(200);
+});
 
-  const user = Buffer.from('admin').toString('base64url');
-  const session = `${Date.now() + 1_000_000}.${user}.${'A'.repeat(43)}`;
-  const answer = await request.get('/api/status', { headers: { Cookie: `session=${session}` } });
-  expect(answer.status()).toBe(401);
+test('a session that somebody made up is none, and the oldest of many ends', async ({ as, stage }) => {
+  const admin = createHash('sha256').update('admin').digest('hex');
+  const status = async (session: string) => {
+    return (await fetch(`${stage.url}/api/status`, { headers: { Cookie: `session=${session}` } })).status;
+  };
+  for (const session of ['', 'admin', `${admin}.${'a'.repeat(64)}`, `${admin}.`, `..%2F${admin}.${'a'.repeat(64)}`]) {
+    expect(await status(session), session).toBe(401);
+  }
+  const page = await as('lan');
+  const sign = { headers: { Origin: stage.url }, data: { name: 'lan', password: PASSWORD } };
+  const session = async () => (await page.context().cookies()).find(({ name }) => name === 'session')?.value ?? '';
+  const first = await session();
+  for (let times = 0; times < 20; times += 1) {
+    expect((await page.request.post('/api/session', sign)).status()).toBe(204);
+  }
+  expect(await status(first)).toBe(401);
+  expect(await status(await session())).toBe(200);
+});
+
+/** Signs in from an address of this machine. */
+async function signIn(stage: Stage, from: string, name: string, password: string, more: Record<string, string> = {}) {
+  const body = JSON.stringify({ name, password });
+  const headers = { 'Content-Type': 'application/json', Origin: stage.url, ...more };
+  const asked = request(`${stage.url}/api/session`, { method: 'POST', headers, localAddress: from });
+  asked.end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  answer.resume();
+  return { status: answer.statusCode, retryAfter: Number(answer.headers['retry-after'] ?? '0') };
+}
+
+test('who guesses a password must pause, and the owner comes in from elsewhere', async ({ stage }) => {
+  // What a client says of where it comes from is no other address.
+  const elsewhere = (number: number) => ({ 'X-Forwarded-For': `192.0.2.${number}` });
+  const guess = (number: number) => signIn(stage, '127.0.0.2', 'minh', 'wrong', elsewhere(number));
+  const guesses = await Promise.all(Array.from({ length: 15 }, (_, number) => guess(number)));
+  expect(guesses.filter(({ status }) => status === 401)).toHaveLength(5);
+  const refused = guesses.filter(({ status }) => status === 429);
+  expect(refused).toHaveLength(10);
+  expect(Math.min(...refused.map(({ retryAfter }) => retryAfter))).toBeGreaterThan(0);
+  expect((await signIn(stage, '127.0.0.1', 'minh', PASSWORD)).status).toBe(204);
+});
+
+test('an address that guesses many accounts must pause for all of them', async ({ stage }) => {
+  const names = Array.from({ length: 30 }, (_, number) => `nobody-${number}`);
+  const guesses = await Promise.all(names.map((name) => signIn(stage, '127.0.0.3', name, 'wrong')));
+  expect(guesses.filter(({ status }) => status === 401)).toHaveLength(20);
+  expect(guesses.filter(({ status }) => status === 429)).toHaveLength(10);
+  expect((await signIn(stage, '127.0.0.1', 'lan', PASSWORD)).status).toBe(204);
 });
 
 test("another site's page cannot use a session, and what is too large is not read", async ({ as, stage }) => {
