@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     node, npm,
-    project::{self, Project, Tests},
+    project::{self, Project},
     python,
 };
 
@@ -21,28 +21,28 @@ const BROWSER: &str = "chromium";
 
 /// Starts the app for trying it out, on SQLite, with upstreams and a payment gateway that are played.
 pub(crate) fn start(project: &Project) -> Result<ExitCode> {
-    let app = install(project)?;
+    let app = install(project, &node::package(project)?)?;
     build(project)?;
     let mut demo = Command::new("node");
     demo.arg("scripts/demo.mjs").current_dir(app).env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::hand_over(demo)
 }
 
-/// Builds the app and runs its browser tests.
-pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
-    let app = install(project)?;
+/// Builds the app with the npm package that was packed, and runs its browser tests beside the wheel that was built last.
+pub(crate) fn test(project: &Project, tarball: &Path) -> Result<()> {
+    let app = install(project, tarball)?;
     npm::run(project, APP, &["run", "--silent", "check"])?;
     build(project)?;
     let mut playwright = playwright(project, &app)?;
-    playwright.env("KINGCONG_PEER", project.program("kingcong-tests", "peer")?);
-    playwright.env("KINGCONG_POSTGRES", project.program("kingcong-servers", "postgres")?);
-    playwright.env("KINGCONG_PYTHON", python::installed(project)?);
-    project::count_tests(playwright, tests)
+    playwright.env("KINGCONG_PEER", project.built("peer")?);
+    playwright.env("KINGCONG_POSTGRES", project.built("postgres")?);
+    playwright.env("KINGCONG_PYTHON", python::installed(project));
+    project::run(playwright)
 }
 
 /// Measures the app's first page in the browser.
 pub(crate) fn bench(project: &Project) -> Result<()> {
-    let app = install(project)?;
+    let app = install(project, &node::package(project)?)?;
     build(project)?;
     let mut playwright = playwright(project, &app)?;
     playwright.args(["--config", "bench/playwright.config.ts"]);
@@ -50,9 +50,8 @@ pub(crate) fn bench(project: &Project) -> Result<()> {
 }
 
 /// The app with what it is made of, and with the npm package as it is packed.
-fn install(project: &Project) -> Result<PathBuf> {
+fn install(project: &Project, tarball: &Path) -> Result<PathBuf> {
     let app = project.root().join(APP);
-    let tarball = node::package(project)?;
     npm::install(project, APP)?;
     let package = app.join("node_modules").join("kingcong");
     if package.exists() {

@@ -1,9 +1,9 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. `cargo xtask test` is the whole gate that a change
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
-//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `python` and
-//! `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs npm for both), and
-//! `project` runs cargo.
+//! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `rust` runs
+//! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs
+//! npm for both), and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod app;
@@ -12,6 +12,7 @@ mod node;
 mod npm;
 mod project;
 mod python;
+mod rust;
 mod suite;
 mod tidy;
 
@@ -19,14 +20,15 @@ use std::{env, process::ExitCode};
 
 use anyhow::{Result, bail};
 
-use project::{Project, Tests};
+use project::Project;
 
 const HELP: &str = "\
 The project's own commands.
 
 Usage: cargo xtask COMMAND [ARGUMENTS]
 
-  test                              everything that a change must pass, step by step
+  test                              everything that a change must pass
+  step NAME                         one step of it, when what it needs was built
   tidy                              only the rules for texts (fast)
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
@@ -113,16 +115,31 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
+        "step" => match rest {
+            [name] => suite::step(&project, name),
+            _ => bail!("`step` takes the name of a step, got {rest:?}"),
+        },
         "test" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser" if !rest.is_empty() => {
             bail!("`{command}` takes no arguments, got {rest:?}")
         }
-        "test" => Ok(suite::run(&project)),
+        "test" => suite::run(&project),
         "wheel" => python::wheel(&project).map(|()| ExitCode::SUCCESS),
-        "python" => python::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
+        "python" => {
+            python::package(&project)?;
+            python::test(&project)?;
+            Ok(ExitCode::SUCCESS)
+        }
         "npm" => node::npm(&project).map(|()| ExitCode::SUCCESS),
-        "node" => node::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
+        "node" => {
+            node::test(&project, &node::package(&project)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         "app" => app::start(&project),
-        "browser" => app::test(&project, &mut Tests::default()).map(|()| ExitCode::SUCCESS),
+        "browser" => {
+            python::package(&project)?;
+            app::test(&project, &node::package(&project)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

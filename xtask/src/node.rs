@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     npm,
-    project::{self, PUBLISHED, Project, Tests},
+    project::{self, PUBLISHED, Project},
 };
 
 /// The package's folder.
@@ -38,16 +38,16 @@ pub(crate) fn npm(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Builds the package as quickly as can be, installs it, checks its types and runs its tests.
-pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
-    let installed = install(project, &package(project)?)?;
+/// Installs the package that was packed, checks its types and runs its tests.
+pub(crate) fn test(project: &Project, tarball: &Path) -> Result<()> {
+    let installed = install(project, tarball)?;
     try_out(project, &installed)?;
     npm::run(project, PACKAGE, &["run", "--silent", "check"])?;
     let mut vitest = program(project, "vitest");
     vitest.arg("run").env("NO_COLOR", "1");
     vitest.env("KINGCONG_PACKAGE", installed.join("node_modules").join("kingcong"));
     vitest.env("KINGCONG_UPSTREAMS", project.upstreams()?);
-    project::count_tests(vitest, tests)
+    project::run(vitest)
 }
 
 /// The package, built as quickly as can be and packed.
@@ -68,21 +68,31 @@ pub(crate) fn bench(project: &Project, arguments: &[String]) -> Result<()> {
 fn build(project: &Project, profile: Profile) -> Result<()> {
     npm::install(project, PACKAGE)?;
     let folder = project.root().join(PACKAGE);
-    let (arguments, built): (&[&str], _) = match profile {
-        Profile::Debug => (&[], "debug"),
-        Profile::Published => (&["--profile", PUBLISHED], PUBLISHED),
+    let library = format!("{}kingcong_node{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let library = match profile {
+        Profile::Debug => project.built(&library)?,
+        Profile::Published => {
+            project::run(project.cargo(&[
+                "build",
+                "--locked",
+                "--quiet",
+                "--package",
+                PACKAGE,
+                "--profile",
+                PUBLISHED,
+            ]))?;
+            project.target().join(PUBLISHED).join(library)
+        }
     };
-    let mut cargo = project.cargo(&["rustc", "--locked", "--quiet", "--package", PACKAGE]);
-    // Only what is shipped is stripped: the crates below are the same as everybody's.
-    cargo.args(arguments).args(["--", "-C", "strip=symbols"]);
-    project::run(cargo)?;
     let native = folder.join("native");
     remove(&native)?;
     fs::create_dir_all(&native)?;
-    let library = format!("{}kingcong_node{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let library = project.target().join(built).join(library);
-    fs::copy(&library, native.join(native_name()?))
-        .with_context(|| format!("cargo built no {}", library.display()))?;
+    let packed = native.join(native_name()?);
+    fs::copy(&library, &packed).with_context(|| format!("cargo built no {}", library.display()))?;
+    // The copy alone: what was built is the same as everybody's.
+    let mut strip = Command::new("strip");
+    strip.args(["-S", "-x"]).arg(&packed);
+    project::run(strip)?;
     remove(&folder.join("dist"))?;
     npm::run(project, PACKAGE, &["run", "--silent", "build"])
 }
@@ -123,11 +133,21 @@ fn remove(folder: &Path) -> Result<()> {
 
 /// Packs the package, into a folder that has no other.
 fn pack(project: &Project) -> Result<PathBuf> {
-    let tarballs = folder(project).join("tarballs");
+    let tarballs = tarballs(project);
     remove(&tarballs)?;
     fs::create_dir_all(&tarballs)?;
     let to = tarballs.to_str().context("the build folder's name must be UTF-8")?;
     npm::run(project, PACKAGE, &["pack", "--silent", "--pack-destination", to])?;
+    packed(project)
+}
+
+fn tarballs(project: &Project) -> PathBuf {
+    folder(project).join("tarballs")
+}
+
+/// The package that was packed last.
+pub(crate) fn packed(project: &Project) -> Result<PathBuf> {
+    let tarballs = tarballs(project);
     let packed: Vec<PathBuf> =
         fs::read_dir(&tarballs)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     match packed.as_slice() {

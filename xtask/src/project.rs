@@ -4,15 +4,20 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// The profile that packages are published in, and its folder of the target.
 pub(crate) const PUBLISHED: &str = "dist";
+
+/// Builds every program and library. All at once, and with what only tests need (which examples are given too): alone each
+/// would have other features of the same crates, and those would be built again for it.
+pub(crate) const BUILD: &[&str] =
+    &["build", "--locked", "--quiet", "--workspace", "--all-features", "--lib", "--bins", "--examples"];
 
 /// How many tests ran, summed from the reports of the test programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +28,13 @@ pub(crate) struct Tests {
 }
 
 impl Tests {
+    /// What is told in everything that a step printed.
+    pub(crate) fn in_report(printed: &str) -> Self {
+        let mut tests = Self::default();
+        printed.lines().for_each(|line| tests.add(line));
+        tests
+    }
+
     /// Adds what a line of a test program's output reports; most lines report nothing.
     fn add(&mut self, line: &str) {
         // As Rust's test programs, pytest, vitest and playwright report.
@@ -81,7 +93,7 @@ impl Project {
 
     /// The text of a file, by its path in the workspace.
     pub(crate) fn read(&self, file: &str) -> Result<String> {
-        fs::read_to_string(self.root.join(file)).with_context(|| format!("cannot read {file}"))
+        read_text(&self.root.join(file))
     }
 
     /// The files of the project: what git tracks, and what it would.
@@ -114,22 +126,17 @@ impl Project {
         output(self.cargo(arguments))
     }
 
-    /// Runs a cargo command that tests, shows its output and adds its tests to `tests`.
-    pub(crate) fn cargo_tests(&self, arguments: &[&str], tests: &mut Tests) -> Result<()> {
-        count_tests(self.cargo(arguments), tests)
-    }
-
-    /// A program of the workspace, built.
-    pub(crate) fn program(&self, package: &str, name: &str) -> Result<PathBuf> {
-        run(self.cargo(&["build", "--quiet", "--package", package, "--bin", name]))?;
-        let program = self.target().join("debug").join(name);
-        ensure!(program.is_file(), "cargo built no {}", program.display());
-        Ok(program)
+    /// A program or library of the workspace, by its file's name, built.
+    pub(crate) fn built(&self, file: &str) -> Result<PathBuf> {
+        run(self.cargo(BUILD))?;
+        let built = self.target().join("debug").join(file);
+        ensure!(built.is_file(), "cargo built no {}", built.display());
+        Ok(built)
     }
 
     /// The program that serves the simulated upstreams, built.
     pub(crate) fn upstreams(&self) -> Result<PathBuf> {
-        self.program("kingcong-tests", "upstreams")
+        self.built("upstreams")
     }
 
     /// Runs a program of the workspace in place of this one.
@@ -147,20 +154,44 @@ pub(crate) fn hand_over(mut command: Command) -> Result<ExitCode> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Runs a command that tests, shows its output and adds its tests to `tests`.
-pub(crate) fn count_tests(mut command: Command, tests: &mut Tests) -> Result<()> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let name = describe(&command);
-    let mut child = command.spawn().with_context(|| format!("cannot start `{name}`"))?;
-    let lines = BufReader::new(child.stdout.take().context("its output is piped")?);
-    for line in lines.split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        println!("{line}");
-        tests.add(&line);
+/// The text of a file.
+pub(crate) fn read_text(file: &Path) -> Result<String> {
+    // What tests print may be anything.
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The tests that took longest, longest first, of all whose time is told in what was printed.
+pub(crate) fn slowest(printed: &str, most: usize) -> Vec<(Duration, &str)> {
+    let mut timed: Vec<(Duration, &str)> = printed.lines().filter_map(timed).collect();
+    timed.sort_by(|one, other| other.cmp(one));
+    timed.truncate(most);
+    timed
+}
+
+/// A test and how long it took, as `rust` prints it, and pytest, vitest and playwright.
+fn timed(line: &str) -> Option<(Duration, &str)> {
+    let seconds = |text: &str, in_unit: f64| {
+        let number: f64 = text.trim().parse().ok()?;
+        Duration::try_from_secs_f64(number * in_unit).ok()
+    };
+    let told = line.trim_start();
+    if let Some((name, time)) = told.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
+        let (_, time) = time.strip_suffix(" s)")?.rsplit_once('(')?;
+        return Some((seconds(time, 1.0)?, name));
     }
-    ensure!(child.wait()?.success(), "`{name}` failed");
-    ensure!(tests.ignored == 0, "{} tests were ignored: let them run, or take them out", tests.ignored);
-    Ok(())
+    if let Some((time, name)) = told.split_once("s call ") {
+        return Some((seconds(time, 1.0)?, name.trim()));
+    }
+    let told = told.strip_prefix('✓').or_else(|| told.strip_prefix('✘'))?.trim();
+    if let Some((name, time)) = told.strip_suffix(')').and_then(|told| told.rsplit_once(" (")) {
+        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+        let took = units.into_iter().find_map(|(unit, length)| seconds(time.strip_suffix(unit)?, length));
+        return Some((took?, name));
+    }
+    let (name, time) = told.strip_suffix("ms")?.rsplit_once(' ')?;
+    // Not the sum of a file's tests.
+    if name.ends_with(')') { None } else { Some((seconds(time, 0.001)?, name.trim())) }
 }
 
 /// Runs a command that shows its own output.
@@ -171,7 +202,8 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-fn output(mut command: Command) -> Result<String> {
+/// What a command prints.
+pub(crate) fn output(mut command: Command) -> Result<String> {
     let name = describe(&command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
     if !output.status.success() {
@@ -212,6 +244,35 @@ mod tests {
             tests.add(line);
         }
         assert_eq!(tests, Tests { passed: 382, failed: 7, ignored: 3 });
+    }
+
+    #[test]
+    fn the_slowest_tests_are_those_of_all_languages() {
+        let printed = "\
+running 2 tests
+test money::sums ... ok (0.004 s)
+test crash::chaos ... FAILED (85.120 s)
+1.25s call     tests/test_async.py::test_many
+0.75s setup    tests/test_async.py::test_many
+ ✓ test/doors.test.ts (12 tests) 9000ms
+     ✓ a list is told page by page  1500ms
+  ✓  12 tests/admin.spec.ts:73:5 › a key is added (with its label) once (12.3s)
+  ✘   3 tests/looks.spec.ts:30:5 › every page is usable (1.5m)
+  ✓   4 tests/looks.spec.ts:31:5 › quick (90ms)
+2 failed, 7 passed in 3.21s
+";
+        let slowest = slowest(printed, 5);
+        let told: Vec<(u128, &str)> = slowest.iter().map(|(took, name)| (took.as_millis(), *name)).collect();
+        assert_eq!(
+            told,
+            [
+                (90_000, "3 tests/looks.spec.ts:30:5 › every page is usable"),
+                (85_120, "crash::chaos"),
+                (12_300, "12 tests/admin.spec.ts:73:5 › a key is added (with its label) once"),
+                (1_500, "a list is told page by page"),
+                (1_250, "tests/test_async.py::test_many"),
+            ]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{self, PUBLISHED, Project, Tests};
+use crate::project::{self, PUBLISHED, Project};
 
 /// The package's folder.
 const PACKAGE: &str = "kingcong-py";
@@ -21,6 +21,8 @@ const REQUIREMENTS: &str = "kingcong-py/requirements.txt";
 const BACKEND: &str = "examples/fastapi";
 /// What is measured, and beside what.
 const BENCH: &str = "benches/python";
+/// Lets pytest tell the time of its slowest tests.
+const DURATIONS: &str = "--durations=10";
 /// The oldest C library that a published wheel runs on: that of CentOS 7 and everything since.
 const COMPATIBILITY: &str = "manylinux_2_17";
 
@@ -134,20 +136,21 @@ fn built(project: &Project) -> Result<PathBuf> {
     }
 }
 
-/// The interpreter of an environment that has the package and nothing else: as it was tested last, or as it is.
-pub(crate) fn installed(project: &Project) -> Result<PathBuf> {
-    if built(project).is_err() {
-        let wheel = build(project, &Environment::of_tools(project)?, &["--compatibility", "linux"])?;
-        try_alone(project, &wheel)?;
-    }
-    Ok(folder(project).join(ALONE).join("bin").join("python"))
+/// The interpreter of an environment that has the package and nothing else.
+pub(crate) fn installed(project: &Project) -> PathBuf {
+    folder(project).join(ALONE).join("bin").join("python")
 }
 
-/// Builds a wheel as quickly as can be, installs it, checks its types and runs its tests.
-pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
+/// Builds a wheel as quickly as can be, and tries it in an environment that has nothing else.
+pub(crate) fn package(project: &Project) -> Result<()> {
+    let wheel = build(project, &Environment::of_tools(project)?, &["--compatibility", "linux"])?;
+    try_alone(project, &wheel)
+}
+
+/// Installs the wheel that was built last, checks its types and runs its tests.
+pub(crate) fn test(project: &Project) -> Result<()> {
     let tools = Environment::of_tools(project)?;
-    let wheel = build(project, &tools, &["--compatibility", "linux"])?;
-    try_alone(project, &wheel)?;
+    let wheel = built(project)?;
     tools.pip(&["install", "--force-reinstall", "--no-deps", "--no-index"], &wheel)?;
     for (program, arguments) in [
         ("ruff", &["check", "--quiet", "."][..]),
@@ -162,17 +165,17 @@ pub(crate) fn test(project: &Project, tests: &mut Tests) -> Result<()> {
         project::run(check)?;
     }
     let mut pytest = tools.program(project, "pytest")?;
-    pytest.env("KINGCONG_UPSTREAMS", project.upstreams()?);
-    project::count_tests(pytest, tests)
+    pytest.arg(DURATIONS).env("KINGCONG_UPSTREAMS", project.upstreams()?);
+    project::run(pytest)
 }
 
-/// Runs the tests of the FastAPI and Celery backend with the wheel that was tested last.
-pub(crate) fn test_backend(project: &Project, tests: &mut Tests) -> Result<()> {
+/// Runs the tests of the FastAPI and Celery backend with the wheel that was built last.
+pub(crate) fn test_backend(project: &Project) -> Result<()> {
     let mut test = Command::new("python3");
     test.arg(project.root().join(BACKEND).join("test.py")).arg(built(project)?);
-    test.arg("--venv").arg(folder(project).join("backend"));
+    test.arg("--venv").arg(folder(project).join("backend")).arg(DURATIONS);
     test.current_dir(project.root()).env("KINGCONG_UPSTREAMS", project.upstreams()?);
-    project::count_tests(test, tests)
+    project::run(test)
 }
 
 /// Measures the package, built as it is published, beside its peers.

@@ -54,11 +54,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         for failure in &result.failures {
             writeln!(out, "  {failure}")?;
         }
-        writeln!(
-            out,
-            "play it again: cargo run --release -p kingcong-tests --bin simulate -- --seeds 1 --start {} --trace",
-            result.seed
-        )?;
+        writeln!(out, "play it again: cargo xtask simulate --seeds 1 --start {} --trace", result.seed)?;
     }
     let events: u64 = results.iter().map(|result| result.events).sum();
     let virtual_s: u64 = results.iter().map(|result| result.virtual_ms / 1000).sum();
