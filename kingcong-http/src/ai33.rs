@@ -9,7 +9,7 @@ use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
         Accepted, Access, AudioFormat, Call, CloneVoice, ClonedVoice, Dropped, Failure, FailureKind, Health,
-        Laid, Measured, Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits,
+        Laid, Measured, Output, Progress, Provider, Reply, Sent, Speech, Subtitles, UpstreamCredits,
         UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
@@ -27,7 +27,7 @@ use crate::{
     http::{Auth, Exchange, Http, Step},
     lenient::{cost, credits, field, first, percent, short_text, text, truth},
     protocol,
-    refusal::{Refusal, Verdict, by_status},
+    refusal::{Refusal, Verdict, classed, classed_task},
     voices::{Page, VOICES_PER_PAGE, voices},
 };
 
@@ -91,7 +91,7 @@ impl Ai33 {
         let task = text(&answer, &["task_id"])
             .or_else(|| text(field(&answer, "data")?, &["task_id"]))
             .filter(|id| id.len() <= TASK_ID_BYTES_MAX)
-            .ok_or_else(|| exchange.unclear("a success without a task id"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without a task id"))?;
         Ok(Sent::Accepted(Accepted {
             upstream_id: UpstreamId(task),
             cost: None,
@@ -115,7 +115,7 @@ impl Ai33 {
         let voice = text(&answer, &names)
             .or_else(|| text(field(&answer, "data")?, &names))
             .filter(|id| id.len() <= TASK_ID_BYTES_MAX)
-            .ok_or_else(|| exchange.unclear("a success without a voice id"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without a voice id"))?;
         Ok(cloned(voice))
     }
 
@@ -124,12 +124,12 @@ impl Ai33 {
         let request = exchange.request(Method::GET, &["v1", "task", &upstream_id.0], &[])?;
         let answer = exchange.json(request, self.http.settings.poll_timeout).await?;
         let task = field(&answer, "data").unwrap_or(&answer);
-        match read_task(task).ok_or_else(|| exchange.unclear("an answer that is no task"))? {
+        match read_task(task).ok_or_else(|| exchange.lacking(&answer, "an answer that is no task"))? {
             Task::Running { percent } => Ok(Progress::Running { percent }),
             Task::Done(Some(laid)) => Ok(Progress::Ready(laid)),
             Task::Done(None) => Err(exchange.unclear("a finished task without audio")),
             Task::Failed(refusal) => {
-                Ok(Progress::Failed(exchange.task_failed(judge_task(&refusal), &refusal)))
+                Ok(Progress::Failed(exchange.task_failed(classed_task(&refusal), &refusal)))
             }
         }
     }
@@ -154,7 +154,7 @@ impl Ai33 {
             Some(Task::Running { percent }) => Ok(Progress::Running { percent }),
             Some(Task::Done(Some(laid))) => Ok(Progress::Ready(laid)),
             Some(Task::Failed(refusal)) => {
-                Ok(Progress::Failed(exchange.task_failed(judge_task(&refusal), &refusal)))
+                Ok(Progress::Failed(exchange.task_failed(classed_task(&refusal), &refusal)))
             }
             Some(Task::Done(None)) | None => self.poll_one(call, id).await,
         }
@@ -310,32 +310,9 @@ fn read_task(task: &Value) -> Option<Task> {
     })
 }
 
-/// Judges a refusal of a submit.
+/// Judges a refusal.
 fn judge(refusal: &Refusal) -> Verdict {
-    use FailureKind::{AccountRateLimited, BadRequest, Busy, KeyDoubtful, OutOfCredit, Policy};
-    let kind = match refusal.status.as_u16() {
-        _ if refusal.says("server busy") => Busy,
-        429 => AccountRateLimited,
-        200..=499 if refusal.says_out_of_credit() => OutOfCredit,
-        401 => KeyDoubtful,
-        200..=299 | 400 | 422 if refusal.says_policy() => Policy,
-        200..=299 | 404 if refusal.says_request_is_wrong() => BadRequest,
-        _ => return by_status(refusal),
-    };
-    (kind, Reached::No)
-}
-
-/// Judges a failed task.
-fn judge_task(refusal: &Refusal) -> FailureKind {
-    if refusal.says_out_of_credit() {
-        FailureKind::OutOfCredit
-    } else if refusal.says_policy() {
-        FailureKind::Policy
-    } else if refusal.says_request_is_wrong() {
-        FailureKind::BadRequest
-    } else {
-        FailureKind::Busy
-    }
+    classed(refusal, FailureKind::AccountRateLimited)
 }
 
 fn rate_limited(answer: &Result<Progress, Failure>) -> Option<Failure> {
@@ -345,17 +322,22 @@ fn rate_limited(answer: &Result<Progress, Failure>) -> Option<Failure> {
     }
 }
 
-/// The balance by `GET /v1/credits`, which both gateways have. It is free, so a 401 here is a dead key.
+/// What a free question about the key itself found: a 401 there means that the upstream does not know it.
+pub(crate) fn of_key(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::KeyDoubtful => Failure { kind: FailureKind::KeyDead, ..failure },
+        _ => failure,
+    }
+}
+
+/// The balance by `GET /v1/credits`, which both gateways have.
 pub(crate) async fn read_balance(exchange: &Exchange<'_>) -> Result<Option<UpstreamCredits>, Failure> {
     let request = exchange.request(Method::GET, &["v1", "credits"], &[])?;
     let asked = exchange.json(request, exchange.http.settings.poll_timeout).await;
-    let answer = asked.map_err(|failure| match failure.kind {
-        FailureKind::KeyDoubtful => Failure { kind: FailureKind::KeyDead, ..failure },
-        _ => failure,
-    })?;
+    let answer = asked.map_err(of_key)?;
     let balance = credits(&answer, &["credits"])
         .or_else(|| credits(field(&answer, "data")?, &["credits"]))
-        .ok_or_else(|| exchange.unclear("an answer without credits"))?;
+        .ok_or_else(|| exchange.lacking(&answer, "an answer without credits"))?;
     Ok(Some(balance))
 }
 

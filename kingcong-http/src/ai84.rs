@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, Failure, FailureKind, Health, Laid, Progress, Provider, Reached,
-        Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, Failure, FailureKind, Health, Laid, Progress, Provider, Reply,
+        Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::Method;
@@ -23,7 +23,7 @@ use crate::{
     http::{Auth, Exchange, Http, Step},
     lenient::{cost, count, field, first, hundredths, percent, short_text, text},
     protocol,
-    refusal::{Refusal, Verdict, by_status},
+    refusal::{Refusal, Verdict, classed, classed_task},
     voices::{Page, VOICES_PER_PAGE, voices},
 };
 
@@ -70,7 +70,7 @@ impl Ai84 {
         let id = text(&answer, &["job_id", "task_id"])
             .or_else(|| text(job, &["job_id", "task_id", "id"]))
             .filter(|id| id.len() <= TASK_ID_BYTES_MAX)
-            .ok_or_else(|| exchange.unclear("a success without a job id"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without a job id"))?;
         Ok(Sent::Accepted(Accepted {
             upstream_id: UpstreamId(id),
             cost: cost(&answer, &["credit_cost"]).or_else(|| cost(job, &["credit_cost"])),
@@ -85,7 +85,8 @@ impl Ai84 {
             .json(exchange.request(Method::GET, &path, &[])?, self.http.settings.poll_timeout)
             .await?;
         let job = first(&answer, &["job", "data"]).unwrap_or(&answer);
-        let status = text(job, &["status"]).ok_or_else(|| exchange.unclear("an answer that is no job"))?;
+        let status =
+            text(job, &["status"]).ok_or_else(|| exchange.lacking(&answer, "an answer that is no job"))?;
         match status.to_lowercase().as_str() {
             "done" | "completed" => {
                 let address = |names: &[&str]| {
@@ -226,29 +227,18 @@ impl Provider for Ai84 {
     }
 }
 
-/// Judges a refusal of a submit.
+/// Judges a refusal: creating is counted by our address.
 fn judge(refusal: &Refusal) -> Verdict {
-    use FailureKind::{BadRequest, Busy, EgressRateLimited, OutOfCredit, Policy};
-    let kind = match refusal.status.as_u16() {
-        429 => EgressRateLimited,
-        _ if refusal.says("server busy") => Busy,
-        200..=499 if refusal.says_out_of_credit() => OutOfCredit,
-        200..=299 | 400 | 422 if refusal.says_policy() => Policy,
-        200..=299 | 404 if refusal.says_request_is_wrong() => BadRequest,
-        _ => return by_status(refusal),
-    };
-    (kind, Reached::No)
+    classed(refusal, FailureKind::EgressRateLimited)
 }
 
 /// Judges a failed job: category 1 is the request's fault, 2 the gateway's.
 fn judge_job(job: &Value, refusal: &Refusal) -> FailureKind {
     let category = text(job, &["error_category"]);
-    match category.as_deref() {
-        _ if refusal.says_out_of_credit() => FailureKind::OutOfCredit,
-        Some("2") => FailureKind::Busy,
-        _ if refusal.says_policy() => FailureKind::Policy,
-        Some("1") => FailureKind::BadRequest,
-        _ if refusal.says_request_is_wrong() => FailureKind::BadRequest,
-        _ => FailureKind::Busy,
+    match (category.as_deref(), classed_task(refusal)) {
+        (_, FailureKind::OutOfCredit) => FailureKind::OutOfCredit,
+        (Some("2"), _) => FailureKind::Busy,
+        (Some("1"), FailureKind::Busy) => FailureKind::BadRequest,
+        (_, kind) => kind,
     }
 }

@@ -19,13 +19,13 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use crate::{
-    ai33::{TASK_ID_BYTES_MAX, cloned, sample_part},
+    ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     download::told_audio_type,
     engine::{ELEVENLABS_MP3, Engine, elevenlabs_voice_settings},
     http::{Auth, Exchange, Http, Step},
     lenient::{count, field, text, thousandths, truth},
     protocol,
-    refusal::{Refusal, Verdict, by_status},
+    refusal::{Refusal, Verdict, classed},
     settings::AUDIO_ANSWER_BYTES_MAX,
     sink::Writer,
     srt,
@@ -36,6 +36,8 @@ use crate::{
 /// Samples per second of what is asked for to make WAV; higher rates need a dearer plan.
 const PCM_SAMPLE_RATE: u32 = 24_000;
 const PCM: &str = "pcm_24000";
+/// The code for an account that is barred for a time, whose key is known all the same.
+const UNUSUAL_ACTIVITY: &str = "detected_unusual_activity";
 
 /// The protocol.
 #[derive(Clone, Debug)]
@@ -95,7 +97,7 @@ impl ElevenLabs {
             Subtitles::No => {
                 let response = exchange.open(request, wait).await?;
                 if is_text(response.headers()) {
-                    return Err(exchange.unclear("a result that is no audio"));
+                    return Err(exchange.no_audio(response).await);
                 }
                 let (cost, told) = (character_cost(response.headers()), told_audio_type(&response));
                 exchange.drain(response, &mut writer).await?;
@@ -106,7 +108,7 @@ impl ElevenLabs {
                 let audio = text(&answer, &["audio_base64"])
                     .and_then(|base64| Base64::decode_vec(&base64).ok())
                     .filter(|audio| !audio.is_empty())
-                    .ok_or_else(|| exchange.unclear("a success without audio"))?;
+                    .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
                 writer.write(&audio).await?;
                 let alignment =
                     field(&answer, "alignment").or_else(|| field(&answer, "normalized_alignment"));
@@ -128,11 +130,10 @@ impl ElevenLabs {
     async fn clone_voice(&self, exchange: Exchange<'_>, clone: &CloneVoice) -> Result<Sent, Failure> {
         let form = Form::new().text("name", clone.name.clone()).part("files", sample_part(&exchange, clone)?);
         let request = exchange.request(Method::POST, &["v1", "voices", "add"], &[])?.multipart(form);
-        let asked = exchange.json(request, self.http.settings.synchronous_timeout).await;
-        let answer = asked.map_err(|failure| lacking_permission(failure, FailureKind::Unsupported))?;
+        let answer = exchange.json(request, self.http.settings.synchronous_timeout).await?;
         let voice = text(&answer, &["voice_id"])
             .filter(|id| id.len() <= TASK_ID_BYTES_MAX)
-            .ok_or_else(|| exchange.unclear("a success without a voice id"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without a voice id"))?;
         Ok(cloned(voice))
     }
 }
@@ -158,16 +159,14 @@ impl Provider for ElevenLabs {
         let subscription = match exchange.json(request, self.http.settings.poll_timeout).await {
             Ok(subscription) => subscription,
             // A live key that may only speak.
-            Err(failure) if lacks_permission(&failure) => return Ok(None),
-            Err(failure) if failure.kind == FailureKind::KeyDoubtful => {
-                return Err(Failure { kind: FailureKind::KeyDead, ..failure });
-            }
-            Err(failure) => return Err(failure),
+            Err(failure) if failure.kind == FailureKind::NotAllowed => return Ok(None),
+            Err(failure) if failure.code.as_deref() == Some(UNUSUAL_ACTIVITY) => return Err(failure),
+            Err(failure) => return Err(of_key(failure)),
         };
         let used = count(&subscription, &["character_count"]);
         let limit = count(&subscription, &["character_limit"]);
         let (Some(used), Some(limit)) = (used, limit) else {
-            return Err(exchange.unclear("an answer without a character count and limit"));
+            return Err(exchange.lacking(&subscription, "an answer without a character count and limit"));
         };
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let extension = match truth(&subscription, &["allowed_to_extend_character_limit"]) {
@@ -190,8 +189,7 @@ impl Provider for ElevenLabs {
         let mut query = vec![("page_size", VOICES_PER_PAGE)];
         query.extend(token.as_deref().map(|token| ("next_page_token", token)));
         let request = exchange.request(Method::GET, &["v2", "voices"], &query)?;
-        let asked = exchange.json(request, self.http.settings.poll_timeout).await;
-        let answer = asked.map_err(|failure| lacking_permission(failure, FailureKind::Unsupported))?;
+        let answer = exchange.json(request, self.http.settings.poll_timeout).await?;
         let more = truth(&answer, &["has_more"]) != Some(false);
         Ok(VoicePage {
             voices: voices(field(&answer, "voices"), VoiceOrigin::Library),
@@ -220,33 +218,15 @@ fn is_text(headers: &HeaderMap) -> bool {
     told.starts_with("text/") || told.starts_with("application/json")
 }
 
-fn lacks_permission(failure: &Failure) -> bool {
-    failure.code.as_deref() == Some("missing_permissions")
-}
-
-/// The failure, of this kind if the key may not do this one thing.
-fn lacking_permission(failure: Failure, kind: FailureKind) -> Failure {
-    if lacks_permission(&failure) { Failure { kind, ..failure } } else { failure }
-}
-
-/// Judges a refusal of a submit.
+/// Judges a refusal.
 fn judge(refusal: &Refusal) -> Verdict {
-    use FailureKind::{
-        AccountRateLimited, BadRequest, Busy, KeyDead, KeyDoubtful, OutOfCredit, Policy, Unsupported,
-    };
+    use FailureKind::{AccountRateLimited, BadRequest, Busy, KeyDoubtful, NotAllowed};
     let kind = match (refusal.status.as_u16(), refusal.code.as_deref().unwrap_or_default()) {
-        (_, "max_character_limit_exceeded" | "voice_not_found" | "voice_does_not_exist") => BadRequest,
-        (_, "quota_exceeded") => OutOfCredit,
-        (_, "only_for_creator+" | "can_not_use_instant_voice_cloning") => Unsupported,
-        (402, _) => OutOfCredit,
-        (401, "invalid_api_key" | "missing_permissions" | "detected_unusual_activity") => KeyDead,
-        (401, _) => KeyDoubtful,
-        (429, "system_busy") => Busy,
-        (429, _) => AccountRateLimited,
-        (500, "something_went_wrong") | (409, _) => Busy,
-        (400 | 403 | 422, _) if refusal.says_policy() => Policy,
+        (_, "only_for_creator+" | "can_not_use_instant_voice_cloning" | "paid_plan_required") => NotAllowed,
+        (400..=499, UNUSUAL_ACTIVITY) => KeyDoubtful,
+        (409, _) => Busy,
         (404, _) => BadRequest,
-        _ => return by_status(refusal),
+        _ => return classed(refusal, AccountRateLimited),
     };
     (kind, Reached::No)
 }

@@ -13,22 +13,20 @@ use kingcong_core::{
 };
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{HeaderMap, HeaderValue},
     redirect,
 };
 use serde_json::Value;
 
 use crate::{
     UpstreamsError,
-    lenient::thousandths,
     refusal::{Judge, Refusal, hides_refusal},
     settings::{API_BODY_BYTES_MAX, IDLE_CONNECTION_KEPT, Settings, USER_AGENT},
+    wait,
 };
 
 /// Most redirects that a download follows.
 const DOWNLOAD_REDIRECTS_MAX: usize = 5;
-/// Longest wait that an upstream may ask for; a longer one is not believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest text of an upstream that is looked at as a message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Deepest chain of causes that is put into words.
@@ -166,10 +164,10 @@ impl Exchange<'_> {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = retry_after(response.headers());
+        let asked = wait::in_headers(response.headers());
         // The status is a refusal even where its body cannot be read.
         let body = read_bounded(response, API_BODY_BYTES_MAX).await.unwrap_or_default();
-        Err(self.refused(&Refusal::read(status, &body)).with_retry_after(retry_after))
+        Err(self.refused(&Refusal::read(status, &body).asking(asked)))
     }
 
     /// Sends and reads a JSON answer that says yes.
@@ -206,8 +204,8 @@ impl Exchange<'_> {
             self.unclear(format!("an answer that is not JSON: {}", String::from_utf8_lossy(body)))
         })?;
         if hides_refusal(&json) {
-            let refusal = Refusal::from_json(status, &json);
-            return Err(self.refused(&refusal).with_retry_after(retry_after(headers)));
+            let refusal = Refusal::from_json(status, &json).asking(wait::in_headers(headers));
+            return Err(self.refused(&refusal));
         }
         Ok(json)
     }
@@ -216,7 +214,38 @@ impl Exchange<'_> {
     pub(crate) fn refused(&self, refusal: &Refusal) -> Failure {
         let (kind, reached) = (self.judge)(refusal);
         let code = refusal.code.clone().unwrap_or_else(|| refusal.status.as_str().to_owned());
-        self.failure(kind, reached, &refusal.message).with_code(self.scrubbed(&code))
+        let failure = self.failure(kind, reached, &refusal.message).with_code(self.scrubbed(&code));
+        failure.with_retry_after(refusal.wait)
+    }
+
+    /// The failure of a success that lacks what was asked for: what its words name, if they do.
+    pub(crate) fn lacking(&self, answer: &Value, what: &str) -> Failure {
+        let refusal = Refusal::from_json(StatusCode::OK, answer);
+        match (self.judge)(&refusal) {
+            (_, Reached::Maybe | Reached::Yes) => self.unclear(format!("{what}: {}", refusal.message)),
+            (_, Reached::No) => self.refused(&refusal),
+        }
+    }
+
+    /// The failure of a success that is a text where audio should be: what its words name, if they do.
+    pub(crate) async fn no_audio(&self, response: Response) -> Failure {
+        let headers = response.headers().clone();
+        let body = match read_bounded(response, API_BODY_BYTES_MAX).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => return self.unclear("a result that is no audio"),
+            Err(BodyError::Lost(error)) => return self.lost(error),
+        };
+        match serde_json::from_slice(&body) {
+            Ok(json @ Value::Object(_)) if hides_refusal(&json) => {
+                let asked = wait::in_headers(&headers);
+                self.refused(&Refusal::from_json(StatusCode::OK, &json).asking(asked))
+            }
+            Ok(json @ Value::Object(_)) => self.lacking(&json, "a result that is no audio"),
+            _ => {
+                let words = String::from_utf8_lossy(&body);
+                self.unclear(format!("a result that is no audio: {}", words.trim()))
+            }
+        }
     }
 
     /// The failure of work that the upstream took and says to have failed.
@@ -251,9 +280,11 @@ impl Exchange<'_> {
         self.failure(kind, reached, format!("{what}: {}", causes(error)))
     }
 
-    /// A failure as this step sees it.
+    /// A failure as this step sees it. Only a free question finds a key dead: in the middle of work the same words
+    /// may be of an upstream that refuses everybody for a moment.
     fn failure(&self, kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Failure {
         let (kind, reached) = match (self.step, kind) {
+            (Step::Submit, FailureKind::KeyDead) => (FailureKind::KeyDoubtful, reached),
             (Step::Submit, kind) => (kind, reached),
             // Work that goes on whatever a poll hears, and a question that has no effect, leave nothing unknown.
             (Step::Follow, FailureKind::Unknown) => (FailureKind::Busy, Reached::Maybe),
@@ -310,49 +341,4 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
         cause = error.source();
     }
     words
-}
-
-/// How long the upstream asks to wait: seconds, or a date as seen from the answer's own date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match thousandths(&Value::from(text)) {
-        Some(thousandths) => Duration::from_millis(u64::try_from(thousandths).ok()?),
-        None => {
-            let until = httpdate::parse_http_date(text).ok()?;
-            let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-            until.duration_since(now).ok()?
-        }
-    };
-    (!wait.is_zero() && wait <= RETRY_AFTER_MAX).then_some(wait)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_read_as_seconds_or_as_a_date_and_an_absurd_one_is_not_believed() {
-        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
-        for (asked, expected) in [
-            ("7", Some(Duration::from_secs(7))),
-            (" 1.5 ", Some(Duration::from_millis(1500))),
-            ("86400", Some(RETRY_AFTER_MAX)),
-            ("86401", None),
-            ("0", None),
-            ("-5", None),
-            ("soon", None),
-            ("99999999999999999999", None),
-            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(Duration::from_secs(30))),
-            ("Wed, 21 Oct 2026 07:27:30 GMT", None),
-            ("Wed, 21 Oct 2099 07:28:00 GMT", None),
-        ] {
-            let headers = HeaderMap::from_iter([
-                (RETRY_AFTER, HeaderValue::from_str(asked).unwrap()),
-                (DATE, HeaderValue::from_static(date)),
-            ]);
-            assert_eq!(retry_after(&headers), expected, "{asked:?}");
-        }
-        let undated = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(date))]);
-        assert_eq!(retry_after(&undated), None);
-    }
 }

@@ -29,6 +29,7 @@ mod sink;
 mod srt;
 mod tar;
 mod voices;
+mod wait;
 mod wav;
 
 use std::sync::Arc;

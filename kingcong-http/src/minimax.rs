@@ -16,14 +16,14 @@ use reqwest::{Method, StatusCode, multipart::Form};
 use serde_json::{Value, json};
 
 use crate::{
-    ai33::{TASK_ID_BYTES_MAX, cloned, sample_part},
+    ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     engine::{
         Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, minimax_language, minimax_voice_setting,
     },
     http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
     lenient::{count, field, short_text, text},
     protocol,
-    refusal::{Refusal, Verdict, by_status, hides_refusal},
+    refusal::{Refusal, Verdict, classed, classed_task, hides_refusal},
     settings::AUDIO_ANSWER_BYTES_MAX,
     sink::Writer,
     srt, tar,
@@ -90,7 +90,7 @@ impl MiniMax {
         let audio = text(data, &["audio"])
             .and_then(|hex| base16ct::mixed::decode_vec(hex).ok())
             .filter(|audio| !audio.is_empty())
-            .ok_or_else(|| exchange.unclear("a success without audio"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
         writer.write(&audio).await?;
         let srt = match (speech.subtitles, short_text(data, &["subtitle_file"])) {
             // Subtitles that cannot be had do not undo speech that was paid for.
@@ -109,7 +109,7 @@ impl MiniMax {
         let answer = exchange.json(request, self.http.settings.send_timeout).await?;
         let task = text(&answer, &["task_id"])
             .filter(|id| id.len() <= TASK_ID_BYTES_MAX)
-            .ok_or_else(|| exchange.unclear("a success without a task id"))?;
+            .ok_or_else(|| exchange.lacking(&answer, "a success without a task id"))?;
         Ok(Sent::Accepted(Accepted { upstream_id: UpstreamId(task), cost: None, balance: None }))
     }
 
@@ -131,7 +131,7 @@ impl MiniMax {
         // The id is sent back as it came: as a text it would be refused.
         let file = field(&answer, "file")
             .and_then(|file| field(file, "file_id"))
-            .ok_or_else(|| upload.unclear("an upload without a file id"))?;
+            .ok_or_else(|| upload.lacking(&answer, "an upload without a file id"))?;
 
         let voice = format!("kc{}", call.attempt.as_uuid().simple());
         let mut body = json!({"file_id": file, "voice_id": voice});
@@ -149,8 +149,8 @@ impl MiniMax {
         let query = [("task_id", upstream_id.0.as_str())];
         let request = exchange.request(Method::GET, &["v1", "query", "t2a_async_query_v2"], &query)?;
         let answer = exchange.json(request, self.http.settings.poll_timeout).await?;
-        let status =
-            text(&answer, &["status"]).ok_or_else(|| exchange.unclear("an answer that is no task"))?;
+        let status = text(&answer, &["status"])
+            .ok_or_else(|| exchange.lacking(&answer, "an answer that is no task"))?;
         match status.to_lowercase().as_str() {
             "success" => {
                 let file = text(&answer, &["file_id"])
@@ -164,7 +164,7 @@ impl MiniMax {
             status @ ("failed" | "expired") => {
                 let refusal =
                     Refusal::of_task(Some(status.to_owned()), text(&answer, &["message", "error_message"]));
-                Ok(Progress::Failed(exchange.task_failed(FailureKind::Busy, &refusal)))
+                Ok(Progress::Failed(exchange.task_failed(classed_task(&refusal), &refusal)))
             }
             _ => Ok(Progress::Running { percent: None }),
         }
@@ -281,8 +281,8 @@ impl Provider for MiniMax {
 
     /// MiniMax tells no balance; its list of voices tells whether the key lives.
     async fn balance(&self, access: &Access) -> Result<Option<UpstreamCredits>, Failure> {
-        self.get_voice(&self.exchange(access, Step::Read), "voice_cloning").await?;
-        Ok(None)
+        let asked = self.get_voice(&self.exchange(access, Step::Read), "voice_cloning").await;
+        asked.map(|_| None).map_err(of_key)
     }
 
     async fn health(&self, _access: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
@@ -306,21 +306,26 @@ impl Provider for MiniMax {
     }
 }
 
-/// Judges a refusal of a submit by the code in `base_resp`, else by the status.
+/// Judges a refusal by the code in `base_resp`, else by its words and its status.
 fn judge(refusal: &Refusal) -> Verdict {
-    use FailureKind::{AccountRateLimited, BadRequest, Busy, KeyDead, OutOfCredit, Policy, Unsupported};
+    use FailureKind::{
+        AccountRateLimited, BadRequest, Busy, KeyDead, KeyDoubtful, NotAllowed, OutOfCredit, Policy,
+    };
     let code = refusal.code.as_deref().and_then(|code| code.parse::<u32>().ok());
     match code {
         Some(1002 | 1039 | 1041 | 2045) => (AccountRateLimited, Reached::No),
-        Some(1004 | 2049) => (KeyDead, Reached::No),
+        // Not authorized, which a key of another region is too.
+        Some(1004) => (KeyDoubtful, Reached::No),
+        Some(2049) => (KeyDead, Reached::No),
         Some(1008 | 2056) => (OutOfCredit, Reached::No),
         Some(1026) => (Policy, Reached::No),
         // What was made is refused.
         Some(1027) => (Policy, Reached::Yes),
-        Some(1042 | 1043 | 1044 | 2013 | 20132 | 2037 | 2039 | 2042 | 2048) => (BadRequest, Reached::No),
-        // Cloning is off for this account; the key speaks on.
-        Some(2038) => (Unsupported, Reached::No),
-        _ if refusal.status.is_success() => (Busy, Reached::Maybe),
-        _ => by_status(refusal),
+        Some(1042 | 1043 | 1044 | 2013 | 20132 | 2037 | 2039 | 2048) => (BadRequest, Reached::No),
+        // Cloning is off for this account, or the voice is another account's.
+        Some(2038 | 2042) => (NotAllowed, Reached::No),
+        // Their side broke, and does not say when.
+        Some(1000 | 1001 | 1024 | 1033) => (Busy, Reached::Maybe),
+        _ => classed(refusal, AccountRateLimited),
     }
 }

@@ -150,12 +150,20 @@ export class ContentRefused extends ProviderFailure {
   readonly kind = 'policy';
 }
 
-/** The key is not valid: it leaves its pool. */
+/**
+ * The key may not do this: its plan, permissions, region or voices do not allow it. A few other keys are asked, then
+ * the task fails; no key is marked for it.
+ */
+export class NotAllowed extends ProviderFailure {
+  readonly kind = 'not_allowed';
+}
+
+/** The upstream does not know the key: it leaves its pool. */
 export class KeyDead extends ProviderFailure {
   readonly kind = 'key_dead';
 }
 
-/** The key may not be valid: it rests until a check tells. */
+/** The key may not be valid: it rests, each time for twice as long, and is tried with one call after that. */
 export class KeyDoubtful extends ProviderFailure {
   readonly kind = 'key_doubtful';
 }

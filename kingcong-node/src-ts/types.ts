@@ -49,6 +49,7 @@ export type Passage = 'open' | 'probe' | 'closed';
 export type FailureKind =
   | 'bad_request'
   | 'policy'
+  | 'not_allowed'
   | 'key_dead'
   | 'key_doubtful'
   | 'out_of_credit'

@@ -16,6 +16,7 @@ import {
   EgressRateLimited,
   KeyDead,
   KeyDoubtful,
+  NotAllowed,
   OutOfCredit,
   ProviderFailure,
   RateLimited,
@@ -136,6 +137,7 @@ test.each(RUBBISH)('a provider that %s fails its task, which costs nothing', asy
 test.each([
   [new BadRequest('m'), 'bad_request'],
   [new ContentRefused('m'), 'policy'],
+  [new NotAllowed('m'), 'not_allowed'],
   [new KeyDead('m'), 'key_dead'],
   [new KeyDoubtful('m'), 'key_doubtful'],
   [new OutOfCredit('m'), 'out_of_credit'],

@@ -79,7 +79,7 @@ const COLUMNS: [Columns; 23] = [
     Columns {
         table: "kingcong_limits",
         ids: "id account pool",
-        ints: "max_in_flight per_window in_flight cooling_until turn",
+        ints: "max_in_flight per_window in_flight cooling_until doubts turn",
         texts: "level starts",
         bytes: "",
     },

@@ -133,6 +133,7 @@ export const adminVi = {
     kinds: {
       bad_request: 'Yêu cầu sai',
       policy: 'Nội dung bị từ chối',
+      not_allowed: 'Key không có quyền',
       key_dead: 'Key hỏng',
       key_doubtful: 'Key nghi ngờ',
       out_of_credit: 'Hết credits',
@@ -306,6 +307,7 @@ export const adminEn: typeof adminVi = {
     kinds: {
       bad_request: 'Bad request',
       policy: 'Content refused',
+      not_allowed: 'Not allowed for the key',
       key_dead: 'Key dead',
       key_doubtful: 'Key doubtful',
       out_of_credit: 'Out of credit',

@@ -58,9 +58,11 @@ impl Inner {
                     }
                 }
             }
-            Some(Err(failure)) if failure.kind == FailureKind::Unknown => self.unknown(lease, permit).await,
-            None => self.unknown(lease, permit).await,
-            Some(Err(failure)) => self.settle(&lease, AttemptResult::Failed(failure), permit).await,
+            Some(Err(failure)) if failure.kind == FailureKind::Unknown => {
+                self.unknown(lease, failure.wait(), permit).await;
+            }
+            None => self.unknown(lease, None, permit).await,
+            Some(Err(failure)) => self.settle(&lease, self.failed(failure), permit).await,
         }
     }
 
@@ -78,7 +80,7 @@ impl Inner {
             _ => FailureKind::Unsupported,
         };
         let failure = Failure::new(kind, Reached::No, error.to_string());
-        self.settle(lease, AttemptResult::Failed(failure), permit).await;
+        self.settle(lease, self.failed(failure), permit).await;
     }
 
     /// Sees an attempt of a dead worker through: polls for it, or waits until the upstream must have ended.
@@ -148,6 +150,11 @@ impl Inner {
         }
     }
 
+    /// A failure as it is to be settled.
+    pub(super) const fn failed(&self, failure: Failure) -> AttemptResult {
+        AttemptResult::Failed { failure, policy: self.settings.unknown }
+    }
+
     /// A result as it is to be stored.
     pub(super) fn done(&self, work: &Work, reply: Reply) -> AttemptResult {
         let Reply { output, cost, measured } = reply;
@@ -168,8 +175,14 @@ impl Inner {
     }
 
     /// The answer is lost: the slots stay taken until the upstream must have ended.
-    async fn unknown(self: Arc<Self>, mut lease: Lease, permit: OwnedSemaphorePermit) {
-        let result = AttemptResult::Unknown { waited: Waited::NotYet, policy: self.settings.unknown };
+    async fn unknown(
+        self: Arc<Self>,
+        mut lease: Lease,
+        retry_after: Option<Duration>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let waited = Waited::NotYet { retry_after };
+        let result = AttemptResult::Unknown { waited, policy: self.settings.unknown };
         let until = lease.attempt.leased_at.plus(self.settings.rules.call_max);
         lease.attempt.state = AttemptState::Unknown { until };
         if self.settle_once(&lease, &result).await.is_some() {
@@ -228,9 +241,7 @@ impl Inner {
                 tokio::select! {
                     biased;
                     () = inner.closing.cancelled() => {}
-                    checked = inner.check_key(key) => if let Err(error) = checked {
-                        tracing::warn!(%key, %error, "check of a doubtful key failed; the monitor tries again");
-                    },
+                    () = inner.check_doubted(key) => {}
                 }
             });
         }
@@ -297,7 +308,7 @@ impl Inner {
             TaskState::Cancelled => JobEvent::TaskCancelled { place },
             TaskState::Ready { .. } | TaskState::Delayed { .. } | TaskState::Running { .. } => {
                 let reason = match result {
-                    AttemptResult::Failed(failure) => failure.to_string(),
+                    AttemptResult::Failed { failure, .. } => failure.to_string(),
                     AttemptResult::NotSent => "it could not be sent in time".into(),
                     AttemptResult::Unknown { .. } => "its answer was lost".into(),
                     AttemptResult::Done { .. } => format!("{:?}", Ending::Done),

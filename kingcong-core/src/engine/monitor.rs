@@ -9,7 +9,7 @@ use super::{Inner, KingCong};
 use crate::{
     error::Error,
     id::{KeyId, Route},
-    keys::{Key, KeyWithLimits, Passage, Verdict},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, Verdict},
     provider::{Access, FailureKind, Health},
     routing::{Explanation, Switch},
     store::{Command, Duty, Outcome, TakeDuty},
@@ -184,6 +184,27 @@ impl Inner {
         let key = self.key(id).await?;
         let verdict = self.ask_key(&key).await?;
         self.write_check(&key, verdict).await
+    }
+
+    /// Checks a key in doubt. One that is found dead is asked about again, each time after twice as long: an upstream
+    /// that refuses everybody for a moment refuses its free calls too. The monitor's rounds follow.
+    pub(super) async fn check_doubted(self: &Arc<Self>, id: KeyId) {
+        let mut pause = Limit::DOUBT_PAUSE;
+        loop {
+            match self.check_key(id).await {
+                Ok(key) if matches!(key.status, KeyStatus::Dead { .. }) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(key = %id, %error, "check of a doubtful key failed; the monitor tries again");
+                    return;
+                }
+            }
+            if pause >= self.settings.monitor_interval {
+                return;
+            }
+            self.clock.sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
     }
 
     async fn ask_key(&self, key: &Key) -> Result<Verdict, Error> {

@@ -145,7 +145,7 @@ impl Inner {
                     continue;
                 }
                 Some(Ok(Progress::Failed(failure))) => {
-                    ended.push(self.end(polled, AttemptResult::Failed(failure)));
+                    ended.push(self.end(polled, self.failed(failure)));
                     continue;
                 }
                 Some(Ok(Progress::Running { percent })) => self.tell_progress(&polled, percent),
@@ -171,7 +171,7 @@ impl Inner {
             }
             // It will be as large the next time.
             Err(failure) if failure.kind == FailureKind::TooLarge => {
-                self.end(polled, AttemptResult::Failed(failure)).await;
+                self.end(polled, self.failed(failure)).await;
                 None
             }
             Err(failure) if self.is_late(&polled, self.store_now()) => {
@@ -206,7 +206,7 @@ impl Inner {
             Err(_) => (Reached::Maybe, "ran for too long; asking to drop it failed"),
         };
         let failure = Failure::new(FailureKind::Busy, reached, message);
-        self.end(polled, AttemptResult::Failed(failure)).await;
+        self.end(polled, self.failed(failure)).await;
     }
 
     fn tell_progress(&self, polled: &Polled, percent: Option<u8>) {

@@ -68,7 +68,8 @@ impl std::ops::Deref for KeyWithLimits {
 pub enum KeyStatus {
     /// It works, as far as known.
     Active,
-    /// An upstream's answer may mean that it is dead: it rests until a free check tells.
+    /// An upstream's answer may mean that it is dead: it rests, each time for twice as long, and is tried with one call
+    /// after that; a free check may find it dead.
     Doubtful,
     /// The upstream does not know it.
     Dead {
@@ -102,7 +103,7 @@ impl Key {
     /// Whether it may be leased.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.switch == Switch::On && self.status == KeyStatus::Active
+        self.switch == Switch::On && matches!(self.status, KeyStatus::Active | KeyStatus::Doubtful)
     }
 
     /// The key after a check at `now`.

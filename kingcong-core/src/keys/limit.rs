@@ -44,6 +44,8 @@ pub struct Limit {
     pub window: Window,
     /// Not before this instant.
     pub cooling_until: Timestamp,
+    /// How often in a row the upstream's answers cast doubt on the key; 0 once a call through it succeeded.
+    pub doubts: u8,
     /// Keys are tried in this order: when it was last used while it is free, else when it may be free again.
     pub turn: Timestamp,
 }
@@ -83,6 +85,10 @@ impl Default for Rules {
 impl Limit {
     /// The shortest time that there is.
     const MOMENT: Duration = Duration::from_micros(1);
+    /// The first rest of a key in doubt; doubles with each doubt.
+    pub const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+    /// The longest rest of a key in doubt.
+    pub const DOUBT_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 
     /// A limit with nothing in flight.
     #[must_use]
@@ -97,6 +103,7 @@ impl Limit {
             in_flight: 0,
             window: Window::default(),
             cooling_until: Timestamp::EPOCH,
+            doubts: 0,
             turn: Timestamp::EPOCH,
         }
     }
@@ -154,6 +161,28 @@ impl Limit {
         }
     }
 
+    /// An upstream's answer to a call that was leased at `leased_at` may mean that the key does not work: it rests,
+    /// twice as long as the last time, and then lets one call pass in as much time until one succeeds. Calls that
+    /// were under way when it began to rest say nothing new.
+    pub fn doubt(&mut self, leased_at: Timestamp, now: Timestamp) {
+        if self.doubts > 0 && leased_at.plus(self.doubt_pause()) < self.cooling_until {
+            return;
+        }
+        self.doubts = self.doubts.saturating_add(1);
+        self.cool(now.plus(self.doubt_pause()));
+    }
+
+    /// A call through the key succeeded.
+    pub fn trust(&mut self) {
+        self.doubts = 0;
+    }
+
+    /// How long it rests for its doubts.
+    fn doubt_pause(&self) -> Duration {
+        let doublings = u32::from(self.doubts.saturating_sub(1)).min(31);
+        Self::DOUBT_PAUSE.saturating_mul(1 << doublings).min(Self::DOUBT_PAUSE_MAX)
+    }
+
     /// Its place among its pool's keys after a call ended: as it was last used, if it is free.
     fn turn_after_end(&self, now: Timestamp, rules: &Rules) -> Timestamp {
         let last_used = self.window.newest().unwrap_or(Timestamp::EPOCH).min(now);
@@ -165,6 +194,9 @@ impl Limit {
         self.window.forget(at, rules.span());
         self.in_flight += 1;
         self.window.start(at, self.per_window.get());
+        if self.doubts > 0 {
+            self.cooling_until = self.cooling_until.max(now.plus(self.doubt_pause()));
+        }
     }
 }
 

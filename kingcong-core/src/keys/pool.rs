@@ -195,6 +195,13 @@ impl RouteHealth {
         }
     }
 
+    /// Nothing passes before `until`, since the upstream asked for that; then one call, to see.
+    pub fn rest(&mut self, until: Timestamp) {
+        self.cooling_until = self.cooling_until.max(until);
+        self.cooled = self.cooled.max(1);
+        self.probing = false;
+    }
+
     /// A call found the upstream busy.
     pub fn busy(&mut self, now: Timestamp) {
         self.remember(true);

@@ -334,6 +334,9 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The longest that an upstream is left alone because it says so.
+    pub const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+
     /// A failure with a message made fit to keep: one line, cut at a character boundary.
     #[must_use]
     pub fn new(kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Self {
@@ -359,6 +362,13 @@ impl Failure {
         self
     }
 
+    /// How long the upstream is not to be asked again; none where it does not say. Longer than
+    /// [`WAIT_MAX`](Self::WAIT_MAX) nobody is believed.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after.filter(|wait| !wait.is_zero()).map(|wait| wait.min(Self::WAIT_MAX))
+    }
+
     /// With the wait that the upstream asks for.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
@@ -376,9 +386,13 @@ pub enum FailureKind {
     BadRequest,
     /// The upstream refuses the content.
     Policy,
-    /// The key is not valid.
+    /// The key may not do this: its plan, permissions, region or voices do not allow it. Another key may, and this one
+    /// is not marked for it.
+    NotAllowed,
+    /// The upstream does not know the key.
     KeyDead,
-    /// The upstream's 401 may mean several things: a free check of the key decides.
+    /// The upstream's 401 may mean several things: the key rests, each time for twice as long, and a free check may
+    /// find it dead.
     KeyDoubtful,
     /// The key's account has not enough credit for this call.
     OutOfCredit,

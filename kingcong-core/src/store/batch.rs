@@ -368,7 +368,12 @@ pub enum AttemptResult {
     /// It never left.
     NotSent,
     /// It failed.
-    Failed(Failure),
+    Failed {
+        /// How.
+        failure: Failure,
+        /// What then, if the upstream may have done it all the same.
+        policy: UnknownPolicy,
+    },
     /// It was sent and nothing tells what became of it.
     Unknown {
         /// Whether the upstream must have ended by now, or may still run.
@@ -382,7 +387,10 @@ pub enum AttemptResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waited {
     /// It may: the slots stay taken.
-    NotYet,
+    NotYet {
+        /// How long the upstream, or what stands before it, asks to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// It must have ended.
     Enough,
 }

@@ -136,12 +136,23 @@ pub enum TaskError {
 }
 
 impl TaskError {
+    /// The end that this failure is, when nothing more is tried.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::Unknown => Self::AnswerLost,
+            kind => Self::Upstream { kind, message: failure.message.clone() },
+        }
+    }
+
     /// What the user may be told.
     #[must_use]
     pub fn message(&self) -> Message {
         match self {
             Self::DeadlinePassed => Message::DeadlinePassed,
-            Self::Upstream { kind: FailureKind::BadRequest, .. } => Message::BadRequest,
+            Self::Upstream { kind: FailureKind::BadRequest | FailureKind::NotAllowed, .. } => {
+                Message::BadRequest
+            }
             Self::Upstream { kind: FailureKind::Policy, .. } => Message::ContentRefused,
             Self::Upstream { kind: FailureKind::TooLarge, .. } => Message::ResultTooLarge,
             Self::Upstream { .. } | Self::AnswerLost | Self::NoRoute => Message::UpstreamFailed,
@@ -163,6 +174,8 @@ pub enum Next {
 impl Task {
     /// Most attempts that may have reached an upstream.
     pub const REACHED_MAX: u8 = 3;
+    /// So many keys of a route at most are asked for what their plan or permissions may not allow.
+    pub const NOT_ALLOWED_KEYS_MAX: u32 = 3;
     /// Most attempts in all: refusals that prove that nothing was done do not count against the three.
     pub const ATTEMPTS_MAX: u8 = 20;
     /// The pause before the second try after a busy upstream; doubles with each.
@@ -191,15 +204,17 @@ impl Task {
     /// What follows a failed attempt, which is counted already.
     #[must_use]
     pub fn after_failure(&self, failure: &Failure) -> Next {
-        let fail =
-            || Next::Fail(TaskError::Upstream { kind: failure.kind, message: failure.message.clone() });
+        let fail = || Next::Fail(TaskError::of(failure));
         if self.reached >= Self::REACHED_MAX || self.attempts >= Self::ATTEMPTS_MAX {
             return fail();
         }
         match failure.kind {
             FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge => fail(),
-            // Another route may be able to; the caller fails it when there is none.
-            FailureKind::Unsupported
+            // One key in doubt is no outage. When the next one is in doubt too, its attempts would be spent in vain.
+            FailureKind::KeyDoubtful if self.attempts > 1 => self.after_pause(failure),
+            // Another key or route may be able to; the caller fails it when there is none.
+            FailureKind::NotAllowed
+            | FailureKind::Unsupported
             | FailureKind::KeyDead
             | FailureKind::KeyDoubtful
             | FailureKind::OutOfCredit
@@ -207,12 +222,15 @@ impl Task {
             | FailureKind::AccountRateLimited
             | FailureKind::EgressRateLimited
             | FailureKind::Unknown => Next::Again,
-            FailureKind::Busy => {
-                let doublings = u32::from(self.attempts.saturating_sub(1)).min(6);
-                let pause = Self::BUSY_PAUSE.saturating_mul(1 << doublings);
-                Next::After(pause.min(Self::BUSY_PAUSE_MAX))
-            }
+            FailureKind::Busy => self.after_pause(failure),
         }
+    }
+
+    /// Again, after a pause that doubles with each attempt, and never before the upstream wants to be asked.
+    fn after_pause(&self, failure: &Failure) -> Next {
+        let doublings = u32::from(self.attempts.saturating_sub(1)).min(6);
+        let pause = Self::BUSY_PAUSE.saturating_mul(1 << doublings).min(Self::BUSY_PAUSE_MAX);
+        Next::After(pause.max(failure.wait().unwrap_or_default()))
     }
 
     /// Remembers that `key` was tried on the planned route.

@@ -133,6 +133,7 @@ fn end() -> impl Strategy<Value = End> {
     let kind = prop::sample::select(vec![
         FailureKind::BadRequest,
         FailureKind::Policy,
+        FailureKind::NotAllowed,
         FailureKind::KeyDead,
         FailureKind::KeyDoubtful,
         FailureKind::OutOfCredit,

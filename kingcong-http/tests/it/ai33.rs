@@ -80,7 +80,8 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (answer(401, ""), Kind::KeyDoubtful, Reached::No, "401"),
             (answer(401, says("Insufficient credits")), Kind::OutOfCredit, Reached::No, "401"),
             (answer(402, says("pay")), Kind::OutOfCredit, Reached::No, "402"),
-            (answer(403, says("forbidden")), Kind::KeyDead, Reached::No, "403"),
+            (answer(403, says("forbidden")), Kind::NotAllowed, Reached::No, "403"),
+            (answer(401, says("Invalid API key")), Kind::KeyDoubtful, Reached::No, "401"),
             (answer(403, "<html>Access denied</html>"), Kind::Busy, Reached::No, "403"),
             (answer(404, "<html>no such page</html>"), Kind::Unsupported, Reached::No, "404"),
             (answer(404, says("Voice not found")), Kind::BadRequest, Reached::No, "404"),
@@ -90,6 +91,7 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (answer(502, "<html>Bad gateway</html>"), Kind::Busy, Reached::Maybe, "502"),
             (answer(503, busy), Kind::Busy, Reached::No, "server_busy"),
             (answer(503, ""), Kind::Busy, Reached::No, "503"),
+            (answer(408, ""), Kind::Busy, Reached::Maybe, "408"),
             (answer(504, "<html>"), Kind::Unknown, Reached::Maybe, "504"),
             (answer(302, "").with("location", "/elsewhere"), Kind::Unsupported, Reached::No, "302"),
             (ok(busy), Kind::Busy, Reached::No, "server_busy"),
@@ -97,7 +99,7 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (ok(says("Invalid voice")), Kind::BadRequest, Reached::No, "200"),
             (ok(says("Text too long")), Kind::BadRequest, Reached::No, "200"),
             (ok(says("content blocked")), Kind::Policy, Reached::No, "200"),
-            (ok(says("something else")), Kind::Busy, Reached::No, "200"),
+            (ok(says("something else")), Kind::Busy, Reached::Maybe, "200"),
         ],
     )
     .await;
@@ -130,7 +132,7 @@ async fn the_wait_that_is_asked_for_is_told() {
         ("17", Some(17)),
         ("Wed, 21 Oct 2026 07:28:05 GMT", Some(5)),
         ("-1", None),
-        ("1000000", None),
+        ("1000000", Some(24 * 60 * 60)),
         ("x", None),
     ] {
         let busy = answer(429, "{}").with("retry-after", told).with("date", "Wed, 21 Oct 2026 07:28:00 GMT");
@@ -375,7 +377,7 @@ async fn the_balance_decides_whether_a_key_is_dead() {
     }
     for (answer, kind) in [
         (answer(401, "{}"), Kind::KeyDead),
-        (answer(403, "{}"), Kind::KeyDead),
+        (answer(403, "{}"), Kind::NotAllowed),
         (answer(403, "<html>"), Kind::Busy),
         (answer(429, "{}"), Kind::AccountRateLimited),
         (answer(500, "{}"), Kind::Busy),

@@ -147,11 +147,16 @@ async fn each_refusal_of_a_submit_has_its_class() {
                 Reached::No,
                 "content_violates_policy",
             ),
-            (answer(401, detail("invalid_api_key")), Kind::KeyDead, Reached::No, "invalid_api_key"),
-            (answer(401, detail("missing_permissions")), Kind::KeyDead, Reached::No, "missing_permissions"),
+            (answer(401, detail("invalid_api_key")), Kind::KeyDoubtful, Reached::No, "invalid_api_key"),
+            (
+                answer(401, detail("missing_permissions")),
+                Kind::NotAllowed,
+                Reached::No,
+                "missing_permissions",
+            ),
             (
                 answer(401, detail("detected_unusual_activity")),
-                Kind::KeyDead,
+                Kind::KeyDoubtful,
                 Reached::No,
                 "detected_unusual_activity",
             ),
@@ -159,15 +164,15 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (answer(401, "{}"), Kind::KeyDoubtful, Reached::No, "401"),
             (
                 answer(402, newer("payment_required", "paid_plan_required")),
-                Kind::OutOfCredit,
+                Kind::NotAllowed,
                 Reached::No,
                 "paid_plan_required",
             ),
             (answer(402, detail("payment_required")), Kind::OutOfCredit, Reached::No, "payment_required"),
-            (answer(403, detail("only_for_creator+")), Kind::Unsupported, Reached::No, "only_for_creator+"),
+            (answer(403, detail("only_for_creator+")), Kind::NotAllowed, Reached::No, "only_for_creator+"),
             (answer(403, "<html>"), Kind::Busy, Reached::No, "403"),
             (answer(409, "{}"), Kind::Busy, Reached::No, "409"),
-            (answer(408, "{}"), Kind::Busy, Reached::No, "408"),
+            (answer(408, "{}"), Kind::Busy, Reached::Maybe, "408"),
             (answer(422, listed), Kind::BadRequest, Reached::No, "422"),
             (
                 answer(429, detail("too_many_concurrent_requests")),
@@ -182,7 +187,7 @@ async fn each_refusal_of_a_submit_has_its_class() {
                 "concurrent_limit_exceeded",
             ),
             (answer(429, detail("system_busy")), Kind::Busy, Reached::No, "system_busy"),
-            (answer(500, detail("something_went_wrong")), Kind::Busy, Reached::No, "something_went_wrong"),
+            (answer(500, detail("something_went_wrong")), Kind::Busy, Reached::Maybe, "something_went_wrong"),
             (answer(500, "{}"), Kind::Busy, Reached::Maybe, "500"),
             (answer(504, ""), Kind::Unknown, Reached::Maybe, "504"),
             (ok("").with("content-type", "audio/mpeg"), Kind::Unknown, Reached::Maybe, ""),
@@ -224,7 +229,7 @@ async fn a_voice_is_cloned() {
         let server = Server::always(answer(status, body)).await;
         let call = call_of(&server.base_url, "elevenlabs", Work::CloneVoice(clone_voice()));
         let failure = provider("elevenlabs").send(&call).await.unwrap_err();
-        assert_eq!(failure.kind, Kind::Unsupported, "the key may still speak: {code}");
+        assert_eq!(failure.kind, Kind::NotAllowed, "the key may still speak: {code}");
     }
 }
 
@@ -262,7 +267,7 @@ async fn a_key_that_may_only_speak_is_not_dead() {
     let server = Server::always(answer(401, missing)).await;
     let access = access(&server.base_url, "elevenlabs");
     assert_eq!(provider("elevenlabs").balance(&access).await, Ok(None));
-    assert_eq!(provider("elevenlabs").voices(&access, None).await.unwrap_err().kind, Kind::Unsupported);
+    assert_eq!(provider("elevenlabs").voices(&access, None).await.unwrap_err().kind, Kind::NotAllowed);
     for body in ["{}", r#"{"detail": {"status": "invalid_api_key", "message": "m"}}"#] {
         let server = Server::always(answer(401, body)).await;
         let access = crate::server::access(&server.base_url, "elevenlabs");

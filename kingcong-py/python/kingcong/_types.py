@@ -230,6 +230,7 @@ class FailureKind(_Word):
 
     BAD_REQUEST = "bad_request"
     POLICY = "policy"
+    NOT_ALLOWED = "not_allowed"
     KEY_DEAD = "key_dead"
     KEY_DOUBTFUL = "key_doubtful"
     OUT_OF_CREDIT = "out_of_credit"

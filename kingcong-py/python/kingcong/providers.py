@@ -41,6 +41,7 @@ __all__ = [
     "KeyDead",
     "KeyDoubtful",
     "MadeVoice",
+    "NotAllowed",
     "OutOfCredit",
     "Provider",
     "ProviderFailure",
@@ -188,15 +189,23 @@ class ContentRefused(ProviderFailure):
     _sent = False
 
 
+class NotAllowed(ProviderFailure):
+    """The key may not do this: its plan, permissions, region or voices do not allow it. A few other keys are asked, then
+    the task fails; no key is marked for it."""
+
+    kind = FailureKind.NOT_ALLOWED
+    _sent = False
+
+
 class KeyDead(ProviderFailure):
-    """The key is not valid: it leaves its pool, and is tried again when all keys are checked (``monitor_interval``)."""
+    """The upstream does not know the key: it leaves its pool, and is tried again when all keys are checked (``monitor_interval``)."""
 
     kind = FailureKind.KEY_DEAD
     _sent = False
 
 
 class KeyDoubtful(ProviderFailure):
-    """The key may not be valid: it rests until a check tells."""
+    """The key may not be valid: it rests, each time for twice as long, and is tried with one call after that."""
 
     kind = FailureKind.KEY_DOUBTFUL
     _sent = False

@@ -134,6 +134,7 @@ CREATE TABLE IF NOT EXISTS kingcong_limits (
     in_flight     BIGINT NOT NULL,
     starts        MEDIUMTEXT NOT NULL,          -- of the last window
     cooling_until BIGINT NOT NULL,
+    doubts        BIGINT NOT NULL,              -- of the key, in a row
     turn          BIGINT NOT NULL,              -- keys are tried in this order
     KEY kingcong_limits_turn (pool, turn, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -133,6 +133,7 @@ CREATE TABLE kingcong_limits (
     in_flight     BIGINT NOT NULL,
     starts        TEXT NOT NULL,                -- of the last window
     cooling_until BIGINT NOT NULL,
+    doubts        BIGINT NOT NULL,              -- of the key, in a row
     turn          BIGINT NOT NULL              -- keys are tried in this order
 ) WITH (fillfactor = 50);
 CREATE INDEX kingcong_limits_turn ON kingcong_limits (pool, turn, id) WHERE pool IS NOT NULL;

@@ -130,6 +130,7 @@ CREATE TABLE kingcong_limits (
     in_flight     INTEGER NOT NULL,
     starts        TEXT NOT NULL,                -- of the last window
     cooling_until INTEGER NOT NULL,
+    doubts        INTEGER NOT NULL,             -- of the key, in a row
     turn          INTEGER NOT NULL              -- keys are tried in this order
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_limits_turn ON kingcong_limits (pool, turn, id) WHERE pool IS NOT NULL;

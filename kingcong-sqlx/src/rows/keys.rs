@@ -160,7 +160,16 @@ impl Record for Limit {
         name: "kingcong_limits",
         key: 1,
         fixed: &["id", "level", "account"],
-        mutable: &["pool", "max_in_flight", "per_window", "in_flight", "starts", "cooling_until", "turn"],
+        mutable: &[
+            "pool",
+            "max_in_flight",
+            "per_window",
+            "in_flight",
+            "starts",
+            "cooling_until",
+            "doubts",
+            "turn",
+        ],
         mirrors: &[],
     };
 
@@ -185,6 +194,7 @@ impl Record for Limit {
             self.in_flight.into(),
             Cell::Text(self.window.to_string()),
             self.cooling_until.into(),
+            u32::from(self.doubts).into(),
             self.turn.into(),
         ]);
     }
@@ -208,6 +218,7 @@ impl Record for Limit {
                 row.checked(text.parse::<Window>())?
             },
             cooling_until: row.time()?,
+            doubts: row.number()?,
             turn: row.time()?,
         })
     }

@@ -516,13 +516,19 @@ pub fn done_in(audio_ms: Option<u64>) -> AttemptResult {
 /// An attempt that failed.
 #[must_use]
 pub fn failed(kind: FailureKind, reached: Reached) -> AttemptResult {
-    AttemptResult::Failed(Failure::new(kind, reached, "the upstream's words"))
+    failed_with(Failure::new(kind, reached, "the upstream's words"))
+}
+
+/// An attempt that failed so.
+#[must_use]
+pub fn failed_with(failure: Failure) -> AttemptResult {
+    AttemptResult::Failed { failure, policy: UnknownPolicy::Retry }
 }
 
 /// An attempt whose answer was lost and whose upstream may still work.
 #[must_use]
 pub fn unanswered() -> AttemptResult {
-    AttemptResult::Unknown { waited: Waited::NotYet, policy: UnknownPolicy::Retry }
+    AttemptResult::Unknown { waited: Waited::NotYet { retry_after: None }, policy: UnknownPolicy::Retry }
 }
 
 /// An attempt whose answer was lost for good.

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, done, failed, idempotency, line, pool, route, user,
-    wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, done, failed, failed_with, idempotency, line, pool, route,
+    user, wallet_of,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -125,7 +125,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     let failure = Failure::new(FailureKind::Policy, Reached::Yes, ODD_TEXT).with_code(ODD_TEXT);
     let ending =
         Ending::Failed { kind: failure.kind, code: failure.code.clone(), message: failure.message.clone() };
-    let settled = worker.settled(&leases[2], AttemptResult::Failed(failure)).await;
+    let settled = worker.settled(&leases[2], failed_with(failure)).await;
     assert_eq!(attempt(store, leases[2].attempt.id).await.state, AttemptState::Ended(ending));
     assert_eq!(scene.task(settled.task.id).await, settled.task);
     assert_eq!(leases[0].attempt.key, serving);

@@ -1,12 +1,12 @@
 //! Laws of settling: what is charged, who is blamed, and where a task goes next.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, done, done_in, failed, line, lost, pool,
-    route, server, service, settle, unanswered,
+    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, done, done_in, failed, failed_with, line,
+    lost, pool, route, server, service, settle, unanswered,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -19,7 +19,7 @@ use crate::{
     routing::{Switch, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
-        Settled, Store, StoredOutput, Then, UnknownPolicy, VoiceRow,
+        Settled, Store, StoredOutput, Then, UnknownPolicy, VoiceRow, Waited,
     },
     work::{Attempt, AttemptState, Doubt, Ending, JobState, Task, TaskError, TaskState},
 };
@@ -362,7 +362,7 @@ pub(super) async fn a_wrong_request_fails_and_punishes_nobody(store: &dyn Store,
     assert_eq!(scene.wallet("user-1").await.total_spent, Amount::ZERO);
 }
 
-/// A key that is dead, doubtful or out of credit serves nothing until a check finds it well; its task goes on.
+/// A key that is dead or out of credit serves nothing until a check finds it well; its task goes on.
 pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
     store: &dyn Store,
     clock: &TestClock,
@@ -373,7 +373,6 @@ pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
     let needed = UpstreamCredits::whole(TASK_CHARACTERS);
     for (kind, status, wants_check) in [
         (FailureKind::KeyDead, dead, false),
-        (FailureKind::KeyDoubtful, KeyStatus::Doubtful, true),
         (FailureKind::OutOfCredit, KeyStatus::OutOfCredit { needed }, true),
     ] {
         worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
@@ -398,6 +397,178 @@ pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
         assert_eq!((checked.status.clone(), checked.balance), (KeyStatus::Active, Some(needed)));
         assert_eq!(checked.checked_at, Some(clock.now()));
         assert_eq!(scene.pool(pool("ai33")).await.keys, 2);
+        clock.advance(Duration::from_secs(3600));
+    }
+}
+
+/// What a plan or a permission of one key may not allow is asked of a few others. Then it fails in the upstream's
+/// words, and no key is marked.
+pub(super) async fn what_keys_may_not_do_punishes_none_of_them(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &["ai33"; 5].map(roomy)).await;
+    let not_allowed = || failed(FailureKind::NotAllowed, Reached::No);
+    let error = TaskError::Upstream { kind: FailureKind::NotAllowed, message: "the upstream's words".into() };
+    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let mut asked = BTreeSet::new();
+    for tries in 1..=3 {
+        let lease = worker.lease(pool("ai33")).await;
+        assert!(asked.insert(lease.attempt.key), "each key is asked once");
+        let settled = worker.settled(&lease, not_allowed()).await;
+        assert_eq!((error_of(&settled.task), settled.check_key), ((tries == 3).then_some(&error), None));
+        let limit = scene.limit(Limit::id_of_key(lease.attempt.key)).await;
+        assert_eq!((limit.doubts, limit.cooling_until), (0, Timestamp::EPOCH));
+    }
+    let keys = store.keys().await.expect("the store can be read");
+    assert!(keys.iter().all(|key| key.status == KeyStatus::Active), "{keys:?}");
+
+    // One key alone is not asked for ever, and another route is.
+    worker.add_key(&roomy("ai84")).await;
+    let order = Order::new("user-1", 1).on(&[("ai84", 1), ("ai33", 0)]);
+    worker.admit(&order).await.expect("it can be paid");
+    for tries in 1..=2 {
+        let settled = worker.settled(&worker.lease(pool("ai84")).await, not_allowed()).await;
+        assert_eq!(ready_in(&settled.task), Some(pool(if tries == 1 { "ai84" } else { "ai33" })));
+    }
+}
+
+/// A key that an upstream casts doubt on rests, each time for twice as long, lets one call through in that time,
+/// and is trusted again once one succeeds. What was under way when it began to rest counts for nothing.
+pub(super) async fn a_key_in_doubt_rests_longer_each_time_and_is_tried_with_one_call(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &[roomy("ai33")]).await;
+    worker.admit(&Order::new("user-1", 30)).await.expect("it can be paid");
+    let doubtful = || failed(FailureKind::KeyDoubtful, Reached::No);
+    let leases = worker.claim(pool("ai33"), 10).await.leases;
+    let (key, limit) = (leases[0].attempt.key, Limit::id_of_key(leases[0].attempt.key));
+    clock.advance(Duration::from_millis(300));
+    let checks: Vec<bool> = {
+        let mut checks = Vec::new();
+        for lease in &leases {
+            checks.push(worker.settled(lease, doubtful()).await.check_key.is_some());
+        }
+        checks
+    };
+    assert_eq!(checks.iter().filter(|check| **check).count(), 1, "it is checked once");
+    assert_eq!(scene.key(key).await.status, KeyStatus::Doubtful);
+    assert!(scene.key(key).await.is_usable(), "orders are taken for it");
+    let mut until = clock.now().plus(Duration::from_secs(1));
+    for seconds in [2, 4, 8, 16] {
+        let claimed = worker.claim(pool("ai33"), 9).await;
+        assert_eq!((claimed.leases, claimed.then), (Vec::new(), Then::At(until)));
+        // That the free check finds it alive says nothing about the next call.
+        let alive = worker.check_key(key, Verdict::Alive(None)).await.expect("there is the key");
+        assert_eq!(alive.status, KeyStatus::Active);
+        assert_eq!(worker.claim(pool("ai33"), 9).await.leases, []);
+        clock.set(until);
+        worker.promote(100).await;
+        let probe = worker.claim(pool("ai33"), 9).await.leases;
+        assert_eq!(probe.len(), 1);
+        assert!(worker.settled(&probe[0], doubtful()).await.check_key.is_some());
+        until = clock.now().plus(Duration::from_secs(seconds));
+        assert_eq!(scene.limit(limit).await.cooling_until, until);
+    }
+    clock.set(until);
+    worker.promote(100).await;
+    let probe = worker.lease(pool("ai33")).await;
+    worker.settled(&probe, done()).await;
+    assert_eq!((scene.key(key).await.key.status, scene.limit(limit).await.doubts), (KeyStatus::Active, 0));
+    clock.advance(Duration::from_secs(60));
+    worker.promote(100).await;
+    assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 9);
+}
+
+/// A task whose first key is in doubt goes to the next at once; then it pauses, longer each time.
+pub(super) async fn a_task_does_not_spend_its_tries_on_keys_in_doubt(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &["ai33"; 6].map(roomy)).await;
+    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let doubtful = || failed(FailureKind::KeyDoubtful, Reached::No);
+    let settled = worker.settled(&worker.lease(pool("ai33")).await, doubtful()).await;
+    assert_eq!(ready_in(&settled.task), Some(pool("ai33")));
+    for seconds in [2, 4, 8] {
+        let settled = worker.settled(&worker.lease(pool("ai33")).await, doubtful()).await;
+        let until = clock.now().plus(Duration::from_secs(seconds));
+        assert_eq!(settled.task.state, TaskState::Delayed { pool: pool("ai33"), until });
+        clock.set(until);
+        worker.promote(1).await;
+    }
+}
+
+/// A route whose upstream asks to be left alone is, whatever kind its failure is of, by all keys and however long
+/// the task itself would wait; then one call sees.
+pub(super) async fn a_route_is_left_alone_as_long_as_it_asks(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &["ai33"; 3].map(roomy)).await;
+    let cap = Duration::from_secs(15 * 60);
+    for (asked, wait) in [
+        (Duration::from_secs(6), Duration::from_secs(6)),
+        (Duration::from_secs(90), Duration::from_secs(90)),
+        (Duration::MAX, cap),
+    ] {
+        for answer in 0..2 {
+            worker.admit(&Order::new("user-1", 2)).await.expect("it can be paid");
+            let lease = worker.lease(pool("ai33")).await;
+            let until = clock.now().plus(wait);
+            if answer == 0 {
+                let busy = Failure::new(FailureKind::Busy, Reached::No, "").with_retry_after(Some(asked));
+                let settled = worker.settled(&lease, failed_with(busy)).await;
+                assert_eq!(settled.task.state, TaskState::Delayed { pool: pool("ai33"), until });
+            } else {
+                let waited = Waited::NotYet { retry_after: Some(asked) };
+                let unknown = AttemptResult::Unknown { waited, policy: UnknownPolicy::Fail };
+                worker.settled(&lease, unknown).await;
+            }
+            let claimed = worker.claim(pool("ai33"), 9).await;
+            assert_eq!((claimed.leases, claimed.then), (Vec::new(), Then::At(until)));
+            clock.set(until);
+            worker.promote(9).await;
+            let probe = worker.claim(pool("ai33"), 9).await.leases;
+            assert_eq!(probe.len(), 1, "one call sees");
+            worker.settled(&probe[0], done()).await;
+            for lease in worker.claim(pool("ai33"), 9).await.leases {
+                worker.settled(&lease, done()).await;
+            }
+            if answer == 1 {
+                worker.settled(&lease, lost(UnknownPolicy::Fail)).await;
+            }
+            clock.advance(Duration::from_secs(61));
+        }
+    }
+}
+
+/// Whatever kind of failure leaves open what the upstream did is tried once more, recorded as a possible double, or
+/// not at all where that is the setting.
+pub(super) async fn what_may_have_been_done_is_tried_once_more_at_most(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &[roomy("ai33")]).await;
+    for kind in [FailureKind::Busy, FailureKind::KeyRateLimited, FailureKind::Unknown] {
+        for policy in [UnknownPolicy::Retry, UnknownPolicy::Fail] {
+            let failure = || AttemptResult::Failed {
+                failure: Failure::new(kind, Reached::Maybe, "502 Bad Gateway"),
+                policy,
+            };
+            worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+            let lease = worker.lease(pool("ai33")).await;
+            let mut settled = worker.settled(&lease, failure()).await;
+            assert_eq!(settled.task.doubt, Doubt::PossibleDouble);
+            assert_eq!(settled.task.is_ended(), policy == UnknownPolicy::Fail, "{kind:?}");
+            clock.advance(Duration::from_secs(60));
+            if policy == UnknownPolicy::Retry {
+                worker.promote(1).await;
+                let lease = worker.lease(pool("ai33")).await;
+                assert_eq!(lease.attempt.possible_double, Doubt::PossibleDouble);
+                settled = worker.settled(&lease, failure()).await;
+            }
+            let error = match kind {
+                FailureKind::Unknown => TaskError::AnswerLost,
+                kind => TaskError::Upstream { kind, message: "502 Bad Gateway".into() },
+            };
+            assert_eq!(error_of(&settled.task), Some(&error));
+            clock.advance(Duration::from_secs(60));
+        }
     }
 }
 
@@ -412,7 +583,7 @@ pub(super) async fn a_rate_limit_cools_what_it_is_of(store: &dyn Store, clock: &
         let lease = worker.claim_through(address, pool("ai33"), 1).await.leases.remove(0);
         let hint =
             Failure::new(kind, Reached::No, "slow down").with_retry_after(Some(Duration::from_secs(20)));
-        let settled = worker.settled(&lease, AttemptResult::Failed(hint)).await;
+        let settled = worker.settled(&lease, failed_with(hint)).await;
         assert_eq!(settled.requeued, Some(pool("ai33")));
         assert_eq!(settled.task.reached, 0);
         let until = clock.now().plus(Duration::from_secs(20));
@@ -443,7 +614,7 @@ pub(super) async fn a_cooling_limit_keeps_its_latest_deadline(store: &dyn Store,
     for (lease, seconds) in leases.iter().zip([60, 5, 30]) {
         let wait = Some(Duration::from_secs(seconds));
         let failure = Failure::new(FailureKind::KeyRateLimited, Reached::No, "").with_retry_after(wait);
-        worker.settled(lease, AttemptResult::Failed(failure)).await;
+        worker.settled(lease, failed_with(failure)).await;
     }
     let limit = scene.limit(Limit::id_of_key(leases[0].attempt.key)).await;
     assert_eq!(limit.cooling_until, start.plus(Duration::from_secs(60)));
@@ -466,7 +637,7 @@ pub(super) async fn a_hint_to_wait_is_capped(store: &dyn Store, clock: &TestCloc
         worker.admit(&order).await.expect("it can be paid");
         let lease = worker.lease(PoolId::of_key(key)).await;
         let failure = Failure::new(FailureKind::KeyRateLimited, Reached::No, "").with_retry_after(hint);
-        worker.settled(&lease, AttemptResult::Failed(failure)).await;
+        worker.settled(&lease, failed_with(failure)).await;
         let until = scene.limit(Limit::id_of_key(key)).await.cooling_until;
         assert_eq!(until, clock.now().plus(wait), "{hint:?}");
     }
@@ -551,21 +722,16 @@ pub(super) async fn a_route_that_keeps_being_busy_cools_and_lets_one_call_probe(
     assert_eq!(worker.claim(pool("ai33"), 5).await.leases.len(), 5);
 }
 
-/// What may have been done and charged upstream is done at most three times.
-pub(super) async fn three_attempts_that_may_have_reached_an_upstream_are_enough(
-    store: &dyn Store,
-    clock: &TestClock,
-) {
+/// What an upstream began and failed is done at most three times.
+pub(super) async fn three_attempts_that_reached_an_upstream_are_enough(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = with_keys(&scene, &[roomy("ai33")]).await;
-    for reached in [Reached::Maybe, Reached::Yes] {
-        worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
-        for tries in 1..=3 {
-            let lease = worker.lease(pool("ai33")).await;
-            let settled = worker.settled(&lease, failed(FailureKind::KeyRateLimited, reached)).await;
-            assert_eq!((settled.task.reached, settled.task.is_ended()), (tries, tries == 3));
-            clock.advance(Duration::from_secs(60));
-        }
+    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    for tries in 1..=3 {
+        let lease = worker.lease(pool("ai33")).await;
+        let settled = worker.settled(&lease, failed(FailureKind::KeyRateLimited, Reached::Yes)).await;
+        assert_eq!((settled.task.reached, settled.task.is_ended()), (tries, tries == 3));
+        clock.advance(Duration::from_secs(60));
     }
 }
 
@@ -593,7 +759,7 @@ pub(super) async fn keys_that_were_tried_come_last(store: &dyn Store, clock: &Te
     let refused = || {
         let wait = Some(Duration::from_secs(1));
         let failure = Failure::new(FailureKind::KeyRateLimited, Reached::No, "").with_retry_after(wait);
-        AttemptResult::Failed(failure)
+        failed_with(failure)
     };
     let first = worker.lease(pool("ai33")).await;
     worker.settled(&first, refused()).await;

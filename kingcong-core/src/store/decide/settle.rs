@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    id::{Route, TaskId, WorkerId},
+    id::{KeyId, Route, TaskId, WorkerId},
     keys::{KeyStatus, Limit, Passage, PoolId, Rules},
     ledger::Cause,
     money::Amount,
@@ -21,8 +21,6 @@ use crate::{
 
 /// How long a limit cools when the upstream does not say.
 const COOL_DEFAULT: Duration = Duration::from_secs(15);
-/// The longest that an upstream's hint makes a limit cool.
-const COOL_MAX: Duration = Duration::from_secs(15 * 60);
 
 pub(super) fn accept(tables: &mut Tables, accept: &Accept, worker: WorkerId) -> Result<(), NotMine> {
     let attempt = tables.attempts().get(&accept.attempt).ok_or(NotMine)?;
@@ -48,6 +46,7 @@ pub(super) fn settle(
     if attempt.worker != Some(batch.worker) || !attempt.is_open() || task.job != settle.job {
         return Err(NotMine);
     }
+    let doubts = doubts_of(tables, settle.key);
     let mut done = Money::default();
     let mut requeued = None;
     match &settle.result {
@@ -58,26 +57,23 @@ pub(super) fn settle(
             give_back(tables, settle, &batch.rules, now);
             requeued = queue_or_end(tables, settle, Next::Again, Moving::Stay, now);
         }
-        AttemptResult::Failed(failure) => {
+        AttemptResult::Failed { failure, policy } => {
+            let leased_at = attempt.leased_at;
+            let tried_before = task.tried.contains(&settle.key);
             end(tables, settle, Ending::from(failure), None, &batch.rules, now);
-            blame(tables, settle, failure, now);
-            let next = match (failure.kind, failure.reached) {
-                (FailureKind::Unknown, Reached::Maybe | Reached::Yes) => {
-                    lost(tables, settle.task, UnknownPolicy::Retry)
-                }
-                (_, reached) => {
-                    tables.change_task(settle.task, |task| task.count_reached(reached));
-                    tables.tasks().get(&settle.task).expect("found above").after_failure(failure)
-                }
-            };
+            blame(tables, settle, failure, leased_at, now);
+            let next = failed(tables, settle.task, failure, *policy);
             let moving = match failure.kind {
                 FailureKind::Busy | FailureKind::Unknown => Moving::IfPossible,
-                FailureKind::Unsupported => Moving::Must,
+                FailureKind::NotAllowed if tried_before || has_asked_enough_keys(tables, settle.task) => {
+                    Moving::OrFail(TaskError::of(failure))
+                }
+                FailureKind::Unsupported => Moving::OrFail(TaskError::NoRoute),
                 _ => Moving::Stay,
             };
             requeued = queue_or_end(tables, settle, next, moving, now);
         }
-        AttemptResult::Unknown { waited: Waited::NotYet, .. } => {
+        AttemptResult::Unknown { waited: Waited::NotYet { retry_after }, .. } => {
             let call_max = batch.rules.call_max;
             tables.change_attempt(settle.attempt, |attempt| {
                 // What has an upstream's id can be polled.
@@ -86,23 +82,33 @@ pub(super) fn settle(
                 }
             });
             note_health(tables, settle, |health, _| health.inconclusive(), now);
+            let wait = retry_after.filter(|wait| !wait.is_zero()).map(|wait| wait.min(Failure::WAIT_MAX));
+            leave_alone(tables, settle, wait, now);
         }
         AttemptResult::Unknown { waited: Waited::Enough, policy } => {
             end(tables, settle, Ending::Lost, None, &batch.rules, now);
             note_health(tables, settle, |health, _| health.inconclusive(), now);
-            let next = lost(tables, settle.task, *policy);
+            let lost = Failure::new(FailureKind::Unknown, Reached::Maybe, "");
+            let next = failed(tables, settle.task, &lost, *policy);
             requeued = queue_or_end(tables, settle, next, Moving::IfPossible, now);
         }
     }
     let released = super::close_hold_if_ended(tables, settle.job, now);
     let task = tables.tasks().get(&settle.task).expect("found above").clone();
     let job = tables.jobs.get(&settle.job).expect("a task's job is loaded with it").clone();
-    let check_key = tables.keys.get(&settle.key).and_then(|key| match key.status {
-        KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
-        KeyStatus::Active | KeyStatus::Dead { .. } | KeyStatus::Removed => None,
-    });
+    let is_in_new_doubt = doubts_of(tables, settle.key) > doubts;
+    let check_key =
+        tables.keys.get(&settle.key).filter(|_| is_in_new_doubt).and_then(|key| match key.status {
+            KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
+            KeyStatus::Active | KeyStatus::Dead { .. } | KeyStatus::Removed => None,
+        });
     let Money { charged, debt, over_hold } = done;
     Ok(Settled { task, job, charged, debt, over_hold, released, check_key, requeued })
+}
+
+/// How often in a row a key was in doubt.
+fn doubts_of(tables: &Tables, key: KeyId) -> u8 {
+    tables.key_limits().get(&Limit::id_of_key(key)).map_or(0, |limit| limit.doubts)
 }
 
 #[derive(Default)]
@@ -167,6 +173,7 @@ fn finish(
 ) -> Money {
     end(tables, settle, Ending::Done, cost, rules, now);
     note_health(tables, settle, |health, _| health.succeeded(), now);
+    trust(tables, settle);
     let money = charge(tables, settle, measured, now);
     tables.change_attempt(settle.attempt, |attempt| {
         attempt.charged = money.charged;
@@ -226,34 +233,59 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timesta
     Money { charged: added.part, debt: captured.debt, over_hold: added.over_hold }
 }
 
-/// What follows an answer that is lost for good: one retry, recorded, or the end.
-fn lost(tables: &mut Tables, task: TaskId, policy: UnknownPolicy) -> Next {
-    let again = tables.change_task(task, |task| {
+/// What follows a failure. What may have been done and charged all the same is tried once more, recorded as a possible
+/// double, or not at all.
+fn failed(tables: &mut Tables, task: TaskId, failure: &Failure, policy: UnknownPolicy) -> Next {
+    let reached = match (failure.kind, failure.reached) {
+        (FailureKind::Unknown, Reached::Yes) => Reached::Maybe,
+        (_, reached) => reached,
+    };
+    let next = tables.change_task(task, |task| {
         let first_time = task.doubt == Doubt::None;
-        task.count_reached(Reached::Maybe);
-        first_time && task.reached < Task::REACHED_MAX && task.attempts < Task::ATTEMPTS_MAX
+        task.count_reached(reached);
+        match (task.after_failure(failure), reached, policy) {
+            (next, Reached::No | Reached::Yes, _) => next,
+            (next, Reached::Maybe, UnknownPolicy::Retry) if first_time => next,
+            (_, Reached::Maybe, UnknownPolicy::Retry | UnknownPolicy::Fail) => {
+                Next::Fail(TaskError::of(failure))
+            }
+        }
     });
-    match policy {
-        UnknownPolicy::Retry if again == Some(true) => Next::Again,
-        UnknownPolicy::Retry | UnknownPolicy::Fail => Next::Fail(TaskError::AnswerLost),
-    }
+    next.expect("settle found it")
+}
+
+/// Whether a task asked as many keys of its route as are asked for what their plans may not allow.
+fn has_asked_enough_keys(tables: &Tables, task: TaskId) -> bool {
+    tables.tasks().get(&task).is_none_or(|task| {
+        let keys = Task::NOT_ALLOWED_KEYS_MAX * task.tried_routes.count_ones();
+        task.only_key.is_some() || task.tried.len() >= keys as usize
+    })
 }
 
 /// Lets a failure's scope bear its consequence: the request, the key, a limit, or the route.
-fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, now: Timestamp) {
+fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, leased_at: Timestamp, now: Timestamp) {
     let key = Limit::id_of_key(settle.key);
-    let hint = failure.retry_after.filter(|hint| !hint.is_zero());
-    let until = now.plus(hint.unwrap_or(COOL_DEFAULT).min(COOL_MAX));
+    let wait = failure.wait();
+    let until = now.plus(wait.unwrap_or(COOL_DEFAULT));
     match failure.kind {
-        FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge | FailureKind::Unsupported => {}
+        FailureKind::BadRequest
+        | FailureKind::Policy
+        | FailureKind::NotAllowed
+        | FailureKind::TooLarge
+        | FailureKind::Unsupported => {}
         FailureKind::KeyDead => {
-            set_key_status(tables, settle, KeyStatus::Dead { reason: failure.message.clone() })
+            set_key_status(tables, settle, KeyStatus::Dead { reason: failure.message.clone() });
+            tables.change_limits(key, None, None, |chain| chain.key.doubt(leased_at, now));
         }
-        FailureKind::KeyDoubtful => set_key_status(tables, settle, KeyStatus::Doubtful),
+        FailureKind::KeyDoubtful => {
+            set_key_status(tables, settle, KeyStatus::Doubtful);
+            tables.change_limits(key, None, None, |chain| chain.key.doubt(leased_at, now));
+        }
         FailureKind::OutOfCredit => {
             let characters = tables.tasks().get(&settle.task).map_or(1, |task| task.characters.max(1));
             let needed = UpstreamCredits::whole(i64::from(characters));
             set_key_status(tables, settle, KeyStatus::OutOfCredit { needed });
+            tables.change_limits(key, None, None, |chain| chain.key.doubt(leased_at, now));
         }
         FailureKind::KeyRateLimited => {
             tables.change_limits(key, None, None, |chain| chain.key.cool(until));
@@ -279,16 +311,60 @@ fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, now: Timestamp
         |health, now| if busy { health.busy(now) } else { health.inconclusive() },
         now,
     );
+    match failure.kind {
+        FailureKind::KeyRateLimited | FailureKind::AccountRateLimited | FailureKind::EgressRateLimited => {}
+        FailureKind::Busy | FailureKind::Unknown => leave_alone(tables, settle, wait, now),
+        _ => {
+            if wait.is_some() {
+                tables.change_limits(key, None, None, |chain| chain.key.cool(until));
+            }
+        }
+    }
 }
 
-/// Takes the key out of its pool until a check finds it well; the administrator's switch stays as it is.
+/// Nothing of the route is asked before the upstream's wait is over, by whichever key or process.
+fn leave_alone(tables: &mut Tables, settle: &Settle, wait: Option<Duration>, now: Timestamp) {
+    let Some(wait) = wait else { return };
+    let until = now.plus(wait);
+    // The key serves in the queue of its cloned voices too.
+    tables.change_limits(Limit::id_of_key(settle.key), None, None, |chain| chain.key.cool(until));
+    let Some(task) = tables.tasks().get(&settle.task) else { return };
+    let route = task.planned_route().route().clone();
+    let pools = [task.pool_of(&route), PoolId::shared(&route)];
+    for pool in pools {
+        if let Some(pool) = tables.pools.get_mut(&pool) {
+            pool.health.rest(until);
+        }
+    }
+}
+
+/// A call through the key succeeded: whatever cast doubt on it is over.
+fn trust(tables: &mut Tables, settle: &Settle) {
+    let limit = Limit::id_of_key(settle.key);
+    if tables.key_limits().get(&limit).is_some_and(|limit| limit.doubts > 0) {
+        tables.change_limits(limit, None, None, |chain| chain.key.trust());
+    }
+    let is_doubtful = tables.keys.get(&settle.key).is_some_and(|key| key.status == KeyStatus::Doubtful);
+    if is_doubtful && let Some(key) = tables.keys.get_mut(&settle.key) {
+        key.status = KeyStatus::Active;
+    }
+}
+
+/// Writes down what is known of a key now; one that is not usable leaves its pool until a check finds it well. The
+/// administrator's switch stays as it is.
 fn set_key_status(tables: &mut Tables, settle: &Settle, status: KeyStatus) {
     let Some(key) = tables.keys.get_mut(&settle.key) else { return };
-    if key.status == KeyStatus::Removed {
-        return;
-    }
+    let stays = match (&key.status, &status) {
+        (KeyStatus::Removed, _) => return,
+        // A call that was under way says less than what is known meanwhile.
+        (KeyStatus::Dead { .. } | KeyStatus::OutOfCredit { .. }, KeyStatus::Doubtful) => return,
+        (_, KeyStatus::Doubtful) => true,
+        _ => false,
+    };
     key.status = status;
-    tables.change_limits(Limit::id_of_key(settle.key), None, None, |chain| chain.key.pool = None);
+    if !stays {
+        tables.change_limits(Limit::id_of_key(settle.key), None, None, |chain| chain.key.pool = None);
+    }
 }
 
 fn note_health(
@@ -310,14 +386,14 @@ fn note_health(
 }
 
 /// Whether a task that is queued again stays on its route.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Moving {
     /// Other keys of it may do.
     Stay,
     /// To a route that it did not try, if one works.
     IfPossible,
-    /// To a route that it did not try, or not at all.
-    Must,
+    /// To a route that it did not try, or it fails like this.
+    OrFail(TaskError),
 }
 
 /// Queues the task again, or ends it: because nothing more may be tried, or because its job was stopped.
@@ -345,15 +421,14 @@ fn queue_or_end(
             return None;
         }
     };
-    let other = match moving {
+    let other = match &moving {
         Moving::Stay => None,
         Moving::IfPossible => untried_route(tables, settle.task, |tables, route| works(tables, route, now)),
-        Moving::Must => untried_route(tables, settle.task, |tables, route| works(tables, route, now))
+        Moving::OrFail(_) => untried_route(tables, settle.task, |tables, route| works(tables, route, now))
             .or_else(|| untried_route(tables, settle.task, is_on)),
     };
-    if moving == Moving::Must && other.is_none() {
-        let state = TaskState::Failed { error: TaskError::NoRoute };
-        end_task(tables, settle, state, TaskResult::Failed, now);
+    if let (Moving::OrFail(error), None) = (moving, other) {
+        end_task(tables, settle, TaskState::Failed { error }, TaskResult::Failed, now);
         return None;
     }
     let task = tables.tasks().get(&settle.task).expect("settle found it");
@@ -375,7 +450,7 @@ fn queue_or_end(
     Some(pool)
 }
 
-fn settle_key(tables: &Tables, task: TaskId) -> Option<crate::id::KeyId> {
+fn settle_key(tables: &Tables, task: TaskId) -> Option<KeyId> {
     tables.tasks().get(&task).and_then(|task| task.only_key)
 }
 

@@ -21,7 +21,7 @@ use kingcong_core::{
     provider::{Failure, FailureKind, Reached},
     store::{
         AttemptResult, Command, Credit, Lease, Movement, Outcome, PAGE_MAX, Settled, Stop, StopWhy, Stopped,
-        Store, WalletBook, Written, conformance,
+        Store, UnknownPolicy, WalletBook, Written, conformance,
     },
     work::IdempotencyKey,
 };
@@ -210,7 +210,10 @@ impl Worker {
     }
 
     fn settle(&mut self, leases: Vec<Lease>) -> Vec<Command> {
-        let refused = || AttemptResult::Failed(Failure::new(FailureKind::BadRequest, Reached::No, "no"));
+        let refused = || {
+            let failure = Failure::new(FailureKind::BadRequest, Reached::No, "no");
+            AttemptResult::Failed { failure, policy: UnknownPolicy::Retry }
+        };
         let mut result = || if self.dice.roll(4) == 0 { refused() } else { done(10) };
         leases.iter().map(|lease| settle(lease, result())).collect()
     }
