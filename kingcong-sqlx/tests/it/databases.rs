@@ -8,16 +8,18 @@ use std::sync::OnceLock;
 use kingcong_servers::Server;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
+/// The server of all tests that neither kill it nor set it for themselves. It ends with this process.
 #[cfg(feature = "postgres")]
-fn postgres() -> String {
+pub(crate) fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::postgres().unwrap()).fresh_database().unwrap()
+    SERVER.get_or_init(|| Server::postgres().unwrap())
 }
 
+/// The server of all tests that neither kill it nor set it for themselves. It ends with this process.
 #[cfg(feature = "mysql")]
-fn mariadb() -> String {
+pub(crate) fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::mariadb().unwrap()).fresh_database().unwrap()
+    SERVER.get_or_init(|| Server::mariadb().unwrap())
 }
 
 /// Runs a test on a fresh database of every kind, one after the other; it gets the URL.
@@ -25,9 +27,9 @@ pub(crate) async fn on_every_database(test: impl AsyncFn(&str)) {
     let folder = tempfile::tempdir().unwrap();
     test(&format!("sqlite://{}", folder.path().join("kingcong.db").display())).await;
     #[cfg(feature = "postgres")]
-    test(&postgres()).await;
+    test(&postgres().fresh_database().unwrap()).await;
     #[cfg(feature = "mysql")]
-    test(&mariadb()).await;
+    test(&mariadb().fresh_database().unwrap()).await;
 }
 
 /// Runs statements on a connection of its own, past every store.

@@ -139,7 +139,7 @@ fn as_guarded(url: &str, password: &str) -> String {
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_is_refused_with_a_reason() {
-    let server = Server::postgres().unwrap();
+    let server = crate::databases::postgres();
     let url = server.fresh_database().unwrap();
     let database = url.rsplit('/').next().unwrap();
     let mut owner = sqlx::PgConnection::connect(&url).await.unwrap();
@@ -174,7 +174,7 @@ async fn postgresql_is_refused_with_a_reason() {
 #[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_is_refused_with_a_reason() {
-    let server = Server::mariadb().unwrap();
+    let server = crate::databases::mariadb();
     let url = server.fresh_database().unwrap();
     let database = url.rsplit('/').next().unwrap();
     let mut owner = sqlx::MySqlConnection::connect(&url).await.unwrap();

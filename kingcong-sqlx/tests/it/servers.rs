@@ -23,13 +23,13 @@ use crate::{
 const PROCESSES: usize = 4;
 
 /// A server with a database whose tables are made, to copy for each law.
-struct Furnished {
-    server: Server,
+struct Furnished<'a> {
+    server: &'a Server,
     made: String,
 }
 
-impl Furnished {
-    async fn on(server: Server) -> Self {
+impl<'a> Furnished<'a> {
+    async fn on(server: &'a Server) -> Self {
         let made = server.fresh_database().unwrap();
         SqlStore::connect(&made).await.unwrap().close().await;
         Self { server, made }
@@ -46,7 +46,7 @@ async fn open(url: &str, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
     Arc::new(SqlStore::connect_with(url, options).await.unwrap())
 }
 
-async fn every_law_is_kept_by_several_processes_on_one_database(server: Server) {
+async fn every_law_is_kept_by_several_processes_on_one_database(server: &Server) {
     let furnished = Furnished::on(server).await;
     conformance::all(|clock| {
         let url = furnished.database();
@@ -61,11 +61,11 @@ async fn every_law_is_kept_by_several_processes_on_one_database(server: Server) 
     .await;
 }
 
-async fn a_job_lives_through_on_the_servers_own_time(server: Server) {
+async fn a_job_lives_through_on_the_servers_own_time(server: &Server) {
     live_through_a_job(&SqlStore::connect(&server.fresh_database().unwrap()).await.unwrap()).await;
 }
 
-async fn of_many_that_start_at_once_one_makes_the_tables(server: Server) {
+async fn of_many_that_start_at_once_one_makes_the_tables(server: &Server) {
     let url = server.fresh_database().unwrap();
     for opened in join_all((0..10).map(|_| SqlStore::connect(&url))).await {
         let store = opened.unwrap();
@@ -79,7 +79,8 @@ async fn of_many_that_start_at_once_one_makes_the_tables(server: Server) {
     assert!(matches!(refused, ConnectError::NewerTables { found: newer, .. } if newer == found), "{refused}");
 }
 
-async fn a_server_that_is_killed_loses_and_doubles_no_purchase(mut server: Server) {
+/// On a server of its own.
+async fn no_purchase_is_lost_or_doubled_by_a_kill(mut server: Server) {
     const PURCHASES: u32 = 200;
     let store = SqlStore::connect(&server.fresh_database().unwrap()).await.unwrap();
     let mut ids = Ids::default();
@@ -157,7 +158,7 @@ async fn work_off(store: Arc<dyn Store>, process: u32, jobs: u32) {
     }
 }
 
-async fn processes_that_share_every_row_work_off_one_queue(server: Server) {
+async fn processes_that_share_every_row_work_off_one_queue(server: &Server) {
     const JOBS: u32 = 50;
     let url = server.fresh_database().unwrap();
     let store = SqlStore::connect(&url).await.unwrap();
@@ -180,7 +181,7 @@ async fn processes_that_share_every_row_work_off_one_queue(server: Server) {
 }
 
 /// A batch that needs what another transaction has locked waits so long and no longer, and does then what it was asked.
-async fn rows_that_stay_locked_are_waited_for_and_then_told(server: Server) {
+async fn rows_that_stay_locked_are_waited_for_and_then_told(server: &Server) {
     let url = server.fresh_database().unwrap();
     let mut options = Options::default();
     options.write_wait_max = Duration::from_secs(1);
@@ -200,7 +201,7 @@ async fn rows_that_stay_locked_are_waited_for_and_then_told(server: Server) {
 }
 
 /// A claim waits for no task that another transaction has locked, and takes the queue for empty only when it is.
-async fn a_claim_waits_for_nobodys_tasks(server: Server) {
+async fn a_claim_waits_for_nobodys_tasks(server: &Server) {
     let url = server.fresh_database().unwrap();
     let store = SqlStore::connect(&url).await.unwrap();
     let mut ids = Ids::default();
@@ -223,17 +224,27 @@ macro_rules! on_each_server {
     ($($rule:ident)*) => {
         #[cfg(feature = "mysql")]
         mod on_mariadb {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
+                super::no_purchase_is_lost_or_doubled_by_a_kill(super::Server::mariadb().unwrap()).await;
+            }
+
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() {
-                super::$rule(super::Server::mariadb().unwrap()).await;
+                super::$rule(crate::databases::mariadb()).await;
             })*
         }
 
         #[cfg(feature = "postgres")]
         mod on_postgresql {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_server_that_is_killed_loses_and_doubles_no_purchase() {
+                super::no_purchase_is_lost_or_doubled_by_a_kill(super::Server::postgres().unwrap()).await;
+            }
+
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() {
-                super::$rule(super::Server::postgres().unwrap()).await;
+                super::$rule(crate::databases::postgres()).await;
             })*
         }
     };
@@ -243,7 +254,6 @@ on_each_server! {
     every_law_is_kept_by_several_processes_on_one_database
     a_job_lives_through_on_the_servers_own_time
     of_many_that_start_at_once_one_makes_the_tables
-    a_server_that_is_killed_loses_and_doubles_no_purchase
     processes_that_share_every_row_work_off_one_queue
     rows_that_stay_locked_are_waited_for_and_then_told
     a_claim_waits_for_nobodys_tasks

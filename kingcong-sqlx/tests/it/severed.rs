@@ -184,11 +184,11 @@ async fn what_was_acknowledged_is_there_and_nothing_else(server: &Server, commit
 #[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread")]
 async fn on_mariadb_a_cut_connection_loses_and_doubles_nothing() {
-    what_was_acknowledged_is_there_and_nothing_else(&Server::mariadb().unwrap(), "\u{3}COMMIT").await;
+    what_was_acknowledged_is_there_and_nothing_else(crate::databases::mariadb(), "\u{3}COMMIT").await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgresql_a_cut_connection_loses_and_doubles_nothing() {
-    what_was_acknowledged_is_there_and_nothing_else(&Server::postgres().unwrap(), "COMMIT\0").await;
+    what_was_acknowledged_is_there_and_nothing_else(crate::databases::postgres(), "COMMIT\0").await;
 }

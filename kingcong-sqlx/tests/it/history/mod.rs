@@ -25,8 +25,6 @@ use kingcong_core::{
     },
     work::IdempotencyKey,
 };
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-use kingcong_servers::Server;
 use kingcong_sqlx::{Options, SqlStore};
 use parking_lot::Mutex;
 
@@ -383,13 +381,11 @@ async fn on_sqlite_processes_tell_one_history() {
 #[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread")]
 async fn on_mariadb_processes_tell_one_history() {
-    let server = Server::mariadb().unwrap();
-    many_processes_tell_one_history(&server.fresh_database().unwrap()).await;
+    many_processes_tell_one_history(&crate::databases::mariadb().fresh_database().unwrap()).await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgresql_processes_tell_one_history() {
-    let server = Server::postgres().unwrap();
-    many_processes_tell_one_history(&server.fresh_database().unwrap()).await;
+    many_processes_tell_one_history(&crate::databases::postgres().fresh_database().unwrap()).await;
 }
