@@ -3,9 +3,10 @@
 //!
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `rust` runs
 //! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs
-//! npm for both), and `project` runs cargo.
+//! npm for both), `advisories` asks public lists about what is used, and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
+mod advisories;
 mod app;
 mod gates;
 mod node;
@@ -30,6 +31,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   test                              everything that a change must pass
   step NAME                         one step of it, when what it needs was built
   tidy                              only the rules for texts (fast)
+  advisories                        ask the public lists what is known against the crates and packages that are used
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
   chaos --database D [--kills N] [--seed S]
@@ -119,7 +121,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             [name] => suite::step(&project, name),
             _ => bail!("`step` takes the name of a step, got {rest:?}"),
         },
-        "test" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser" if !rest.is_empty() => {
+        "test" | "advisories" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser"
+            if !rest.is_empty() =>
+        {
             bail!("`{command}` takes no arguments, got {rest:?}")
         }
         "test" => suite::run(&project),
@@ -140,6 +144,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             app::test(&project, &node::package(&project)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        "advisories" => advisories::check(&project).map(|()| ExitCode::SUCCESS),
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

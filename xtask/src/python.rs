@@ -23,6 +23,8 @@ const BACKEND: &str = "examples/fastapi";
 const BENCH: &str = "benches/python";
 /// Lets pytest tell the time of its slowest tests.
 const DURATIONS: &str = "--durations=10";
+/// What asks PyPI for advisories.
+const PIP_AUDIT: &str = "pip-audit==2.10.1";
 /// The oldest C library that a published wheel runs on: that of CentOS 7 and everything since.
 const COMPATIBILITY: &str = "manylinux_2_17";
 
@@ -176,6 +178,21 @@ pub(crate) fn test_backend(project: &Project) -> Result<()> {
     test.arg("--venv").arg(folder(project).join("backend")).arg(DURATIONS);
     test.current_dir(project.root()).env("KINGCONG_UPSTREAMS", project.upstreams()?);
     project::run(test)
+}
+
+/// Asks PyPI what is known against what a file of requirements names, and what that needs.
+pub(crate) fn audit(project: &Project, requirements: &str) -> Result<()> {
+    let tool = Environment::create(project, "audit")?;
+    tool.pip(&["install"], Path::new(PIP_AUDIT))?;
+    let mut audit = tool.program(project, "pip-audit")?;
+    audit.current_dir(project.root()).args([
+        "--strict",
+        "--progress-spinner",
+        "off",
+        "--requirement",
+        requirements,
+    ]);
+    project::run(audit)
 }
 
 /// Measures the package, built as it is published, beside its peers.

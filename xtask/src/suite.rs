@@ -225,7 +225,7 @@ fn simulation(project: &Project) -> Result<()> {
     project::run(project.cargo(&[SIMULATE, &["--seeds", &seeds, "--start", &start]].concat()))
 }
 
-/// Licences, banned crates and sources. Advisories are not checked: they need a database from the network, and
+/// Licences, banned crates and sources. Advisories are asked for by hand (`advisories`): they need the network, and
 /// would make an unchanged commit fail from one day to the next.
 fn dependencies(project: &Project) -> Result<()> {
     let mut deny = Command::new(cargo_deny(project)?);
@@ -234,7 +234,7 @@ fn dependencies(project: &Project) -> Result<()> {
 }
 
 /// The cargo-deny on the PATH, or our own, installed if it is missing (a few minutes, once).
-fn cargo_deny(project: &Project) -> Result<PathBuf> {
+pub(crate) fn cargo_deny(project: &Project) -> Result<PathBuf> {
     let program = format!("cargo-deny{}", env::consts::EXE_SUFFIX);
     let path = env::var_os("PATH").unwrap_or_default();
     if let Some(found) =
@@ -263,7 +263,8 @@ fn clippy(project: &Project) -> Result<()> {
     project::run(clippy)
 }
 
-/// With what only tests need (which examples are given too): so clippy has checked the same crates with the same features.
+/// With what only tests need (which examples are given too): so clippy has checked the same crates with the same
+/// features.
 fn documentation(project: &Project) -> Result<()> {
     let targets = ["--lib", "--bins", "--examples"];
     let mut doc = project.cargo(&["doc", "--locked", "--workspace", "--all-features", "--no-deps"]);
