@@ -16,6 +16,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // As Node loads it, and not as Vite would.
     server: { deps: { external: [/\/(esm|dist)\//] } },
-    testTimeout: 60_000,
+    // What takes so long hangs, also beside other work on all cores.
+    testTimeout: 180_000,
   },
 });

@@ -9,8 +9,9 @@ export default defineConfig({
   // Each test has an app, a browser and upstreams of its own; two at once is what two cores bear.
   workers: 2,
   fullyParallel: true,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  // What takes so long hangs, also beside other work on all cores.
+  timeout: 180_000,
+  expect: { timeout: 45_000 },
   forbidOnly: true,
   reporter: 'list',
   use: {

@@ -88,7 +88,7 @@ test('the examples compile strictly, and print what they say', async () => {
   const into = project();
   for (const [{ name, code }, file] of compile(into)) {
     if (name.startsWith('README') || !code.includes('memory:')) continue;
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: into, timeout: 30_000 });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: into, timeout: 150_000 });
     expect({ name, stderr }).toEqual({ name, stderr: '' });
     const says = [...code.matchAll(/console\.log\(.*?\); \/\/ (.*)$/gm)].map(([, said]) => said);
     expect({ name, prints: stdout.trim() }).toEqual({ name, prints: says.join('\n') });
@@ -134,6 +134,6 @@ test('the lines of the README do the main job', async () => {
   if (readme === undefined) throw new Error('the README has an example');
   const key = simulated.ai33.keys[0] ?? '';
   writeFileSync(readme[1], readFileSync(readme[1], 'utf8').replace('your-upstream-key', key));
-  const { stdout } = await promisify(execFile)(process.execPath, [readme[1]], { cwd: into, timeout: 50_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [readme[1]], { cwd: into, timeout: 150_000 });
   expect(stdout.trim()).toBe('completed 9 speech');
 });

@@ -45,7 +45,7 @@ async function run(script: string, ...args: string[]): Promise<Ended> {
   const file = path.join(folder(), 'script.cjs');
   writeFileSync(file, `${HEAD}\n${script}`);
   try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file, ...args], { timeout: 50_000 });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file, ...args], { timeout: 150_000 });
     return { code: 0, out: stdout.trim(), err: stderr.trim() };
   } catch (error) {
     const { code, signal, stdout, stderr } = error as Ended & { signal: string; stdout: string; stderr: string };

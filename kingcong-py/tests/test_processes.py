@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 #: A process that needs longer hangs.
-HANGS_AFTER_S = 60
+HANGS_AFTER_S = 150
 
 OPEN = """
 import os, sys

@@ -28,7 +28,8 @@ pub(crate) fn start(project: &Project) -> Result<ExitCode> {
     project::hand_over(demo)
 }
 
-/// Builds the app with the npm package that was packed, and runs its browser tests beside the wheel that was built last.
+/// Builds the app with the npm package that was packed, and runs its browser tests, with the wheel that was built last
+/// in a host beside it.
 pub(crate) fn test(project: &Project, tarball: &Path) -> Result<()> {
     let app = install(project, tarball)?;
     npm::run(project, APP, &["run", "--silent", "check"])?;

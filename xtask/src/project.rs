@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 /// The profile that packages are published in, and its folder of the target.
 pub(crate) const PUBLISHED: &str = "dist";
 
-/// Builds every program and library. All at once, and with what only tests need (which examples are given too): alone each
-/// would have other features of the same crates, and those would be built again for it.
+/// Builds every program and library. All at once, and with what only tests need (which examples are given too): alone
+/// each would have other features of the same crates, and those would be built again for it.
 pub(crate) const BUILD: &[&str] =
     &["build", "--locked", "--quiet", "--workspace", "--all-features", "--lib", "--bins", "--examples"];
 

@@ -158,8 +158,8 @@ fn tested(line: &str) -> Option<&str> {
     ended.then(|| name.trim_end_matches(" - should panic"))
 }
 
-/// When each test began, which a test program does not tell: it begins so many at once in the order of its list, and the
-/// next whenever one ends.
+/// When each test began, which a test program does not tell: it begins so many at once in the order of its list, and
+/// the next whenever one ends.
 struct Places {
     waiting: VecDeque<String>,
     running: BTreeMap<String, Duration>,

@@ -244,7 +244,7 @@ export async function speak(page: Page): Promise<void> {
 /** Waits until the job that is shown has ended, and so. */
 export async function jobIs(page: Page, state: 'completed' | 'cancelled'): Promise<void> {
   const job = page.getByTestId('job');
-  await expect(job).toHaveAttribute('data-state', /^(completed|failed|cancelled)/, { timeout: 45_000 });
+  await expect(job).toHaveAttribute('data-state', /^(completed|failed|cancelled)/, { timeout: 90_000 });
   await expect(job, await job.innerText()).toHaveAttribute('data-state', state);
 }
 

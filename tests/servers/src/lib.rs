@@ -249,8 +249,8 @@ fn log_of(cluster: &Path) -> PathBuf {
     cluster.join("log")
 }
 
-/// A port that nobody listens on now. While a server is killed its port is nobody's: so it is none of those that systems
-/// give to whoever connects somewhere, and processes of tests begin far from each other.
+/// A port that nobody listens on now. While a server is killed its port is nobody's: so it is none of those that
+/// systems give to whoever connects somewhere, and processes of tests begin far from each other.
 fn free_port() -> Result<u16> {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let first =
