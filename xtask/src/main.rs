@@ -118,7 +118,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "load" => project.hand_over(LOAD, rest),
         "upstreams" => project.hand_over(UPSTREAMS, rest),
         "step" => match rest {
-            [name] => suite::step(&project, name),
+            [name] => suite::step(project, name),
             _ => bail!("`step` takes the name of a step, got {rest:?}"),
         },
         "test" | "advisories" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser"

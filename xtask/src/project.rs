@@ -66,11 +66,21 @@ impl Tests {
     }
 }
 
+/// Who builds the programs and libraries that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Built {
+    /// Whoever asks.
+    Now,
+    /// An earlier step: who asks need not wait until cargo has done what another one wants.
+    Before,
+}
+
 /// The checkout that `cargo xtask` was called in.
 #[derive(Debug)]
 pub(crate) struct Project {
     root: PathBuf,
     cargo: OsString,
+    built: Built,
 }
 
 impl Project {
@@ -78,7 +88,13 @@ impl Project {
     pub(crate) fn find() -> Result<Self> {
         let own = env::var_os("CARGO_MANIFEST_DIR").context("start it as `cargo xtask`")?;
         let root = Path::new(&own).parent().context("the folder `xtask` lies in the workspace")?;
-        Ok(Self { root: root.into(), cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) })
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        Ok(Self { root: root.into(), cargo, built: Built::Now })
+    }
+
+    /// The same, for what comes after everything was built.
+    pub(crate) fn built_before(self) -> Self {
+        Self { built: Built::Before, ..self }
     }
 
     /// The workspace's folder.
@@ -128,7 +144,9 @@ impl Project {
 
     /// A program or library of the workspace, by its file's name, built.
     pub(crate) fn built(&self, file: &str) -> Result<PathBuf> {
-        run(self.cargo(BUILD))?;
+        if self.built == Built::Now {
+            run(self.cargo(BUILD))?;
+        }
         let built = self.target().join("debug").join(file);
         ensure!(built.is_file(), "cargo built no {}", built.display());
         Ok(built)

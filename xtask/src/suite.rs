@@ -187,12 +187,12 @@ fn conclude(progress: &[Progress], printed: &str, failure: Option<String>) -> Ex
 }
 
 /// Runs one step here, when what it needs was made before.
-pub(crate) fn step(project: &Project, name: &str) -> Result<ExitCode> {
+pub(crate) fn step(project: Project, name: &str) -> Result<ExitCode> {
     let Some(step) = STEPS.iter().find(|step| step.name == name) else {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         bail!("no step `{name}`; there are {}", names.join(", "));
     };
-    (step.run)(project)?;
+    (step.run)(&project.built_before())?;
     Ok(ExitCode::SUCCESS)
 }
 
