@@ -15,6 +15,7 @@ mod fair;
 mod figure;
 mod fill;
 mod growth;
+mod hostile;
 mod http;
 mod idle;
 mod ledger;
@@ -74,6 +75,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "idle/statements", run: idle::measure },
     Benchmark { name: "growth", run: growth::measure },
     Benchmark { name: "http/overhead", run: http::measure },
+    Benchmark { name: "text/hostile", run: hostile::measure },
     Benchmark { name: "memory/queued", run: memory::measure },
 ];
 

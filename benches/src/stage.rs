@@ -22,7 +22,7 @@ use kingcong_core::{
     routing::Limits,
     store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
-    work::{CheckedRequest, Plan, PlanBasis, PlannedTask},
+    work::{Abbreviations, CheckedRequest, Plan, PlanBasis, PlannedTask},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -96,11 +96,12 @@ pub(crate) struct Planner {
     pub(crate) configuration: Arc<Configuration>,
     /// The routes that have keys.
     pub(crate) routes: BTreeSet<Route>,
+    abbreviations: Abbreviations,
 }
 
 impl Planner {
     pub(crate) fn new(configuration: Configuration, routes: BTreeSet<Route>) -> Self {
-        Self { configuration: Arc::new(configuration), routes }
+        Self { configuration: Arc::new(configuration), routes, abbreviations: Abbreviations::default() }
     }
 
     pub(crate) fn pools(&self) -> Vec<PoolId> {
@@ -114,6 +115,7 @@ impl Planner {
             prices: &self.configuration.prices,
             keyed: &self.routes,
             task_characters_max: at_least_one(4_000),
+            abbreviations: &self.abbreviations,
         };
         let plan = Plan::new(request, basis, None)?;
         let new_task = |task: PlannedTask| NewTask {

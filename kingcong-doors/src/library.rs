@@ -32,6 +32,10 @@ use crate::{
 /// Streams of events that one library has open at once.
 const STREAMS_MAX: usize = 100_000;
 
+/// What is asked in more bytes of JSON is not to be asked on the thread of an event loop: reading it takes longer than
+/// another thread needs to wake up, some tens of microseconds.
+pub const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
+
 /// An opened library. Clones are cheap and one.
 #[derive(Clone, Debug)]
 pub struct Library {

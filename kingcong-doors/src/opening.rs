@@ -7,6 +7,7 @@ use kingcong_core::{
     engine::{Outputs, Role},
     id::Egress,
     store::UnknownPolicy,
+    work::Abbreviations,
 };
 use serde::Deserialize;
 
@@ -27,6 +28,7 @@ pub struct Opening {
     egress: Option<String>,
     unknown: Option<UnknownName>,
     task_characters_max: Option<NonZeroU32>,
+    abbreviations: Option<Vec<String>>,
     queue_max: Option<u32>,
     calls_max: Option<u32>,
     deadline_ms: Option<u64>,
@@ -129,6 +131,9 @@ impl Opening {
         }
         if let Some(characters) = self.task_characters_max {
             settings.task_characters_max = characters;
+        }
+        if let Some(words) = &self.abbreviations {
+            settings.abbreviations = Abbreviations::new(words)?;
         }
         if let Some(tasks) = self.queue_max {
             settings.queue_max = tasks;

@@ -11,7 +11,7 @@ use kingcong_core::{
     routing::Unavailable,
     store::{StoreError, StoreErrorKind},
     vault::MasterKeyError,
-    work::PlanError,
+    work::{AbbreviationError, PlanError},
 };
 use kingcong_http::UpstreamsError;
 use kingcong_sqlx::ConnectError;
@@ -230,6 +230,12 @@ impl From<Error> for Problem {
 
 impl From<InvalidId> for Problem {
     fn from(error: InvalidId) -> Self {
+        Self::invalid(&error)
+    }
+}
+
+impl From<AbbreviationError> for Problem {
+    fn from(error: AbbreviationError) -> Self {
         Self::invalid(&error)
     }
 }

@@ -28,7 +28,20 @@ import type {
   Verification,
   Waiting,
 } from './types';
-import { bytes, count, decode, instant, oneOf, optional, optionsOf, shown, text, type Fields, type Json } from './wire';
+import {
+  bytes,
+  count,
+  decode,
+  instant,
+  list,
+  oneOf,
+  optional,
+  optionsOf,
+  shown,
+  text,
+  type Fields,
+  type Json,
+} from './wire';
 
 readWith({ host: readHost, log: readLog });
 
@@ -58,6 +71,8 @@ export interface OpenOptions extends Waiting {
   readonly unknown?: UnknownPolicy | undefined;
   /** The most characters that one task speaks. */
   readonly taskCharactersMax?: number | undefined;
+  /** Words whose full stop ends no sentence, besides those that the library knows. */
+  readonly abbreviations?: readonly string[] | undefined;
   /** The most tasks that wait on one route. */
   readonly queueMax?: number | undefined;
   /** The most calls that this process has under way. */
@@ -95,6 +110,7 @@ const OPEN: Fields = {
   egress: optional(text),
   unknown: optional(oneOf('retry', 'fail')),
   taskCharactersMax: optional(count),
+  abbreviations: optional(list(text)),
   queueMax: optional(count),
   callsMax: optional(count),
   deadlineMs: optional(count),

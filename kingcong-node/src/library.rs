@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{Answer, HostMasterKey, HostProvider, Opening, Problem};
+use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostProvider, Opening, Problem};
 use napi::{
     Result,
     bindgen_prelude::{BufferSlice, Either},
@@ -71,13 +71,14 @@ impl Library {
     ) -> Result<Told> {
         let library = self.library.clone();
         let attachment = attachment.map(|bytes| Bytes::copy_from_slice(&bytes));
+        let hurry = if door.len() > AT_ONCE_BYTES_MAX { Hurry::Never } else { Hurry::MayBeThere };
         let knocking = async move {
             match library.knock(&door, by.as_deref(), attachment).await {
                 Ok(answer) => Outcome::Answered(answer),
                 Err(problem) => Outcome::Failed(problem),
             }
         };
-        send(mailbox, Box::pin(knocking))
+        send(mailbox, Box::pin(knocking), hurry)
     }
 
     /// Closes a stream of events that nobody reads any more.
@@ -96,7 +97,7 @@ impl Library {
             library.close().await;
             Outcome::Answered(Answer { json: "null".to_owned(), attachment: None })
         };
-        send(mailbox, Box::pin(closing))
+        send(mailbox, Box::pin(closing), Hurry::MayBeThere)
     }
 }
 
@@ -118,6 +119,7 @@ pub(crate) fn open(
                 Err(problem) => Outcome::Failed(problem),
             }
         }),
+        Hurry::MayBeThere,
     )
 }
 
@@ -159,12 +161,23 @@ impl Drop for Awaited {
     }
 }
 
+/// Whether an awaited call may be answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    MayBeThere,
+    Never,
+}
+
 /// Polls once: much of what is asked needs no waiting, and then no other thread. The rest is awaited there.
-fn send(mailbox: &Mailbox, mut asked: Asked) -> Result<Told> {
+fn send(mailbox: &Mailbox, mut asked: Asked, hurry: Hurry) -> Result<Told> {
     let runtime = runtime()?;
-    let context = runtime.enter();
-    let polled = asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    drop(context);
+    let polled = match hurry {
+        Hurry::MayBeThere => {
+            let _context = runtime.enter();
+            asked.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        }
+        Hurry::Never => Poll::Pending,
+    };
     Ok(match polled {
         Poll::Ready(outcome) => Either::A(mailbox.post().letter(outcome)),
         Poll::Pending => Either::B(mailbox.post().await_answer(|ticket| {

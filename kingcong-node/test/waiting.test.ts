@@ -38,6 +38,17 @@ test('what is aborted beforehand is not asked', async () => {
   expect((await kc.wallets.get('user-1')).entries).toBe(0);
 });
 
+test('a long text is planned on another thread than the loop’s', async () => {
+  const { kc } = await stage();
+  await prepare(kc);
+  const order: string[] = [];
+  const told = kc.estimate(speech(`Hello.${')'.repeat(500_000)}`)).then(() => order.push('answer'));
+  await new Promise((turn) => setImmediate(turn));
+  order.push('a turn of the loop');
+  await told;
+  expect(order).toEqual(['a turn of the loop', 'answer']);
+});
+
 test('aborting ends the waiting, and never the job or its settlement', async () => {
   const { kc, begun, answer } = await held();
   const job = await kc.submit(speech());

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{Answer, HostCall, HostMasterKey, HostProvider, Opening, Problem};
+use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostProvider, Opening, Problem};
 use parking_lot::Mutex;
 use pyo3::{
     exceptions::{PyRuntimeError, PyTimeoutError},
@@ -152,7 +152,7 @@ impl Library {
         given: &Bound<'_, PyDict>,
         by: Option<String>,
         attachment: Option<&[u8]>,
-    ) -> PyResult<Asked> {
+    ) -> PyResult<(Asked, Hurry)> {
         let library = self.library()?.clone();
         let mut json = Vec::with_capacity(DOOR_BYTES);
         json.extend(b"{\"door\":");
@@ -160,14 +160,16 @@ impl Library {
         json.extend(b",\"with\":");
         write_json(&mut json, given)?;
         json.push(b'}');
+        let hurry = Hurry::of(door, json.len());
         let door = String::from_utf8(json)?;
         let attachment = attachment.map(Bytes::copy_from_slice);
-        Ok(Box::pin(async move {
+        let asked = async move {
             match library.knock(&door, by.as_deref(), attachment).await {
                 Ok(answer) => Ended::Answered(answer),
                 Err(problem) => Ended::Failed(problem),
             }
-        }))
+        };
+        Ok((Box::pin(asked), hurry))
     }
 
     /// Closes it, whether somebody waits for that or not.
@@ -197,7 +199,7 @@ impl Library {
         attachment: Option<&[u8]>,
         timeout: Option<Duration>,
     ) -> PyResult<Outcome> {
-        wait(py, self.knock(door, given, by, attachment)?, timeout)
+        wait(py, self.knock(door, given, by, attachment)?.0, timeout)
     }
 
     /// Knocks at a door. The answer, if it is there at once; else what the mailbox will bring it for.
@@ -211,7 +213,8 @@ impl Library {
         by: Option<String>,
         attachment: Option<&[u8]>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        send(py, mailbox, self.knock(door, given, by, attachment)?, Hurry::of(door))
+        let (asked, hurry) = self.knock(door, given, by, attachment)?;
+        send(py, mailbox, asked, hurry)
     }
 
     /// Closes a stream of events that nobody reads any more.
@@ -374,9 +377,10 @@ enum Hurry {
 }
 
 impl Hurry {
-    fn of(door: &str) -> Self {
+    fn of(door: &str, bytes: usize) -> Self {
         // Both go to other threads in any case: planning is theirs, too.
-        if matches!(door, "submit" | "job.wait") { Self::Never } else { Self::MayBeThere }
+        let elsewhere = matches!(door, "submit" | "job.wait") || bytes > AT_ONCE_BYTES_MAX;
+        if elsewhere { Self::Never } else { Self::MayBeThere }
     }
 }
 

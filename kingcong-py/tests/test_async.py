@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from conftest import LIMITS, Upstream, speech, wav
 from kingcong import AsyncKingCong, JobState, KingCong
-from kingcong.providers import Audio, Call, Reply
+from kingcong.providers import Audio, Call, Reply, SpeechWork
 
 OPTIONS: Any = {"preset": "kingcong", "master_key": bytes(32)}
 
@@ -53,6 +53,33 @@ async def test_cancelling_drops_the_waiting_and_never_the_settlement() -> None:
         done = await job.wait()
         assert (done.job.state, done.job.charged) == (JobState.COMPLETED, 9)
         assert len(upstream.calls) == 1
+
+
+async def test_a_long_text_is_planned_on_another_thread_than_the_loops() -> None:
+    async with await AsyncKingCong.open("memory:", providers=[Upstream()], **OPTIONS) as kc:
+        await prepared(kc)
+        await kc.wallets.adjust("user-1", 1_000_000, reason="test", idempotency_key="second")
+        hostile = "Hello." + ")" * 500_000
+        for asked in (kc.estimate(speech(text=hostile)), kc.submit(speech(text=hostile, pieces=200))):
+            task = asyncio.ensure_future(asked)
+            turns = 0
+            while not task.done():
+                await asyncio.sleep(0)
+                turns += 1
+            # What is answered at once is there after the first turn.
+            assert turns > 1
+
+
+async def test_abbreviations_of_the_host_end_no_piece() -> None:
+    text = "They met in Quan. Ba Dinh and went on. It was late by then."
+    for words in (None, ["Quan"]):
+        upstream = Upstream()
+        options = OPTIONS | {"abbreviations": words, "task_characters_max": 30}
+        async with await AsyncKingCong.open("memory:", providers=[upstream], **options) as kc:
+            await prepared(kc)
+            await (await kc.submit(speech(text=text))).wait()
+        pieces = [call.work.text for call in upstream.calls if isinstance(call.work, SpeechWork)]
+        assert ("They met in Quan. " in pieces) is (words is None)
 
 
 async def test_a_submit_that_is_cancelled_is_whole_or_not_at_all() -> None:

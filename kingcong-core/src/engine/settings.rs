@@ -7,7 +7,7 @@ use crate::{
     id::Egress,
     keys::Rules,
     store::{DEAD_AFTER_MAX, DEAD_AFTER_MIN, UnknownPolicy},
-    work::Request,
+    work::{Abbreviations, Request},
 };
 
 /// Settings of one opened library.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub unknown: UnknownPolicy,
     /// Most characters in one task; 4,000, below what AI84 takes.
     pub task_characters_max: NonZeroU32,
+    /// Words whose full stop ends no sentence, besides those that the library knows; none.
+    pub abbreviations: Abbreviations,
     /// Most tasks that may wait in one pool; 1,000,000.
     pub queue_max: u32,
     /// Most calls in flight in this process; 4,096.
@@ -81,6 +83,7 @@ impl Default for Settings {
             dead_after: Duration::from_secs(30),
             unknown: UnknownPolicy::default(),
             task_characters_max: NonZeroU32::new(4_000).expect("4,000 is not zero"),
+            abbreviations: Abbreviations::default(),
             queue_max: 1_000_000,
             calls_max: 4_096,
             deadline: Duration::from_secs(24 * 3600),

@@ -11,9 +11,14 @@ use crate::{
     money::{Amount, Unit},
     store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
     work::{
-        CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, RequestError, VoiceChoice,
+        CheckedRequest, KnownVoice, Order, Payer, Plan, PlanBasis, PlanError, Request, RequestError,
+        VoiceChoice,
     },
 };
+
+/// A request with more bytes of text or of a recording is checked and planned on a thread for blocking work; fewer take
+/// less time than the way there and back, some tens of microseconds.
+const AT_ONCE_BYTES_MAX: usize = 4 * 1024;
 
 /// How often a plan is made again because the configuration changed meanwhile.
 const PLANS_MAX: u32 = 3;
@@ -47,7 +52,7 @@ impl KingCong {
     /// # Errors
     /// As [`KingCong::submit`], except for what only the wallet decides.
     pub async fn estimate(&self, request: Request) -> Result<Estimate, Error> {
-        let request = request.check()?;
+        let request = check(request).await?;
         let (plan, _) = self.inner.plan(&request).await?;
         let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
         Ok(Estimate {
@@ -73,13 +78,30 @@ impl KingCong {
     /// idempotency key to know.
     pub async fn submit(&self, request: Request) -> Result<JobHandle, Error> {
         self.inner.check_open()?;
-        let request = request.check()?;
+        let request = check(request).await?;
         let admitted = match self.inner.replay(&request).await? {
             Some(admitted) => admitted,
             None => self.inner.admit(&request).await?,
         };
         Ok(JobHandle::new(self.clone(), admitted.job))
     }
+}
+
+/// Checks a request, the most of which is reading and hashing its text.
+async fn check(request: Request) -> Result<Arc<CheckedRequest>, Error> {
+    if request.bytes() <= AT_ONCE_BYTES_MAX {
+        return Ok(Arc::new(request.check()?));
+    }
+    Ok(Arc::new(apart(move || request.check()).await??))
+}
+
+/// Does what may take long on a thread that no other task waits for.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime is shutting down.
+        Err(_) => Error::Closed,
+    })
 }
 
 /// The wallet that pays for a request.
@@ -105,28 +127,38 @@ impl Inner {
     }
 
     /// The plan for a request, with the version of the configuration that it was made with.
-    async fn plan(&self, request: &CheckedRequest) -> Result<(Plan, i64), Error> {
+    async fn plan(self: &Arc<Self>, request: &Arc<CheckedRequest>) -> Result<(Plan, i64), Error> {
         if let Some(at) = request.start_at.filter(|at| *at > self.store_now().plus(Request::AHEAD_MAX)) {
             let bounds = "at most 366 days ahead".to_owned();
             return Err(RequestError::OutOfBounds { what: "start_at", value: at.to_string(), bounds }.into());
         }
         let voice = self.known_voice(request).await?;
-        match self.plan_as_known(request, voice.as_ref()) {
+        match self.plan_as_known(request, voice.clone()).await {
             // Another process may just have added a key.
             Err(Error::NoPlan { error: PlanError::NoKey { .. }, .. }) => {
                 self.refresh().await?;
-                self.plan_as_known(request, voice.as_ref())
+                self.plan_as_known(request, voice).await
             }
             plan => plan,
         }
     }
 
     /// The plan as far as this process knows configuration and keys.
-    fn plan_as_known(
-        &self,
-        request: &CheckedRequest,
-        voice: Option<&KnownVoice>,
+    async fn plan_as_known(
+        self: &Arc<Self>,
+        request: &Arc<CheckedRequest>,
+        voice: Option<KnownVoice>,
     ) -> Result<(Plan, i64), Error> {
+        match &request.order {
+            Order::Speech(text) if text.as_str().len() > AT_ONCE_BYTES_MAX => {
+                let (inner, request) = (Arc::clone(self), Arc::clone(request));
+                apart(move || inner.plan_now(&request, voice.as_ref())).await?
+            }
+            Order::Speech(_) | Order::CloneVoice(_) => self.plan_now(request, voice.as_ref()),
+        }
+    }
+
+    fn plan_now(&self, request: &CheckedRequest, voice: Option<&KnownVoice>) -> Result<(Plan, i64), Error> {
         let snapshot = self.snapshot();
         let system = &snapshot.configuration.system;
         let basis = PlanBasis {
@@ -134,6 +166,7 @@ impl Inner {
             prices: &snapshot.configuration.prices,
             keyed: &snapshot.keyed,
             task_characters_max: self.settings.task_characters_max,
+            abbreviations: &self.settings.abbreviations,
         };
         match Plan::new(request, basis, voice) {
             Ok(plan) => Ok((plan, snapshot.configuration.version)),
@@ -156,7 +189,7 @@ impl Inner {
         }))
     }
 
-    async fn admit(self: &Arc<Self>, request: &CheckedRequest) -> Result<Admitted, Error> {
+    async fn admit(self: &Arc<Self>, request: &Arc<CheckedRequest>) -> Result<Admitted, Error> {
         for _ in 0..PLANS_MAX {
             let (plan, version) = self.plan(request).await?;
             let admit = self.admission(request, &plan, version);

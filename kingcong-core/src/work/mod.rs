@@ -2,12 +2,15 @@
 //!
 //! Their states are enums with data, and they change only through the functions here.
 
+mod abbreviations;
 mod attempt;
 mod audio;
+mod cut;
 mod idempotency;
 mod job;
 mod join;
 mod mp3;
+mod pause;
 mod plan;
 mod request;
 mod subtitles;
@@ -15,8 +18,10 @@ mod task;
 mod text;
 mod wav;
 
+pub use abbreviations::{AbbreviationError, Abbreviations};
 pub use attempt::{Attempt, AttemptState, Doubt, Ending};
 pub use audio::{AudioError, Coding, Layout, WavSamples, duration_ms};
+pub use cut::{Cut, CutError};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
 pub use join::{AudioPiece, JOINED_BYTES_MAX, JoinError, Joined, join_audio};
@@ -24,4 +29,4 @@ pub use plan::{KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};
 pub use subtitles::join_srt;
 pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
-pub use text::{Cut, CutError, TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};
+pub use text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CheckedRequest, Cut, CutError, Order, TaskRoute, VoiceChoice};
+use super::{Abbreviations, CheckedRequest, Cut, CutError, Order, TaskRoute, VoiceChoice};
 use crate::{
     id::{KeyId, Route, ServerId, VoiceId},
     message::Message,
@@ -28,6 +28,8 @@ pub struct PlanBasis<'a> {
     pub keyed: &'a BTreeSet<Route>,
     /// Most characters in one task.
     pub task_characters_max: NonZeroU32,
+    /// Words whose full stop ends no sentence, besides those that the library knows.
+    pub abbreviations: &'a Abbreviations,
 }
 
 /// A cloned voice that a request names.
@@ -289,7 +291,7 @@ fn works(request: &CheckedRequest, basis: PlanBasis<'_>) -> Result<Vec<(Work, Qu
                 };
                 Ok((Work::Speech(speech), quantities))
             };
-            text.cut(cut)?.into_iter().map(speak).collect()
+            text.cut(cut, basis.abbreviations)?.into_iter().map(speak).collect()
         }
     }
 }

@@ -371,6 +371,17 @@ impl Request {
         }
     }
 
+    /// How many bytes its text or its recording has, in which checking it takes time.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.parts.subject {
+            Subject::Speech { text } => text.len(),
+            Subject::CloneVoice { sample, preview_text, .. } => {
+                sample.len() + preview_text.as_ref().map_or(0, String::len)
+            }
+        }
+    }
+
     /// Checks everything that can be checked without configuration or store.
     ///
     /// # Errors
@@ -395,10 +406,11 @@ impl Request {
         {
             return Err(out_of_bounds("deadline in seconds", deadline.as_secs(), "1 s to 7 days".into()));
         }
+        // Before its hash: what is too long is refused before any work.
+        let order = parts.subject.check()?;
         let idempotency = idempotency_key
             .map(|key| IdempotencyKey::new("submit", &tenant, user.as_str(), &key, &(&service, &parts)))
             .transpose()?;
-        let order = parts.subject.check()?;
         let Parts {
             voice,
             model,

@@ -1,19 +1,16 @@
-//! Texts to speak: checking them, counting their characters and cutting them into pieces that one upstream call
-//! each can carry.
+//! Texts to speak: checking them and counting their characters.
 //!
-//! A [`Text`] is known to be worth speaking: it has something visible in it and no control characters. A cut
-//! prefers the places where a speaker would pause anyway: between paragraphs, else sentences, else clauses, else
-//! words. It never falls inside what a reader sees as one character (a *grapheme cluster*, such as a letter with
-//! its accents or a family emoji), unless that one alone is longer than a whole piece may be.
+//! A [`Text`] is known to be worth speaking: it has something visible in it and no control characters. It is cut only
+//! between what a reader sees as one character each (*grapheme clusters*, such as a letter with its accents or a family
+//! emoji), unless one alone is longer than a whole piece may be.
 
-use std::{
-    num::{NonZeroU16, NonZeroU32},
-    str,
-    sync::Arc,
+use std::{str, sync::Arc};
+
+use super::{
+    abbreviations::Abbreviations,
+    cut::{Cut, CutError, Steps, ends_of_pieces},
+    pause::is_invisible,
 };
-
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// Longest text in characters.
 pub const TEXT_CHARACTERS_MAX: u32 = 1_000_000;
@@ -73,62 +70,6 @@ pub enum TextError {
     },
 }
 
-/// How to cut a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// Into pieces of at most that many characters, as few as natural pauses allow.
-    AtMost(NonZeroU32),
-    /// Into exactly that many pieces, about equally long.
-    Pieces {
-        /// How many.
-        count: NonZeroU16,
-        /// Longest piece in characters.
-        at_most: NonZeroU32,
-    },
-}
-
-/// Why a text cannot be cut as asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CutError {
-    /// More than [`TASKS_MAX`] pieces.
-    #[error(
-        "the cut needs more than {TASKS_MAX} pieces: allow longer pieces, ask for fewer, or send less text"
-    )]
-    TooManyPieces,
-    /// More pieces than there are visible characters.
-    #[error("the text has only {visible} visible characters for {count} pieces: ask for fewer pieces")]
-    TooShort {
-        /// Pieces asked for.
-        count: u16,
-        /// What there is to share among them.
-        visible: u32,
-    },
-    /// The pieces together may not hold the text.
-    #[error(
-        "{characters} characters do not fit {count} pieces of at most {at_most}: ask for more or longer pieces"
-    )]
-    TooLong {
-        /// The text's length in characters.
-        characters: u32,
-        /// Pieces asked for.
-        count: u16,
-        /// Longest piece in characters.
-        at_most: u32,
-    },
-    /// The next piece would have nothing visible in it, or would be too long.
-    #[error(
-        "no piece of at most {at_most} characters with something visible in it starts at byte {offset}: \
-         remove spaces and invisible characters there, or allow longer pieces"
-    )]
-    NoPlace {
-        /// Where that piece starts, in bytes from 0.
-        offset: usize,
-        /// Longest piece in characters.
-        at_most: u32,
-    },
-}
-
 impl Text {
     /// Checks a text.
     ///
@@ -180,16 +121,17 @@ impl Text {
         self.characters
     }
 
-    /// Cuts the text. The pieces in order make up exactly the text, and each has something visible in it. The
-    /// work grows in proportion to the text's length.
+    /// Cuts the text. The pieces in order make up exactly the text, and each has something visible in it. No piece ends
+    /// after an abbreviation, a title or an initial while another place would do; `abbreviations` are added to those that
+    /// the library knows. The work grows in proportion to the text's length.
     ///
     /// ```
     /// use std::num::NonZeroU32;
     ///
-    /// use kingcong_core::work::{Cut, Text};
+    /// use kingcong_core::work::{Abbreviations, Cut, Text};
     ///
     /// let text = Text::new("Mr. Smith came in. He sat down, slowly.")?;
-    /// let pieces = text.cut(Cut::AtMost(NonZeroU32::new(25).unwrap()))?;
+    /// let pieces = text.cut(Cut::AtMost(NonZeroU32::new(25).unwrap()), &Abbreviations::default())?;
     /// let pieces: Vec<&str> = pieces.iter().map(Text::as_str).collect();
     /// assert_eq!(pieces, ["Mr. Smith came in. ", "He sat down, slowly."]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -198,15 +140,13 @@ impl Text {
     /// # Errors
     /// When that many pieces are too many, too few or too short for the text, or a stretch of invisible
     /// characters fills a piece alone.
-    pub fn cut(&self, cut: Cut) -> Result<Vec<Self>, CutError> {
-        let cuts = match cut {
+    pub fn cut(&self, cut: Cut, abbreviations: &Abbreviations) -> Result<Vec<Self>, CutError> {
+        match cut {
             // Most texts fit whole, and looking for pauses is the dearest part of a plan.
             Cut::AtMost(at_most) if self.characters <= at_most.get() => return Ok(vec![self.clone()]),
-            Cut::AtMost(at_most) => cut_at_most(&self.places(at_most.get()), at_most.get())?,
-            Cut::Pieces { count, at_most } => {
-                cut_evenly(&self.places(at_most.get()), count.get(), at_most.get())?
-            }
-        };
+            Cut::AtMost(_) | Cut::Pieces { .. } => {}
+        }
+        let cuts = ends_of_pieces(&self.text, cut, abbreviations, &mut Steps::default())?;
         Ok(cuts
             .windows(2)
             .map(|ends| Self {
@@ -215,362 +155,14 @@ impl Text {
             })
             .collect())
     }
-
-    /// Every place where the text may be cut, in order, from its start to its end.
-    fn places(&self, at_most: u32) -> Places {
-        let text: &str = &self.text;
-        let mut sentences = text.split_sentence_bound_indices().map(|(byte, _)| byte).peekable();
-        let mut list = Vec::new();
-        let mut pause = Pause::default();
-        let (mut byte, mut character, mut visible) = (0, 0, 0);
-        while let Some(cluster) = first_cluster(&text[byte..]) {
-            while sentences.next_if(|&start| start < byte).is_some() {}
-            if sentences.next_if_eq(&byte).is_some() {
-                pause.sentence = true;
-            }
-            list.push(Place { byte, character, visible, strength: pause.strength_before(text, &cluster) });
-            if cluster.characters <= at_most {
-                character += cluster.characters;
-                visible += u32::from(!cluster.invisible);
-            } else {
-                for (inside, c) in cluster.text.char_indices() {
-                    if inside > 0 {
-                        let byte = byte + inside;
-                        list.push(Place { byte, character, visible, strength: Strength::Inside });
-                    }
-                    character += 1;
-                    visible += u32::from(!is_invisible(c));
-                }
-            }
-            pause.pass(byte, &cluster);
-            byte += cluster.text.len();
-        }
-        Places { list, end: Place { byte, character, visible, strength: Strength::Paragraph } }
-    }
-}
-
-/// What a reader sees as one character.
-struct Cluster<'a> {
-    text: &'a str,
-    first: char,
-    characters: u32,
-    invisible: bool,
-}
-
-/// The grapheme cluster that a text starts with.
-fn first_cluster(text: &str) -> Option<Cluster<'_>> {
-    let mut characters = text.chars();
-    let first = characters.next()?;
-    // Most characters need no tables to see that they are clusters; long texts would wait for them.
-    if characters.next().is_some_and(|second| stands_alone(first) && stands_alone(second)) {
-        let text = &text[..first.len_utf8()];
-        return Some(Cluster { text, first, characters: 1, invisible: is_invisible(first) });
-    }
-    let text = text.graphemes(true).next()?;
-    let characters = u32::try_from(text.chars().count()).expect("a text's length fits 32 bits");
-    Some(Cluster { text, first, characters, invisible: text.chars().all(is_invisible) })
-}
-
-/// Whether a character never shares a cluster with another one that stands alone; false where unsure.
-fn stands_alone(c: char) -> bool {
-    matches!(
-        c,
-        '\0'..='\u{c}'
-            | '\u{e}'..='\u{2ff}'
-            | '\u{1e00}'..='\u{1eff}'
-            | '\u{3041}'..='\u{3096}'
-            | '\u{3400}'..='\u{9fff}'
-            | '\u{ff01}'..='\u{ff60}'
-    )
-}
-
-/// How natural a pause is at a place; later is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Strength {
-    /// Inside a grapheme cluster that is longer than a piece.
-    Inside,
-    /// Between two grapheme clusters.
-    Cluster,
-    /// Between words that no space separates, or among the spaces between two words.
-    Word,
-    /// At a word's start, after spaces.
-    Space,
-    /// After a comma and the like.
-    Clause,
-    /// At a sentence's start.
-    Sentence,
-    /// After an empty line.
-    Paragraph,
-}
-
-/// A place where a text may be cut.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Bytes before it.
-    byte: usize,
-    /// Characters before it.
-    character: u32,
-    /// Uncuttable units with something visible in them before it.
-    visible: u32,
-    strength: Strength,
-}
-
-/// The places of a text, each further on than the one before.
-struct Places {
-    list: Vec<Place>,
-    end: Place,
-}
-
-impl Places {
-    fn start(&self) -> Place {
-        self.list[0]
-    }
-
-    /// The places where a piece from `start` may end: with something visible in it, at least `left` visible units
-    /// and at most `longest_rest` characters after it, and at most `at_most` characters itself.
-    fn ends(&self, start: Place, at_most: u32, left: u32, longest_rest: u32) -> &[Place] {
-        let (start_visible, end) = (start.visible, self.end);
-        let first = self.list.partition_point(|place| {
-            place.visible <= start_visible || end.character - place.character > longest_rest
-        });
-        let last = self.list.partition_point(|place| {
-            place.character <= start.character.saturating_add(at_most) && end.visible - place.visible >= left
-        });
-        self.list.get(first..last).unwrap_or_default()
-    }
-}
-
-/// Pieces as long as natural pauses allow. An end in the second half of the room is preferred, so that pieces do
-/// not get tiny; but a sentence is rather ended early than broken late.
-fn cut_at_most(places: &Places, at_most: u32) -> Result<Vec<Place>, CutError> {
-    let mut start = places.start();
-    let mut cuts = vec![start];
-    while places.end.character - start.character > at_most {
-        let ends = places.ends(start, at_most, 1, u32::MAX);
-        let half = ends.partition_point(|end| end.character <= start.character + at_most / 2);
-        let (early, late) = ends.split_at(half);
-        // `max_by_key` gives the last of several equally good ones: the longest piece.
-        let late_best = late.iter().max_by_key(|end| end.strength);
-        let early_sentence = early.iter().rfind(|end| end.strength >= Strength::Sentence);
-        let chosen = match (late_best, early_sentence) {
-            (Some(late), Some(sentence)) if late.strength < Strength::Sentence => Some(sentence),
-            (Some(late), _) => Some(late),
-            (None, _) => early.iter().max_by_key(|end| end.strength),
-        };
-        start = *chosen.ok_or(CutError::NoPlace { offset: start.byte, at_most })?;
-        cuts.push(start);
-        if cuts.len() > usize::from(TASKS_MAX) {
-            return Err(CutError::TooManyPieces);
-        }
-    }
-    cuts.push(places.end);
-    Ok(cuts)
-}
-
-/// Exactly `count` pieces. Each cut has an ideal place, where all pieces would be equally long, and may stray
-/// from it to the nearest natural pause, but no further than keeps every piece within `at_most`.
-fn cut_evenly(places: &Places, count: u16, at_most: u32) -> Result<Vec<Place>, CutError> {
-    let end = places.end;
-    let pieces = u32::from(count);
-    if count > TASKS_MAX {
-        return Err(CutError::TooManyPieces);
-    }
-    if end.visible < pieces {
-        return Err(CutError::TooShort { count, visible: end.visible });
-    }
-    let even = end.character.div_ceil(pieces);
-    if even > at_most {
-        return Err(CutError::TooLong { characters: end.character, count, at_most });
-    }
-    let stray = (even / 2).min((at_most - even) / 2);
-    let mut start = places.start();
-    let mut cuts = vec![start];
-    for number in 1..pieces {
-        let left = pieces - number;
-        // Counted from the text's start, so that strayings do not add up.
-        let ideal = u64::from(end.character) * u64::from(number) / u64::from(pieces);
-        let ideal = u32::try_from(ideal).expect("at most the text's length");
-        let ends = places.ends(start, at_most, left, at_most.saturating_mul(left));
-        let nearest = |least: Strength, stray: u32| {
-            let first = ends.partition_point(|end| end.character.saturating_add(stray) < ideal);
-            let last = ends.partition_point(|end| end.character <= ideal + stray);
-            let near = ends[first..last].iter().filter(|end| end.strength >= least);
-            near.min_by_key(|end| end.character.abs_diff(ideal))
-        };
-        let after = ends.partition_point(|end| end.character < ideal);
-        let around = [after.checked_sub(1).and_then(|before| ends.get(before)), ends.get(after)];
-        start = *nearest(Strength::Sentence, stray)
-            .or_else(|| nearest(Strength::Clause, stray / 2))
-            .or_else(|| nearest(Strength::Space, stray))
-            .or_else(|| nearest(Strength::Word, stray))
-            .or_else(|| around.into_iter().flatten().min_by_key(|end| end.character.abs_diff(ideal)))
-            .ok_or(CutError::NoPlace { offset: start.byte, at_most })?;
-        cuts.push(start);
-    }
-    cuts.push(end);
-    Ok(cuts)
-}
-
-/// What was passed since the last word: it tells how natural a pause is before the next one.
-#[derive(Debug, Default)]
-struct Pause {
-    /// A sentence starts, by the rules of Unicode.
-    sentence: bool,
-    whitespace: bool,
-    line_ends: u8,
-    clause: Clause,
-    /// Where the last run of visible clusters without a space starts and ends, in bytes.
-    run_start: usize,
-    run_end: usize,
-    /// What the last visible cluster starts with.
-    last: Option<char>,
-}
-
-/// Punctuation that ends a clause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Clause {
-    /// None.
-    #[default]
-    No,
-    /// Ends one if a space follows: not in `1,000`.
-    WithSpace,
-    /// Ends one by itself: `，`.
-    Alone,
-}
-
-impl Pause {
-    /// How natural a cut before this cluster is.
-    fn strength_before(&self, text: &str, next: &Cluster<'_>) -> Strength {
-        if next.first.is_whitespace() {
-            // Spaces go with the word before them, unless there are too many.
-            return Strength::Word;
-        }
-        if next.invisible || (!self.whitespace && clings(next.first)) {
-            return Strength::Cluster;
-        }
-        // A line that goes on in lower case is wrapped, not ended.
-        let wrapped = self.line_ends == 1 && next.first.is_lowercase();
-        let abbreviated = || self.line_ends == 0 && ends_in_abbreviation(&text[self.run_start..self.run_end]);
-        let in_word =
-            || self.last.is_some_and(|last| opens(last) || (continues(last) && continues(next.first)));
-        match self.clause {
-            _ if self.line_ends >= 2 => Strength::Paragraph,
-            _ if self.sentence && !wrapped && !abbreviated() => Strength::Sentence,
-            Clause::Alone => Strength::Clause,
-            Clause::WithSpace if self.whitespace => Strength::Clause,
-            _ if self.whitespace => Strength::Space,
-            _ if in_word() => Strength::Cluster,
-            _ => Strength::Word,
-        }
-    }
-
-    /// Goes past a cluster that starts at `byte`.
-    fn pass(&mut self, byte: usize, cluster: &Cluster<'_>) {
-        let c = cluster.first;
-        if c.is_whitespace() {
-            self.whitespace = true;
-            self.line_ends = self.line_ends.saturating_add(match c {
-                '\n' | '\r' | '\u{2028}' => 1,
-                '\u{2029}' => 2,
-                _ => 0,
-            });
-        } else if !cluster.invisible {
-            self.clause = match c {
-                '，' | '、' | '；' | '：' | '—' | '…' | '،' | '؛' => Clause::Alone,
-                ',' | ';' | ':' | '–' | '-' => Clause::WithSpace,
-                '"' | '\'' if self.clause == Clause::WithSpace && !self.whitespace => Clause::WithSpace,
-                _ if self.clause != Clause::No && !self.whitespace && closes(c) => self.clause,
-                _ => Clause::No,
-            };
-            if self.whitespace {
-                self.run_start = byte;
-            }
-            (self.sentence, self.whitespace, self.line_ends) = (false, false, 0);
-            self.run_end = byte + cluster.text.len();
-            self.last = Some(c);
-        }
-    }
-}
-
-/// Whether a character shows nothing by itself: controls, format characters, spaces, variation selectors, fillers.
-fn is_invisible(c: char) -> bool {
-    if c.is_ascii() {
-        return !c.is_ascii_graphic();
-    }
-    match c {
-        '\u{34f}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{17b4}'
-        | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{2800}'
-        | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{ffa0}'
-        | '\u{e0000}'..='\u{e0fff}' => true,
-        // The standard library answers this faster than the tables below.
-        _ if c.is_alphanumeric() => false,
-        _ => matches!(
-            c.general_category(),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::SpaceSeparator
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-        ),
-    }
-}
-
-/// Whether two such characters side by side are parts of one word or number: `don't`, `3.14`, but not `中文`.
-fn continues(c: char) -> bool {
-    match c {
-        '-' | '/' | '!' | '?' | ';' | '(' | ')' | '[' | ']' | '{' | '}' => false,
-        '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => false,
-        _ => c.is_alphanumeric() || c.is_ascii_punctuation() || c == '’',
-    }
-}
-
-/// Whether a character belongs to what stands before it: punctuation that does not open anything.
-fn clings(c: char) -> bool {
-    if c.is_alphanumeric() || c == '"' || c == '\'' {
-        return false;
-    }
-    c.general_category_group() == GeneralCategoryGroup::Punctuation && !opens(c)
-}
-
-fn opens(c: char) -> bool {
-    let category = || c.general_category();
-    !c.is_alphanumeric()
-        && matches!(category(), GeneralCategory::OpenPunctuation | GeneralCategory::InitialPunctuation)
-}
-
-fn closes(c: char) -> bool {
-    matches!(c.general_category(), GeneralCategory::ClosePunctuation | GeneralCategory::FinalPunctuation)
-}
-
-/// Words whose full stop seldom ends a sentence, without it.
-const ABBREVIATIONS: [&str; 22] = [
-    "BS", "Bs", "Capt", "Co", "Dr", "GS", "Jr", "Mr", "Mrs", "Ms", "PGS", "Prof", "Sr", "St", "TP", "TS",
-    "ThS", "Tp", "Ts", "e.g", "i.e", "vs",
-];
-
-/// Whether a run of visible characters ends in an abbreviation or an initial (`J.`) rather than a sentence.
-fn ends_in_abbreviation(run: &str) -> bool {
-    // Long runs are no abbreviations, and text without spaces is one long run.
-    if run.len() > 16 {
-        return false;
-    }
-    let Some(word) = run.strip_suffix('.') else { return false };
-    let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let mut characters = word.chars();
-    let initial = matches!((characters.next(), characters.next()), (Some(c), None) if c.is_uppercase());
-    initial || ABBREVIATIONS.contains(&word)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU16, NonZeroU32};
+
     use proptest::prelude::*;
+    use unicode_segmentation::UnicodeSegmentation;
 
     use super::*;
 
@@ -583,7 +175,7 @@ mod tests {
     }
 
     fn cut(text: &str, cut: Cut) -> Vec<String> {
-        let pieces = Text::new(text).unwrap().cut(cut).unwrap();
+        let pieces = Text::new(text).unwrap().cut(cut, &Abbreviations::default()).unwrap();
         pieces.iter().map(|piece| piece.as_str().to_owned()).collect()
     }
 
@@ -723,7 +315,7 @@ mod tests {
             (&blank, at_most(10), CutError::NoPlace { offset: 10, at_most: 10 }),
             ("a b", at_most(1), CutError::NoPlace { offset: 1, at_most: 1 }),
         ] {
-            assert_eq!(Text::new(text).unwrap().cut(how), Err(error), "{how:?}");
+            assert_eq!(Text::new(text).unwrap().cut(how, &Abbreviations::default()), Err(error), "{how:?}");
         }
         assert_eq!(cut(&"a".repeat(10_000), at_most(1)).len(), 10_000);
         assert_eq!(
@@ -800,7 +392,7 @@ mod tests {
         #[test]
         fn pieces_make_up_the_text_and_keep_the_limit(text in tricky(), limit in 1u32..60) {
             let Ok(text) = Text::new(text) else { return Ok(()) };
-            match text.cut(at_most(limit)) {
+            match text.cut(at_most(limit), &Abbreviations::default()) {
                 Ok(pieces) => check_pieces(&text, &pieces, limit)?,
                 Err(CutError::NoPlace { at_most, .. }) => {
                     prop_assert_eq!(at_most, limit);
@@ -815,7 +407,7 @@ mod tests {
             text in tricky(), count in 1u16..30, limit in 1u32..200
         ) {
             let Ok(text) = Text::new(text) else { return Ok(()) };
-            match text.cut(pieces(count, limit)) {
+            match text.cut(pieces(count, limit), &Abbreviations::default()) {
                 Ok(pieces) => {
                     prop_assert_eq!(pieces.len(), usize::from(count));
                     check_pieces(&text, &pieces, limit)?;

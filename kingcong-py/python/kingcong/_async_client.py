@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -79,6 +79,7 @@ class AsyncKingCong(Client, AsyncRoot):
         egress: str | None = None,
         unknown: UnknownPolicy = UnknownPolicy.RETRY,
         task_characters_max: int | None = None,
+        abbreviations: Sequence[str] | None = None,
         queue_max: int | None = None,
         calls_max: int | None = None,
         deadline: timedelta | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, TypeGuard
 
@@ -77,6 +77,7 @@ _SETTINGS: dict[str, Any] = {
     "egress": str,
     "unknown": UnknownPolicy,
     "task_characters_max": int,
+    "abbreviations": Sequence[str],
     "queue_max": int,
     "calls_max": int,
     "deadline": timedelta,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,7 @@ class KingCong(Client, Root):
         egress: str | None = None,
         unknown: UnknownPolicy = UnknownPolicy.RETRY,
         task_characters_max: int | None = None,
+        abbreviations: Sequence[str] | None = None,
         queue_max: int | None = None,
         calls_max: int | None = None,
         deadline: timedelta | None = None,
@@ -88,6 +89,7 @@ class KingCong(Client, Root):
         file is made when it is not there), a function that returns one of them, or an object with ``id``, ``wrap`` and
         ``unwrap`` (a KMS); the environment variable ``KINGCONG_MASTER_KEY`` when left out. ``providers`` are your own,
         see :mod:`kingcong.providers`. ``outputs`` is a folder for results, which are in the database otherwise.
+        ``abbreviations`` are words whose full stop ends no sentence, besides those that the library knows.
 
         Raises :class:`StoreUnavailable` or :class:`StoreFailed` for a database that cannot be used,
         :class:`MasterKeyFailed` for a master key that cannot be had or is not the database's, and

@@ -134,8 +134,9 @@ pub fn request(number: u32) -> Request {
 /// # Errors
 /// None: every text can be cut so.
 pub fn task_texts(number: u32) -> Result<Vec<String>> {
-    let cut = Cut::Pieces { count: TASKS, at_most: settings(Role::Both).task_characters_max };
-    let pieces = Text::new(text(number))?.cut(cut)?;
+    let settings = settings(Role::Both);
+    let cut = Cut::Pieces { count: TASKS, at_most: settings.task_characters_max };
+    let pieces = Text::new(text(number))?.cut(cut, &settings.abbreviations)?;
     Ok(pieces.iter().map(|piece| piece.as_str().to_owned()).collect())
 }
 

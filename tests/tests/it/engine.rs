@@ -151,6 +151,28 @@ async fn a_slow_download_holds_up_no_other_result_of_its_account() {
     kc.close().await;
 }
 
+/// A text of hostile length and shape: cutting was once quadratic in it.
+fn hostile() -> String {
+    format!("Hello.{}", ")".repeat(500_000))
+}
+
+#[tokio::test]
+async fn a_long_text_is_planned_on_another_thread_than_the_callers() {
+    let stage = Stage::new();
+    let kc = stage.open().await;
+    equip(&kc, 100).await;
+    let mut short = Box::pin(kc.estimate(speech("hello")));
+    assert!(futures_util::poll!(&mut short).is_ready(), "a short text is planned at once");
+    let mut long = Box::pin(kc.estimate(speech(&hostile())));
+    assert!(futures_util::poll!(&mut long).is_pending(), "a long text is planned elsewhere");
+    assert_eq!(long.await.unwrap().tasks, 126);
+    let job = kc.submit(speech(&hostile())).await.unwrap();
+    assert_eq!(job.status().await.unwrap().tasks.len(), 126);
+    let too_long = kc.estimate(speech(&"a".repeat(1_000_001)).idempotency_key("k")).await.unwrap_err();
+    assert_eq!(too_long.to_string(), "the text has 1000001 characters: send at most 1000000");
+    kc.close().await;
+}
+
 #[tokio::test]
 async fn a_key_that_one_process_adds_serves_another_at_once() {
     let stage = Stage::new();
