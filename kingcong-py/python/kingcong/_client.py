@@ -27,6 +27,7 @@ from ._base import (
     sample_of,
 )
 from ._doors import Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
+from ._green import Answers
 from ._native import Shape
 from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolicy
 from ._wire import encoder
@@ -110,7 +111,12 @@ class KingCong(Client, Root):
             host = None if thread is None else thread.host
             served = ([], None) if host is None else host.served
             mailbox = None if host is None else host.mailbox
-            library = _native.open_and_wait(options, served, mailbox).open(PLAIN)
+            answers = Answers.of_this_hub()
+            if answers is None:
+                outcome = _native.open_and_wait(options, served, mailbox)
+            else:
+                outcome = answers.of(_native.open(answers.mailbox, options, served, mailbox))
+            library = outcome.open(PLAIN)
         except BaseException:
             if thread is not None:
                 thread.stop()
@@ -206,7 +212,9 @@ class KingCong(Client, Root):
         if library is None:
             return
         try:
-            library.close_and_wait().open(PLAIN)
+            answers = Answers.of_this_hub()
+            outcome = library.close_and_wait() if answers is None else answers.of(library.close(answers.mailbox))
+            outcome.open(PLAIN)
         finally:
             SQLITE.closed(self)
             if self._thread is not None:
@@ -228,7 +236,10 @@ class KingCong(Client, Root):
         by: str | None = None,
         timeout: timedelta | None = None,
     ) -> Any:
-        return self._open_library().wait(name, given, by, attachment, timeout).open(answer)
+        library, answers = self._open_library(), Answers.of_this_hub()
+        if answers is None:
+            return library.wait(name, given, by, attachment, timeout).open(answer)
+        return answers.of(library.send(answers.mailbox, name, given, by, attachment), timeout).open(answer)
 
 
 class JobHandle:

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 
-from . import _native
+from . import _green, _native
 
 #: Graver than everything that the library tells.
 SEVERITY_MAX = 255
@@ -35,7 +35,7 @@ def start() -> None:
 
 
 def _forward() -> None:
-    while records := _native.take_log():
+    while records := _green.apart(_native.take_log):
         for severity, place, words in records:
             name = place.replace("::", ".").replace("kingcong_", "kingcong.")
             logging.getLogger(name).log(severity, "%s", words)

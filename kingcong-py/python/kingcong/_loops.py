@@ -12,13 +12,14 @@ import contextvars
 import functools
 import inspect
 import logging
+import queue
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from . import _green
 from ._base import MasterKey
 from ._native import Mailbox, Outcome, Shape, Waiting
 from ._wire import encoder, record_shape, shape
@@ -262,24 +263,31 @@ def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:
 
 
 class HostThread:
-    """A loop of its own for the providers of a blocking client."""
+    """A loop of its own for the providers of a blocking client, on a thread of the system."""
 
     def __init__(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
-        started: Future[Host] = Future()
-        serve, context = self._serve(started, providers, master_key), contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(asyncio.run, serve), name="kingcong-providers", daemon=True
-        )
-        self._thread.start()
-        self.host = started.result()
+        # Queues of the system's locks: this thread and the one that waits may not share a hub of gevent's.
+        self._started, self._ended = (_green.system("queue", "SimpleQueue")() for _ in range(2))
+        serve, context = self._serve(providers, master_key), contextvars.copy_context()
+        self._ident = _green.start("kingcong-providers", self._run, context, serve)
+        started = _green.apart(self._started.get)
+        if isinstance(started, BaseException):
+            raise started
+        self.host: Host = started
 
-    async def _serve(self, started: Future[Host], providers: Sequence[Provider], master_key: MasterKey | None) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+    def _run(self, context: contextvars.Context, serve: Any) -> None:
         try:
-            started.set_result(Host(providers, master_key))
+            context.run(asyncio.run, serve)
         except BaseException as error:
-            started.set_exception(error)
-            return
+            # Before it was started this is why it could not be; afterwards nobody reads it.
+            self._started.put(error)
+        finally:
+            _green.leave()
+            self._ended.put(None)
+
+    async def _serve(self, providers: Sequence[Provider], master_key: MasterKey | None) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self._started.put(Host(providers, master_key))
         await self._over.wait()
 
     def end(self) -> None:
@@ -292,5 +300,6 @@ class HostThread:
     def stop(self) -> None:
         """Ends the thread and waits for that; one that a provider keeps busy is left to itself."""
         self.end()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=JOIN_S)
+        if _green.system("_thread", "get_ident")() != self._ident:
+            with contextlib.suppress(queue.Empty):
+                _green.apart(self._ended.get, True, JOIN_S)
