@@ -1,6 +1,6 @@
 //! How a library is opened: the options of a face.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use kingcong_core::{
     Error, Settings,
@@ -13,8 +13,9 @@ use serde::Deserialize;
 
 use crate::problem::Problem;
 
-/// How a library is opened. What is left out is as [`Settings`] has it.
-#[derive(Debug, Deserialize)]
+/// How a library is opened. What is left out is as [`Settings`] has it. Its `Debug` shows
+/// nothing of it: the URL may hold a password.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// `memory:`, or a database's URL.
@@ -51,8 +52,8 @@ pub enum PresetName {
     Kingcong,
 }
 
-/// Where a master key is.
-#[derive(Clone, Debug, Deserialize)]
+/// Where a master key is. Its `Debug` does not show the key.
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MasterKeySource {
     /// In this environment variable.
@@ -63,6 +64,23 @@ pub enum MasterKeySource {
     Text(String),
     /// Made up and forgotten: only for a store in memory.
     Random,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MasterKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(variable) => f.debug_tuple("Env").field(variable).finish(),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Text(_) => f.write_str("Text([redacted])"),
+            Self::Random => f.write_str("Random"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -218,9 +218,12 @@ impl Encoder {
     }
 }
 
+/// Numbers are shown; whatever else has the wrong type may hold a secret.
 fn must_be(name: Name<'_, '_>, what: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let class = value.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("{name} must be {what}, not {class}: {value:?}"))
+    let is_number = value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>();
+    let shown = if is_number { format!(": {value:?}") } else { String::new() };
+    PyTypeError::new_err(format!("{name} must be {what}, not {class}{shown}"))
 }
 
 /// An `InvalidRequest`.

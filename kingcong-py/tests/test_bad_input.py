@@ -30,6 +30,8 @@ from kingcong import (
 #: A door with something wrong, the exception, and what its words have.
 WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.wallets.get(7), TypeError, "user must be a str, not int: 7"),
+    (lambda kc: kc.keys.add("ai33", "elevenlabs", b"sk-canary-secret"), TypeError, "secret must be a str, not bytes"),
+    (lambda kc: kc.keys.add("ai33", "elevenlabs", ["sk-canary-secret"]), TypeError, "secret must be a str, not list"),
     (lambda kc: kc.wallets.get("u", unit="dong"), ValueError, "unit must be one of 'credit'"),
     (lambda kc: kc.wallets.get(" "), kingcong.InvalidRequest, "without control characters or surrounding spaces"),
     (lambda kc: kc.wallets.adjust("u", 0.1, reason="r", idempotency_key="k"), TypeError, "Decimal('0.1')"),
@@ -121,6 +123,7 @@ async def test_what_is_wrong_is_named_and_nothing_is_done(host: Host, case: int)
             answer = answer.adjust("u", 1, reason="r", idempotency_key="k")
         await host.ask(answer)
     assert words in str(raised.value)
+    assert "canary" not in repr(raised.value)
     assert await host.ask(host.kc.config.get()) == before
     assert (await host.ask(host.kc.wallets.get("u"))).entries == 0
     assert await host.ask(host.kc.jobs()) == ()

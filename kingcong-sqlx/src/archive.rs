@@ -6,7 +6,7 @@
 //! wallet's [`Opening`], so that `verify()` still explains every balance.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{
     SqlStore,
     cell::{Cell, Row},
-    read,
+    private, read,
     rows::EntryRow,
     session::{Script, Transaction, load, select},
     store::unstoppable,
@@ -213,7 +213,7 @@ fn create(folder: &Path, before: Timestamp) -> io::Result<(File, PathBuf)> {
     fs::create_dir_all(folder)?;
     for number in 1..=FILES_MAX {
         let path = folder.join(format!("kingcong-before-{}-{number}.jsonl", before.as_micros()));
-        match OpenOptions::new().append(true).create_new(true).open(&path) {
+        match private::make(&path) {
             Ok(file) => {
                 // The name must be as durable as what is written under it.
                 #[cfg(unix)]

@@ -82,6 +82,12 @@ pub enum ConnectError {
         /// What is needed, in bytes.
         least: u64,
     },
+    /// The server is a node of a Galera cluster, and several of its nodes may be written to.
+    #[error(
+        "the server is a node of a Galera cluster (wsrep_on), where locks hold on one node alone: have all processes \
+         write to one node, and say so with ?galera=one-writer at the end of the URL"
+    )]
+    SeveralWriters,
     /// The file cannot be used in WAL mode.
     #[error("the file cannot be used in WAL mode ({found:?}): put it on a local file system")]
     NoWal {

@@ -8,6 +8,7 @@
 //! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
 //! its own: `sqlite`, `postgres`, `mysql`. `archive` moves what is old into files.
 
+mod address;
 mod archive;
 mod cell;
 mod columns;
@@ -17,6 +18,7 @@ mod load;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod private;
 mod read;
 mod rows;
 mod save;

@@ -179,11 +179,7 @@ impl Inner {
             return self.beat(batch, fence).await;
         }
         let Begun { mut transaction, passed } = self.database.begin_batch(fence).await?;
-        let Some(passed) = passed else {
-            let refused = refused(&mut *transaction, fence).await;
-            transaction.roll_back().await;
-            return refused;
-        };
+        let Some(passed) = passed else { return refused(transaction, fence).await };
         // What a batch that fails leaves in memory is not what the database has: kept rows are given back after the
         // commit alone.
         let kept = lane.take().filter(|kept| passed.seen == Some(kept.seen)).map(|kept| kept.tables);
@@ -217,7 +213,7 @@ impl Inner {
                 *self.newest.lock() = at;
                 Ok(Written::Now { at, decided: None, outcomes: outcomes() })
             }
-            Ok(None) => refused(&mut *self.database.reader().await?, fence).await,
+            Ok(None) => refused(self.database.begin().await?, fence).await,
             Err(error) if error.kind == StoreErrorKind::CommitUnknown => {
                 let outcomes = Some((*self.newest.lock(), outcomes()));
                 Err(StoreError { outcomes, ..error })
@@ -267,16 +263,38 @@ fn keep(mut tables: Tables, seen: Seen) -> Option<Kept> {
     (tables.len() <= KEPT_ROWS_MAX).then_some(Kept { seen, tables })
 }
 
+/// Moves a worker's last beat by the least there is: a change that must be made durable.
+const TOUCH_WORKER: &str = "UPDATE kingcong_workers SET beat = beat + 1 WHERE id = ?";
+
 /// Why a batch did not pass the fence.
-async fn refused(session: &mut dyn Session, fence: Fence) -> Result<Written, StoreError> {
-    match read::worker(session, fence.worker).await? {
-        None => Ok(Written::Fenced),
+///
+/// That it was committed before is answered after a commit of a change of our own: the first commit may be visible
+/// and not yet on the standby that the server was told to wait for. What is committed after it waits for both.
+async fn refused(mut transaction: Box<dyn Transaction>, fence: Fence) -> Result<Written, StoreError> {
+    let refused = match read::worker(&mut *transaction, fence.worker).await {
+        Ok(None) => Ok(Written::Fenced),
         // What was committed before the burial was committed.
-        Some(worker) if worker.batch == fence.number => Ok(Written::Before),
-        Some(Worker { life: Life::Buried | Life::Gone, .. }) => Ok(Written::Fenced),
-        Some(worker) => {
+        Ok(Some(worker)) if worker.batch == fence.number => {
+            let mut touch = Script::default();
+            touch.add(TOUCH_WORKER, vec![fence.worker.as_uuid().into()]);
+            transaction.run(touch).await.map(|()| Written::Before)
+        }
+        Ok(Some(Worker { life: Life::Buried | Life::Gone, .. })) => Ok(Written::Fenced),
+        Ok(Some(worker)) => {
             let message = format!("batch {} follows batch {} of its worker", fence.number, worker.batch);
             Err(StoreError::new(StoreErrorKind::Unusable, message))
+        }
+        Err(error) => Err(error),
+    };
+    match refused {
+        Ok(Written::Before) => match transaction.commit().await {
+            Ok(()) => Ok(Written::Before),
+            // What is unknown is not the batch: it was committed, and asking again tells so.
+            Err(error) => Err(StoreError { kind: StoreErrorKind::Unavailable, ..error }),
+        },
+        refused => {
+            transaction.roll_back().await;
+            refused
         }
     }
 }

@@ -219,8 +219,16 @@ impl Builder {
         let store = store.unwrap_or_else(|| Arc::new(MemoryStore::with_clock(Arc::clone(&clock))));
         let ids = Arc::new(Ids::new(Arc::clone(&clock), Arc::clone(&entropy)));
         let (lane_store, lane_clock) = (Arc::clone(&store), Arc::clone(&clock));
-        let lane = Lane::start(lane_store, lane_clock, Arc::clone(&ids), settings.rules, settings.dead_after)
-            .await?;
+        let closed = CancellationToken::new();
+        let lane = Lane::start(
+            lane_store,
+            lane_clock,
+            Arc::clone(&ids),
+            settings.rules,
+            settings.dead_after,
+            closed.clone(),
+        );
+        let lane = lane.await?;
         let inner = Arc::new(Inner {
             time: ArcSwap::from_pointee((clock.now(), clock.elapsed())),
             store,
@@ -239,7 +247,7 @@ impl Builder {
             processes: AtomicU32::new(1),
             told_health: Mutex::new(BTreeMap::new()),
             closing: CancellationToken::new(),
-            closed: CancellationToken::new(),
+            closed,
             running: TaskTracker::new(),
             loops: TaskTracker::new(),
         });
@@ -259,8 +267,13 @@ impl Builder {
     }
 }
 
+/// Makes a directory that is not there yet for this user alone: what users had made is theirs.
 fn make_directory(path: &std::path::Path) -> Result<(), Error> {
-    std::fs::create_dir_all(path).map_err(|error| Error::Setting {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| Error::Setting {
         setting: "outputs",
         value: format!("{} ({error})", path.display()),
         bounds: "a directory that can be written",

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::ids::Ids;
 use crate::{
@@ -74,13 +75,14 @@ pub(super) struct Standing {
 }
 
 impl Lane {
-    /// Registers a worker and starts its lane on the host's runtime.
+    /// Registers a worker and starts its lane on the host's runtime. Nothing is tried again once `closed` says so.
     pub(super) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ids: Arc<Ids>,
         rules: Rules,
         dead_after: Duration,
+        closed: CancellationToken,
     ) -> Result<Self, StoreError> {
         let worker = register(&*store, &ids, dead_after).await?;
         let now = clock.elapsed();
@@ -93,6 +95,7 @@ impl Lane {
             ids,
             rules,
             dead_after,
+            closed,
             worker,
             number: 0,
             standing: Arc::clone(&standing),
@@ -167,6 +170,7 @@ struct Runner {
     ids: Arc<Ids>,
     rules: Rules,
     dead_after: Duration,
+    closed: CancellationToken,
     worker: WorkerId,
     number: i64,
     standing: Arc<ArcSwap<Standing>>,
@@ -232,7 +236,7 @@ impl Runner {
         let started = self.clock.elapsed();
         loop {
             let asked = self.clock.elapsed();
-            let error = match self.store.write(&batch).await {
+            let mut error = match self.store.write(&batch).await {
                 Ok(Written::Now { at, decided, outcomes }) => {
                     // In this order: a process that stands still in between takes it for older than it is.
                     let now = self.clock.elapsed();
@@ -265,18 +269,24 @@ impl Runner {
             match error.kind {
                 StoreErrorKind::CommitUnknown => {
                     tracing::warn!(%error, "commit's answer lost: asking again");
-                    let done =
-                        error.outcomes.map(|(at, outcomes)| BatchDone { at, decided: asked, outcomes });
+                    let done = error.outcomes.take();
+                    let done = done.map(|(at, outcomes)| BatchDone { at, decided: asked, outcomes });
                     unknown = done.or(unknown);
                 }
+                // It passed the fence and was refused then: the doubtful commit had not happened.
+                StoreErrorKind::Command => return (batch.commands, Err(error)),
                 // While a commit's fate is unknown nothing else may be written.
-                StoreErrorKind::Unavailable if unknown.is_some() => {}
+                _ if unknown.is_some() => {
+                    tracing::warn!(%error, "cannot tell yet whether a commit was done: asking again");
+                }
                 StoreErrorKind::Unavailable if self.clock.elapsed() - started < PATIENCE => {
                     tracing::debug!(%error, "store unavailable: trying again");
                 }
                 _ => return (batch.commands, Err(error)),
             }
-            self.clock.sleep(pause).await;
+            if self.closed.run_until_cancelled(self.clock.sleep(pause)).await.is_none() {
+                return (batch.commands, Err(error));
+            }
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }

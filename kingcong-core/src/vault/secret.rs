@@ -9,8 +9,10 @@ use subtle::ConstantTimeEq;
 pub const SECRET_BYTES_MIN: usize = 8;
 /// Longest secret in bytes.
 pub const SECRET_BYTES_MAX: usize = 4096;
-/// Fewest characters of a secret whose ends [`Secret::mask`] shows: at least 12 must stay hidden.
+/// Fewest characters of a secret whose ends [`Secret::mask`] shows both: at least 12 must stay hidden.
 pub const MASK_CHARS_MIN: usize = 20;
+/// Of a shorter secret the mask shows one character in so many, the last ones: two to four.
+const MASK_SHORT_PART: usize = 4;
 /// What [`scrub`] writes in place of a secret.
 pub const SCRUBBED: &str = "[secret]";
 
@@ -55,16 +57,14 @@ impl Secret {
         self.0.expose_secret()
     }
 
-    /// What people may see of it: the first and last four characters, such as `sk-u…9f3a`, or only `…` when it has
-    /// fewer than [`MASK_CHARS_MIN`] characters.
+    /// What people may see of it, to tell their keys apart: the first and last four characters, such as `sk-u…9f3a`.
+    /// When it has fewer than [`MASK_CHARS_MIN`] characters, the last quarter of them alone, such as `…f3a`.
     #[must_use]
     pub fn mask(&self) -> String {
         let text = self.expose();
         let chars = text.chars().count();
-        if chars < MASK_CHARS_MIN {
-            return "…".to_owned();
-        }
-        text.chars().take(4).chain(['…']).chain(text.chars().skip(chars - 4)).collect()
+        let (first, last) = if chars < MASK_CHARS_MIN { (0, chars / MASK_SHORT_PART) } else { (4, 4) };
+        text.chars().take(first).chain(['…']).chain(text.chars().skip(chars - last)).collect()
     }
 }
 
@@ -221,12 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_shows_only_the_ends_of_a_long_secret() {
+    fn a_mask_shows_the_ends_of_a_long_secret_and_the_last_quarter_of_a_short_one() {
         for (text, mask) in [
             ("sk-upstream-0123456789-9f3a", "sk-u…9f3a"),
             ("0123456789abcdefghij", "0123…ghij"),
-            ("0123456789abcdefghi", "…"),
-            ("12345678", "…"),
+            ("0123456789abcdefghi", "…fghi"),
+            ("0123456789abcde", "…cde"),
+            ("123456789", "…89"),
+            ("12345678", "…78"),
             ("khóa-bí-mật-của-chúng-tôi", "khóa…-tôi"),
         ] {
             assert_eq!(secret(text).mask(), mask);

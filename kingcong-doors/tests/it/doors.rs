@@ -1,6 +1,6 @@
 //! What is asked and answered, as JSON.
 
-use kingcong_doors::{Code, Library, Opening, Problem};
+use kingcong_doors::{Code, Library, MasterKeySource, Opening, Problem};
 use serde_json::{Value, json};
 
 /// A library in memory, with the owner's set-up.
@@ -26,6 +26,12 @@ async fn refused(library: &Library, door: &str, with: Value) -> Problem {
 fn speech(text: &str) -> Value {
     let (subject, voice) = (json!({ "speech": { "text": text } }), json!({ "upstream": "v" }));
     json!({ "user": "u", "service": "elevenlabs", "subject": subject, "voice": voice })
+}
+
+#[test]
+fn a_master_key_that_is_given_as_text_is_not_shown() {
+    let source = MasterKeySource::Text("canary-of-a-master-key".to_owned());
+    assert!(!format!("{source:?}").contains("canary"), "{source:?}");
 }
 
 #[tokio::test]

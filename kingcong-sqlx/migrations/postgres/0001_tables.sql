@@ -47,6 +47,17 @@ CREATE TABLE kingcong_transactions (
     UNIQUE (wallet, number)
 );
 
+-- What the archived entries of a wallet add up to: where those that are kept begin.
+CREATE TABLE kingcong_openings (
+    wallet    UUID NOT NULL PRIMARY KEY,
+    number    BIGINT NOT NULL,                  -- of the last archived entry
+    balance   BIGINT NOT NULL,                  -- after it
+    debt      BIGINT NOT NULL,                  -- after it
+    purchased BIGINT NOT NULL,                  -- sums, from here on
+    spent     BIGINT NOT NULL,
+    refunded  BIGINT NOT NULL
+);
+
 -- What is configured: one row. Prices and packages have tables of their own, under the same version.
 CREATE TABLE kingcong_config (
     id                     BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),

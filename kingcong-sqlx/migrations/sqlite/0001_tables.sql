@@ -44,6 +44,17 @@ CREATE TABLE kingcong_transactions (
     UNIQUE (wallet, number)
 ) STRICT;
 
+-- What the archived entries of a wallet add up to: where those that are kept begin.
+CREATE TABLE kingcong_openings (
+    wallet    BLOB NOT NULL PRIMARY KEY,
+    number    INTEGER NOT NULL,                 -- of the last archived entry
+    balance   INTEGER NOT NULL,                 -- after it
+    debt      INTEGER NOT NULL,                 -- after it
+    purchased INTEGER NOT NULL,                 -- sums, from here on
+    spent     INTEGER NOT NULL,
+    refunded  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What is configured: one row. Prices and packages have tables of their own, under the same version.
 CREATE TABLE kingcong_config (
     id                     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),

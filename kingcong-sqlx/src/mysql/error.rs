@@ -16,6 +16,7 @@ mod number {
     pub(super) const DBACCESS_DENIED: u16 = 1044;
     pub(super) const ACCESS_DENIED: u16 = 1045;
     pub(super) const NO_DB: u16 = 1046;
+    pub(super) const UNKNOWN_COMMAND: u16 = 1047;
     pub(super) const BAD_NULL: u16 = 1048;
     pub(super) const BAD_DB: u16 = 1049;
     pub(super) const SERVER_SHUTDOWN: u16 = 1053;
@@ -24,6 +25,7 @@ mod number {
     pub(super) const TABLEACCESS_DENIED: u16 = 1142;
     pub(super) const NO_SUCH_TABLE: u16 = 1146;
     pub(super) const NET_PACKET_TOO_LARGE: u16 = 1153;
+    pub(super) const ERROR_DURING_COMMIT: u16 = 1180;
     pub(super) const NEW_ABORTING_CONNECTION: u16 = 1184;
     pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;
     pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
@@ -40,6 +42,9 @@ mod number {
     pub(super) const CHECK_CONSTRAINT_VIOLATED: u16 = 3819;
     pub(super) const CONSTRAINT_FAILED: u16 = 4025;
 }
+
+/// What says of a commit that it was undone.
+const ROLLED_BACK: [u16; 3] = [number::LOCK_DEADLOCK, number::CHECKREAD, number::LOCK_WAIT_TIMEOUT];
 
 /// The error's number, where the server itself refused.
 fn number_of(error: &sqlx::Error) -> Option<u16> {
@@ -107,6 +112,9 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
         | number::QUERY_TIMEOUT => {
             (Unavailable, "the server ended the statement or the connection; try again")
         }
+        // What a node of Galera says to every statement while it is not joined with most of the others.
+        number::UNKNOWN_COMMAND => (Unavailable, "the server is not ready; try again, or name another node"),
+        number::ERROR_DURING_COMMIT => (Unavailable, "the server could not commit; try again"),
         number::OPTION_PREVENTS_STATEMENT | number::READ_ONLY_MODE => {
             (Unavailable, "the server is read-only now; name the one that is written to")
         }
@@ -131,11 +139,11 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
 
 /// A commit that failed. Where the server does not say that it rolled back, nobody knows.
 pub(super) fn commit_failed(error: sqlx::Error) -> StoreError {
-    if is_lost(&error) {
-        let what = "the commit's answer was lost; the same batch, tried again, tells";
-        return StoreError::new(StoreErrorKind::CommitUnknown, what).caused_by(error);
+    if number_of(&error).is_some_and(|number| ROLLED_BACK.contains(&number)) {
+        return failed(error);
     }
-    failed(error)
+    let what = "the commit's answer was lost; the same batch, tried again, tells";
+    StoreError::new(StoreErrorKind::CommitUnknown, what).caused_by(error)
 }
 
 /// A database that was not opened. The URL is not repeated: it may hold a password.
@@ -148,7 +156,10 @@ pub(super) fn not_opened(error: sqlx::Error) -> ConnectError {
         }
         Some(number) => format!("the database cannot be opened (error {number}: {error})"),
         None if is_of_tls(&error) => {
-            format!("no TLS with the server; look at ssl-mode and the certificates ({error})")
+            format!(
+                "no TLS with the server, which one on another machine must speak; look at its certificates, or say \
+                 ssl-mode=disabled in the URL where nobody listens on the way ({error})"
+            )
         }
         None => format!("the server cannot be reached: {error}"),
     };

@@ -3,18 +3,16 @@
 //! The database commits after every statement that makes a table, so that a step may stop half-way: each is written
 //! so that it can be run again, and the version is written after it.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
+use sha1::{Digest as _, Sha1};
 use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection, Row as _};
 
 use super::error::not_opened;
 use crate::ConnectError;
 
 /// One step per version, first to last; a released one never changes.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../migrations/mysql/0001_tables.sql"),
-    include_str!("../../migrations/mysql/0002_openings.sql"),
-];
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/mysql/0001_tables.sql")];
 
 /// The newest version of the tables that this release knows.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -22,14 +20,24 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 /// How long a process waits for another that migrates.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(300);
 
-/// The lock of those who migrate this database. The server has one name for all its databases, of 64 bytes at most.
-const LOCK: &str = "CONCAT('kingcong ', SHA1(DATABASE()))";
+/// The lock of those who migrate a database. The server has one name for all its databases, of 64 bytes at most; not
+/// every server has a function for it.
+fn lock_of(database: &str) -> String {
+    let digest = Sha1::digest(database.as_bytes());
+    let mut name = "kingcong ".to_owned();
+    for byte in digest {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
 
 /// Brings the tables to [`VERSION`] under a lock: of many processes that start at once one migrates, and the others
 /// find it done.
 pub(super) async fn migrate(connection: &mut MySqlConnection) -> Result<(), ConnectError> {
-    let lock = format!("SELECT GET_LOCK({LOCK}, {})", MIGRATION_WAIT_MAX.as_secs());
-    let taken = number(connection, lock).await.map_err(not_opened)?;
+    let database = connection.fetch_one(sqlx::raw_sql("SELECT DATABASE()")).await.map_err(not_opened)?;
+    let lock = lock_of(database.try_get(0).map_err(not_opened)?);
+    let take = format!("SELECT GET_LOCK('{lock}', {})", MIGRATION_WAIT_MAX.as_secs());
+    let taken = number(connection, take).await.map_err(not_opened)?;
     if taken != Some(1) {
         let what = format!(
             "another process has been making the tables for {MIGRATION_WAIT_MAX:?}: see what it does"
@@ -38,7 +46,7 @@ pub(super) async fn migrate(connection: &mut MySqlConnection) -> Result<(), Conn
         return Err(ConnectError::Unusable { what, source });
     }
     let result = migrate_alone(connection).await;
-    let released = number(connection, format!("SELECT RELEASE_LOCK({LOCK})")).await;
+    let released = number(connection, format!("SELECT RELEASE_LOCK('{lock}')")).await;
     result?;
     released.map(|_| ()).map_err(not_opened)
 }
@@ -72,5 +80,17 @@ async fn number(connection: &mut MySqlConnection, sql: String) -> Result<Option<
     match connection.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql))).await? {
         Some(row) => row.try_get(0),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock_of;
+
+    #[test]
+    fn the_lock_is_named_as_the_server_would_with_its_own_function() {
+        // SELECT CONCAT('kingcong ', SHA1('kingcong')) on MariaDB 10.11.
+        assert_eq!(lock_of("kingcong"), "kingcong 4f4e2630f30f21b7e8ba812715d3a19e90d40e39");
+        assert!(lock_of(&"d".repeat(64)).len() <= 64);
     }
 }

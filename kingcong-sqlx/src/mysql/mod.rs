@@ -23,12 +23,12 @@ use parking_lot::Mutex;
 use sqlx::{
     Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Either, Executor as _,
     MySql as Driver, MySqlConnection, Row as _, Type, TypeInfo as _, ValueRef as _,
-    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow},
+    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode},
 };
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    ConnectError, Options,
+    ConnectError, Options, address,
     cell::{Cell, Row},
     columns::{self, Column, Kind},
     mysql::{
@@ -44,6 +44,11 @@ use crate::{
 /// The first versions that have everything that is used here, in numbers and as people write them.
 const MYSQL_MIN: ([u32; 3], &str) = ([8, 0, 16], "8.0.16");
 const MARIADB_MIN: ([u32; 3], &str) = ([10, 6, 0], "10.6");
+/// What a URL calls the way that TLS is used.
+const SSL_MODES: [&str; 2] = ["ssl-mode", "sslmode"];
+/// How a URL says that of the nodes of a Galera cluster one alone is written to.
+const GALERA: &str = "galera";
+const ONE_WRITER: &str = "one-writer";
 /// How much longer than for locks a statement is waited for before its connection counts as lost.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A text of statements is sent when it is longer.
@@ -74,6 +79,26 @@ struct Connect {
     /// The clock that is read in place of the server's.
     clock: Option<Arc<dyn Clock>>,
     lock_wait_max: Duration,
+    texts: Texts,
+}
+
+/// What a text that is sent to the server may have in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Texts {
+    /// Many statements: the first that fails ends the text.
+    Statements,
+    /// One statement. A node of Galera that undoes a transaction between two statements of a text goes on with the
+    /// second as if nothing had happened.
+    Statement,
+}
+
+/// Who may commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commits {
+    /// Each statement for itself.
+    Each,
+    /// Only a commit that is asked for.
+    Asked,
 }
 
 /// A connection, and how it is used.
@@ -111,13 +136,25 @@ impl MySql {
         if connect.get_database().is_none_or(str::is_empty) {
             return Err(ConnectError::NoDatabase);
         }
-        let connect = Connect {
+        let is_local = connect.get_socket().is_some() || address::is_local(connect.get_host());
+        let connect = match is_local || address::names(url, &SSL_MODES) {
+            true => connect,
+            false => connect.ssl_mode(MySqlSslMode::Required),
+        };
+        let mut connect = Connect {
             // Statements hold what users sent, and are not logged.
             options: connect.statement_cache_capacity(0).disable_statement_logging(),
             clock: options.clock.clone(),
             lock_wait_max: options.write_wait_max,
+            texts: Texts::Statements,
         };
-        let mut line = connect.open().await.map_err(not_opened)?;
+        let mut line = connect.open(Commits::Each).await.map_err(not_opened)?;
+        if is_of_galera(&mut line).await.map_err(not_opened)? {
+            match address::parameter(url, GALERA) {
+                Some(ONE_WRITER) => connect.texts = Texts::Statement,
+                Some(_) | None => return Err(ConnectError::SeveralWriters),
+            }
+        }
         if line.packet_bytes_max < PACKET_BYTES_MIN {
             return Err(ConnectError::SmallPackets { found: line.packet_bytes_max, least: PACKET_BYTES_MIN });
         }
@@ -130,7 +167,9 @@ impl MySql {
         check_version(found)?;
         migrate::migrate(&mut line.connection).await?;
         columns::check(&columns(&mut line.connection).await.map_err(not_opened)?, holds)?;
-        let writer = Writer { connect: connect.clone(), idle: Some(line), is_closed: false };
+        // It committed each statement for itself, as making tables needs it.
+        let _ = line.connection.close().await;
+        let writer = Writer { connect: connect.clone(), idle: None, is_closed: false };
         let readers = Readers {
             connect,
             idle: Mutex::default(),
@@ -147,7 +186,7 @@ impl MySql {
         }
         let line = match writer.idle.take() {
             Some(line) => line,
-            None => writer.connect.open().await.map_err(failed)?,
+            None => writer.connect.open(Commits::Asked).await.map_err(failed)?,
         };
         Ok(Writing { writer, line: Some(line) })
     }
@@ -191,17 +230,21 @@ fn closed() -> StoreError {
 }
 
 impl Connect {
-    async fn open(&self) -> Result<Line, sqlx::Error> {
+    async fn open(&self, commits: Commits) -> Result<Line, sqlx::Error> {
         let connection = self.wait(self.options.connect()).await?;
         let mut line = Line { connection, connect: self.clone(), packet_bytes_max: PACKET_BYTES_MIN };
+        let autocommit = match commits {
+            Commits::Each => 1,
+            Commits::Asked => 0,
+        };
         let session = format!(
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
-             autocommit = 1, innodb_lock_wait_timeout = {}; \
-             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-             SELECT CAST(@@max_allowed_packet AS SIGNED)",
+             autocommit = {autocommit}, innodb_lock_wait_timeout = {}",
             self.lock_wait_max.as_secs().max(1),
         );
-        let rows = line.fetch(Bound { sql: session, ..Bound::default() }).await?;
+        let level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+        let packet = "SELECT CAST(@@max_allowed_packet AS SIGNED)";
+        let rows = line.fetch_all([&session, level, packet].map(|sql| Bound::new(sql, []))).await?;
         line.packet_bytes_max = match rows.first().and_then(|row| row.first()) {
             Some(Cell::Int(bytes)) => bytes.unsigned_abs(),
             _ => return Err(sqlx::Error::RowNotFound),
@@ -230,26 +273,42 @@ impl Line {
             Some(clock) => ("?", Some(clock.now())),
             None => (NOW, None),
         };
-        // The time first: what is refused after it is the fence, which then did nothing.
-        let sql = format!("SELECT {sql}; {}", fence_text(sql));
-        let mut cells: Vec<Cell> = at.into_iter().map(Cell::from).collect();
-        cells.extend(fence_cells(fence, at));
-        let Answer { rows, changed } = self.send(Bound::new(&sql, cells)).await?;
-        if changed == 0 {
-            return Ok(None);
-        }
-        match rows.first().and_then(|row| row.first()) {
-            Some(Cell::Int(micros)) => Ok(Some(Timestamp::from_micros(*micros))),
+        let statements = [
+            Bound::new(&format!("SELECT {sql}"), at.map(Cell::from)),
+            Bound::new(&fence_text(sql), fence_cells(fence, at)),
+            Bound::new(MATCHED, []),
+            Bound::new("COMMIT", []),
+        ];
+        let rows = self.fetch_all(statements).await?;
+        match rows.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] {
+            [[Cell::Int(micros)], [Cell::Int(1)]] => Ok(Some(Timestamp::from_micros(*micros))),
+            [[Cell::Int(_)], [Cell::Int(_)]] => Ok(None),
             _ => Err(sqlx::Error::RowNotFound),
         }
     }
 
-    /// Sends a text of statements; the answer is the rows that they give.
-    async fn fetch(&mut self, bound: Bound) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-        self.send(bound).await.map(|answer| answer.rows)
+    /// Sends statements that have no parameters of their own, in order, as one text where the server takes many in
+    /// one; the answer is the rows that they give.
+    async fn fetch_all(
+        &mut self,
+        statements: impl IntoIterator<Item = Bound>,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let mut together = Bound::default();
+        let mut rows = Vec::new();
+        for statement in statements {
+            match self.connect.texts {
+                Texts::Statements => together.follow_with(&statement),
+                Texts::Statement => rows.extend(self.fetch(statement).await?),
+            }
+        }
+        if !together.sql.is_empty() {
+            rows = self.fetch(together).await?;
+        }
+        Ok(rows)
     }
 
-    async fn send(&mut self, bound: Bound) -> Result<Answer, sqlx::Error> {
+    /// Sends a text of statements; the answer is the rows that they give.
+    async fn fetch(&mut self, bound: Bound) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
         let Self { connection, connect, packet_bytes_max } = self;
         let Bound { sql, parameters } = bound;
         let bytes = sql.len().max(parameters.iter().map(Cell::bytes).sum()) + PACKET_FRAME_BYTES;
@@ -264,14 +323,13 @@ impl Line {
                     connection.fetch_many(sqlx::query_with(sql, arguments(parameters)?).persistent(false))
                 }
             };
-            let (mut rows, mut changed) = (Vec::new(), 0);
+            let mut rows = Vec::new();
             while let Some(step) = stream.try_next().await? {
-                match step {
-                    Either::Left(done) => changed = done.rows_affected(),
-                    Either::Right(row) => rows.push(cells_of(&row)?),
+                if let Either::Right(row) = step {
+                    rows.push(cells_of(&row)?);
                 }
             }
-            Ok(Answer { rows, changed })
+            Ok(rows)
         };
         connect.wait(answer).await
     }
@@ -293,15 +351,12 @@ impl Line {
         for statement in script.statements {
             let bound = Bound::from(statement);
             // What has parameters is prepared, and a prepared statement is one alone.
-            if !bound.parameters.is_empty() {
+            if !bound.parameters.is_empty() || self.connect.texts == Texts::Statement {
                 self.send_together(&mut together).await?;
                 self.fetch(bound).await?;
                 continue;
             }
-            if !together.sql.is_empty() {
-                together.sql.push_str("; ");
-            }
-            together.sql.push_str(&bound.sql);
+            together.follow_with(&bound);
             if together.sql.len() > TEXT_BYTES_MAX {
                 self.send_together(&mut together).await?;
             }
@@ -317,11 +372,13 @@ impl Line {
     }
 }
 
-/// What a text of statements gave.
-struct Answer {
-    rows: Vec<Vec<Cell>>,
-    /// Rows that the last statement changed.
-    changed: u64,
+/// How many rows the statement before matched: connections say so, and not how many it changed.
+const MATCHED: &str = "SELECT ROW_COUNT()";
+
+/// Whether the server is a node of a Galera cluster.
+async fn is_of_galera(line: &mut Line) -> Result<bool, sqlx::Error> {
+    let rows = line.fetch(Bound::new("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'", [])).await?;
+    Ok(matches!(rows.first().map(Vec::as_slice), Some([_, Cell::Text(on)]) if on == "ON"))
 }
 
 /// The fence, where `beat` stands for its time.
@@ -364,15 +421,15 @@ impl Database for MySql {
         };
         // One way there and back. Each statement sees what was committed before it began: the configuration's version
         // is the one that holds for as long as the lock does, on the one row that is always there.
-        let sql = format!(
-            "START TRANSACTION; \
-             SELECT id FROM kingcong_schema WHERE id = 1 {lock}; \
-             {}; \
-             SELECT ROW_COUNT(); \
-             SELECT version FROM kingcong_config WHERE id = 1",
-            fence_text(beat),
-        );
-        let rows = writing.fetch("kingcong_workers", sql, fence_cells(fence, at)).await?;
+        let statements = [
+            Bound::new("START TRANSACTION", []),
+            Bound::new(&format!("SELECT id FROM kingcong_schema WHERE id = 1 {lock}"), []),
+            Bound::new(&fence_text(beat), fence_cells(fence, at)),
+            Bound::new(MATCHED, []),
+            Bound::new("SELECT version FROM kingcong_config WHERE id = 1", []),
+        ];
+        let rows = writing.line()?.fetch_all(statements).await;
+        let rows = rows_of("kingcong_workers", rows.map_err(|error| writing.failed(error))?);
         let mut numbers = rows.into_iter().skip(1).map(|row| row.read(Row::int));
         let matched = numbers.next().transpose()?;
         let configuration_version = numbers.next().transpose()?.unwrap_or(0);
@@ -405,7 +462,7 @@ impl Database for MySql {
         let idle = self.readers.idle.lock().pop();
         let (line, used) = match idle {
             Some(line) => (line, Used::Before),
-            None => (self.readers.connect.open().await.map_err(failed)?, Used::Now),
+            None => (self.readers.connect.open(Commits::Each).await.map_err(failed)?, Used::Now),
         };
         let readers = Arc::clone(&self.readers);
         Ok(Box::new(Reading { line: Some(line), used, stands: Stands::Outside, readers, _permit: permit }))
@@ -560,7 +617,7 @@ impl Reading {
         let used = std::mem::replace(&mut self.used, Used::Now);
         let result = match line.fetch(Bound::new(sql, cells.clone())).await {
             Err(error) if used == Used::Before && is_lost(&error) => {
-                line = self.readers.connect.open().await.map_err(failed)?;
+                line = self.readers.connect.open(Commits::Each).await.map_err(failed)?;
                 line.fetch(Bound::new(sql, cells)).await
             }
             result => result,

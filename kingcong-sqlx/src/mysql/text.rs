@@ -116,6 +116,14 @@ impl Bound {
         bound
     }
 
+    /// Adds another statement to the text.
+    pub(super) fn follow_with(&mut self, next: &Self) {
+        if !self.sql.is_empty() {
+            self.sql.push_str("; ");
+        }
+        self.sql.push_str(&next.sql);
+    }
+
     fn push(&mut self, cell: Cell) {
         if cell.bytes() > LITERAL_BYTES_MAX {
             self.sql.push('?');

@@ -4,6 +4,7 @@
 //! too.
 
 use kingcong_core::store::{StoreError, StoreErrorKind};
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
 
 use crate::{ConnectError, error::is_of_tls};
 
@@ -13,17 +14,23 @@ mod state {
     pub(super) const READ_ONLY: &str = "25006";
     pub(super) const NOTHING_PREPARED: &str = "26000";
     pub(super) const COMPLETION_UNKNOWN: &str = "40003";
-    pub(super) const STALE_PLAN: &str = "0A000";
+    pub(super) const NOT_SUPPORTED: &str = "0A000";
     pub(super) const NOT_AVAILABLE: &str = "55P03";
     pub(super) const IDLE_TOO_LONG: &str = "25P03";
+    pub(super) const PREPARED_TWICE: &str = "42P05";
     pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 }
 
+/// The server's function that finds a prepared statement whose tables were changed meanwhile.
+const STALE_PLAN_ROUTINE: &str = "RevalidateCachedQuery";
+
 /// Unique rules of rows whose keys follow from what they are about, so that two processes can make the same one at
-/// once. All others are of ids that one process has made.
-const RACED: [&str; 9] = [
+/// once. All others are of ids that one process has made, or of rows that one makes alone.
+const RACED: [&str; 10] = [
     "kingcong_idempotency_pkey",
     "kingcong_credits_pkey",
+    // The first entries of a wallet that neither of two found.
+    "kingcong_transactions_wallet_number_key",
     "kingcong_splits_pkey",
     "kingcong_limits_pkey",
     "kingcong_pools_pkey",
@@ -58,13 +65,20 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
         (state::NOT_AVAILABLE, _) => (Unavailable, "rows were locked too long by others; try again"),
         (state::READ_ONLY, _) => (Unavailable, "the server is read-only; name the primary, or try again"),
         (state::IDLE_TOO_LONG, _) => (Unavailable, "the transaction stood still too long; try again"),
-        (state::STALE_PLAN, _) => (Unavailable, "the tables changed meanwhile; try again"),
+        (state::NOT_SUPPORTED, _) if is_stale_plan(told) => {
+            (Unavailable, "the tables changed meanwhile; try again")
+        }
+        (state::NOT_SUPPORTED, _) => {
+            (Unusable, "the server does not support what KingCong needs: use plain PostgreSQL")
+        }
         (_, "08" | "57") => (Unavailable, "the server went away or was too slow; try again"),
         (_, "53") => (Unavailable, "the server has no room left: memory, disk or connections"),
         (_, "22" | "23" | "54") => (Command, "PostgreSQL refuses a row of the batch"),
-        (state::NOTHING_PREPARED, _) => {
-            (Unusable, "prepared statements get lost: connect without a pooler, or with one by session")
-        }
+        (state::NOTHING_PREPARED | state::PREPARED_TWICE, _) => (
+            Unusable,
+            "a pooler mixes up prepared statements: let it pool by session, or use PgBouncer 1.21 or newer with \
+             max_prepared_statements",
+        ),
         (_, "28") => (Unusable, "the login was refused; look at user and password"),
         (_, "3D") => (Unusable, "there is no such database; make it first"),
         (state::INSUFFICIENT_PRIVILEGE, _) => (
@@ -78,12 +92,17 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
     caused(kind, what, error)
 }
 
+/// Whether a prepared statement is refused because its tables changed. The words would be in the server's language.
+fn is_stale_plan(told: &dyn DatabaseError) -> bool {
+    let told = told.try_downcast_ref::<PgDatabaseError>();
+    told.and_then(PgDatabaseError::routine) == Some(STALE_PLAN_ROUTINE)
+}
+
 /// A commit that failed. Where PostgreSQL does not say that it rolled back, nobody knows.
 pub(super) fn commit_failed(error: sqlx::Error) -> StoreError {
-    let rolled_back =
-        error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| {
-            code != state::COMPLETION_UNKNOWN && (code.starts_with("40") || code.starts_with("23"))
-        });
+    let rolled_back = error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| {
+        code != state::COMPLETION_UNKNOWN && (code.starts_with("40") || code.starts_with("23"))
+    });
     if rolled_back {
         return failed(error);
     }
@@ -94,7 +113,10 @@ pub(super) fn commit_failed(error: sqlx::Error) -> StoreError {
 /// A server that was not reached, or whose database cannot be used.
 pub(super) fn not_opened(place: &str, error: sqlx::Error) -> ConnectError {
     if is_of_tls(&error) {
-        let what = format!("PostgreSQL at {place}: no TLS; look at sslmode and the certificates ({error})");
+        let what = format!(
+            "PostgreSQL at {place}: no TLS, which a server on another machine must speak; look at its certificates, or \
+             say sslmode=disable in the URL where nobody listens on the way ({error})"
+        );
         return ConnectError::Unusable { what, source: Box::new(error) };
     }
     let StoreError { message, source, .. } = failed(error);
@@ -115,5 +137,57 @@ fn caused(kind: StoreErrorKind, what: &str, error: sqlx::Error) -> StoreError {
             };
             StoreError::new(kind, message).caused_by(source)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kingcong_servers::Server;
+    use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+
+    use super::RACED;
+    use crate::SqlStore;
+
+    /// Unique rules that no two processes break at once.
+    const NOT_RACED: [&str; 18] = [
+        // Of ids that one process has made.
+        "kingcong_api_keys_pkey",
+        "kingcong_attempts_pkey",
+        "kingcong_audit_id_key",
+        "kingcong_data_keys_pkey",
+        "kingcong_holds_pkey",
+        "kingcong_jobs_pkey",
+        "kingcong_tasks_pkey",
+        "kingcong_voices_pkey",
+        // Numbered by the server.
+        "kingcong_audit_pkey",
+        "kingcong_pricing_pkey",
+        "kingcong_transactions_pkey",
+        // Written where they are absent, or over what is there.
+        "kingcong_late_answers_pkey",
+        "kingcong_monitors_pkey",
+        "kingcong_openings_pkey",
+        "kingcong_workers_pkey",
+        // Written with the task locked.
+        "kingcong_outputs_pkey",
+        // Written by one process alone.
+        "kingcong_packages_pkey",
+        "kingcong_pricing_in_force",
+    ];
+
+    #[tokio::test]
+    async fn every_unique_rule_of_the_tables_is_known_as_raced_or_not() {
+        let server = Server::postgres().unwrap();
+        let url = server.fresh_database().unwrap();
+        SqlStore::connect(&url).await.unwrap();
+        let sql = "SELECT indexrelid::regclass::text FROM pg_index \
+                   WHERE indisunique AND indrelid::regclass::text LIKE 'kingcong%' \
+                   AND indrelid::regclass::text <> 'kingcong_schema'";
+        let rows = PgConnection::connect(&url).await.unwrap().fetch_all(sql).await.unwrap();
+        let found: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        let known: BTreeSet<String> = RACED.iter().chain(&NOT_RACED).map(|rule| (*rule).to_owned()).collect();
+        assert_eq!(found, known);
     }
 }

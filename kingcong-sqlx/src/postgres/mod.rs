@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Executor as _, PgConnection,
     Postgres as Driver, Row as _, TypeInfo as _, ValueRef as _,
-    postgres::{PgArguments, PgConnectOptions, PgRow},
+    postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ use self::{
     text::{Kinds, Together},
 };
 use crate::{
-    ConnectError, Options,
+    ConnectError, Options, address,
     cell::{Cell, Row},
     columns::{self, Column},
     session::{Begun, Beside, Database, Fence, Instant, Passed, Script, Session, Statement, Transaction},
@@ -39,6 +39,9 @@ use crate::{
 
 /// The oldest version that will do, as the server numbers it and as people do.
 const VERSION_MIN: (i64, &str) = (130_000, "13");
+/// What a URL calls the way that TLS is used, and the variable of the environment that says it for all.
+const SSL_MODES: [&str; 2] = ["sslmode", "ssl-mode"];
+const SSL_MODE_VARIABLE: &str = "PGSSLMODE";
 /// Prepared statements that a connection keeps: every table's, and those written by hand.
 const STATEMENTS_KEPT_MAX: usize = 512;
 /// How long the server may work on a statement.
@@ -70,7 +73,7 @@ pub(crate) struct Postgres {
 #[derive(Debug)]
 struct Server {
     connect: PgConnectOptions,
-    /// What every new connection is told.
+    /// What every transaction is told.
     settings: String,
     kinds: Kinds,
     /// In place of the server's clock.
@@ -129,12 +132,19 @@ impl Postgres {
         })?;
         let connect = connect
             .application_name("kingcong")
+            // Poolers refuse a connection that brings it; no float is read.
+            .extra_float_digits(None)
             .statement_cache_capacity(STATEMENTS_KEPT_MAX)
             .disable_statement_logging();
+        let is_local = connect.get_socket().is_some() || address::is_local(connect.get_host());
+        let connect = match address::names(url, &SSL_MODES) || std::env::var_os(SSL_MODE_VARIABLE).is_some() {
+            false if !is_local => connect.ssl_mode(PgSslMode::Require),
+            _ => connect,
+        };
         let place = format!("{}:{}", connect.get_host(), connect.get_port());
         let settings = settings(options);
         let result = async {
-            let mut connection = connected(&connect, &settings).await?;
+            let mut connection = connected(&connect).await?;
             check_version(&mut connection).await?;
             migrate::migrate(&mut connection).await?;
             let columns = columns(&mut connection).await?;
@@ -158,7 +168,7 @@ impl Postgres {
         let (connection, since) = match idle {
             Some(connection) => (connection, Since::Idle),
             None => {
-                let new = connected(&self.server.connect, &self.server.settings).await;
+                let new = connected(&self.server.connect).await;
                 (new.map_err(failed)?, Since::Answered)
             }
         };
@@ -177,27 +187,29 @@ fn closed() -> StoreError {
     StoreError::new(StoreErrorKind::Unusable, "it was closed; open another")
 }
 
-/// What a connection is told: every wait ends, rows are found by an index even while the server knows nothing of a
-/// table, and a commit that was answered is durable.
+/// Makes a commit durable where the server would answer it before.
+const DURABLY: &str = "CASE current_setting('synchronous_commit') \
+                       WHEN 'off' THEN set_config('synchronous_commit', 'on', true) = '' ELSE false END";
+
+/// What a transaction is told: every wait ends, rows are found by an index even while the server knows nothing of a
+/// table, and a commit that was answered is durable. It holds for the transaction alone: behind a pooler the next one
+/// on the same connection may be somebody else's. It is one statement, which gives no row.
 fn settings(options: &Options) -> String {
-    format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
-         SET jit = off; SET enable_seqscan = off; \
-         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-        STATEMENT_MAX.as_millis(),
+    let milliseconds = |length: Duration| length.as_millis().to_string();
+    let settings = [
+        ("statement_timeout", milliseconds(STATEMENT_MAX)),
         // Zero would mean no end.
-        options.write_wait_max.as_millis().clamp(1, STATEMENT_MAX.as_millis()),
-        STANDSTILL_MAX.as_millis(),
-    )
+        ("lock_timeout", milliseconds(options.write_wait_max.clamp(Duration::from_millis(1), STATEMENT_MAX))),
+        ("idle_in_transaction_session_timeout", milliseconds(STANDSTILL_MAX)),
+        ("jit", "off".to_owned()),
+        ("enable_seqscan", "off".to_owned()),
+    ];
+    let set = settings.map(|(name, value)| format!("set_config('{name}', '{value}', true) = ''"));
+    format!("SELECT 1 WHERE {} OR {DURABLY}", set.join(" OR "))
 }
 
-async fn connected(connect: &PgConnectOptions, settings: &str) -> Result<PgConnection, sqlx::Error> {
-    let connecting = async {
-        let mut connection = connect.connect().await?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(settings))).await?;
-        Ok(connection)
-    };
-    match tokio::time::timeout(CONNECT_MAX, connecting).await {
+async fn connected(connect: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    match tokio::time::timeout(CONNECT_MAX, connect.connect()).await {
         Ok(result) => result,
         Err(_) => Err(too_slow()),
     }
@@ -241,7 +253,8 @@ impl Database for Postgres {
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
         let mut link = self.session(&self.writers).await?;
         link.stands = Stands::Writing;
-        link.tell("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()).await.map_err(failed)?;
+        let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", link.server.settings);
+        link.tell(sql).await.map_err(failed)?;
         Ok(Box::new(link))
     }
 
@@ -257,11 +270,12 @@ impl Database for Postgres {
         // One way there and back. Each statement sees what was committed before it began: the version is the one that
         // holds for as long as the lock does.
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {}; \
              SELECT 0::bigint FROM {lock}({BATCHES_LOCK}); \
              UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
              WHERE id = '{}' AND life = 'alive' AND batch_no = {last} \
              RETURNING coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0)",
+            link.server.settings,
             fence.worker.as_uuid(),
         );
         let rows = link.tell(sql).await.map_err(failed)?;
@@ -282,7 +296,7 @@ impl Database for Postgres {
         let (number, last) = (fence.number, fence.number.saturating_sub(1));
         let sql = format!(
             "UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
-             WHERE id = '{}' AND life = 'alive' AND batch_no = {last} RETURNING beat",
+             WHERE id = '{}' AND life = 'alive' AND batch_no = {last} AND NOT ({DURABLY}) RETURNING beat",
             fence.worker.as_uuid(),
         );
         match link.tell(sql).await {
@@ -369,7 +383,7 @@ impl Link {
             let mut connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
             let answer = within(connection.ping()).await;
             if self.keep(connection, answer).is_err() {
-                self.connection = Some(connected(&self.server.connect, &self.server.settings).await?);
+                self.connection = Some(connected(&self.server.connect).await?);
             }
         }
         Ok(())
@@ -396,7 +410,7 @@ impl Link {
                 return answer;
             }
             // It was lost while it was idle. This is the first that it was asked, so a new one will do as well.
-            self.connection = Some(connected(&self.server.connect, &self.server.settings).await?);
+            self.connection = Some(connected(&self.server.connect).await?);
         }
         self.send(sql, arguments).await
     }
@@ -473,7 +487,7 @@ impl Session for Link {
     async fn begin_view(&mut self) -> Result<(), StoreError> {
         if self.stands == Stands::Free {
             self.stands = Stands::Viewing;
-            let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
+            let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", self.server.settings);
             self.tell(sql).await.map_err(failed)?;
         }
         Ok(())

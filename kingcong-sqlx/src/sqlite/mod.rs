@@ -32,6 +32,7 @@ use crate::{
     ConnectError, Options,
     cell::{Cell, Row},
     columns::{self, Column, Kind},
+    private,
     session::{Begun, Database, Fence, Instant, Passed, Script, Seen, Session, Statement, Transaction},
     sqlite::{
         error::{commit_failed, failed, not_beside, not_opened},
@@ -142,6 +143,8 @@ impl Sqlite {
 
         // Making the file, its mode and its tables must be one process's work, and SQLite does not wait for the mode.
         let turn = queue.turn(options.write_wait_max).await?;
+        // SQLite gives the files beside it the same rights.
+        private::make_if_absent(&path).map_err(|error| not_beside(&name, error))?;
         let connect = connect
             .filename(&path)
             .create_if_missing(true)
@@ -314,12 +317,15 @@ impl Database for Sqlite {
     }
 
     async fn backup(&self, path: &Path) -> Result<(), StoreError> {
-        let Some(path) = path.to_str() else {
-            let message = format!("{} is not UTF-8: name another file", path.display());
-            return Err(StoreError::new(StoreErrorKind::Unusable, message));
+        let refused = |message: String| StoreError::new(StoreErrorKind::Unusable, message);
+        let Some(name) = path.to_str() else {
+            return Err(refused(format!("{} is not UTF-8: name another file", path.display())));
         };
+        // SQLite copies into an empty file, and would make one that everybody may read.
+        private::make(path)
+            .map_err(|error| refused(format!("{name} cannot be made: {error}; name a new file")))?;
         let mut session = self.reader().await?;
-        session.fetch("sqlite_schema", "VACUUM INTO ?".to_owned(), vec![path.into()]).await.map(|_| ())
+        session.fetch("sqlite_schema", "VACUUM INTO ?".to_owned(), vec![name.into()]).await.map(|_| ())
     }
 
     async fn close(&self) {

@@ -8,6 +8,8 @@ use std::{fs::File, io, path::PathBuf, sync::Arc, time::Duration};
 use kingcong_core::store::{StoreError, StoreErrorKind};
 use tokio::task::JoinHandle;
 
+use crate::private;
+
 /// A place in the queue of one file's writers.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -19,7 +21,8 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        private::make_if_absent(&path)?;
+        let file = File::options().read(true).write(true).open(&path)?;
         Ok(Self { path, file: Arc::new(file), waiting: None })
     }
 

@@ -49,6 +49,34 @@ async fn attempts(store: &SqlStore) -> Vec<Attempt> {
     store.attempts(&AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() }).await.unwrap()
 }
 
+/// Whether nobody but its owner may do anything with a file.
+#[cfg(unix)]
+fn is_private(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(file).unwrap().permissions().mode() & 0o077 == 0
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_that_are_made_are_their_owners_alone() {
+    let (clock, folder) = (StandingClock::new(), tempfile::tempdir().unwrap());
+    let database = folder.path().join("kingcong.db");
+    let store = open(&format!("sqlite://{}", database.display()), &clock).await;
+    let mut ids = Ids::default();
+    furnish(&store, &mut ids, 1, 1).await;
+    store.backup(folder.path().join("copy.db")).await.unwrap();
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 4, "the database, what SQLite and we keep beside it, and the copy: {files:?}");
+    for file in files {
+        assert!(is_private(&file), "{}", file.display());
+    }
+    // Rights that somebody gave are kept.
+    store.close().await;
+    fs::set_permissions(&database, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    open(&format!("sqlite://{}", database.display()), &clock).await.close().await;
+    assert!(!is_private(&database));
+}
+
 /// The rows of a table in a folder's files, by one of their columns.
 fn archived(folder: &Path, table: &str, column: &str) -> BTreeSet<String> {
     let files = fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());

@@ -14,6 +14,8 @@ mod life;
 mod mysql;
 mod names;
 mod opening;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schema;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod servers;

@@ -100,12 +100,16 @@ async fn tls_is_as_the_url_wants_it(
     mut server: Server,
     mode: &str,
     authority: &str,
-    trusting: &str,
-    strict: &str,
+    [plain, trusting, strict]: [&str; 3],
 ) {
     let url = server.fresh_database().unwrap();
     let (_, told) = refused(&format!("{url}?{mode}={trusting}")).await;
     assert_told(&told, &["no TLS", mode]);
+    // An address that may be another machine's: what is sent to it is not sent in plain text unless the URL says so.
+    let elsewhere = url.replace("127.0.0.1", "0.0.0.0");
+    let (_, told) = refused(&elsewhere).await;
+    assert_told(&told, &["no TLS", mode, plain]);
+    SqlStore::connect(&format!("{elsewhere}?{mode}={plain}")).await.unwrap().close().await;
     let certificate = server.restart_with_tls().unwrap();
     SqlStore::connect(&format!("{url}?{mode}={trusting}")).await.unwrap().close().await;
     let trusted = format!("{url}?{mode}={strict}&{authority}={}", certificate.display());
@@ -118,14 +122,16 @@ async fn tls_is_as_the_url_wants_it(
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_speaks_tls() {
     let server = Server::postgres().unwrap();
-    tls_is_as_the_url_wants_it(server, "sslmode", "sslrootcert", "require", "verify-full").await;
+    let modes = ["disable", "require", "verify-full"];
+    tls_is_as_the_url_wants_it(server, "sslmode", "sslrootcert", modes).await;
 }
 
 #[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_speaks_tls() {
     let server = Server::mariadb().unwrap();
-    tls_is_as_the_url_wants_it(server, "ssl-mode", "ssl-ca", "required", "verify_identity").await;
+    let modes = ["disabled", "required", "verify_identity"];
+    tls_is_as_the_url_wants_it(server, "ssl-mode", "ssl-ca", modes).await;
 }
 
 /// A URL's database, as somebody else.

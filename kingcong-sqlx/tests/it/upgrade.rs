@@ -1,31 +1,13 @@
-//! Releases follow one another on one database: tables of the release before are upgraded with what they hold, and
-//! processes of this release go on while one of the next upgrades theirs.
+//! Releases follow one another on one database: processes of this release go on while one of the next upgrades its
+//! tables.
 
-use kingcong_core::store::{Command, Outcome, Store, conformance};
+use kingcong_core::store::{Command, Outcome, conformance};
 use kingcong_sqlx::{ConnectError, SqlStore};
 
 use crate::{
     databases::{on_every_database, run_beside},
-    world::{Ids, admit, claim, furnish, purchase, route, wallet},
+    world::{Ids, admit, claim, furnish, route},
 };
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_of_the_release_before_are_upgraded_with_what_they_hold() {
-    on_every_database(async |url| {
-        let older = SqlStore::connect(url).await.unwrap();
-        let mut ids = Ids::default();
-        let mut writer = furnish(&older, &mut ids, 1, 2).await;
-        // The tables as the release before made them.
-        run_beside(url, &["DROP TABLE kingcong_openings", "UPDATE kingcong_schema SET version = 1"]).await;
-
-        let newer = SqlStore::connect(url).await.unwrap();
-        writer.write(&older, vec![purchase(&mut ids, 1, 5, None)]).await;
-        let purse = newer.wallet(&wallet(1)).await.unwrap().unwrap();
-        assert_eq!((purse.balance.get(), purse.last_entry), (1_000_000_005, 2), "{url}");
-        conformance::recount(&newer).await;
-    })
-    .await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_goes_on_while_the_next_release_adds_to_its_tables() {

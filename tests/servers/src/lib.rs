@@ -7,7 +7,7 @@
 //! `Kind` knows what one kind of server does in its own way, `keeper` is the small process beside a server
 //! that outlives ours, `install` finds the programs or installs them.
 //!
-//! A [`Proxy`] in front of a server cuts connections to it.
+//! A [`Proxy`] in front of a server cuts connections to it; a [`Pooler`] shares a few among many clients.
 //!
 //! ```no_run
 //! let server = kingcong_servers::Server::postgres()?;
@@ -18,6 +18,7 @@
 mod install;
 mod keeper;
 mod mariadb;
+mod pooler;
 mod postgres;
 mod proxy;
 
@@ -31,6 +32,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use keeper::{Keeper, run, unprivileged};
+pub use pooler::{Pooler, Pooling};
 pub use proxy::{Cut, Proxy};
 
 /// Who owns the databases; everybody on the machine may log in as them.
@@ -64,6 +66,8 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf> {
 enum Kind {
     Postgres,
     MariaDb,
+    /// MariaDB as the one node of a Galera cluster.
+    Galera,
 }
 
 /// A running server with a cluster of its own.
@@ -98,13 +102,22 @@ impl Server {
         Self::start(Kind::MariaDb, programs)
     }
 
+    /// Starts a MariaDB server that is the first and only node of a Galera cluster; see [`Server::mariadb`].
+    ///
+    /// # Errors
+    /// When it cannot be installed or does not start; the error says what to do.
+    pub fn galera() -> Result<Self> {
+        let programs = install::programs("mariadbd", "/usr/lib/mariadb", "mariadb-server")?;
+        Self::start(Kind::Galera, programs)
+    }
+
     fn start(kind: Kind, programs: PathBuf) -> Result<Self> {
         let cluster = keeper::private_folder()?;
         let mut server =
             Self { kind, programs, cluster, port: free_port()?, keeper: None, databases: AtomicU32::new(0) };
         match kind {
             Kind::Postgres => postgres::initialise(&server)?,
-            Kind::MariaDb => mariadb::initialise(&server)?,
+            Kind::MariaDb | Kind::Galera => mariadb::initialise(&server)?,
         }
         server.restart()?;
         Ok(server)
@@ -132,6 +145,7 @@ impl Server {
             let keeper = match self.kind {
                 Kind::Postgres => Keeper::start(&self.cluster, postgres::command(self))?,
                 Kind::MariaDb => Keeper::start(&self.cluster, mariadb::command(self))?,
+                Kind::Galera => Keeper::start(&self.cluster, mariadb::node(self))?,
             };
             while started.elapsed() < START_MAX && keeper.runs() {
                 if self.answers()? {
@@ -187,7 +201,7 @@ impl Server {
                 postgres::create(self, &name, template)?;
                 Ok(format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port))
             }
-            Kind::MariaDb => {
+            Kind::MariaDb | Kind::Galera => {
                 mariadb::create(self, &name, template)?;
                 Ok(format!("mariadb://{}@127.0.0.1:{}/{name}", mariadb::USER, self.port))
             }
@@ -209,7 +223,7 @@ impl Server {
     fn answers(&self) -> Result<bool> {
         match self.kind {
             Kind::Postgres => postgres::answers(self),
-            Kind::MariaDb => mariadb::answers(self),
+            Kind::MariaDb | Kind::Galera => mariadb::answers(self),
         }
     }
 

@@ -8,12 +8,15 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    Server,
+    Server, free_port,
     keeper::{run, unprivileged},
 };
 
 /// Who owns everything on a new server, and may log in without a password.
 pub(crate) const USER: &str = "root";
+
+/// The library that makes a server a node, as Debian installs it with the server.
+const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 
 /// Makes the data folder.
 pub(crate) fn initialise(server: &Server) -> Result<()> {
@@ -42,6 +45,23 @@ pub(crate) fn command(server: &Server) -> Result<Command> {
         command.arg(format!("--ssl-cert={}", certificate.display()));
         command.arg(format!("--ssl-key={}", key.display()));
     }
+    Ok(command)
+}
+
+/// What starts the server as the first node of a cluster.
+pub(crate) fn node(server: &Server) -> Result<Command> {
+    let mut command = command(server)?;
+    let listen = free_port()?;
+    command.args([
+        "--wsrep-on=ON",
+        "--wsrep-new-cluster",
+        "--wsrep-cluster-address=gcomm://",
+        "--wsrep-node-address=127.0.0.1",
+        "--binlog-format=ROW",
+        "--innodb-autoinc-lock-mode=2",
+    ]);
+    command.arg(format!("--wsrep-provider={GALERA}"));
+    command.arg(format!("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{listen}"));
     Ok(command)
 }
 

@@ -2,7 +2,7 @@
 //! answer, and are down for a while; the books see every batch at the instant of its commit.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::{
         Arc,
@@ -45,6 +45,8 @@ pub(super) struct Database {
     workers: Mutex<BTreeMap<WorkerId, u64>>,
     /// The last batch of each worker.
     last: Mutex<BTreeMap<WorkerId, i64>>,
+    /// Batches whose commit's answer was lost.
+    in_doubt: Mutex<BTreeSet<(WorkerId, i64)>>,
 }
 
 impl Database {
@@ -56,6 +58,7 @@ impl Database {
             down_until_ms: AtomicU64::new(0),
             workers: Mutex::default(),
             last: Mutex::default(),
+            in_doubt: Mutex::default(),
         }
     }
 
@@ -182,6 +185,10 @@ impl Connection {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "deadlock found"));
         }
         let lost = stage.goes_wrong(faults.commit_unknown);
+        let this = (batch.worker, batch.number);
+        if lost && !self.database.in_doubt.lock().insert(this) {
+            return Err(StoreError::new(StoreErrorKind::Unusable, "the login was refused"));
+        }
         let is_new = self.database.last.lock().get(&batch.worker).is_none_or(|last| *last < batch.number);
         if lost && is_new && stage.dice.percent(50) {
             let mut error =

@@ -223,6 +223,8 @@ laws! {
         the_pulse_tells_what_waits;
     racing:
         concurrent_jobs_never_overdraw,
+        concurrent_first_credits_of_a_wallet_are_all_booked,
+        concurrent_first_orders_are_all_admitted,
         concurrent_claims_keep_every_limit,
         concurrent_submits_under_one_key_are_one_job,
         the_last_two_tasks_end_their_job_once,

@@ -38,6 +38,32 @@ pub(super) async fn concurrent_jobs_never_overdraw(store: &dyn Store, clock: &Te
     assert_eq!((wallet.held.get(), wallet.available().get()), (70, 9));
 }
 
+/// Credits that come at once for a wallet that is not there yet are all booked: one of them makes it.
+pub(super) async fn concurrent_first_credits_of_a_wallet_are_all_booked(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let workers = racers(&scene).await;
+    for user in ["user-1", "user-2", "user-3"] {
+        join_all(workers.iter().map(|worker| worker.buy(user, 10))).await;
+        let wallet = scene.wallet(user).await;
+        assert_eq!((wallet.balance.get(), wallet.last_entry), (10 * RACERS as i64, RACERS as u64));
+    }
+}
+
+/// Orders that come at once where nobody ordered before are all admitted: pools, users' places in their queues and
+/// sequences of splits are made by one of them.
+pub(super) async fn concurrent_first_orders_are_all_admitted(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let workers = racers(&scene).await;
+    workers[0].buy("user-1", 1000).await;
+    let order = Order::new("user-1", 1).on(&[("ai33", 70), ("ai84", 30)]);
+    let jobs = join_all(workers.iter().map(|worker| worker.admitted(&order))).await;
+    let held: i64 = jobs.iter().map(|job| job.hold.amount.get()).sum();
+    assert_eq!((jobs.len(), scene.wallet("user-1").await.held.get()), (RACERS, held));
+}
+
 /// Each task is leased once, and no limit on the way is broken.
 pub(super) async fn concurrent_claims_keep_every_limit(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
