@@ -18,7 +18,7 @@ use kingcong_core::{
     engine::JobResult,
     id::SystemEntropy,
     keys::Rules,
-    routing::{BaseUrl, Switch, System},
+    routing::{BaseUrl, ServerChange, Switch},
     store::JobFilter,
     vault::StaticMasterKey,
     work::JobState,
@@ -145,11 +145,10 @@ fn settings(upstreams: &upstreams::Running) -> Settings {
 async fn add_upstreams(kc: &KingCong, upstreams: &[Bought]) -> Result<()> {
     let mut registered = Vec::new();
     for Bought { server, url, secrets } in upstreams {
-        let mut settings = System::kingcong().servers[*server].clone();
         if let Some(url) = url {
-            settings.base_url = BaseUrl::new(url)?;
+            let change = ServerChange { base_url: Some(BaseUrl::new(url)?), ..ServerChange::default() };
+            kc.config().update_server(server, change).await?;
         }
-        kc.config().update_server(server, settings).await?;
         kc.config().set_route(server, SERVICE, Switch::On).await?;
         for secret in secrets {
             let key = match kc.keys().add(NewKey::shared(server, SERVICE, secret)).await {

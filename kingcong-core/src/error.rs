@@ -5,7 +5,7 @@ use crate::{
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
-    routing::{InvalidBaseUrl, SystemError, Unavailable},
+    routing::{InvalidBaseUrl, Origin, SystemError, Unavailable},
     store::StoreError,
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, PlanError, RequestError},
@@ -83,6 +83,17 @@ pub enum Error {
     /// The key was removed; its secret is gone.
     #[error("key {0} was removed: register its secret again")]
     KeyRemoved(KeyId),
+    /// The key's server moved elsewhere after the key was registered.
+    #[error(
+        "key {key} was registered for {registered_for}, and its server is not there any more: register its secret \
+         again, if the server as it is configured now may have it"
+    )]
+    KeySuspended {
+        /// The key.
+        key: KeyId,
+        /// Where the server was.
+        registered_for: Origin,
+    },
     /// No such route is configured.
     #[error("no route {0}: add the server or switch the route on first")]
     UnknownRoute(Route),
@@ -145,6 +156,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the vault says of a secret that does not open: its bytes, or those of its data key, are not what they were.
+    /// A master key that cannot be asked, or is not the store's, says nothing about the secret.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        match self {
+            Self::Vault(_) | Self::MasterKey(MasterKeyError::Damaged { .. }) => Some(self.to_string()),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -183,9 +203,11 @@ impl Error {
             | Self::Setting { .. }
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. }) => Message::BadRequest,
-            Self::Secret(_) | Self::DuplicateKey { .. } | Self::OtherAccount { .. } | Self::KeyRemoved(_) => {
-                Message::KeyRefused
-            }
+            Self::Secret(_)
+            | Self::DuplicateKey { .. }
+            | Self::OtherAccount { .. }
+            | Self::KeyRemoved(_)
+            | Self::KeySuspended { .. } => Message::KeyRefused,
             Self::UnknownRoute(_)
             | Self::Configuration(_)
             | Self::BaseUrl(_)

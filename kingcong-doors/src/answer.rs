@@ -407,6 +407,8 @@ enum KeyStatusName {
     Doubtful,
     Dead,
     OutOfCredit,
+    Unreadable,
+    Suspended,
     Removed,
 }
 
@@ -438,6 +440,13 @@ impl From<&KeyWithLimits> for KeyView {
             KeyStatus::Dead { reason } => (KeyStatusName::Dead, Some(reason.clone())),
             KeyStatus::OutOfCredit { needed } => {
                 (KeyStatusName::OutOfCredit, Some(format!("{needed} upstream credits were needed")))
+            }
+            KeyStatus::Unreadable { reason } => (KeyStatusName::Unreadable, Some(reason.clone())),
+            KeyStatus::Suspended { registered_for } => {
+                let reason = format!(
+                    "registered for {registered_for}, where its server is not any more: register it again"
+                );
+                (KeyStatusName::Suspended, Some(reason))
             }
             KeyStatus::Removed => (KeyStatusName::Removed, None),
         };

@@ -15,7 +15,7 @@ use kingcong_core::{
     money::{Decimal, Money, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
     provider::{AudioFormat, Subtitles, VoiceSettings},
-    routing::{BaseUrl, Limits, PollsCount, Server, Switch},
+    routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
     work::Payer,
 };
 use serde::{
@@ -256,7 +256,7 @@ impl AskedPackage {
     }
 }
 
-/// A server to add or update.
+/// A server to add.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedServer {
@@ -272,11 +272,38 @@ impl AskedServer {
     pub(crate) fn server(self) -> Result<Server, Problem> {
         Ok(Server {
             protocol: kingcong_core::id::ProtocolId::new(self.protocol)?,
-            base_url: BaseUrl::new(&self.base_url).map_err(|error| Problem::invalid(&error))?,
+            base_url: base_url(&self.base_url)?,
             weight: self.weight,
             polls: self.polls,
             defaults: self.limits,
             egress: self.egress,
         })
     }
+}
+
+/// What of a server changes; what is left out stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedServerChange {
+    base_url: Option<String>,
+    weight: Option<u32>,
+    polls: Option<PollsCount>,
+    limits: Option<Limits>,
+    egress: Option<EgressChange>,
+}
+
+impl AskedServerChange {
+    pub(crate) fn change(self) -> Result<ServerChange, Problem> {
+        Ok(ServerChange {
+            base_url: self.base_url.as_deref().map(base_url).transpose()?,
+            weight: self.weight,
+            polls: self.polls,
+            defaults: self.limits,
+            egress: self.egress,
+        })
+    }
+}
+
+fn base_url(text: &str) -> Result<BaseUrl, Problem> {
+    BaseUrl::new(text).map_err(|error| Problem::invalid(&error))
 }

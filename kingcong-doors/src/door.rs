@@ -24,7 +24,7 @@ use crate::{
         ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView, ResultView,
         SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
-    asked::{AskedAmount, AskedPackage, AskedPrice, AskedRequest, AskedServer},
+    asked::{AskedAmount, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange},
     library::{Answer, Library, Stream},
     problem::Problem,
 };
@@ -115,7 +115,7 @@ pub enum Door {
     #[serde(rename = "config.add_server")]
     ConfigAddServer { id: String, server: AskedServer, services: BTreeMap<String, Switch> },
     #[serde(rename = "config.update_server")]
-    ConfigUpdateServer { id: String, server: AskedServer },
+    ConfigUpdateServer { id: String, change: AskedServerChange },
     #[serde(rename = "config.remove_server")]
     ConfigRemoveServer { id: String },
     #[serde(rename = "config.add_service")]
@@ -340,8 +340,8 @@ impl Door {
                     services.iter().map(|(service, switch)| (service.as_str(), *switch)).collect();
                 config().add_server(&id, server.server()?, &services).await.map(|()| nothing())?
             }
-            Self::ConfigUpdateServer { id, server } => {
-                config().update_server(&id, server.server()?).await.map(|()| nothing())?
+            Self::ConfigUpdateServer { id, change } => {
+                config().update_server(&id, change.change()?).await.map(|()| nothing())?
             }
             Self::ConfigRemoveServer { id } => config().remove_server(&id).await.map(|()| nothing())?,
             Self::ConfigAddService { id, name } => {

@@ -44,7 +44,7 @@ pub enum Code {
     QueueFull,
     /// There is nothing of that name.
     NotFound,
-    /// An upstream key was refused: no secret, registered already, or removed.
+    /// An upstream key was refused: no secret, registered already, suspended, or removed.
     KeyRefused,
     /// A change of the configuration is not legal.
     ConfigurationRefused,
@@ -169,9 +169,11 @@ fn code_of(error: &Error) -> Code {
         Error::IdempotencyConflict => Code::IdempotencyConflict,
         Error::QueueFull { .. } => Code::QueueFull,
         Error::NotFound { .. } | Error::Package(PackageError::NotFound { .. }) => Code::NotFound,
-        Error::Secret(_) | Error::DuplicateKey { .. } | Error::OtherAccount { .. } | Error::KeyRemoved(_) => {
-            Code::KeyRefused
-        }
+        Error::Secret(_)
+        | Error::DuplicateKey { .. }
+        | Error::OtherAccount { .. }
+        | Error::KeyRemoved(_)
+        | Error::KeySuspended { .. } => Code::KeyRefused,
         Error::UnknownRoute(_)
         | Error::Configuration(_)
         | Error::BaseUrl(_)
@@ -212,9 +214,10 @@ impl From<Error> for Problem {
                 ..
             } => problem.with("what", "service").with("name", service.as_str()),
             Error::NotFound { what, name } => problem.with("what", *what).with("name", name.as_str()),
-            Error::DuplicateKey { key, .. } | Error::OtherAccount { key, .. } | Error::KeyRemoved(key) => {
-                problem.with("key", key.to_string())
-            }
+            Error::DuplicateKey { key, .. }
+            | Error::OtherAccount { key, .. }
+            | Error::KeySuspended { key, .. }
+            | Error::KeyRemoved(key) => problem.with("key", key.to_string()),
             Error::NoProvider { server, protocol } => {
                 problem.with("server", server.as_str()).with("protocol", protocol.as_str())
             }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LIMITS, OPERATION, SWITCH, UNIT, maintenanceOf, packageOf, priceOf, serverOf } from './fields';
+import { LIMITS, OPERATION, SWITCH, UNIT, maintenanceOf, packageOf, priceOf, serverChangeOf, serverOf } from './fields';
 import type {
   Amount,
   AuditEntry,
@@ -23,6 +23,7 @@ import type {
   Package,
   Price,
   Server,
+  ServerChange,
   SplitShare,
   Switch,
   System,
@@ -331,12 +332,17 @@ export class Config extends Group {
     await this.knock('config.add_server', { ...given, id: text(id, 'id'), server: serverOf(server) }, signal);
   }
 
-  /** Changes a server's base URL, default limits and the like. Its protocol and weight stay. */
-  async updateServer(id: string, server: Server, waiting?: Waiting): Promise<void> {
-    await this.ask('config.update_server', { id: text(id, 'id'), server: serverOf(server) }, waiting);
+  /**
+   * Changes a server; what is not named stays, its protocol in any case.
+   *
+   * A base URL with another scheme, host or port suspends the server's keys, in every process: a secret is sent to nobody
+   * but whom it was registered for. Each is used again once `keys.add` got its secret again.
+   */
+  async updateServer(id: string, change: ServerChange, waiting?: Waiting): Promise<void> {
+    await this.ask('config.update_server', { id: text(id, 'id'), change: serverChangeOf(change) }, waiting);
   }
 
-  /** Removes a server; tasks planned on it move to others that they were admitted for. */
+  /** Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended. */
   async removeServer(id: string, waiting?: Waiting): Promise<void> {
     await this.ask('config.remove_server', { id: text(id, 'id') }, waiting);
   }

@@ -155,9 +155,22 @@ const SERVER: Fields = {
   egress: optional(record(LIMITS)),
 };
 
-/** A server to add or update. */
+/** A server to add. */
 export function serverOf(server: unknown): Json {
   return { polls: 'free', ...encode(SERVER, server, 'server') };
+}
+
+const SERVER_CHANGE: Fields = {
+  baseUrl: optional(text),
+  weight: optional(count),
+  limits: optional(record(LIMITS)),
+  polls: optional(oneOf('free', 'counted')),
+  egress: optional((value, name) => (value === 'lifted' ? value : { to: encode(LIMITS, value, name) })),
+};
+
+/** What of a server changes. */
+export function serverChangeOf(change: unknown): Json {
+  return encode(SERVER_CHANGE, change, 'change');
 }
 
 const MAINTENANCE: Fields = { isFull: optional(flag), services: optional(list(text)) };

@@ -37,8 +37,12 @@ export type JobState =
 export type TaskState = 'pending' | 'processing' | 'completed' | 'failed';
 /** What an entry of the ledger records. */
 export type EntryKind = 'purchase' | 'usage' | 'refund' | 'adjustment' | 'debt_payment';
-/** What the library knows of a key; apart from the administrator's switch. */
-export type KeyStatus = 'active' | 'doubtful' | 'dead' | 'out_of_credit' | 'removed';
+/**
+ * What the library knows of a key; apart from the administrator's switch. It is `unreadable` when its stored secret does
+ * not open, and `suspended` when its server moved to another scheme, host or port: both are mended by `keys.add` with the
+ * same secret.
+ */
+export type KeyStatus = 'active' | 'doubtful' | 'dead' | 'out_of_credit' | 'unreadable' | 'suspended' | 'removed';
 /** Whether asking a server for a result counts as a call. */
 export type PollsCount = 'free' | 'counted';
 /** A service's health as its server tells it. */
@@ -196,7 +200,10 @@ export interface Package {
   readonly switch: Switch;
 }
 
-/** An upstream gateway to add or update. `limits` are those of keys added without any of their own. */
+/**
+ * An upstream gateway to add. `baseUrl` is `https`; plain `http` is taken on loopback alone. `limits` are those of keys
+ * added without any of their own, `egress` those of all calls from one address, where the server counts by address.
+ */
 export interface Server {
   readonly protocol: string;
   readonly baseUrl: string;
@@ -204,6 +211,16 @@ export interface Server {
   readonly limits: Limits;
   readonly polls?: PollsCount | undefined;
   readonly egress?: Limits | null | undefined;
+}
+
+/** What of a server changes, as in {@link Server}; what is left out stays. Its protocol stays in any case. */
+export interface ServerChange {
+  readonly baseUrl?: string | undefined;
+  readonly weight?: number | undefined;
+  readonly limits?: Limits | undefined;
+  readonly polls?: PollsCount | undefined;
+  /** `'lifted'`: none any more. */
+  readonly egress?: Limits | 'lifted' | undefined;
 }
 
 // --- the configuration

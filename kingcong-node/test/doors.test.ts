@@ -228,13 +228,34 @@ describe.each(STORES)('on %s', (store) => {
     const server = { protocol: 'ai33', baseUrl: 'https://third.example', weight: 10, limits: LIMITS };
     await config.addServer('third', server, { services: { elevenlabs: 'on' } });
     const egress = { maxInFlight: 5, perMinute: 60 };
-    await config.updateServer('third', { ...server, baseUrl: 'https://moved.example', egress });
-    const third = (await config.get()).servers.find(({ id }) => id === 'third');
-    expect(third).toEqual({ ...server, id: 'third', baseUrl: 'https://moved.example', egress, polls: 'free' });
+    await config.updateServer('third', { egress });
+    await config.updateServer('third', { baseUrl: 'https://moved.example', weight: 7 });
+    const third = async () => (await config.get()).servers.find(({ id }) => id === 'third');
+    const moved = { ...server, id: 'third', baseUrl: 'https://moved.example', weight: 7, egress, polls: 'free' };
+    expect(await third()).toEqual(moved);
+    await config.updateServer('third', { egress: 'lifted', polls: 'counted' });
+    expect(await third()).toEqual({ ...moved, egress: null, polls: 'counted' });
+    for (const baseUrl of ['http://third.example', 'http://10.0.0.1:8080', 'ftp://third.example']) {
+      const refused = { code: 'invalid_request', message: expect.stringContaining('https://') as string };
+      await expect(config.updateServer('third', { baseUrl })).rejects.toMatchObject(refused);
+      const added = config.addServer('fourth', { ...server, baseUrl }, { services: { elevenlabs: 'on' } });
+      await expect(added).rejects.toMatchObject(refused);
+    }
     await config.removeServer('third');
     await config.addService('heygen', 'HeyGen');
     expect((await config.history({ limit: 1 }))[0]?.door).toBe('config.add_service');
     await expect(config.setWeights({ ai33: 0, ai84: 0 })).rejects.toMatchObject({ code: 'configuration_refused' });
+  });
+
+  test('the keys of a server that moved are registered again', async () => {
+    const secret = 'sk-of-a-server-that-moves';
+    const key = await kc.keys.add('ai33', 'elevenlabs', secret);
+    await kc.config.updateServer('ai33', { baseUrl: 'https://moved.example' });
+    const suspended = await kc.keys.get(key.id);
+    expect(suspended).toMatchObject({ status: 'suspended', isUsable: false });
+    expect(suspended.reason).toContain('https://api.ai33.pro');
+    await expect(kc.keys.check(key.id)).rejects.toMatchObject({ code: 'key_refused' });
+    expect(await kc.keys.add('ai33', 'elevenlabs', secret)).toMatchObject({ id: key.id, status: 'active' });
   });
 
   test('keys show their mask and never their secret', async () => {

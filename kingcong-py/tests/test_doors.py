@@ -14,14 +14,18 @@ from kingcong import (
     Ended,
     EntryKind,
     JobState,
+    KeyStatus,
+    Lifted,
     Limits,
     Maintenance,
     Measure,
     Operation,
     Package,
+    PollsCount,
     Price,
     PriceLine,
     Server,
+    ServerChange,
     Speech,
     SpeechResult,
     Switch,
@@ -186,15 +190,39 @@ async def test_the_configuration_is_changed_explained_and_audited(host: Host) ->
 
     server = Server("ai33", "https://third.example", 10, LIMITS)
     await host.ask(config.add_server("third", server, services={"elevenlabs": Switch.ON}))
-    moved = Server("ai33", "https://moved.example", 10, LIMITS, egress=Limits(5, 60))
-    await host.ask(config.update_server("third", moved))
+    await host.ask(config.update_server("third", ServerChange(egress=Limits(5, 60))))
+    await host.ask(config.update_server("third", ServerChange(base_url="https://moved.example", weight=7)))
     third = next(info for info in (await host.ask(config.get())).servers if info.id == "third")
-    assert (third.base_url, third.egress) == ("https://moved.example", Limits(5, 60))
+    told = (third.protocol, third.base_url, third.weight, third.limits, third.polls, third.egress)
+    assert told == ("ai33", "https://moved.example", 7, LIMITS, PollsCount.FREE, Limits(5, 60))
+    await host.ask(config.update_server("third", ServerChange(egress=Lifted.LIFTED, polls=PollsCount.COUNTED)))
+    third = next(info for info in (await host.ask(config.get())).servers if info.id == "third")
+    assert (third.egress, third.polls, third.weight) == (None, PollsCount.COUNTED, 7)
+    for url in ("http://third.example", "http://10.0.0.1:8080", "ftp://third.example"):
+        with pytest.raises(kingcong.InvalidRequest, match="https://"):
+            await host.ask(config.update_server("third", ServerChange(base_url=url)))
+        with pytest.raises(kingcong.InvalidRequest, match="https://"):
+            server = Server("ai33", url, 10, LIMITS)
+            await host.ask(config.add_server("fourth", server, services={"elevenlabs": Switch.ON}))
     await host.ask(config.remove_server("third"))
     await host.ask(config.add_service("heygen", "HeyGen"))
     assert (await host.ask(config.history(limit=1)))[0].door == "config.add_service"
     with pytest.raises(kingcong.ConfigurationRefused):
         await host.ask(config.set_weights({"ai33": 0, "ai84": 0}))
+
+
+async def test_the_keys_of_a_server_that_moved_are_registered_again(host: Host) -> None:
+    secret = "sk-of-a-server-that-moves"
+    key = await host.ask(host.kc.keys.add("ai33", "elevenlabs", secret))
+    await host.ask(host.kc.config.update_server("ai33", ServerChange(base_url="https://moved.example")))
+    suspended = await host.ask(host.kc.keys.get(key.id))
+    assert (suspended.status, suspended.is_usable) == (KeyStatus.SUSPENDED, False)
+    assert suspended.reason is not None and "https://api.ai33.pro" in suspended.reason
+    with pytest.raises(kingcong.KeyRefused) as refused:
+        await host.ask(host.kc.keys.check(key.id))
+    assert refused.value.key == key.id
+    again = await host.ask(host.kc.keys.add("ai33", "elevenlabs", secret))
+    assert (again.id, again.status) == (key.id, KeyStatus.ACTIVE)
 
 
 async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import VOICE
-from kingcong import AsyncKingCong, JobState, Limits, PollsCount, Server, Speech, SpeechResult
+from kingcong import AsyncKingCong, JobState, Limits, PollsCount, ServerChange, Speech, SpeechResult
 
 SIMULATOR = os.environ["KINGCONG_UPSTREAMS"]
 README = Path(__file__).parent.parent / "README.md"
@@ -57,8 +57,8 @@ async def test_ten_tasks_are_split_seven_to_three_and_no_limit_is_exceeded(simul
     async with await AsyncKingCong.open(database, preset="kingcong", master_key=bytes(32), **fast) as kc:
         for name, per_minute in (("ai33", 10), ("ai84", 5)):
             sold = simulator.servers[name]
-            server = Server(name, sold["url"], 1, Limits(30, per_minute), PollsCount.COUNTED)
-            await kc.config.update_server(name, server)
+            change = ServerChange(sold["url"], limits=Limits(30, per_minute), polls=PollsCount.COUNTED)
+            await kc.config.update_server(name, change)
             for secret in sold["keys"]:
                 await kc.keys.check((await kc.keys.add(name, "elevenlabs", secret)).id)
         await kc.wallets.purchase("user-1", "package-1", "order-991")

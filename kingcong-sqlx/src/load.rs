@@ -15,7 +15,7 @@ use kingcong_core::{
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
     store::{IdempotencyRow, Needs, SplitRow, StoreError, StoreErrorKind, Tables, Worker},
-    vault::DataKey,
+    vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, Task},
 };
 
@@ -84,6 +84,17 @@ pub(crate) async fn load_needs(
         put_use(used_for, &mut cells);
         for key in select::<DataKey>(session, "WHERE used_for = ? AND tenant = ?", cells).await? {
             tables.data_keys.load(key.context.id, key);
+        }
+        let (relying, cells) = match used_for {
+            DataKeyUse::Tenant(tenant) => {
+                ("WHERE tenant = ? AND envelope IS NOT NULL", vec![tenant.as_str().into()])
+            }
+            DataKeyUse::Fingerprints => ("WHERE phase <> 'removed'", Vec::new()),
+        };
+        for key in select::<Key>(session, relying, cells).await? {
+            if tables.keys.get(&key.id).is_none() {
+                tables.keys.load(key.id, key);
+            }
         }
     }
     load_duties(session, needs, tables).await?;
@@ -315,6 +326,13 @@ async fn load_keys(
         let rest = "WHERE server = ? AND fingerprint = ? AND phase <> 'removed'";
         let cells = vec![server.as_str().into(), fingerprint.as_bytes().as_slice().into()];
         for key in select::<Key>(session, rest, cells).await? {
+            needs.key_limits.insert(Limit::id_of_key(key.id));
+            tables.keys.load(key.id, key);
+        }
+    }
+    for server in &needs.keys_of {
+        let rest = "WHERE server = ? AND phase <> 'removed'";
+        for key in select::<Key>(session, rest, vec![server.as_str().into()]).await? {
             needs.key_limits.insert(Limit::id_of_key(key.id));
             tables.keys.load(key.id, key);
         }

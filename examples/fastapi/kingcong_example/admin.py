@@ -17,6 +17,7 @@ from kingcong import (
     Package,
     Price,
     Server,
+    ServerChange,
     SplitShare,
     Status,
     Switch,
@@ -122,10 +123,10 @@ async def add_server(new: NewServer, admin: Administrator, kc: Library) -> Syste
     return await kc.config.get()
 
 
-@router.put("/servers/{id}", responses=responses(404))
-async def update_server(id: str, server: Server, admin: Administrator, kc: Library) -> System:
-    """Changes a server's base URL or default limits."""
-    await kc.config.by(admin.id).update_server(id, server)
+@router.patch("/servers/{id}", responses=responses(404))
+async def update_server(id: str, change: ServerChange, admin: Administrator, kc: Library) -> System:
+    """Changes a server; what is left out stays."""
+    await kc.config.by(admin.id).update_server(id, change)
     return await kc.config.get()
 
 

@@ -49,6 +49,10 @@ class Api:
         """Sets something."""
         return self._told(self.http.put(path, json=body, **options), status)
 
+    def patch(self, path: str, body: Any, status: int = 200, **options: Any) -> Any:
+        """Changes something."""
+        return self._told(self.http.patch(path, json=body, **options), status)
+
     def delete(self, path: str, status: int = 200, **options: Any) -> Any:
         """Removes something."""
         return self._told(self.http.delete(path, **options), status)

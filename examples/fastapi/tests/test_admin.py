@@ -188,14 +188,14 @@ def test_a_server_is_added_without_code(rich: Api, admin: Api) -> None:
     admin.post("/admin/keys", key, 201)
     admin.put("/admin/weights", {"ai33": 0, "ai84": 0, "ai99": 1})
     assert rich.speak()["tasks"][0]["route"] == "ai99_elevenlabs"
-    config = admin.put("/admin/servers/ai99", {**server, "base_url": "https://elsewhere.example"})
+    config = admin.patch("/admin/servers/ai99", {"base_url": "https://elsewhere.example"})
     assert "https://elsewhere.example" in {one["base_url"] for one in config["servers"]}
-    admin.put("/admin/servers/ai99", {**server, "base_url": "no url"}, 422)
+    admin.patch("/admin/servers/ai99", {"base_url": "no url"}, 422)
     admin.put("/admin/weights", {"ai33": 70, "ai84": 30})
     config = admin.delete("/admin/servers/ai99")
     assert {one["id"] for one in config["servers"]} == {"ai33", "ai84"}
     admin.delete("/admin/servers/ai99", 422)
-    admin.put("/admin/servers/ai99", server, 422)
+    admin.patch("/admin/servers/ai99", {"weight": 1}, 422)
 
 
 def test_the_books_are_in_order(admin: Api) -> None:

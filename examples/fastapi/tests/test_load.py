@@ -127,9 +127,10 @@ async def account(client: Client, report: JSON, admin: Client) -> int:
 async def attach(admin: Client, servers: dict[str, dict[str, Any]]) -> None:
     """Points the preset's servers to the simulated ones, and registers their keys."""
     for known in (await admin.ask("GET", "/admin/config"))["servers"]:
-        server, simulated = known.pop("id"), servers[known["protocol"]]
-        known["egress"] = None  # Of the simulated AI84; ours would be counted for the real one.
-        await admin.ask("PUT", f"/admin/servers/{server}", json={**known, "base_url": simulated["url"]})
+        server, simulated = known["id"], servers[known["protocol"]]
+        # The limit by address is the real AI84's.
+        change = {"base_url": simulated["url"], "egress": "lifted"}
+        await admin.ask("PATCH", f"/admin/servers/{server}", json=change)
         for secret in simulated["keys"]:
             key = {"server": server, "service": "elevenlabs", "secret": secret}
             await admin.ask("POST", "/admin/keys", json=key)

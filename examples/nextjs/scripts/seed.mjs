@@ -11,10 +11,10 @@ export async function seed(url, masterKey, upstreams) {
   const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, role: 'client' });
   try {
     const { servers, routes } = await kc.config.get();
-    for (const { id, ...server } of servers) {
+    for (const { id } of servers) {
       const played = upstreams[id];
       if (played === undefined) continue;
-      await kc.config.by('demo').updateServer(id, { ...server, baseUrl: played.url });
+      await kc.config.by('demo').updateServer(id, { baseUrl: played.url });
       const services = routes.filter((route) => route.server === id).map(({ service }) => service);
       for (const [place, secret] of played.keys.entries()) {
         const service = services[place % services.length];

@@ -256,8 +256,13 @@ impl Builder {
             inner.write_preset(configuration).await?;
         }
         // A master key that is not the store's is found out now, not at the first call.
-        inner.open_data_keys(&DataKeyUse::Fingerprints).await?;
-        inner.open_data_keys(&DataKeyUse::Tenant(TenantId::main())).await?;
+        for used_for in [DataKeyUse::Fingerprints, DataKeyUse::Tenant(TenantId::main())] {
+            match inner.open_data_keys(&used_for).await {
+                // What can go on without it goes on; the keys that need it can be looked at and removed.
+                Err(error @ Error::Vault(_)) => tracing::error!(%error, "a data key is lost"),
+                opened => opened?,
+            }
+        }
         inner.pulse_once().await?;
         inner.loops.spawn(Arc::clone(&inner).run_pulse());
         if inner.settings.role != Role::Client {

@@ -66,20 +66,26 @@ impl Inner {
         }
     }
 
-    /// A lease that was not sent: its key is gone, its secret does not open, nobody speaks its protocol, or the store
-    /// or the master key cannot be reached, which says nothing about the key.
+    /// A lease that was not sent: its key or server is gone or moved, its secret does not open, nobody speaks its
+    /// protocol, or the store or the master key cannot be reached, which says nothing about the key.
     async fn settle_uncallable(self: &Arc<Self>, lease: &Lease, error: &Error, permit: OwnedSemaphorePermit) {
-        let kind = match error {
+        if let Some(reason) = error.unreadable() {
+            tracing::error!(%error, attempt = %lease.attempt.id, "the secret of a key does not open");
+            return self.settle(lease, AttemptResult::Unreadable { reason }, permit).await;
+        }
+        let failure = match error {
             Error::Store(_) | Error::MasterKey(_) | Error::Closed => {
                 tracing::warn!(%error, attempt = %lease.attempt.id, "a lease could not be called: giving it back");
                 // Not at once: the next lease would meet the same trouble.
                 self.clock.sleep(SETTLE_PAUSE).await;
                 return self.settle(lease, AttemptResult::NotSent, permit).await;
             }
-            Error::NotFound { .. } | Error::KeyRemoved(_) | Error::Vault(_) => FailureKind::KeyDead,
-            _ => FailureKind::Unsupported,
+            // It was changed since the claim: the next one goes by what stands now.
+            Error::NotFound { .. } | Error::KeyRemoved(_) | Error::KeySuspended { .. } => {
+                return self.settle(lease, AttemptResult::NotSent, permit).await;
+            }
+            error => Failure::new(FailureKind::Unsupported, Reached::No, error.to_string()),
         };
-        let failure = Failure::new(kind, Reached::No, error.to_string());
         self.settle(lease, self.failed(failure), permit).await;
     }
 
@@ -98,6 +104,13 @@ impl Inner {
                     return;
                 }
                 Err(error @ (Error::Store(_) | Error::MasterKey(_))) => {
+                    tracing::warn!(%error, attempt = %lease.attempt.id, "cannot be polled for yet: trying again");
+                    self.clock.sleep(SETTLE_PAUSE).await;
+                }
+                // Its secret may come back while the upstream still works on it.
+                Err(error @ (Error::Vault(_) | Error::KeySuspended { .. }))
+                    if self.store_now() < lease.attempt.leased_at.plus(self.settings.rules.call_max) =>
+                {
                     tracing::warn!(%error, attempt = %lease.attempt.id, "cannot be polled for yet: trying again");
                     self.clock.sleep(SETTLE_PAUSE).await;
                 }
@@ -310,6 +323,7 @@ impl Inner {
                 let reason = match result {
                     AttemptResult::Failed { failure, .. } => failure.to_string(),
                     AttemptResult::NotSent => "it could not be sent in time".into(),
+                    AttemptResult::Unreadable { .. } => "the key's secret does not open".into(),
                     AttemptResult::Unknown { .. } => "its answer was lost".into(),
                     AttemptResult::Done { .. } => format!("{:?}", Ending::Done),
                 };

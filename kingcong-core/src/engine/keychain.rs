@@ -8,11 +8,12 @@ use super::Inner;
 use crate::{
     error::Error,
     id::{DataKeyId, KeyId, ServerId, TenantId},
-    keys::Key,
-    store::Command,
+    keys::{Key, KeyStatus},
+    store::{Command, DataKeyLost, Outcome},
     vault::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, Envelope, Fingerprint, FingerprintScope,
-        Keyring, MasterKey, NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion,
+        Keyring, MasterKey, MasterKeyError, NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion,
+        VaultError,
     },
 };
 
@@ -42,17 +43,30 @@ fn binding(tenant: &TenantId, key: KeyId, version: SecretVersion) -> Binding {
 }
 
 impl Inner {
-    /// The key's secret, in plain.
+    /// The key's secret, in plain; only for where it was given for.
     pub(super) async fn secret(&self, key: &Key) -> Result<Arc<Secret>, Error> {
+        if let KeyStatus::Suspended { registered_for } = &key.status {
+            return Err(Error::KeySuspended { key: key.id, registered_for: registered_for.clone() });
+        }
         let place = (key.id, key.secret_version);
         if let Some(secret) = self.keychain.opened.lock().get(&place) {
             return Ok(Arc::clone(secret));
         }
         let envelope = key.envelope.as_ref().ok_or(Error::KeyRemoved(key.id))?;
-        self.open_data_keys(&DataKeyUse::Tenant(key.tenant.clone())).await?;
-        let opened =
-            self.keychain.keyring.lock().open(envelope, &binding(&key.tenant, key.id, key.secret_version))?;
-        let opened = Arc::new(opened);
+        let binding = binding(&key.tenant, key.id, key.secret_version);
+        let open = || self.keychain.keyring.lock().open(envelope, &binding);
+        let opened = match open() {
+            // Another process may have made it since this one looked.
+            Err(VaultError::DataKeyMissing { .. }) => {
+                let mut failed = self.load_data_keys(&DataKeyUse::Tenant(key.tenant.clone())).await?;
+                match failed.remove(&envelope.data_key_version()) {
+                    Some(error) => return Err(error.into()),
+                    None => open(),
+                }
+            }
+            opened => opened,
+        };
+        let opened = Arc::new(opened?);
         self.keychain.opened.lock().insert(place, Arc::clone(&opened));
         Ok(opened)
     }
@@ -77,13 +91,17 @@ impl Inner {
         Ok(self.keychain.keyring.lock().fingerprint(server, FingerprintScope::Everyone, secret)?)
     }
 
-    /// Opens the data keys of a use; makes the first.
+    /// Sees to it that a data key of a use is open; makes the first.
+    ///
+    /// # Errors
+    /// A master key or store that fails; [`VaultError::DataKeyLost`] when there is none and stored secrets need one.
     pub(super) async fn open_data_keys(&self, used_for: &DataKeyUse) -> Result<(), Error> {
         if self.keychain.keyring.lock().newest(used_for).is_some() {
             return Ok(());
         }
-        let mut stored = self.store.data_keys(used_for).await?;
-        if stored.is_empty() {
+        let mut failed = self.load_data_keys(used_for).await?;
+        let is_open = || self.keychain.keyring.lock().newest(used_for).is_some();
+        if failed.is_empty() && !is_open() {
             let context = DataKeyContext {
                 id: DataKeyId::from_uuid(self.ids.uuid()),
                 used_for: used_for.clone(),
@@ -91,14 +109,38 @@ impl Inner {
             };
             let made = OpenDataKey::generate(context, &*self.entropy);
             let wrapped = made.wrap(&*self.keychain.master, self.clock.now()).await?;
-            self.execute(Command::AddDataKey(wrapped)).await?;
+            if let Outcome::DataKey(Err(DataKeyLost { version, keys })) =
+                self.execute(Command::AddDataKey(wrapped)).await?
+            {
+                return Err(VaultError::DataKeyLost { used_for: used_for.clone(), version, keys }.into());
+            }
             // Another process may have been first: what counts is what the store has.
-            stored = self.store.data_keys(used_for).await?;
+            failed = self.load_data_keys(used_for).await?;
         }
-        for data_key in &stored {
-            let open = data_key.open(&*self.keychain.master).await?;
-            self.keychain.keyring.lock().insert(open);
+        match failed.pop_first() {
+            Some((_, error)) if !is_open() => Err(error.into()),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Opens the stored data keys of a use that are not open yet; the answer is why some do not open.
+    async fn load_data_keys(
+        &self,
+        used_for: &DataKeyUse,
+    ) -> Result<BTreeMap<DataKeyVersion, MasterKeyError>, Error> {
+        let mut failed = BTreeMap::new();
+        for data_key in self.store.data_keys(used_for).await? {
+            let version = data_key.context.version;
+            if self.keychain.keyring.lock().has(used_for, version) {
+                continue;
+            }
+            match data_key.open(&*self.keychain.master).await {
+                Ok(open) => self.keychain.keyring.lock().insert(open),
+                Err(error) => {
+                    failed.insert(version, error);
+                }
+            }
+        }
+        Ok(failed)
     }
 }

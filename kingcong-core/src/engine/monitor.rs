@@ -150,8 +150,13 @@ impl Inner {
                 asked.into_iter().map(|(verdict, key)| async move { self.write_check(&key, verdict?).await });
             for checked in join_all(written).await {
                 match checked {
-                    Ok(_) | Err(Error::NotFound { .. } | Error::NoProvider { .. } | Error::KeyRemoved(_)) => {
-                    }
+                    Ok(_)
+                    | Err(
+                        Error::NotFound { .. }
+                        | Error::NoProvider { .. }
+                        | Error::KeyRemoved(_)
+                        | Error::KeySuspended { .. },
+                    ) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -209,7 +214,13 @@ impl Inner {
 
     async fn ask_key(&self, key: &Key) -> Result<Verdict, Error> {
         let (provider, base_url) = self.provider(&key.route.server)?;
-        let secret = self.secret(key).await?;
+        let secret = match self.secret(key).await {
+            Ok(secret) => secret,
+            Err(error) => {
+                let reason = error.unreadable().ok_or(error)?;
+                return Ok(Verdict::Unreadable { reason });
+            }
+        };
         let access = Access { route: key.route.clone(), base_url, secret };
         Ok(match provider.balance(&access).await {
             Ok(balance) => Verdict::Alive(balance),

@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     id::{KeyId, Route, TenantId},
     provider::UpstreamCredits,
-    routing::{Limits, Switch},
+    routing::{Limits, Origin, Switch},
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 
@@ -81,6 +81,18 @@ pub enum KeyStatus {
         /// What the call that failed would have needed, about; it works again above this balance.
         needed: UpstreamCredits,
     },
+    /// Its secret does not open: the stored bytes were altered, or the data key that sealed it is lost. That says
+    /// nothing about the upstream; once the secret opens again, a check brings it back.
+    Unreadable {
+        /// What the vault said.
+        reason: String,
+    },
+    /// Its server is not where it was when the key was registered: the secret is sent nowhere until it is registered
+    /// again.
+    Suspended {
+        /// Where the server was.
+        registered_for: Origin,
+    },
     /// Taken away by an administrator; its secret is gone.
     Removed,
 }
@@ -95,6 +107,11 @@ pub enum Verdict {
         /// The upstream's words.
         reason: String,
     },
+    /// The secret does not open, so the upstream was not asked.
+    Unreadable {
+        /// What the vault said.
+        reason: String,
+    },
     /// The check itself failed; nothing is known.
     Unclear,
 }
@@ -106,13 +123,30 @@ impl Key {
         self.switch == Switch::On && matches!(self.status, KeyStatus::Active | KeyStatus::Doubtful)
     }
 
+    /// Whether its secret may be given again, in place of what is stored.
+    #[must_use]
+    pub const fn may_be_registered_again(&self) -> bool {
+        match self.status {
+            KeyStatus::Suspended { .. } | KeyStatus::Unreadable { .. } => true,
+            KeyStatus::Active
+            | KeyStatus::Doubtful
+            | KeyStatus::Dead { .. }
+            | KeyStatus::OutOfCredit { .. }
+            | KeyStatus::Removed => false,
+        }
+    }
+
     /// The key after a check at `now`.
     ///
     /// A doubtful key that turns out alive is active again; one out of credit when its balance covers what it
-    /// lacked; a dead key that answers again is active again. A removed key stays removed.
+    /// lacked; a dead key that answers again is active again. An unreadable one whose secret opens is asked about like
+    /// a doubtful one. A removed key stays removed, and a suspended one suspended.
     pub fn checked(&mut self, verdict: &Verdict, now: Timestamp) {
         let status = match (&self.status, verdict) {
-            (KeyStatus::Removed, _) | (_, Verdict::Unclear) => return,
+            (KeyStatus::Removed | KeyStatus::Suspended { .. }, _) => return,
+            (_, Verdict::Unreadable { reason }) => KeyStatus::Unreadable { reason: reason.clone() },
+            (KeyStatus::Unreadable { .. }, Verdict::Unclear) => KeyStatus::Doubtful,
+            (_, Verdict::Unclear) => return,
             (_, Verdict::Dead { reason }) => KeyStatus::Dead { reason: reason.clone() },
             (_, Verdict::Alive(Some(balance))) if balance.thousandths() <= 0 => {
                 let needed = match self.status {

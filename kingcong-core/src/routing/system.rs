@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
 };
 
@@ -127,10 +128,43 @@ pub enum Maintenance {
     Full,
 }
 
-/// A server's address: `http` or `https`, a host, perhaps a port and a path, and nothing else.
+/// A server's address: `https`, a host, perhaps a port and a path, and nothing else. Plain `http` shows secrets to the
+/// network, and is taken only where there is none: `localhost`, 127.0.0.0/8 and `[::1]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BaseUrl(String);
+
+/// Where a server is, as far as it tells who gets what is sent there: scheme, host in lower case, and port where it is
+/// not the scheme's own. Two base URLs of one origin are one receiver of secrets; two origins may be two.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "BaseUrl", into = "String")]
+pub struct Origin(String);
+
+/// What of a server changes; what is left out stays. Its protocol stays in any case: a server that speaks another is
+/// another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerChange {
+    /// Where it is. Another [`Origin`] suspends the server's keys until each is registered again.
+    pub base_url: Option<BaseUrl>,
+    /// Its part of the tasks.
+    pub weight: Option<u32>,
+    /// Whether asking for a result counts against the account's limit.
+    pub polls: Option<PollsCount>,
+    /// The limits of keys that are added from now on without any of their own.
+    pub defaults: Option<Limits>,
+    /// The limits of all calls from one egress address together.
+    pub egress: Option<EgressChange>,
+}
+
+/// What becomes of the limits of all calls from one egress address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EgressChange {
+    /// They are these.
+    To(Limits),
+    /// There are none any more.
+    Lifted,
+}
 
 /// A change of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,18 +193,12 @@ pub enum SystemCommand {
     },
     /// Removes a server and its routes.
     RemoveServer(ServerId),
-    /// Changes where a server is and how it counts. Its protocol stays: a server that speaks another is another.
+    /// Changes where a server is and how it counts.
     UpdateServer {
         /// Its id.
         id: ServerId,
-        /// Where it is.
-        base_url: BaseUrl,
-        /// Whether asking for a result counts against the account's limit.
-        polls: PollsCount,
-        /// The limits of keys that are added from now on without any of their own.
-        defaults: Limits,
-        /// The limits of all calls from one egress address together.
-        egress: Option<Limits>,
+        /// What changes.
+        change: ServerChange,
     },
     /// Adds a service. No server sells it yet.
     AddService {
@@ -321,9 +349,7 @@ impl System {
                     allowed_weight(id, weight)?;
                     next.server_mut(id)?.weight = weight;
                 }
-                if next.servers.values().all(|server| server.weight == 0) {
-                    return Err(SystemError::AllWeightsZero);
-                }
+                next.some_weight()?;
             }
             SystemCommand::AddServer { id, server, services } => {
                 if self.servers.contains_key(id) {
@@ -344,12 +370,11 @@ impl System {
                 next.servers.remove(id);
                 next.routes.retain(|route, _| route.server != *id);
             }
-            SystemCommand::UpdateServer { id, base_url, polls, defaults, egress } => {
-                let server = next.server_mut(id)?;
-                server.base_url = base_url.clone();
-                server.polls = *polls;
-                server.defaults = *defaults;
-                server.egress = *egress;
+            SystemCommand::UpdateServer { id, change } => {
+                next.server_mut(id)?.change(id, change)?;
+                if change.weight.is_some() {
+                    next.some_weight()?;
+                }
             }
             SystemCommand::AddService { id, service } => {
                 if self.services.contains_key(id) {
@@ -368,6 +393,17 @@ impl System {
             next.version += 1;
         }
         Ok(next)
+    }
+
+    /// The servers that are not where they were before `next`: moved to another [`Origin`], or gone; with where they
+    /// were.
+    #[must_use]
+    pub fn moved(&self, next: &Self) -> BTreeMap<ServerId, Origin> {
+        let stays = |id: &ServerId, origin: &Origin| {
+            next.servers.get(id).is_some_and(|server| server.base_url.origin() == *origin)
+        };
+        let origins = self.servers.iter().map(|(id, server)| (id.clone(), server.base_url.origin()));
+        origins.filter(|(id, origin)| !stays(id, origin)).collect()
     }
 
     /// Whether the service, or everything, is under maintenance.
@@ -453,9 +489,37 @@ impl System {
         Err(SystemError::UnknownService { service: id.clone(), known })
     }
 
+    fn some_weight(&self) -> Result<(), SystemError> {
+        if self.servers.values().all(|server| server.weight == 0) {
+            return Err(SystemError::AllWeightsZero);
+        }
+        Ok(())
+    }
+
     fn server_mut(&mut self, id: &ServerId) -> Result<&mut Server, SystemError> {
         self.known_server(id)?;
         Ok(self.servers.get_mut(id).expect("it is known"))
+    }
+}
+
+impl Server {
+    fn change(&mut self, id: &ServerId, change: &ServerChange) -> Result<(), SystemError> {
+        let ServerChange { base_url, weight, polls, defaults, egress } = change;
+        if let Some(weight) = weight {
+            allowed_weight(id, *weight)?;
+            self.weight = *weight;
+        }
+        if let Some(base_url) = base_url {
+            self.base_url = base_url.clone();
+        }
+        self.polls = polls.unwrap_or(self.polls);
+        self.defaults = defaults.unwrap_or(self.defaults);
+        match egress {
+            None => {}
+            Some(EgressChange::To(limits)) => self.egress = Some(*limits),
+            Some(EgressChange::Lifted) => self.egress = None,
+        }
+        Ok(())
     }
 }
 
@@ -484,6 +548,49 @@ impl BaseUrl {
     }
 
     /// The address's text, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Who gets what is sent there.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("https", &self.0));
+        let authority = rest.split('/').next().unwrap_or(rest);
+        let (host, port) = host_and_port(authority);
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(six) => format!("[{six}]"),
+            Err(_) => host.to_ascii_lowercase(),
+        };
+        let own = if scheme == "https" { 443 } else { 80 };
+        Origin(match port.and_then(|port| port.parse::<u16>().ok()) {
+            Some(port) if port != own => format!("{scheme}://{host}:{port}"),
+            Some(_) | None => format!("{scheme}://{host}"),
+        })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<BaseUrl> for Origin {
+    fn from(url: BaseUrl) -> Self {
+        url.origin()
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> Self {
+        origin.0
+    }
+}
+
+impl Origin {
+    /// The origin's text, such as `https://api.example.com`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -529,7 +636,8 @@ fn base_url_fault(text: &str) -> Option<&'static str> {
     if text.len() > BASE_URL_BYTES_MAX {
         return Some("must be at most 512 bytes");
     }
-    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+    let plain = text.strip_prefix("http://");
+    let Some(rest) = text.strip_prefix("https://").or(plain) else {
         return Some("must start with https:// or http://");
     };
     if rest.contains('@') {
@@ -542,21 +650,20 @@ fn base_url_fault(text: &str) -> Option<&'static str> {
         return Some("must have no slash at its end");
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = match authority.strip_prefix('[').and_then(|six| six.split_once(']')) {
-        Some((six, "")) => (six, None),
-        Some((six, port)) => (six, Some(port.strip_prefix(':').unwrap_or(""))),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let host_is_valid = if authority.starts_with('[') {
-        host.parse::<std::net::Ipv6Addr>().is_ok()
-    } else {
-        is_host_name(host)
-    };
+    let (host, port) = host_and_port(authority);
+    let host_is_valid =
+        if authority.starts_with('[') { host.parse::<Ipv6Addr>().is_ok() } else { is_host_name(host) };
     if !host_is_valid {
         return Some("must have a host: a name in ASCII letters, digits, '-' and '.', or an IP address");
     }
     if port.is_some_and(|port| !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err()) {
         return Some("must have a port from 0 to 65535, or none");
+    }
+    if plain.is_some() && !is_loopback(host) {
+        return Some(
+            "must start with https://: over http:// the network reads the keys, so it is taken only for localhost, \
+             127.0.0.0/8 and [::1]",
+        );
     }
     let path_is_plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%".contains(&b));
     let no_odd_segment = path.is_empty() || path.split('/').all(|part| !matches!(part, "" | "." | ".."));
@@ -564,6 +671,20 @@ fn base_url_fault(text: &str) -> Option<&'static str> {
         return Some("must have a plain path, without spaces, '//' and '..'");
     }
     None
+}
+
+/// The host of an address, without the brackets of an IPv6 one, and the text of its port.
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.strip_prefix('[').and_then(|six| six.split_once(']')) {
+        Some((six, "")) => (six, None),
+        Some((six, port)) => (six, Some(port.strip_prefix(':').unwrap_or(""))),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_host_name(host: &str) -> bool {
@@ -712,28 +833,77 @@ mod tests {
     }
 
     #[test]
-    fn an_updated_server_keeps_its_protocol_weight_and_routes() {
+    fn an_updated_server_keeps_what_is_not_named() {
         let system = System::kingcong();
-        let update = SystemCommand::UpdateServer {
-            id: server_id("ai84"),
-            base_url: BaseUrl::new("http://127.0.0.1:8080").unwrap(),
-            polls: PollsCount::Counted,
-            defaults: Limits::new(7, 8).unwrap(),
-            egress: None,
+        let before = system.servers[&server_id("ai84")].clone();
+        let (url, limits) = (BaseUrl::new("http://127.0.0.1:8080").unwrap(), Limits::new(7, 8).unwrap());
+        let stays = ServerChange::default;
+        let same = || before.clone();
+        for (change, after) in [
+            (stays(), same()),
+            (
+                ServerChange { base_url: Some(url.clone()), ..stays() },
+                Server { base_url: url.clone(), ..same() },
+            ),
+            (ServerChange { weight: Some(5), ..stays() }, Server { weight: 5, ..same() }),
+            (
+                ServerChange { polls: Some(PollsCount::Counted), ..stays() },
+                Server { polls: PollsCount::Counted, ..same() },
+            ),
+            (ServerChange { defaults: Some(limits), ..stays() }, Server { defaults: limits, ..same() }),
+            (
+                ServerChange { egress: Some(EgressChange::To(limits)), ..stays() },
+                Server { egress: Some(limits), ..same() },
+            ),
+            (
+                ServerChange { egress: Some(EgressChange::Lifted), ..stays() },
+                Server { egress: None, ..same() },
+            ),
+        ] {
+            let next = applied(&system, &[SystemCommand::UpdateServer { id: server_id("ai84"), change }]);
+            assert_eq!(next.servers[&server_id("ai84")], after);
+            assert_eq!(next.servers[&server_id("ai33")], system.servers[&server_id("ai33")]);
+            assert_eq!(next.routes, system.routes);
+        }
+        let weigh = |id, weight| SystemCommand::UpdateServer {
+            id: server_id(id),
+            change: ServerChange { weight: Some(weight), ..stays() },
         };
-        let next = applied(&system, &[update]);
-        let (before, after) = (&system.servers[&server_id("ai84")], &next.servers[&server_id("ai84")]);
-        assert_eq!(
-            *after,
-            Server {
-                base_url: BaseUrl::new("http://127.0.0.1:8080").unwrap(),
-                polls: PollsCount::Counted,
-                defaults: Limits::new(7, 8).unwrap(),
-                egress: None,
-                ..before.clone()
-            }
-        );
-        assert_eq!(next.routes, system.routes);
+        let one = applied(&system, &[weigh("ai33", 0)]);
+        assert_eq!(one.apply(&weigh("ai84", 0)), Err(SystemError::AllWeightsZero));
+        let too_large = SystemError::WeightTooLarge { server: server_id("ai84"), weight: WEIGHT_MAX + 1 };
+        assert_eq!(system.apply(&weigh("ai84", WEIGHT_MAX + 1)), Err(too_large));
+    }
+
+    #[test]
+    fn a_server_has_moved_when_its_scheme_host_or_port_is_another() {
+        let at = |url: &str| {
+            let change = ServerChange { base_url: Some(BaseUrl::new(url).unwrap()), ..Default::default() };
+            SystemCommand::UpdateServer { id: server_id("ai33"), change }
+        };
+        for (from, to, has_moved) in [
+            ("https://api.example.com", "https://api.example.com/v1/x", false),
+            ("https://api.example.com", "https://API.Example.com:443", false),
+            ("http://127.0.0.1", "http://127.0.0.1:80/v1", false),
+            ("http://[::1]:9", "http://[0:0:0:0:0:0:0:1]:9", false),
+            ("https://api.example.com", "https://api.example.com:8443", true),
+            ("https://api.example.com", "https://example.com", true),
+            ("https://api.example.com", "https://api.example.com.evil.example", true),
+            ("https://localhost", "http://localhost:443", true),
+            ("https://localhost:80", "http://localhost", true),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2", true),
+        ] {
+            let before = applied(&System::kingcong(), &[at(from)]);
+            let moved = before.moved(&applied(&before, &[at(to)]));
+            let origin = BaseUrl::new(from).unwrap().origin();
+            let expected = has_moved.then(|| (server_id("ai33"), origin));
+            assert_eq!(moved, expected.into_iter().collect(), "{from} to {to}");
+        }
+        let system = System::kingcong();
+        let removed = applied(&system, &[SystemCommand::RemoveServer(server_id("ai33"))]);
+        let origin = system.servers[&server_id("ai33")].base_url.origin();
+        assert_eq!(system.moved(&removed), BTreeMap::from([(server_id("ai33"), origin)]));
+        assert_eq!(removed.moved(&system), BTreeMap::new(), "a new server was nowhere before");
     }
 
     #[test]
@@ -840,6 +1010,8 @@ mod tests {
             "https://api.ai33.pro",
             "http://localhost",
             "http://127.0.0.1:8080",
+            "http://127.9.9.9",
+            "http://LocalHost:1/v1",
             "http://[::1]:9",
             "http://[::1]",
             "https://api.example.com/v1/x",
@@ -850,6 +1022,16 @@ mod tests {
             "",
             "api.ai33.pro",
             "ftp://api.ai33.pro",
+            "http://api.ai33.pro",
+            "http://10.0.0.1",
+            "http://192.168.1.1:8080",
+            "http://0.0.0.0",
+            "http://128.0.0.1",
+            "http://127.1",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://[::2]",
+            "http://[::ffff:10.0.0.1]",
             "HTTPS://api.ai33.pro",
             "https://",
             "https:///v1",

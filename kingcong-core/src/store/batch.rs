@@ -21,8 +21,8 @@ use crate::{
     money::{Amount, Unit},
     pricing::{Operation, Package, PackageError, Price, PriceError},
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
-    routing::{Switch, SystemCommand, SystemError},
-    vault::DataKey,
+    routing::{Origin, Switch, SystemCommand, SystemError},
+    vault::{DataKey, DataKeyVersion},
     work::{Attempt, IdempotencyKey, Job, Task, TaskRoute},
 };
 
@@ -99,7 +99,7 @@ pub enum Command {
         /// What was found.
         verdict: Verdict,
     },
-    /// Store a data key, unless the tenant has one of that version already.
+    /// Store a data key, unless there is one of that use and version already.
     AddDataKey(DataKey),
     /// Record an answer that came after its attempt was taken over: no money, no task.
     RecordLate(LateAnswer),
@@ -148,8 +148,10 @@ pub enum Outcome {
     Moved(Vec<PoolId>),
     /// Of [`Command::Adopt`].
     Adopt(Adopted),
-    /// Of [`Command::Beat`], [`Command::AddDataKey`] and [`Command::RecordLate`].
+    /// Of [`Command::Beat`] and [`Command::RecordLate`].
     Done,
+    /// Of [`Command::AddDataKey`]: there is one of that version now, or why it was not made.
+    DataKey(Result<(), DataKeyLost>),
     /// Of [`Command::TakeDuty`]: whether it is this worker's to do now.
     TakeDuty(Duty),
     /// Of [`Command::Credit`].
@@ -367,6 +369,11 @@ pub enum AttemptResult {
     },
     /// It never left.
     NotSent,
+    /// It never left, because the key's secret does not open.
+    Unreadable {
+        /// What the vault said.
+        reason: String,
+    },
     /// It failed.
     Failed {
         /// How.
@@ -672,6 +679,24 @@ pub enum ConfigurationChange {
     RemovePackage(PackageId),
 }
 
+impl ConfigurationChange {
+    /// The server that may be elsewhere after it.
+    #[must_use]
+    pub fn may_move(&self) -> Option<&ServerId> {
+        match self {
+            Self::System(SystemCommand::UpdateServer { id, .. } | SystemCommand::RemoveServer(id)) => {
+                Some(id)
+            }
+            Self::System(_)
+            | Self::Preset(_)
+            | Self::SetPrice(_)
+            | Self::RemovePrice { .. }
+            | Self::SetPackage(_)
+            | Self::RemovePackage(_) => None,
+        }
+    }
+}
+
 /// Why the configuration was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotConfigured {
@@ -690,11 +715,23 @@ pub enum NotConfigured {
     NotFound,
 }
 
-/// Register a key.
+/// A data key cannot be made, because stored secrets need one that is not in the store: with a new one in its place they
+/// would never open, and nobody would be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataKeyLost {
+    /// The oldest version that is needed and missing.
+    pub version: DataKeyVersion,
+    /// How many keys need such a version.
+    pub keys: usize,
+}
+
+/// Register a key; or register one again that [may be](Key::may_be_registered_again), by its id.
 #[derive(Clone, Debug)]
 pub struct AddKey {
     /// The key.
     pub key: Key,
+    /// Where its server was when the secret was given: it is for there only.
+    pub origin: Origin,
     /// Its limit.
     pub limit: Limit,
     /// Its account's limit, when it shares one.
@@ -744,6 +781,8 @@ pub enum NotChanged {
     Removed,
     /// No server or service of that name.
     UnknownRoute(Route),
+    /// The server moved elsewhere while the key was being registered.
+    Moved,
 }
 
 /// An answer that came after its attempt was taken over.

@@ -51,6 +51,8 @@ pub struct Needs {
     pub keys: BTreeSet<KeyId>,
     /// Keys of a server with this fingerprint, on any of its services, and their limits.
     pub fingerprints: Vec<(ServerId, Fingerprint)>,
+    /// Servers all of whose keys are needed, with their limits.
+    pub keys_of: BTreeSet<ServerId>,
     /// Limits of keys.
     pub key_limits: BTreeSet<LimitId>,
     /// Limits of accounts and of servers seen from our addresses.
@@ -59,7 +61,8 @@ pub struct Needs {
     pub pools: BTreeSet<PoolId>,
     /// Flows.
     pub flows: BTreeSet<FlowId>,
-    /// Uses whose data keys are needed.
+    /// Uses whose data keys are needed, with the keys that rely on them: a tenant's that have a secret, or all that have
+    /// a fingerprint to be told from others by.
     pub data_keys: Vec<DataKeyUse>,
     /// Periodic duties.
     pub duties: BTreeSet<&'static str>,
@@ -160,7 +163,8 @@ impl Needs {
                     Movement::Purchase { .. } | Movement::Adjust { .. } => {}
                 }
             }
-            Command::Configure(_) | Command::RecordLate(_) => {}
+            Command::Configure(configure) => self.keys_of.extend(configure.change.may_move().cloned()),
+            Command::RecordLate(_) => {}
             Command::AddKey(add) => {
                 self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
                 self.shared_limits.extend(add.account_limit.as_ref().map(|limit| limit.id));

@@ -171,6 +171,20 @@ pub enum VaultError {
         /// Its version; the first when a secret was to be sealed and there is none.
         version: DataKeyVersion,
     },
+    /// The store lacks a data key that stored secrets need, so no other is made in its place.
+    #[error(
+        "the data key of {used_for}, version {}, is not in the store, and {keys} keys need it: restore table \
+         kingcong_data_keys from a backup; if there is none, remove those keys and register their secrets again",
+        .version.get()
+    )]
+    DataKeyLost {
+        /// What the data key is for.
+        used_for: DataKeyUse,
+        /// The oldest version that is needed and missing.
+        version: DataKeyVersion,
+        /// How many keys need such a version.
+        keys: usize,
+    },
     /// The envelope does not open for this binding.
     #[error(
         "{binding} does not open: its stored bytes were altered, or come from the row of another tenant, key or \

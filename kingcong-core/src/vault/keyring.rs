@@ -110,6 +110,12 @@ impl Keyring {
             .retain(|(used_for, _), _| !matches!(used_for, DataKeyUse::Tenant(other) if other == tenant));
     }
 
+    /// Whether this version of a use's data key is open.
+    #[must_use]
+    pub fn has(&self, used_for: &DataKeyUse, version: DataKeyVersion) -> bool {
+        self.keys.contains_key(&(used_for.clone(), version))
+    }
+
     /// The newest data key for this use.
     #[must_use]
     pub fn newest(&self, used_for: &DataKeyUse) -> Option<&OpenDataKey> {

@@ -31,6 +31,7 @@ from ._types import (
     Package,
     Price,
     Server,
+    ServerChange,
     SplitShare,
     Status,
     Switch,
@@ -393,21 +394,24 @@ class Config(_Group):
         raise NotImplementedError
 
     @door("config.update_server")
-    def update_server(self, id: str, server: Server) -> None:
-        """Changes a server's base URL, default limits and the like. Its protocol and weight stay.
+    def update_server(self, id: str, change: ServerChange) -> None:
+        """Changes a server; what is not named stays, its protocol in any case.
 
-        >>> from kingcong import KingCong, Limits, Server
+        A base URL with another scheme, host or port suspends the server's keys, in every process: a secret is sent to
+        nobody but whom it was registered for. Each is used again once ``keys.add`` got its secret again.
+
+        >>> from kingcong import KingCong, ServerChange
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     moved = Server("ai84", "https://moved.example", 30, Limits(30, 5))
-        ...     kc.config.by("admin-7").update_server("ai84", moved)
-        ...     kc.config.get().servers[1].base_url
-        'https://moved.example'
+        ...     kc.config.by("admin-7").update_server("ai84", ServerChange(base_url="https://moved.example"))
+        ...     moved = kc.config.get().servers[1]
+        ...     moved.base_url, moved.weight, moved.egress.per_minute
+        ('https://moved.example', 30, 60)
         """
         raise NotImplementedError
 
     @door("config.remove_server")
     def remove_server(self, id: str) -> None:
-        """Removes a server; tasks planned on it move to others that they were admitted for.
+        """Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -462,7 +466,8 @@ class Keys(_Group):
         """Registers a key that all users share; ``limits`` are the server's defaults when left out.
 
         ``account`` names the upstream account that the key belongs to, whose own limits its keys share. Raises
-        :class:`KeyRefused` for the same secret again, with the id of the key that has it in ``key``.
+        :class:`KeyRefused` for the same secret again, with the id of the key that has it in ``key``. A key that is
+        suspended or unreadable is the same key again when its secret is registered again.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from ._errors import invalid
-from ._wire import Record, changed_fields_of, encoder, sent
+from ._wire import Record, changed_fields_of, encoder, fields_of, sent
 
 __all__ = [
     "Archived",
@@ -39,6 +39,7 @@ __all__ = [
     "JobState",
     "Key",
     "KeyStatus",
+    "Lifted",
     "Limits",
     "Maintenance",
     "Measure",
@@ -55,6 +56,7 @@ __all__ = [
     "Route",
     "RouteStatus",
     "Server",
+    "ServerChange",
     "ServerInfo",
     "Service",
     "Share",
@@ -193,13 +195,25 @@ class EntryKind(_Word):
 
 
 class KeyStatus(_Word):
-    """What the library knows of a key; apart from the administrator's switch."""
+    """What the library knows of a key; apart from the administrator's switch.
+
+    A key is ``UNREADABLE`` when its stored secret does not open, and ``SUSPENDED`` when its server moved to another
+    scheme, host or port: both are mended by ``keys.add`` with the same secret.
+    """
 
     ACTIVE = "active"
     DOUBTFUL = "doubtful"
     DEAD = "dead"
     OUT_OF_CREDIT = "out_of_credit"
+    UNREADABLE = "unreadable"
+    SUSPENDED = "suspended"
     REMOVED = "removed"
+
+
+class Lifted(_Word):
+    """Says that there is no limit any more, where ``None`` says that it stays."""
+
+    LIFTED = "lifted"
 
 
 class PollsCount(_Word):
@@ -379,7 +393,11 @@ class Package(Record):
 
 @dataclass(frozen=True, slots=True)
 class Server(Record):
-    """An upstream gateway to add or update. ``limits`` are those of keys added without any of their own."""
+    """An upstream gateway to add.
+
+    ``base_url`` is ``https``; plain ``http`` is taken on loopback alone. ``limits`` are those of keys added without any
+    of their own, ``egress`` those of all calls from one address, where the server counts by address.
+    """
 
     protocol: str
     base_url: str
@@ -387,6 +405,25 @@ class Server(Record):
     limits: Limits
     polls: PollsCount = PollsCount.FREE
     egress: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerChange(Record):
+    """What of a server changes, as in :class:`Server`; what is left out stays. Its protocol stays in any case."""
+
+    base_url: str | None = None
+    weight: int | None = None
+    limits: Limits | None = None
+    polls: PollsCount | None = None
+    egress: Limits | Lifted | None = field(default=None, metadata=sent(""))
+
+    def _wire(self) -> dict[str, Any]:
+        wire = fields_of(self)
+        if isinstance(self.egress, Lifted):
+            wire["egress"] = self.egress.value
+        elif self.egress is not None:
+            wire["egress"] = {"to": encoder(Limits)(self.egress, "egress")}
+        return wire
 
 
 # --- the configuration

@@ -119,9 +119,10 @@ CREATE TABLE IF NOT EXISTS kingcong_api_keys (
     secret_version     BIGINT NOT NULL,
     envelope           MEDIUMBLOB,              -- none: the key was removed
     switch             VARCHAR(32) NOT NULL,    -- on, off
-    phase              VARCHAR(32) NOT NULL,    -- active, doubtful, dead, out_of_credit, removed
+    phase              VARCHAR(32) NOT NULL,    -- active, doubtful, dead, out_of_credit, unreadable,
+                                            -- suspended, removed
     phase_or_null      BIGINT AS (CASE WHEN phase <> 'removed' THEN 1 END) STORED,
-    reason             MEDIUMTEXT,              -- why it is dead
+    reason             MEDIUMTEXT,              -- why it is dead or unreadable; suspended: its origin
     needed             BIGINT,                  -- out of credit: thousandths that it needs
     balance            BIGINT,                  -- thousandths
     checked_at         BIGINT,

@@ -118,8 +118,9 @@ CREATE TABLE kingcong_api_keys (
     secret_version     BIGINT NOT NULL,
     envelope           BYTEA,                    -- none: the key was removed
     switch             TEXT NOT NULL,           -- on, off
-    phase              TEXT NOT NULL,           -- active, doubtful, dead, out_of_credit, removed
-    reason             TEXT,                    -- why it is dead
+    phase              TEXT NOT NULL,           -- active, doubtful, dead, out_of_credit, unreadable,
+                                            -- suspended, removed
+    reason             TEXT,                    -- why it is dead or unreadable; suspended: its origin
     needed             BIGINT,                 -- out of credit: thousandths that it needs
     balance            BIGINT,                 -- thousandths
     checked_at         BIGINT,

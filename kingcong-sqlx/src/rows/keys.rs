@@ -6,7 +6,7 @@ use kingcong_core::{
     id::{KeyId, LimitId},
     keys::{Flow, Key, KeyStatus, Level, Limit, Pool, PoolId, Window},
     provider::UpstreamCredits,
-    routing::Switch,
+    routing::{BaseUrl, Switch},
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 
@@ -61,6 +61,14 @@ impl Record for Key {
                 lacks = Some(needed.thousandths());
                 "out_of_credit"
             }
+            KeyStatus::Unreadable { reason: why } => {
+                reason = Some(why.as_str());
+                "unreadable"
+            }
+            KeyStatus::Suspended { registered_for } => {
+                reason = Some(registered_for.as_str());
+                "suspended"
+            }
             KeyStatus::Removed => "removed",
         };
         cells.extend([
@@ -104,6 +112,11 @@ impl Record for Key {
             ("doubtful", ..) => Some(KeyStatus::Doubtful),
             ("dead", Some(reason), _) => Some(KeyStatus::Dead { reason }),
             ("out_of_credit", _, Some(needed)) => Some(KeyStatus::OutOfCredit { needed }),
+            ("unreadable", Some(reason), _) => Some(KeyStatus::Unreadable { reason }),
+            ("suspended", Some(url), _) => {
+                let registered_for = row.checked(BaseUrl::new(url))?.origin();
+                Some(KeyStatus::Suspended { registered_for })
+            }
             ("removed", ..) => Some(KeyStatus::Removed),
             _ => None,
         };

@@ -228,7 +228,8 @@ pub(crate) fn add_key(
     });
     let mut limit = Limit::new(Limit::id_of_key(key.id), Level::Key, number(in_flight), number(per_minute));
     limit.account = account_limit.as_ref().map(|limit| limit.id);
-    Command::AddKey(Box::new(AddKey { key, limit, account_limit, audit: audit(ids) }))
+    let origin = System::kingcong().servers[&of.server].base_url.origin();
+    Command::AddKey(Box::new(AddKey { key, origin, limit, account_limit, audit: audit(ids) }))
 }
 
 pub(crate) fn work(text: &str) -> Work {

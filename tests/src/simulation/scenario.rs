@@ -13,7 +13,7 @@ use kingcong_core::{
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
     provider::Provider,
-    routing::{BaseUrl, Limits, Maintenance, PollsCount, Server, Switch},
+    routing::{BaseUrl, EgressChange, Limits, Maintenance, PollsCount, Server, ServerChange, Switch},
     store::{MemoryStore, PAGE_MAX, Store, UnknownPolicy},
     vault::{KeyBytes, StaticMasterKey},
     work::TaskState,
@@ -724,6 +724,7 @@ impl Scenario {
                     | Error::Contended
                     | Error::NotFound { .. }
                     | Error::KeyRemoved(_)
+                    | Error::KeySuspended { .. }
                     | Error::UnknownRoute(_)
                     | Error::Configuration(_)
                     | Error::Price(_)),
@@ -751,7 +752,8 @@ impl Scenario {
             _ => {
                 let few = |to| u32::try_from(dice.between(4, to)).unwrap_or(4);
                 let egress = Limits::new(few(EGRESS_LIMITS.0.into()), few(EGRESS_LIMITS.1.into()));
-                kc.config().update_server("ai84", Server { egress, ..server(dice, "ai84")? }).await
+                let egress = Some(egress.map_or(EgressChange::Lifted, EgressChange::To));
+                kc.config().update_server("ai84", ServerChange { egress, ..ServerChange::default() }).await
             }
         }
     }

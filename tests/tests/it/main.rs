@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_upstream;
 mod crash;
 mod engine;
+mod keeping_secrets;
 mod outage;
 mod secrets;
 mod simulation;

@@ -6,7 +6,7 @@ use super::KingCong;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, Route, ServerId, ServiceId},
-    routing::{Explanation, Maintenance, Server, Service, Switch, System, SystemCommand},
+    routing::{Explanation, Maintenance, Server, ServerChange, Service, Switch, System, SystemCommand},
     store::{AuditEntry, ConfigurationChange},
 };
 
@@ -99,7 +99,8 @@ impl ConfigDoors {
         self.change("config.add_server", SystemCommand::AddServer { id, server, services }).await
     }
 
-    /// Removes a server; tasks planned on it move to others that they were admitted for.
+    /// Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended: a
+    /// server that is added under the same name later may be another.
     ///
     /// # Errors
     /// An unknown server, or a store that fails.
@@ -107,18 +108,17 @@ impl ConfigDoors {
         self.change("config.remove_server", SystemCommand::RemoveServer(ServerId::new(id)?)).await
     }
 
-    /// Changes a server's base URL, default limits and the like.
+    /// Changes a server; what is not named stays, its protocol in any case.
+    ///
+    /// A base URL with another scheme, host or port suspends the server's keys in the same batch
+    /// ([`KeyStatus::Suspended`](crate::keys::KeyStatus::Suspended)): a secret goes to nobody but whom it was registered
+    /// for. Each is used again once it is registered again.
     ///
     /// # Errors
-    /// An unknown server, or a store that fails.
-    pub async fn update_server(&self, id: &str, server: Server) -> Result<(), Error> {
-        let Server { base_url, polls, defaults, egress, .. } = server;
+    /// An unknown server, weights that are all zero or too large, or a store that fails.
+    pub async fn update_server(&self, id: &str, change: ServerChange) -> Result<(), Error> {
         let id = ServerId::new(id)?;
-        self.change(
-            "config.update_server",
-            SystemCommand::UpdateServer { id, base_url, polls, defaults, egress },
-        )
-        .await
+        self.change("config.update_server", SystemCommand::UpdateServer { id, change }).await
     }
 
     /// Adds a service, to be sold on routes.

@@ -72,6 +72,9 @@ impl NewKey {
 impl KeyDoors {
     /// Registers a key. Its secret is encrypted before it is written; nothing of it is in any answer or log.
     ///
+    /// A key that is suspended or unreadable is the same key again when its secret is registered again, on the same
+    /// route and under the same account: it keeps its id, its switch and the voices that were cloned with it.
+    ///
     /// # Errors
     /// A secret that cannot be one, a route that is not configured, the same secret on the same route, or on another
     /// service without the same account, a label or account name that is too long, a master key or store that fails.
@@ -86,7 +89,13 @@ impl KeyDoors {
         let server = snapshot.configuration.system.servers.get(&route.server);
         let server = server.ok_or_else(|| Error::UnknownRoute(route.clone()))?;
         let tenant = TenantId::main();
-        let id = KeyId::from_uuid(inner.ids.uuid());
+        let fingerprint = inner.fingerprint(&route.server, &secret).await?;
+        let known = snapshot.keys.values().find(|key| key.route == route && key.fingerprint == fingerprint);
+        let id = match known.filter(|key| key.may_be_registered_again()) {
+            Some(key) => key.id,
+            None => KeyId::from_uuid(inner.ids.uuid()),
+        };
+        let origin = server.base_url.origin();
         let limits = new.limits.unwrap_or(server.defaults);
         let mut limit = Limit::new(Limit::id_of_key(id), Level::Key, limits.max_in_flight, limits.per_minute);
         let account_limit = match &new.account {
@@ -106,7 +115,7 @@ impl KeyDoors {
             tenant: tenant.clone(),
             label: new.label,
             mask: secret.mask(),
-            fingerprint: inner.fingerprint(&route.server, &secret).await?,
+            fingerprint,
             secret_version: SecretVersion::FIRST,
             envelope: Some(inner.seal(&tenant, id, &secret).await?),
             account: new.account.map(|(account, _)| account),
@@ -119,7 +128,7 @@ impl KeyDoors {
             route,
         };
         let audit = inner.audit(&actor, "keys.add", &(&key.id, &key.route, &key.mask));
-        let add = AddKey { key, limit, account_limit, audit };
+        let add = AddKey { key, origin, limit, account_limit, audit };
         self.changed(id, inner.execute(Command::AddKey(Box::new(add))).await?).await
     }
 
@@ -183,8 +192,8 @@ impl KeyDoors {
     /// Asks the upstream about a key, by a call that costs nothing.
     ///
     /// # Errors
-    /// When there is none of that id, no provider speaks its server's protocol, its secret does not open, or the
-    /// store fails. An upstream that cannot be asked leaves the key as it was.
+    /// When there is none of that id, it is suspended, no provider speaks its server's protocol, or the master key or
+    /// the store fails. An upstream that cannot be asked leaves the key as it was.
     pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
         self.inner().check_key(id).await
@@ -218,6 +227,7 @@ impl KeyDoors {
             }
             Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),
             Outcome::Key(Err(NotChanged::UnknownRoute(route))) => Err(Error::UnknownRoute(route)),
+            Outcome::Key(Err(NotChanged::Moved)) => Err(Error::Contended),
             other => unreachable!("changing a key answers with the key, not {other:?}"),
         }
     }

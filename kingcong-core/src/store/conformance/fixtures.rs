@@ -33,7 +33,7 @@ use crate::{
         AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
         VoiceSettings, Work,
     },
-    routing::{Switch, System},
+    routing::{BaseUrl, Origin, Switch, System},
     store::{
         Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeKey, Claim, Claimed,
         Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty, EgressLimit,
@@ -442,8 +442,20 @@ impl NewKey {
             last_used: None,
             created_at: START,
         };
-        AddKey { key, limit: key_limit, account_limit, audit: audit(ids, "keys.add") }
+        let origin = origin(self.route.server.as_str());
+        AddKey { key, origin, limit: key_limit, account_limit, audit: audit(ids, "keys.add") }
     }
+}
+
+/// Where a server of [`configuration`] is; another is nowhere.
+///
+/// # Panics
+/// When no server can have the name.
+#[must_use]
+pub fn origin(server_name: &str) -> Origin {
+    let known =
+        configuration().system.servers.get(&server(server_name)).map(|server| server.base_url.origin());
+    known.unwrap_or_else(|| BaseUrl::new("https://nowhere.example").expect("the URL is legal").origin())
 }
 
 /// A fingerprint that no other secret has.

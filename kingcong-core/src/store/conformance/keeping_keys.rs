@@ -2,13 +2,18 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::fixtures::{NewKey, Order, Scene, TestClock, envelope, fingerprint, pool, route, server, service};
+use super::fixtures::{
+    NewKey, Order, Scene, TestClock, envelope, fingerprint, origin, pool, route, server, service,
+};
 use crate::{
     clock::Clock,
     id::{DataKeyId, KeyId, Route, TenantId},
-    keys::{KeyStatus, KeyWithLimits, Limit, Verdict},
-    routing::Switch,
-    store::{Command, KeyChange, NotChanged, Outcome, Store},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Verdict},
+    routing::{BaseUrl, ServerChange, Switch, SystemCommand},
+    store::{
+        AddKey, AttemptResult, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged, Outcome,
+        Store,
+    },
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
 };
 
@@ -196,25 +201,184 @@ pub(super) async fn a_known_account_keeps_its_state(store: &dyn Store, clock: &T
     assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 1);
 }
 
+/// A server's new base URL.
+fn moved(server_name: &str, url: &str) -> ConfigurationChange {
+    let base_url = Some(BaseUrl::new(url).expect("the URL is legal"));
+    let change = ServerChange { base_url, ..ServerChange::default() };
+    ConfigurationChange::System(SystemCommand::UpdateServer { id: server(server_name), change })
+}
+
+/// A secret is for whom it was registered: who is elsewhere gets no call with it from the same batch on, whatever state
+/// the key was in, until it is registered again. What is on its way ends as ever; other servers' keys serve on.
+pub(super) async fn keys_stay_behind_when_their_server_moves(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 1000).await;
+    worker.admit(&Order::new("user-1", 9)).await.expect("it can be paid");
+    let mut keys = Vec::new();
+    for _ in 0..5 {
+        keys.push(worker.add_key(&NewKey::new("ai33", 5, 5)).await);
+    }
+    let elsewhere = worker.add_key(&NewKey::new("ai84", 5, 5)).await;
+    worker.change_key(keys[1], KeyChange::Switch(Switch::Off)).await.expect("there is the key");
+    let dead = Verdict::Dead { reason: "unknown".into() };
+    worker.check_key(keys[2], dead).await.expect("there is the key");
+    let unreadable = Verdict::Unreadable { reason: "altered".into() };
+    worker.check_key(keys[3], unreadable).await.expect("there is the key");
+    worker.change_key(keys[4], KeyChange::Remove).await.expect("there is the key");
+    let lease = worker.lease(pool("ai33")).await;
+
+    worker.configure(moved("ai33", "https://API.ai33.pro:443/v2")).await.expect("it is legal");
+    assert_eq!(serving(&scene).await, 1, "the same scheme, host and port");
+    worker.configure(moved("ai33", "https://moved.example")).await.expect("it is legal");
+    let suspended = KeyStatus::Suspended { registered_for: origin("ai33") };
+    assert_eq!(serving(&scene).await, 0);
+    assert_eq!(worker.claim(pool("ai33"), 9).await.leases, []);
+    for key in &keys[..4] {
+        assert_eq!(scene.key(*key).await.status, suspended);
+    }
+    assert_eq!(scene.key(elsewhere).await.status, KeyStatus::Active);
+
+    // Nothing brings it back by itself.
+    for verdict in [Verdict::Alive(None), Verdict::Unclear, Verdict::Dead { reason: "no".into() }] {
+        assert_eq!(worker.check_key(keys[0], verdict).await.expect("there is the key").status, suspended);
+    }
+    for key in &keys[..2] {
+        let on = worker.change_key(*key, KeyChange::Switch(Switch::On)).await.expect("there is the key");
+        assert_eq!((on.status.clone(), on.is_usable()), (suspended.clone(), false));
+    }
+    worker.configure(moved("ai33", "https://elsewhere.example")).await.expect("it is legal");
+    worker.configure(moved("ai33", "https://api.ai33.pro")).await.expect("it is legal");
+    assert_eq!(scene.key(keys[0]).await.status, suspended, "not even when the server comes back");
+    let failure =
+        super::fixtures::failed(crate::provider::FailureKind::KeyDead, crate::provider::Reached::No);
+    worker.settled(&lease, failure).await;
+    assert_eq!(scene.key(keys[0]).await.status, suspended);
+
+    // A server that is removed may come back as another.
+    let remove = ConfigurationChange::System(SystemCommand::RemoveServer(server("ai84")));
+    worker.configure(remove).await.expect("it is legal");
+    let suspended = KeyStatus::Suspended { registered_for: origin("ai84") };
+    assert_eq!(scene.key(elsewhere).await.status, suspended);
+}
+
+/// Registered again, a suspended key is the one that it was: its id, its calls under way, its window and its switch. Its
+/// secret is for where the server is now, and nobody who moved it meanwhile gets it.
+pub(super) async fn a_suspended_key_is_registered_again_as_it_was(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 1000).await;
+    worker.admit(&Order::new("user-1", 9)).await.expect("it can be paid");
+    let new = NewKey { fingerprint: Some(fingerprint(&scene.ids)), ..NewKey::new("ai33", 2, 5) }
+        .of_account("us", 9, 9);
+    let key = worker.add_key(&new).await;
+    let before = scene.key(key).await;
+    let lease = worker.lease(pool("ai33")).await;
+    worker.configure(moved("ai33", "https://moved.example")).await.expect("it is legal");
+    clock.advance(Duration::from_secs(1));
+
+    let now_at = BaseUrl::new("https://moved.example").expect("the URL is legal").origin();
+    let mut again = NewKey { max_in_flight: 3, ..new.clone() }.add(&scene.ids);
+    again.origin = now_at;
+    let try_again = async |add: &AddKey| match worker.execute(Command::AddKey(Box::new(add.clone()))).await {
+        Outcome::Key(outcome) => outcome,
+        other => panic!("adding a key came out as {other:?}"),
+    };
+    assert_eq!(try_again(&again).await, Err(NotChanged::Duplicate(key)), "another id is another key");
+    again.limit.id = Limit::id_of_key(key);
+    again.key = Key { id: key, label: "moved".into(), ..again.key };
+    let stale = AddKey { origin: origin("ai33"), ..again.clone() };
+    assert_eq!(try_again(&stale).await, Err(NotChanged::Moved));
+    let other_account = AddKey { key: Key { account: None, ..again.key.clone() }, ..again.clone() };
+    assert_eq!(try_again(&other_account).await, Err(NotChanged::OtherAccount(key)));
+    assert_eq!(serving(&scene).await, 0);
+
+    let key_again = try_again(&again).await.expect("it is suspended");
+    assert_eq!(key_again, scene.key(key).await);
+    assert_eq!((key_again.status.clone(), key_again.label.as_str()), (KeyStatus::Active, "moved"));
+    assert_eq!((key_again.created_at, key_again.limits.max_in_flight.get()), (before.created_at, 3));
+    let limit = scene.limit(Limit::id_of_key(key)).await;
+    assert_eq!((limit.in_flight, limit.window.count()), (1, 1), "what runs is counted");
+    assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 2);
+    worker.settled(&lease, super::fixtures::done()).await;
+    assert_eq!(try_again(&again).await, Err(NotChanged::Duplicate(key)), "once is enough");
+}
+
+/// A secret that does not open says nothing about the upstream's key: the task goes on as if it had not been leased, the
+/// key rests, and comes back when it opens.
+pub(super) async fn a_secret_that_does_not_open_is_not_a_dead_key(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 1000).await;
+    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let key = worker.add_key(&NewKey::new("ai33", 5, 5)).await;
+    let lease = worker.lease(pool("ai33")).await;
+    let reason = "its bytes were altered".to_owned();
+    let settled = worker.settled(&lease, AttemptResult::Unreadable { reason: reason.clone() }).await;
+    assert_eq!((settled.task.attempts, settled.check_key), (0, None));
+    assert_eq!((settled.requeued, settled.task.tried), (Some(pool("ai33")), Vec::new()));
+    assert_eq!(scene.key(key).await.status, KeyStatus::Unreadable { reason: reason.clone() });
+    assert_eq!((serving(&scene).await, worker.claim(pool("ai33"), 9).await.leases.len()), (0, 0));
+    let limit = scene.limit(Limit::id_of_key(key)).await;
+    assert_eq!((limit.in_flight, limit.window.count()), (0, 0));
+
+    let opened = worker.check_key(key, Verdict::Unclear).await.expect("there is the key");
+    assert_eq!(opened.status, KeyStatus::Doubtful, "it opened, and the upstream did not tell");
+    let again = worker.check_key(key, Verdict::Unreadable { reason: reason.clone() }).await;
+    assert_eq!(again.expect("there is the key").status, KeyStatus::Unreadable { reason });
+    let alive = worker.check_key(key, Verdict::Alive(None)).await.expect("there is the key");
+    assert_eq!(alive.status, KeyStatus::Active);
+    assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 1);
+}
+
+fn data_key(scene: &Scene<'_>, used_for: &DataKeyUse, version: u32, byte: u8) -> DataKey {
+    let version = DataKeyVersion::new(version).expect("it is not zero");
+    let id = DataKeyId::from_uuid(scene.ids.uuid());
+    let master = MasterKeyId::new("test:1").expect("the id is legal");
+    let wrapped = Wrapped::new(master, vec![byte; 60]).expect("its length is legal");
+    let context = DataKeyContext { id, used_for: used_for.clone(), version };
+    DataKey { context, wrapped, created: scene.clock.now() }
+}
+
+/// While secrets or fingerprints need a data key that is gone, no other is made: what they were made with would be
+/// replaced in silence. Once nothing needs it, one is.
+pub(super) async fn no_data_key_is_made_in_place_of_a_lost_one(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    // Their envelopes name the first version.
+    let keys =
+        [worker.add_key(&NewKey::new("ai33", 1, 1)).await, worker.add_key(&NewKey::new("ai84", 1, 1)).await];
+    let lost = DataKeyLost { version: DataKeyVersion::FIRST, keys: 2 };
+    let uses = [DataKeyUse::Tenant(TenantId::main()), DataKeyUse::Fingerprints];
+    for used_for in &uses {
+        for version in [1, 2] {
+            let made = worker.execute(Command::AddDataKey(data_key(&scene, used_for, version, 1))).await;
+            assert_eq!(made, Outcome::DataKey(Err(lost)), "version {version} of {used_for}");
+        }
+        assert_eq!(store.data_keys(used_for).await.expect("the store can be read"), []);
+    }
+    let other = DataKeyUse::Tenant(TenantId::new("other").expect("the id is legal"));
+    let made = worker.execute(Command::AddDataKey(data_key(&scene, &other, 1, 1))).await;
+    assert_eq!(made, Outcome::DataKey(Ok(())), "another tenant has no secrets yet");
+    for key in keys {
+        worker.change_key(key, KeyChange::Remove).await.expect("there is the key");
+    }
+    for used_for in &uses {
+        let first = data_key(&scene, used_for, 1, 1);
+        assert_eq!(worker.execute(Command::AddDataKey(first.clone())).await, Outcome::DataKey(Ok(())));
+        assert_eq!(store.data_keys(used_for).await.expect("the store can be read"), [first]);
+    }
+}
+
 /// Two processes that make a data key at once end up with one, the same for both.
 pub(super) async fn a_data_key_is_stored_once_per_version(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let (one, two) = (scene.worker().await, scene.worker().await);
     let tenant = DataKeyUse::Tenant(TenantId::main());
-    let key = |used_for: &DataKeyUse, version, byte| {
-        let version = DataKeyVersion::new(version).expect("it is not zero");
-        let id = DataKeyId::from_uuid(scene.ids.uuid());
-        let master = MasterKeyId::new("test:1").expect("the id is legal");
-        let wrapped = Wrapped::new(master, vec![byte; 60]).expect("its length is legal");
-        DataKey {
-            context: DataKeyContext { id, used_for: used_for.clone(), version },
-            wrapped,
-            created: clock.now(),
-        }
-    };
+    let key = |used_for: &DataKeyUse, version, byte| data_key(&scene, used_for, version, byte);
     let first = key(&tenant, 1, 0x00);
-    assert_eq!(one.execute(Command::AddDataKey(first.clone())).await, Outcome::Done);
-    assert_eq!(two.execute(Command::AddDataKey(key(&tenant, 1, 0xFF))).await, Outcome::Done);
+    assert_eq!(one.execute(Command::AddDataKey(first.clone())).await, Outcome::DataKey(Ok(())));
+    assert_eq!(two.execute(Command::AddDataKey(key(&tenant, 1, 0xFF))).await, Outcome::DataKey(Ok(())));
     let read = store.data_keys(&tenant).await.expect("the store can be read");
     assert_eq!(read, std::slice::from_ref(&first));
     let second = key(&tenant, 2, 0xFE);

@@ -213,7 +213,11 @@ laws! {
         new_limits_hold_from_the_next_claim_on,
         a_check_never_overrides_the_switch,
         a_known_account_keeps_its_state,
-        a_data_key_is_stored_once_per_version;
+        keys_stay_behind_when_their_server_moves,
+        a_suspended_key_is_registered_again_as_it_was,
+        a_secret_that_does_not_open_is_not_a_dead_key,
+        a_data_key_is_stored_once_per_version,
+        no_data_key_is_made_in_place_of_a_lost_one;
     reading:
         rows_read_back_as_they_were_written,
         jobs_are_found_by_user_and_state,

@@ -1,9 +1,12 @@
-//! Changing the configuration: compare-and-swap on its version, audited.
+//! Changing the configuration: compare-and-swap on its version, audited. A server that moves elsewhere does not take
+//! along the secrets that were given for where it was.
 
 use std::sync::Arc;
 
 use crate::{
     clock::Timestamp,
+    keys::KeyStatus,
+    routing::System,
     store::{AuditRow, Change, ConfigurationChange, Configure, NotConfigured, Tables},
 };
 
@@ -40,6 +43,7 @@ pub(super) fn configure(
             configuration.packages.remove(id).ok_or(NotConfigured::NotFound)?;
         }
     }
+    suspend_moved(tables, &configuration.system);
     configuration.version = version + 1;
     tables.configuration = Arc::new(configuration);
     // What an earlier command of the batch made is still to be inserted.
@@ -47,4 +51,20 @@ pub(super) fn configure(
     tables.configuration_change.get_or_insert(change);
     tables.audits.push(AuditRow { audit: configure.audit.clone(), at: now });
     Ok(version + 1)
+}
+
+/// Takes the keys of servers that are not where they were out of their pools, until each is registered again.
+fn suspend_moved(tables: &mut Tables, next: &System) {
+    for (server, registered_for) in tables.configuration.system.moved(next) {
+        let keys = tables.keys.iter().filter(|(_, key)| key.route.server == server);
+        let ids: Vec<_> = keys.map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(key) = tables.keys.get(&id) else { continue };
+            if matches!(key.status, KeyStatus::Removed | KeyStatus::Suspended { .. }) {
+                continue;
+            }
+            let status = KeyStatus::Suspended { registered_for: registered_for.clone() };
+            super::keys::set_status(tables, id, status);
+        }
+    }
 }

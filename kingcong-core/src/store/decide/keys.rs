@@ -2,8 +2,9 @@
 
 use crate::{
     clock::Timestamp,
-    id::KeyId,
-    keys::{KeyStatus, KeyWithLimits, Limit, PoolId, Verdict},
+    id::{KeyId, LimitId},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, PoolId, Verdict},
+    routing::Limits,
     store::{AddKey, AuditRow, ChangeKey, KeyChange, NotChanged, Tables},
 };
 
@@ -12,6 +13,11 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     if !tables.configuration.system.routes.contains_key(&key.route) {
         return Err(NotChanged::UnknownRoute(key.route.clone()));
     }
+    let server = tables.configuration.system.servers.get(&key.route.server);
+    if server.is_none_or(|server| server.base_url.origin() != add.origin) {
+        return Err(NotChanged::Moved);
+    }
+    let mut again = None;
     let twins = tables.keys.iter().map(|(_, other)| other).filter(|other| {
         other.route.server == key.route.server
             && other.fingerprint == key.fingerprint
@@ -19,9 +25,14 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     });
     for twin in twins {
         if twin.route == key.route {
-            return Err(NotChanged::Duplicate(twin.id));
-        }
-        if twin.account.is_none() || twin.account != key.account {
+            if twin.id != key.id || !twin.may_be_registered_again() {
+                return Err(NotChanged::Duplicate(twin.id));
+            }
+            if twin.account != key.account {
+                return Err(NotChanged::OtherAccount(twin.id));
+            }
+            again = Some(twin.clone());
+        } else if twin.account.is_none() || twin.account != key.account {
             return Err(NotChanged::OtherAccount(twin.id));
         }
     }
@@ -34,6 +45,10 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
             None => tables.insert_limit(account.clone()),
         }
     }
+    if let Some(before) = again {
+        tables.audits.push(AuditRow { audit: add.audit.clone(), at: now });
+        return register_again(tables, add, before, now).ok_or(NotChanged::NotFound);
+    }
     let mut limit = add.limit.clone();
     let limits = limit.limits();
     limit.pool = key.is_usable().then(|| PoolId::shared(&key.route));
@@ -41,6 +56,25 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     tables.keys.insert(key.id, key.clone());
     tables.audits.push(AuditRow { audit: add.audit.clone(), at: now });
     Ok(KeyWithLimits { key: key.clone(), limits })
+}
+
+/// Puts a secret that was given again in place of the stored one. What the key did stays: its calls under way, its
+/// window, its voices, and the administrator's switch.
+fn register_again(tables: &mut Tables, add: &AddKey, before: Key, now: Timestamp) -> Option<KeyWithLimits> {
+    let Key { switch, last_used, created_at, .. } = before;
+    let key = Key { switch, last_used, created_at, ..add.key.clone() };
+    let id = key.id;
+    set_limits(tables, Limit::id_of_key(id), add.limit.limits(), now);
+    *tables.keys.get_mut(&id)? = key;
+    follow_usability(tables, id)
+}
+
+/// The new bounds decide from now on: the next claim finds the key's turn anew.
+fn set_limits(tables: &mut Tables, key: LimitId, limits: Limits, now: Timestamp) {
+    tables.change_limits(key, None, None, |chain| {
+        (chain.key.max_in_flight, chain.key.per_window) = (limits.max_in_flight, limits.per_minute);
+        chain.key.turn = now;
+    });
 }
 
 pub(super) fn change(
@@ -59,12 +93,8 @@ pub(super) fn change(
             key.envelope = None;
         }
         KeyChange::SetLimit { max_in_flight, per_window } => {
-            let (max_in_flight, per_window) = (*max_in_flight, *per_window);
-            tables.change_limits(Limit::id_of_key(change.key), None, None, |chain| {
-                (chain.key.max_in_flight, chain.key.per_window) = (max_in_flight, per_window);
-                // The new bounds decide from now on: the next claim finds the key's turn anew.
-                chain.key.turn = now;
-            });
+            let limits = Limits { max_in_flight: *max_in_flight, per_minute: *per_window };
+            set_limits(tables, Limit::id_of_key(change.key), limits, now);
         }
     }
     tables.audits.push(AuditRow { audit: change.audit.clone(), at: now });
@@ -79,6 +109,14 @@ pub(super) fn check(
 ) -> Result<KeyWithLimits, NotChanged> {
     tables.keys.get_mut(&key).ok_or(NotChanged::NotFound)?.checked(verdict, now);
     follow_usability(tables, key).ok_or(NotChanged::NotFound)
+}
+
+/// Writes down what became known of a key that was not removed, and takes it out of its pool unless that is good.
+pub(super) fn set_status(tables: &mut Tables, id: KeyId, status: KeyStatus) {
+    if let Some(key) = tables.keys.get_mut(&id) {
+        key.status = status;
+        follow_usability(tables, id);
+    }
 }
 
 /// Puts the key's limit into its pool, or takes it out.

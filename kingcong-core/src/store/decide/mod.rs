@@ -7,6 +7,7 @@ mod adopt;
 mod claim;
 mod configure;
 mod credit;
+mod data_keys;
 mod keys;
 mod queue;
 mod settle;
@@ -38,15 +39,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
         Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
         Command::CheckKey { key, verdict } => Outcome::Key(keys::check(tables, *key, verdict, now)),
-        Command::AddDataKey(key) => {
-            let same = |other: &crate::vault::DataKey| {
-                other.context.used_for == key.context.used_for && other.context.version == key.context.version
-            };
-            if !tables.data_keys.iter().any(|(_, other)| same(other)) {
-                tables.data_keys.insert(key.context.id, key.clone());
-            }
-            Outcome::Done
-        }
+        Command::AddDataKey(key) => Outcome::DataKey(data_keys::add(tables, key)),
         Command::RecordLate(late) => {
             if tables.late_answers.get(&late.attempt).is_none() {
                 tables.late_answers.insert(late.attempt, late.clone());

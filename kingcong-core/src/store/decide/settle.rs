@@ -57,6 +57,11 @@ pub(super) fn settle(
             give_back(tables, settle, &batch.rules, now);
             requeued = queue_or_end(tables, settle, Next::Again, Moving::Stay, now);
         }
+        AttemptResult::Unreadable { reason } => {
+            give_back(tables, settle, &batch.rules, now);
+            set_key_status(tables, settle, KeyStatus::Unreadable { reason: reason.clone() });
+            requeued = queue_or_end(tables, settle, Next::Again, Moving::Stay, now);
+        }
         AttemptResult::Failed { failure, policy } => {
             let leased_at = attempt.leased_at;
             let tried_before = task.tried.contains(&settle.key);
@@ -100,7 +105,11 @@ pub(super) fn settle(
     let check_key =
         tables.keys.get(&settle.key).filter(|_| is_in_new_doubt).and_then(|key| match key.status {
             KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
-            KeyStatus::Active | KeyStatus::Dead { .. } | KeyStatus::Removed => None,
+            KeyStatus::Active
+            | KeyStatus::Dead { .. }
+            | KeyStatus::Unreadable { .. }
+            | KeyStatus::Suspended { .. }
+            | KeyStatus::Removed => None,
         });
     let Money { charged, debt, over_hold } = done;
     Ok(Settled { task, job, charged, debt, over_hold, released, check_key, requeued })
@@ -353,17 +362,12 @@ fn trust(tables: &mut Tables, settle: &Settle) {
 /// Writes down what is known of a key now; one that is not usable leaves its pool until a check finds it well. The
 /// administrator's switch stays as it is.
 fn set_key_status(tables: &mut Tables, settle: &Settle, status: KeyStatus) {
-    let Some(key) = tables.keys.get_mut(&settle.key) else { return };
-    let stays = match (&key.status, &status) {
-        (KeyStatus::Removed, _) => return,
+    let Some(key) = tables.keys.get(&settle.key) else { return };
+    match (&key.status, &status) {
+        (KeyStatus::Removed | KeyStatus::Suspended { .. }, _)
         // A call that was under way says less than what is known meanwhile.
-        (KeyStatus::Dead { .. } | KeyStatus::OutOfCredit { .. }, KeyStatus::Doubtful) => return,
-        (_, KeyStatus::Doubtful) => true,
-        _ => false,
-    };
-    key.status = status;
-    if !stays {
-        tables.change_limits(Limit::id_of_key(settle.key), None, None, |chain| chain.key.pool = None);
+        | (KeyStatus::Dead { .. } | KeyStatus::OutOfCredit { .. } | KeyStatus::Unreadable { .. }, KeyStatus::Doubtful) => {}
+        _ => super::keys::set_status(tables, settle.key, status),
     }
 }
 

@@ -31,6 +31,8 @@ const VARIANTS: Readonly<Record<KeyStatus, BadgeVariant>> = {
   doubtful: 'warning',
   out_of_credit: 'warning',
   dead: 'bad',
+  unreadable: 'bad',
+  suspended: 'bad',
   removed: 'default',
 };
 
