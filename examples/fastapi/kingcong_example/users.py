@@ -1,8 +1,8 @@
 """Who may call: a file of users in place of the user table that your backend has already.
 
-A token is 32 random bytes, so a plain hash of it is safe to keep: it cannot be guessed, unlike a password. So nobody
-must pause after a wrong one, and nobody can be locked out. Whose token is taken out of the file has no access any more,
-from the next request on and in every process.
+A token is 32 random bytes, so a plain hash of it is safe to keep: it cannot be guessed, unlike a password. So
+nobody must pause after a wrong one, and nobody can be locked out. Whose token is taken out of the file has no
+access any more, from the next request on and in every process.
 """
 
 import hashlib

@@ -17,9 +17,7 @@ USERS = 100
 class Backend:
     """A running backend, and whom it knows."""
 
-    def __init__(
-        self, url: str, secret: SecretStr, known: list[tuple[str, str]], users_file: Path
-    ) -> None:
+    def __init__(self, url: str, secret: SecretStr, known: list[tuple[str, str]], users_file: Path) -> None:
         self.url = url
         self.secret = secret
         self.users_file = users_file
