@@ -189,27 +189,26 @@ pub(crate) fn slowest(printed: &str, most: usize) -> Vec<(Duration, &str)> {
 
 /// A test and how long it took, as `rust` prints it, and pytest, vitest and playwright.
 fn timed(line: &str) -> Option<(Duration, &str)> {
-    let seconds = |text: &str, in_unit: f64| {
-        let number: f64 = text.trim().parse().ok()?;
-        Duration::try_from_secs_f64(number * in_unit).ok()
-    };
+    let seconds = |text: &str| Duration::try_from_secs_f64(text.trim().parse().ok()?).ok();
     let told = line.trim_start();
     if let Some((name, time)) = told.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
         let (_, time) = time.strip_suffix(" s)")?.rsplit_once('(')?;
-        return Some((seconds(time, 1.0)?, name));
+        return Some((seconds(time)?, name));
     }
     if let Some((time, name)) = told.split_once("s call ") {
-        return Some((seconds(time, 1.0)?, name.trim()));
+        return Some((seconds(time)?, name.trim()));
     }
     let told = told.strip_prefix('✓').or_else(|| told.strip_prefix('✘'))?.trim();
     if let Some((name, time)) = told.strip_suffix(')').and_then(|told| told.rsplit_once(" (")) {
-        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-        let took = units.into_iter().find_map(|(unit, length)| seconds(time.strip_suffix(unit)?, length));
+        let units = [("ms", 1, 1000), ("s", 1, 1), ("m", 60, 1)];
+        let took = units
+            .into_iter()
+            .find_map(|(unit, times, parts)| Some(seconds(time.strip_suffix(unit)?)? * times / parts));
         return Some((took?, name));
     }
     let (name, time) = told.strip_suffix("ms")?.rsplit_once(' ')?;
     // Not the sum of a file's tests.
-    if name.ends_with(')') { None } else { Some((seconds(time, 0.001)?, name.trim())) }
+    if name.ends_with(')') { None } else { Some((seconds(time)? / 1000, name.trim())) }
 }
 
 /// Runs a command that shows its own output.
