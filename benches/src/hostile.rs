@@ -1,9 +1,9 @@
 //! `text/hostile`: what cutting the dearest text costs.
 //!
 //! Twenty texts of a million characters each, made to be dear: long runs of closing marks, quotes, spaces, accents,
-//! joiners, abbreviations. Measured is the cut of one into pieces of 4,000 characters, in nanoseconds per character; the
-//! figure is that of the dearest text, beside that of plain sentences. A cost that grows with the square of a text's
-//! length would be a ratio of thousands.
+//! joiners, abbreviations. Measured is the cut of one into pieces of 4,000 characters, in nanoseconds per character;
+//! the figure is that of the dearest text, beside that of plain sentences. A cost that grows with the square of a
+//! text's length would be a ratio of thousands.
 
 use std::{hint::black_box, num::NonZeroU32};
 

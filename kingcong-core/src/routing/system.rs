@@ -8,7 +8,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
 };
 
@@ -559,7 +558,7 @@ impl BaseUrl {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("https", &self.0));
         let authority = rest.split('/').next().unwrap_or(rest);
         let (host, port) = host_and_port(authority);
-        let host = match host.parse::<Ipv6Addr>() {
+        let host = match host.parse::<std::net::Ipv6Addr>() {
             Ok(six) => format!("[{six}]"),
             Err(_) => host.to_ascii_lowercase(),
         };
@@ -651,8 +650,11 @@ fn base_url_fault(text: &str) -> Option<&'static str> {
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, port) = host_and_port(authority);
-    let host_is_valid =
-        if authority.starts_with('[') { host.parse::<Ipv6Addr>().is_ok() } else { is_host_name(host) };
+    let host_is_valid = if authority.starts_with('[') {
+        host.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        is_host_name(host)
+    };
     if !host_is_valid {
         return Some("must have a host: a name in ASCII letters, digits, '-' and '.', or an IP address");
     }
@@ -684,7 +686,7 @@ fn host_and_port(authority: &str) -> (&str, Option<&str>) {
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_host_name(host: &str) -> bool {

@@ -715,8 +715,8 @@ pub enum NotConfigured {
     NotFound,
 }
 
-/// A data key cannot be made, because stored secrets need one that is not in the store: with a new one in its place they
-/// would never open, and nobody would be told.
+/// A data key cannot be made, because stored secrets need one that is not in the store: with a new one in its place
+/// they would never open, and nobody would be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataKeyLost {
     /// The oldest version that is needed and missing.

@@ -61,8 +61,8 @@ pub struct Needs {
     pub pools: BTreeSet<PoolId>,
     /// Flows.
     pub flows: BTreeSet<FlowId>,
-    /// Uses whose data keys are needed, with the keys that rely on them: a tenant's that have a secret, or all that have
-    /// a fingerprint to be told from others by.
+    /// Uses whose data keys are needed, with the keys that rely on them: a tenant's that have a secret, or all that
+    /// have a fingerprint to be told from others by.
     pub data_keys: Vec<DataKeyUse>,
     /// Periodic duties.
     pub duties: BTreeSet<&'static str>,

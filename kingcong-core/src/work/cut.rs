@@ -1,8 +1,8 @@
 //! Cutting a text into pieces that one upstream call each can carry.
 //!
 //! A cut prefers the places where a speaker would pause anyway: between paragraphs, else sentences, else clauses, else
-//! words. It parts a title or a number from what it belongs to only where no other place will do, and never falls inside
-//! what a reader sees as one character, unless that one alone is longer than a whole piece may be.
+//! words. It parts a title or a number from what it belongs to only where no other place will do, and never falls
+//! inside what a reader sees as one character, unless that one alone is longer than a whole piece may be.
 
 use std::num::{NonZeroU16, NonZeroU32};
 

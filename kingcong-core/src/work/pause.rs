@@ -1,7 +1,7 @@
 //! The places where a text may be cut, each with how natural a pause is there.
 //!
-//! They are found in one pass over the text: a place whose strength depends on what comes later gets it when that comes,
-//! and nothing is looked at twice. Sentences are those of Unicode's rules (UAX #29, SB1 to SB11), with three
+//! They are found in one pass over the text: a place whose strength depends on what comes later gets it when that
+//! comes, and nothing is looked at twice. Sentences are those of Unicode's rules (UAX #29, SB1 to SB11), with three
 //! differences: a full stop after an abbreviation, a title, an initial, an ordinal or a list's number ends none, a
 //! question or exclamation mark before lower case ends a clause only, and neither mark ends one inside an address.
 

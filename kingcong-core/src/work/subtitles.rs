@@ -1,8 +1,8 @@
 //! Subtitles as SubRip (SRT): cues of a time span and lines of text, numbered from 1.
 //!
 //! Upstreams write them loosely, so they are read as common tools write them, WebVTT and its cue settings included, and
-//! are always written strictly. No word is lost on the way: a time that cannot be read is put right, and what is neither
-//! a time, a number nor a setting is text.
+//! are always written strictly. No word is lost on the way: a time that cannot be read is put right, and what is
+//! neither a time, a number nor a setting is text.
 
 use std::fmt::Write;
 

@@ -122,8 +122,8 @@ impl Text {
     }
 
     /// Cuts the text. The pieces in order make up exactly the text, and each has something visible in it. No piece ends
-    /// after an abbreviation, a title or an initial while another place would do; `abbreviations` are added to those that
-    /// the library knows. The work grows in proportion to the text's length.
+    /// after an abbreviation, a title or an initial while another place would do; `abbreviations` are added to those
+    /// that the library knows. The work grows in proportion to the text's length.
     ///
     /// ```
     /// use std::num::NonZeroU32;

@@ -111,8 +111,8 @@ impl ConfigDoors {
     /// Changes a server; what is not named stays, its protocol in any case.
     ///
     /// A base URL with another scheme, host or port suspends the server's keys in the same batch
-    /// ([`KeyStatus::Suspended`](crate::keys::KeyStatus::Suspended)): a secret goes to nobody but whom it was registered
-    /// for. Each is used again once it is registered again.
+    /// ([`KeyStatus::Suspended`](crate::keys::KeyStatus::Suspended)): a secret goes to nobody but whom it was
+    /// registered for. Each is used again once it is registered again.
     ///
     /// # Errors
     /// An unknown server, weights that are all zero or too large, or a store that fails.

@@ -262,8 +262,8 @@ pub(super) async fn keys_stay_behind_when_their_server_moves(store: &dyn Store, 
     assert_eq!(scene.key(elsewhere).await.status, suspended);
 }
 
-/// Registered again, a suspended key is the one that it was: its id, its calls under way, its window and its switch. Its
-/// secret is for where the server is now, and nobody who moved it meanwhile gets it.
+/// Registered again, a suspended key is the one that it was: its id, its calls under way, its window and its switch.
+/// Its secret is for where the server is now, and nobody who moved it meanwhile gets it.
 pub(super) async fn a_suspended_key_is_registered_again_as_it_was(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
@@ -304,8 +304,8 @@ pub(super) async fn a_suspended_key_is_registered_again_as_it_was(store: &dyn St
     assert_eq!(try_again(&again).await, Err(NotChanged::Duplicate(key)), "once is enough");
 }
 
-/// A secret that does not open says nothing about the upstream's key: the task goes on as if it had not been leased, the
-/// key rests, and comes back when it opens.
+/// A secret that does not open says nothing about the upstream's key: the task goes on as if it had not been leased,
+/// the key rests, and comes back when it opens.
 pub(super) async fn a_secret_that_does_not_open_is_not_a_dead_key(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;

@@ -366,7 +366,10 @@ fn set_key_status(tables: &mut Tables, settle: &Settle, status: KeyStatus) {
     match (&key.status, &status) {
         (KeyStatus::Removed | KeyStatus::Suspended { .. }, _)
         // A call that was under way says less than what is known meanwhile.
-        | (KeyStatus::Dead { .. } | KeyStatus::OutOfCredit { .. } | KeyStatus::Unreadable { .. }, KeyStatus::Doubtful) => {}
+        | (
+            KeyStatus::Dead { .. } | KeyStatus::OutOfCredit { .. } | KeyStatus::Unreadable { .. },
+            KeyStatus::Doubtful,
+        ) => {}
         _ => super::keys::set_status(tables, settle.key, status),
     }
 }
