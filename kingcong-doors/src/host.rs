@@ -11,7 +11,7 @@ use kingcong_core::{
         Audio, Body, Call, ClonedVoice, Failure, FailureKind, Measured, Output, Provider, Reached, Reply,
         Sent, Sink, UpstreamCredits, Work,
     },
-    vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped},
+    vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,12 @@ impl From<HostFailure> for Failure {
             None => made,
         }
     }
+}
+
+/// A host's own words about a call, such as a traceback that it logs, without the call's secret.
+#[must_use]
+pub fn scrubbed(words: &str, secret: &str) -> String {
+    Secret::parse(secret).map_or_else(|_| words.to_owned(), |secret| scrub(words, &[&secret]))
 }
 
 /// What a host does for one call.

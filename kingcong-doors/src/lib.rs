@@ -34,7 +34,9 @@ mod opening;
 mod problem;
 
 pub use door::Door;
-pub use host::{HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep};
+pub use host::{
+    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep, scrubbed,
+};
 pub use library::{AT_ONCE_BYTES_MAX, Answer, Library};
 pub use opening::{MasterKeySource, Opening, PresetName};
 pub use problem::{Code, Problem, Told};

@@ -5,14 +5,20 @@ use kingcong_core::{
     id::AttemptId,
     provider::{Audio, Call, Failure, Laid, Measured, Output, Reached, Reply, Sink, Subtitles, Work},
 };
-use reqwest::{Response, Url, header::CONTENT_TYPE};
+use reqwest::{
+    Response, Url,
+    header::{CONTENT_TYPE, LOCATION},
+};
 
 use crate::{
     http::{BodyError, Exchange, causes, read_bounded, too_large},
+    reach::Reach,
     settings::SUBTITLES_BYTES_MAX,
     sink::{Writer, extension, sniffed},
 };
 
+/// Most redirects that a download follows.
+const REDIRECTS_MAX: usize = 5;
 /// Longest media type that is believed, in bytes.
 const CONTENT_TYPE_BYTES_MAX: usize = 64;
 
@@ -76,12 +82,24 @@ impl Exchange<'_> {
         }
     }
 
+    /// Asks for a result, and follows redirects to where results may be fetched from.
     async fn fetch(&self, url: &str) -> Result<Response, Failure> {
-        let url = self.result_url(url)?;
-        let request = self.http.download.get(url).timeout(self.http.settings.download_timeout);
-        let response = request.send().await.map_err(|error| self.lost(error))?;
-        tracing::debug!(route = %self.access.route, status = response.status().as_u16(), "result's server answered");
-        Ok(response)
+        let base = self.base_url()?;
+        let mut url = self.result_url(url)?;
+        for _ in 0..=REDIRECTS_MAX {
+            let client = self.http.download(Reach::of(&url, &base)).ok_or_else(|| {
+                self.unclear("its address is of a private network, where results are not fetched from")
+            })?;
+            let request = client.get(url.clone()).timeout(self.http.settings.download_timeout);
+            let response = request.send().await.map_err(|error| self.lost(error))?;
+            let status = response.status().as_u16();
+            tracing::debug!(route = %self.access.route, status, "result's server answered");
+            match redirected(&url, &response) {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        Err(self.unclear(format!("its server redirects more than {REDIRECTS_MAX} times")))
     }
 
     /// A result's address, which may be relative to the base URL.
@@ -122,6 +140,15 @@ impl Exchange<'_> {
         let body = writer.finish(attempt, extension(&content_type)).await?;
         Ok(Audio { body, content_type, srt })
     }
+}
+
+/// Where a redirect leads to.
+fn redirected(from: &Url, response: &Response) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let next = from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()?;
+    matches!(next.scheme(), "http" | "https").then_some(next)
 }
 
 /// The media type of an answer, if it says that it is audio.

@@ -20,13 +20,12 @@ use serde_json::Value;
 
 use crate::{
     UpstreamsError,
+    reach::{PublicNames, Reach},
     refusal::{Judge, Refusal, hides_refusal},
     settings::{API_BODY_BYTES_MAX, IDLE_CONNECTION_KEPT, Settings, USER_AGENT},
     wait,
 };
 
-/// Most redirects that a download follows.
-const DOWNLOAD_REDIRECTS_MAX: usize = 5;
 /// Longest text of an upstream that is looked at as a message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Deepest chain of causes that is put into words.
@@ -37,15 +36,17 @@ const CAUSES_MAX: usize = 8;
 pub(crate) struct Http {
     /// For APIs: follows no redirects, which would carry the key elsewhere.
     api: reqwest::Client,
-    /// For results, which lie on other servers and are fetched without a key.
-    pub(crate) download: reqwest::Client,
+    /// For results on other servers, which are fetched without a key and from the public internet only.
+    public: reqwest::Client,
+    /// For results that lie with the server itself.
+    own: reqwest::Client,
     pub(crate) settings: Settings,
 }
 
 impl Http {
     pub(crate) fn new(settings: Settings) -> Result<Self, UpstreamsError> {
         let tls = tls_config()?;
-        let client = |redirects| {
+        let builder = || {
             reqwest::Client::builder()
                 .user_agent(USER_AGENT)
                 .tls_backend_preconfigured(tls.clone())
@@ -53,16 +54,26 @@ impl Http {
                 .http1_only()
                 .connect_timeout(settings.connect_timeout)
                 .pool_idle_timeout(IDLE_CONNECTION_KEPT)
-                .redirect(redirects)
+                .redirect(redirect::Policy::none())
                 .referer(false)
-                .build()
-                .map_err(|error| UpstreamsError { source: error.into() })
         };
+        let failed = |error: reqwest::Error| UpstreamsError { source: error.into() };
+        let public = builder().dns_resolver(Arc::new(PublicNames::new()));
         Ok(Self {
-            api: client(redirect::Policy::none())?,
-            download: client(redirect::Policy::limited(DOWNLOAD_REDIRECTS_MAX))?,
+            api: builder().build().map_err(failed)?,
+            public: public.build().map_err(failed)?,
+            own: builder().build().map_err(failed)?,
             settings,
         })
+    }
+
+    /// The client for a result that is reached so; none where it must not be.
+    pub(crate) const fn download(&self, reach: Reach) -> Option<&reqwest::Client> {
+        match reach {
+            Reach::Own => Some(&self.own),
+            Reach::Public => Some(&self.public),
+            Reach::Refused => None,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod engine;
 mod http;
 mod lenient;
 mod minimax;
+mod reach;
 mod refusal;
 mod settings;
 mod sink;

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Measured, Output,
-        Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, Voice,
-        VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Laid, Measured,
+        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
+        Voice, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{Method, StatusCode, multipart::Form};
@@ -153,13 +153,9 @@ impl MiniMax {
             .ok_or_else(|| exchange.lacking(&answer, "an answer that is no task"))?;
         match status.to_lowercase().as_str() {
             "success" => {
-                let file = text(&answer, &["file_id"])
+                let file = short_text(&answer, &["file_id"])
                     .ok_or_else(|| exchange.unclear("a finished task without a file"))?;
-                match self.fetch_archive(&exchange, call, &file).await {
-                    Ok(reply) => Ok(Progress::Done(reply)),
-                    Err(failure) if failure.kind == FailureKind::TooLarge => Ok(Progress::Failed(failure)),
-                    Err(failure) => Err(failure),
-                }
+                Ok(Progress::Ready(Laid { audio_url: file, srt_url: None, cost: None }))
             }
             status @ ("failed" | "expired") => {
                 let refusal =
@@ -277,6 +273,11 @@ impl Provider for MiniMax {
             answers.extend(join_all(group.iter().map(|(call, id)| self.poll_one(call, id))).await);
         }
         answers
+    }
+
+    /// The result is laid under the id of a file.
+    async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
+        self.fetch_archive(&self.exchange(&call.access, Step::Follow), call, &laid.audio_url).await
     }
 
     /// MiniMax tells no balance; its list of voices tells whether the key lives.

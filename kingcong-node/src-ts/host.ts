@@ -6,6 +6,7 @@
  */
 
 import { tell } from './log';
+import { native } from './native';
 import { ProviderFailure, type Call, type Provider, type Reply } from './providers';
 import { mailbox, type CallLetter, type HostLetter, type KeyLetter } from './thread';
 import { amount, bytes, count, decode, encode, optional, said, shown, text, type Fields, type Json } from './wire';
@@ -78,7 +79,7 @@ async function call([, ticket, client, protocol, told, secret, hasSample]: CallL
     const [wire, body] = replyWire(reply, call.work.kind === 'speech');
     mailbox.reply(ticket, wire, body);
   } catch (error) {
-    fail(ticket, client, protocol, error);
+    fail(ticket, client, protocol, secret, error);
   } finally {
     calls.delete(ticket);
   }
@@ -118,13 +119,13 @@ function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
 }
 
 /** Says that a call gave nothing, whatever was thrown. */
-function fail(ticket: number, client: number, protocol: string, thrown: unknown): void {
+function fail(ticket: number, client: number, protocol: string, secret: string, thrown: unknown): void {
   try {
     if (thrown instanceof ProviderFailure) return mailbox.fail(ticket, JSON.stringify(failureWire(thrown)));
   } catch {
     // One that cannot be read, or is of a kind of its own, says as little as any other error.
   }
-  const message = `the provider of ${protocol} threw ${said(thrown)}`;
+  const message = native.scrubbed(`the provider of ${protocol} threw ${said(thrown)}`, secret);
   mailbox.fail(ticket, JSON.stringify({ kind: 'unknown', reached: 'maybe', message }));
   tell(client, 'kingcong/providers', `${message}; nobody knows what its upstream did`);
 }

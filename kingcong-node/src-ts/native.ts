@@ -34,6 +34,7 @@ export interface Library {
 export interface Native {
   readonly Mailbox: new (bell: () => void) => Mailbox;
   open(mailbox: Mailbox, options: string, client: number, protocols: string[], key: string | null): Told;
+  scrubbed(words: string, secret: string): string;
 }
 
 /** Such as `linux-x64`, as napi packages are named. */

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_doors::{HostCall, HostCalls, HostFailure, HostKeys, HostReply, KeyStep};
+use napi_derive::napi;
 use tokio::sync::oneshot;
 
 use crate::mailbox::Post;
@@ -67,4 +68,10 @@ impl HostKeys for NodeKeys {
         }
         reply.await.unwrap_or_else(|_| Err("the JavaScript thread ended meanwhile".to_owned()))
     }
+}
+
+/// A text without the secret of the call that it is about, for what JavaScript logs of its providers.
+#[napi(catch_unwind)]
+pub(crate) fn scrubbed(words: String, secret: String) -> String {
+    kingcong_doors::scrubbed(&words, &secret)
 }

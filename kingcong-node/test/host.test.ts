@@ -135,6 +135,29 @@ test.each(RUBBISH)('a provider that %s fails its task, which costs nothing', asy
 });
 
 test.each([
+  ['Error', (words: string) => new Error(words)],
+  ['AnswerLost', (words: string) => new AnswerLost(words)],
+  ['BadRequest', (words: string, code: string) => new BadRequest(words, { code })],
+])('no words of a provider that throws %s repeat the secret', async (_name, failure) => {
+  const told: LogEvent[] = [];
+  const secrets: string[] = [];
+  const provider = (call: Call): Promise<Reply> => {
+    secrets.push(call.secret);
+    const encoded = Buffer.from(`user:${call.secret}`).toString('base64');
+    const words = `bad key ${call.secret}, ${encodeURIComponent(call.secret)}, ${encoded}`;
+    throw failure(words, call.secret);
+  };
+  const kc = await staged(provider, { log: (event) => told.push(event) });
+  const done = await kc.run(speech());
+  const said = JSON.stringify([done, await kc.reports.errors(), await kc.keys.list(), told]);
+  expect(secrets.length).toBeGreaterThan(0);
+  for (const secret of secrets) {
+    expect(said).not.toContain(secret);
+    expect(said).not.toContain(Buffer.from(`user:${secret}`).toString('base64').slice(8, -4));
+  }
+});
+
+test.each([
   [new BadRequest('m'), 'bad_request'],
   [new ContentRefused('m'), 'policy'],
   [new NotAllowed('m'), 'not_allowed'],

@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_doors::{HostCall, HostCalls, HostFailure, HostKeys, HostReply, KeyStep};
+use pyo3::pyfunction;
 use tokio::sync::oneshot;
 
 use crate::mailbox::Post;
@@ -73,4 +74,10 @@ impl HostKeys for PythonKeys {
             Err(_) => Err(format!("the key service has not answered within {} s", KEY_STEP_MAX.as_secs())),
         }
     }
+}
+
+/// A text without the secret of the call that it is about, for what Python logs of its providers.
+#[pyfunction]
+pub(crate) fn scrubbed(words: &str, secret: &str) -> String {
+    kingcong_doors::scrubbed(words, secret)
 }

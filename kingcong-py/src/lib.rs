@@ -21,6 +21,8 @@ mod _native {
     #[pymodule_export]
     use super::given::{Encoder, Fields};
     #[pymodule_export]
+    use super::host::scrubbed;
+    #[pymodule_export]
     use super::library::{Library, Outcome, Waiting, open, open_and_wait};
     #[pymodule_export]
     use super::log::{start_log, stop_log, take_log};

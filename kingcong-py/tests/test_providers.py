@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextvars
+import json
 import threading
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import kingcong
 import pytest
@@ -157,6 +160,30 @@ def test_what_nobody_knows_is_tried_once_more_and_marked(answer: Any) -> None:
         assert done.tasks[0].possible_double
         assert kc.verify().is_sound
     assert len(upstream.calls) == 2
+
+
+@pytest.mark.parametrize("encode", [str, quote, lambda text: base64.b64encode(text.encode()).decode(), json.dumps])
+@pytest.mark.parametrize("kind", [RuntimeError, BadRequest, Busy, AnswerLost])
+def test_no_words_of_a_provider_repeat_the_secret(
+    kind: Any, encode: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Tells(Upstream):
+        async def call(self, call: Call) -> Any:
+            self.calls.append(call)
+            words = f"{'x ' * 200} upstream refused key {encode(call.secret)} of ours"
+            raise kind(words) if kind is RuntimeError else kind(words, code=call.secret)
+
+    upstream = Tells()
+    with opened(upstream) as kc:
+        job = kc.submit(speech())
+        heard = [repr(event) for event in job.events()]
+        said = f"{heard} {job.wait(timeout=60)!r} {kc.reports.errors()!r} {kc.keys.list()!r} {caplog.text}"
+    assert len(upstream.calls) >= 1
+    for call in upstream.calls:
+        assert encode(call.secret) not in said
+        assert call.secret not in said
+        # Nor the beginning of one where its words were cut.
+        assert "canary-of" not in said
 
 
 def test_a_plain_function_may_raise_anything() -> None:

@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
-    lane::Lane, poll::Pollers, settings::Outputs, snapshot::Snapshot,
+    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -235,7 +235,10 @@ impl Builder {
             clock,
             entropy,
             ids,
-            providers: providers.into_iter().map(|p| (p.protocol().clone(), p)).collect::<BTreeMap<_, _>>(),
+            providers: providers
+                .into_iter()
+                .map(|provider| (provider.protocol().clone(), Scrubbed::new(provider)))
+                .collect::<BTreeMap<_, _>>(),
             lane,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             keychain: Keychain::new(master_key),

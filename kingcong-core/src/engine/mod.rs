@@ -17,6 +17,7 @@ mod lane;
 mod monitor;
 mod poll;
 mod pulse;
+mod scrubbed;
 mod settings;
 mod snapshot;
 mod submit;

@@ -1,7 +1,7 @@
 //! Polling: one poller per account (or per key that has none) asks its upstream how far accepted work is, as many
 //! tasks in a call as the protocol takes. A failed poll says nothing about the work.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{
     future::join_all,
@@ -19,6 +19,12 @@ use crate::{
     store::{AttemptResult, Lease},
 };
 
+/// Most tries to fetch a result.
+const FETCHES_MAX: u32 = 8;
+/// The pause before the second of them; doubles with each.
+const FETCH_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const FETCH_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Poll calls of one account at the same time.
 const AT_ONCE_MAX: usize = 16;
 
@@ -37,6 +43,15 @@ pub(super) struct Polled {
     call: Call,
     upstream_id: UpstreamId,
     permit: OwnedSemaphorePermit,
+    unfetched: Option<Unfetched>,
+}
+
+/// A result that could not be fetched yet.
+#[derive(Debug)]
+struct Unfetched {
+    tries: u32,
+    /// Where it lies, and what went wrong the last time.
+    why: Failure,
 }
 
 /// What a poll left to do.
@@ -54,7 +69,7 @@ impl Polled {
         upstream_id: UpstreamId,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { lease, provider, call, upstream_id, permit }
+        Self { lease, provider, call, upstream_id, permit, unfetched: None }
     }
 }
 
@@ -161,8 +176,9 @@ impl Inner {
         asked
     }
 
-    /// Fetches a result and settles; returns what is to be polled for again.
-    async fn fetch(self: &Arc<Self>, polled: Polled, laid: Laid) -> Option<Polled> {
+    /// Fetches a result and settles; returns what is to be polled for again, after a pause: the upstream keeps the
+    /// result, and may tell another address for it.
+    async fn fetch(self: &Arc<Self>, mut polled: Polled, laid: Laid) -> Option<Polled> {
         match polled.provider.fetch(&polled.call, &laid).await {
             Ok(reply) => {
                 let result = self.done(&polled.lease.work, reply);
@@ -174,14 +190,21 @@ impl Inner {
                 self.end(polled, self.failed(failure)).await;
                 None
             }
-            Err(failure) if self.is_late(&polled, self.store_now()) => {
-                tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "result not fetched in time");
-                let provider = Arc::clone(&polled.provider);
-                self.give_up(&*provider, polled).await;
-                None
-            }
             Err(failure) => {
-                tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "result not fetched; trying again");
+                tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "result not fetched");
+                let tries = polled.unfetched.as_ref().map_or(0, |unfetched| unfetched.tries) + 1;
+                let pause = FETCH_PAUSE.saturating_mul(1 << (tries - 1).min(8)).min(FETCH_PAUSE_MAX);
+                let pause = pause.max(failure.wait().unwrap_or_default());
+                let why = unfetched(&laid, &failure);
+                let end = polled.lease.attempt.leased_at.plus(self.settings.rules.call_max);
+                let left = end.since(self.store_now());
+                if tries >= FETCHES_MAX || left.is_zero() {
+                    let result = self.failed(why);
+                    self.end(polled, result).await;
+                    return None;
+                }
+                polled.unfetched = Some(Unfetched { tries, why });
+                self.clock.sleep(pause.min(left)).await;
                 Some(polled)
             }
         }
@@ -197,7 +220,12 @@ impl Inner {
     }
 
     /// Work that ran for longer than anything may: the upstream is asked to drop it, which most refund.
-    async fn give_up(self: &Arc<Self>, provider: &dyn Provider, polled: Polled) {
+    async fn give_up(self: &Arc<Self>, provider: &dyn Provider, mut polled: Polled) {
+        // It is done and charged: there is nothing to drop.
+        if let Some(unfetched) = polled.unfetched.take() {
+            let result = self.failed(unfetched.why);
+            return self.end(polled, result).await;
+        }
         let dropped = provider.drop_work(&polled.call.access, &polled.upstream_id).await;
         // What could not be dropped may have been done after all, and charged.
         let (reached, message) = match dropped {
@@ -215,4 +243,11 @@ impl Inner {
             self.events.tell(task.job, || JobEvent::TaskProgress { place: task.place, percent });
         }
     }
+}
+
+/// The failure of work that is done, and charged, and whose result cannot be had.
+fn unfetched(laid: &Laid, failure: &Failure) -> Failure {
+    let place = laid.host().map_or_else(String::new, |host| format!(" at {host}"));
+    let message = format!("the result{place} could not be fetched: {}", failure.message);
+    Failure { code: failure.code.clone(), ..Failure::new(FailureKind::Busy, Reached::Maybe, message) }
 }

@@ -255,6 +255,16 @@ pub struct Laid {
     pub cost: Option<UpstreamCredits>,
 }
 
+impl Laid {
+    /// The host of the audio's address; the rest of it may be signed. None where it lies with the server itself.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        let (_, rest) = self.audio_url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        authority.rsplit('@').next().filter(|host| !host.is_empty())
+    }
+}
+
 /// A finished call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -515,8 +525,8 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
         calls.iter().map(|(_, id)| Err(unknown(id))).collect()
     }
 
-    /// Downloads a result that a poll found [`Ready`](Progress::Ready) into the call's sink. An error says nothing
-    /// about the work, which is polled for again; but of kind [`FailureKind::TooLarge`] it is final.
+    /// Downloads a result that a poll found [`Ready`](Progress::Ready) into the call's sink. After an error the work is
+    /// polled for and its result fetched again, some times; an error of kind [`FailureKind::TooLarge`] is final.
     ///
     /// Not called where `poll` never answers so.
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {

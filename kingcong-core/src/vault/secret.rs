@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// Shortest secret in bytes: anything shorter is a typing error, and could be found by trying.
 pub const SECRET_BYTES_MIN: usize = 8;
@@ -105,10 +107,16 @@ pub enum InvalidSecret {
     },
 }
 
+/// Fewest bytes of a secret that are taken for the beginning of one where a text was cut.
+const CUT_BYTES_MIN: usize = 4;
+/// What ends a text that was cut.
+const CUT: char = '…';
+
 /// The text with [`SCRUBBED`] in place of every known secret, for upstream texts that repeat what was sent.
 ///
 /// Finds a secret as it is, percent-encoded (also with `+` for spaces) and JSON-escaped, whichever of its characters
-/// the upstream chose to encode. Scrub before cutting a text: half a secret is not found.
+/// the upstream chose to encode; in base64, also inside of what is encoded with it, and in hexadecimal; and its
+/// beginning at the end of a text that was cut (`…`).
 ///
 /// ```
 /// use kingcong_core::vault::{Secret, scrub};
@@ -120,10 +128,15 @@ pub enum InvalidSecret {
 /// ```
 #[must_use]
 pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
+    let forms: Vec<Zeroizing<String>> = secrets.iter().flat_map(|secret| forms(secret.expose())).collect();
     let mut clean = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(next) = text[at..].chars().next() {
-        match secrets.iter().filter_map(|secret| occurrence(&text[at..], secret.expose())).max() {
+        let rest = &text[at..];
+        let written = secrets.iter().filter_map(|secret| occurrence(rest, secret.expose()));
+        let encoded = forms.iter().filter(|form| starts_with(rest, form)).map(|form| form.len());
+        let found = written.chain(encoded).max().or_else(|| cut_occurrence(rest, secrets, &forms));
+        match found {
             Some(bytes) => {
                 clean.push_str(SCRUBBED);
                 at += bytes;
@@ -135,6 +148,45 @@ pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
         }
     }
     clean
+}
+
+/// Other forms of a secret that stand for it as a whole: in base64 those of its characters that do not depend on what
+/// is encoded before and after it.
+fn forms(secret: &str) -> Vec<Zeroizing<String>> {
+    let hexadecimal = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut forms = vec![Zeroizing::new(hexadecimal)];
+    // A message is kept as one line with single spaces.
+    let spaced = Zeroizing::new(secret.split_whitespace().collect::<Vec<_>>().join(" "));
+    forms.extend(Some(spaced).filter(|spaced| spaced.len() >= SECRET_BYTES_MIN));
+    for before in 0..3 {
+        let mut bytes = Zeroizing::new(vec![0; before]);
+        bytes.extend_from_slice(secret.as_bytes());
+        let own = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+        for encoded in [Base64Unpadded::encode_string(&bytes), Base64UrlUnpadded::encode_string(&bytes)] {
+            let encoded = Zeroizing::new(encoded);
+            forms.push(Zeroizing::new(encoded[own.clone()].to_owned()));
+        }
+    }
+    forms
+}
+
+/// Whether a text starts with this form; hexadecimal may be in capitals.
+fn starts_with(text: &str, form: &str) -> bool {
+    let is_hexadecimal = form.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    match text.get(..form.len()) {
+        Some(start) if is_hexadecimal => start.eq_ignore_ascii_case(form),
+        Some(start) => start == form,
+        None => false,
+    }
+}
+
+/// The length in bytes of the beginning of a secret that is all that is left of a text that was cut.
+fn cut_occurrence(text: &str, secrets: &[&Secret], forms: &[Zeroizing<String>]) -> Option<usize> {
+    let rest = text.strip_suffix(CUT).filter(|rest| rest.len() >= CUT_BYTES_MIN)?;
+    let mut plain = secrets.iter().map(|secret| secret.expose());
+    let is_cut =
+        plain.any(|secret| secret.starts_with(rest)) || forms.iter().any(|form| form.starts_with(rest));
+    is_cut.then_some(rest.len())
 }
 
 /// The length in bytes of the longest writing of `secret` at the start of `text`.
@@ -187,6 +239,7 @@ fn starts_with_ignoring_case(text: &str, prefix: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use base64ct::Base64;
     use proptest::prelude::*;
 
     use super::*;
@@ -254,6 +307,27 @@ mod tests {
         ] {
             assert_eq!(scrub(text, &[&slash, &percent]), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn scrubbing_finds_a_secret_inside_of_what_was_encoded_and_at_the_end_of_what_was_cut() {
+        let text = "sk-canary-0123456789";
+        let canary = secret(text);
+        for around in ["", "u:", "me:", "user:", "xxxxx"] {
+            let whole = format!("{around}{text}{around}");
+            for encoded in
+                [Base64::encode_string(whole.as_bytes()), Base64UrlUnpadded::encode_string(whole.as_bytes())]
+            {
+                let clean = scrub(&format!("Basic {encoded}!"), &[&canary]);
+                assert!(clean.contains(SCRUBBED), "{around}: {clean}");
+            }
+        }
+        let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+        assert_eq!(scrub(&format!("0x{hexadecimal}."), &[&canary]), "0x[secret].");
+        assert_eq!(scrub("bad key sk-canary-012…", &[&canary]), "bad key [secret]…");
+        assert_eq!(scrub("bad key sk-…", &[&canary]), "bad key sk-…");
+        assert_eq!(scrub("sk-canary-012 …", &[&canary]), "sk-canary-012 …");
+        assert_eq!(scrub("two long words", &[&secret("two  long words")]), "[secret]");
     }
 
     #[test]

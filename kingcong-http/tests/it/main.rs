@@ -6,6 +6,7 @@ mod ai84;
 mod elevenlabs;
 mod limits;
 mod minimax;
+mod reach;
 mod refusals;
 mod secrets;
 mod server;

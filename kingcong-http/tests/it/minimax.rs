@@ -262,7 +262,7 @@ async fn a_task_whose_result_is_too_large_has_failed() {
     let server = server_with("Success", ok(archive())).await;
     let mut call = call_of(&server.base_url, "minimax", long());
     call.sink = Sink::Memory { max_bytes: 4 };
-    let failure = failed(poll(&provider("minimax"), call, "95157322514444").await.unwrap());
+    let failure = poll(&provider("minimax"), call, "95157322514444").await.unwrap_err();
     assert_eq!((failure.kind, failure.reached), (Kind::TooLarge, Reached::Yes));
 }
 

@@ -14,6 +14,7 @@ import inspect
 import logging
 import queue
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -21,7 +22,7 @@ from typing import Any, ClassVar
 
 from . import _green
 from ._base import MasterKey
-from ._native import Mailbox, Outcome, Shape, Waiting
+from ._native import Mailbox, Outcome, Shape, Waiting, scrubbed
 from ._wire import encoder, record_shape, shape
 from .providers import (
     Audio,
@@ -161,9 +162,11 @@ class Host(Box):
             task.exception()
 
     async def _call(self, ticket: int, protocol: str, told: Outcome) -> None:
+        secret = ""
         try:
             try:
                 call = told.open(_CALL)
+                secret = call.secret
                 wire, body = _reply_wire(await self._run(self._providers[protocol].call, call))
                 self.mailbox.reply(ticket, wire, body)
             except ProviderFailure as failure:
@@ -173,7 +176,9 @@ class Host(Box):
             self.mailbox.lost(ticket, _raised(f"the provider of {protocol!r}", error))
             if isinstance(error, asyncio.CancelledError):
                 raise
-            logger.error("the provider of %r failed; nobody knows what its upstream did", protocol, exc_info=error)
+            words = "".join(traceback.format_exception(error)).encode(errors="backslashreplace").decode()
+            what = "the provider of %r failed; nobody knows what its upstream did\n%s"
+            logger.error(what, protocol, scrubbed(words, secret))
         finally:
             self._hand_over()
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_upstream;
 mod crash;
 mod engine;
+mod failures;
 mod keeping_secrets;
 mod outage;
 mod secrets;
