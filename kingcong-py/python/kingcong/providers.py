@@ -198,7 +198,8 @@ class NotAllowed(ProviderFailure):
 
 
 class KeyDead(ProviderFailure):
-    """The upstream does not know the key: it leaves its pool, and is tried again when all keys are checked (``monitor_interval``)."""
+    """The upstream does not know the key: it leaves its pool, and is tried again when all keys are checked
+    (``monitor_interval``)."""
 
     kind = FailureKind.KEY_DEAD
     _sent = False
