@@ -389,8 +389,8 @@ impl Request {
     pub fn check(self) -> Result<CheckedRequest, RequestError> {
         let Self { tenant, user, service, parts, idempotency_key } = self;
         let (tenant, user) = (tenant?, user?);
-        let service = service
-            .ok_or(RequestError::Missing("service", "name one, such as .service(\"elevenlabs\")"))??;
+        let service =
+            service.ok_or(RequestError::Missing("service", "name one, such as \"elevenlabs\""))??;
         check_voice(&parts)?;
         for (what, field) in [("model", &parts.model), ("language", &parts.language)] {
             if let Some(value) = field {
@@ -404,7 +404,7 @@ impl Request {
         if let Some(deadline) = parts.deadline
             && (deadline < Duration::from_secs(1) || deadline > Self::DEADLINE_MAX)
         {
-            return Err(out_of_bounds("deadline in seconds", deadline.as_secs(), "1 s to 7 days".into()));
+            return Err(out_of_bounds("deadline", format!("{deadline:?}"), "1 s to 7 days".into()));
         }
         // Before its hash: what is too long is refused before any work.
         let order = parts.subject.check()?;
@@ -498,7 +498,7 @@ impl Subject {
 fn check_voice(parts: &Parts) -> Result<(), RequestError> {
     match (&parts.subject, &parts.voice) {
         (Subject::Speech { .. }, None) => {
-            Err(RequestError::Missing("voice", "name one, such as .voice(\"21m00Tcm4TlvDq8ikWAM\")"))
+            Err(RequestError::Missing("voice", "name one, such as \"21m00Tcm4TlvDq8ikWAM\""))
         }
         (_, Some(VoiceChoice::Upstream(voice))) => check_field("voice", voice),
         (_, Some(VoiceChoice::PerServer(voices))) => {
@@ -522,5 +522,24 @@ fn check_settings(settings: &VoiceSettings) -> Result<(), RequestError> {
     match settings.speed.filter(|speed| !(50..=200).contains(speed)) {
         Some(speed) => Err(out_of_bounds("speed", speed, "50 to 200 hundredths".into())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_value_in_words_of_no_language() {
+        let speech = || Request::speech("user-1", "Xin chào!");
+        let whole = || speech().service("elevenlabs").voice("anna");
+        for (request, words) in [
+            (speech().voice("anna"), "service is missing; name one, such as \"elevenlabs\""),
+            (speech().service("elevenlabs"), "voice is missing; name one, such as \"21m00Tcm4TlvDq8ikWAM\""),
+            (whole().deadline(Duration::from_millis(500)), "deadline 500ms must be 1 s to 7 days"),
+            (whole().deadline(Duration::from_secs(604_801)), "deadline 604801s must be 1 s to 7 days"),
+        ] {
+            assert_eq!(request.check().unwrap_err().to_string(), words);
+        }
     }
 }
