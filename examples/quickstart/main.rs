@@ -1,7 +1,7 @@
 //! KingCong in one program: two upstream servers, six keys, one wallet, one long text.
 //!
 //! `cargo run --example quickstart` needs no account and no server: the upstreams are simulated on this machine, and
-//! everything is kept in a fresh SQLite file. Read [`run`] from top to bottom to see how a backend uses the library;
+//! everything is kept in a fresh SQLite file. Read `run` from top to bottom to see how a backend uses the library;
 //! `options.rs` reads the command line, `upstreams.rs` starts the simulator, `screen.rs` prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
