@@ -93,7 +93,7 @@ async fn run(options: Options) -> Result<ExitCode> {
         if !kc.estimate(request.clone()).await?.is_sufficient() {
             let order = format!("{}-order-{number}", options.run);
             let bought = kc.wallets().purchase(USER, "package-1", &order).await?;
-            screen.line(format!("bought package 1: {} credits", bought.amount.get()));
+            screen.line(format!("bought package 1: {} credits", bought.moved.amount.get()));
         }
         jobs.push(kc.submit(request).await?);
     }

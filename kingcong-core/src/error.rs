@@ -192,9 +192,9 @@ impl Error {
         match self {
             Self::NoPlan { message, .. } => message.clone(),
             Self::Refused(Refusal::InsufficientCredits { needed, available }) => {
-                Message::InsufficientCredits { needed: needed.get(), available: available.get() }
+                Message::InsufficientCredits { needed: *needed, available: *available }
             }
-            Self::Refused(Refusal::InDebt { debt }) => Message::InDebt { owed: debt.get() },
+            Self::Refused(Refusal::InDebt { debt }) => Message::InDebt { owed: *debt },
             Self::Request(RequestError::Text(error)) => error.into(),
             Self::Request(_)
             | Self::Id(_)
@@ -202,7 +202,9 @@ impl Error {
             | Self::IdempotencyConflict
             | Self::Setting { .. }
             | Self::NotFound { .. }
-            | Self::Package(PackageError::NotFound { .. }) => Message::BadRequest,
+            | Self::Package(PackageError::NotFound { .. } | PackageError::NotAsOrdered { .. }) => {
+                Message::BadRequest
+            }
             Self::Secret(_)
             | Self::DuplicateKey { .. }
             | Self::OtherAccount { .. }

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::Money;
+
 /// A language that messages are written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Language {
@@ -52,17 +54,17 @@ pub enum Message {
         /// The service's name for users.
         service: String,
     },
-    /// The wallet has less than the request may cost. Amounts are in the smallest step of the wallet's unit.
+    /// The wallet has less than the request may cost.
     InsufficientCredits {
         /// What would be set aside.
-        needed: i64,
+        needed: Money,
         /// What the wallet has free.
-        available: i64,
+        available: Money,
     },
     /// The wallet owes something, which must be paid before anything new starts.
     InDebt {
-        /// What it owes, in the smallest step of its unit.
-        owed: i64,
+        /// What it owes.
+        owed: Money,
     },
     /// A spending limit is reached.
     BudgetReached,
@@ -172,6 +174,11 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::money::{Amount, Unit};
+
+    fn credits(amount: i64) -> Money {
+        Money::new(Amount::new(amount), Unit::CREDIT)
+    }
 
     #[test]
     fn users_read_these_words() {
@@ -198,7 +205,7 @@ mod tests {
                 "ElevenLabs hiện không khả dụng",
             ),
             (
-                Message::InsufficientCredits { needed: 120, available: 80 },
+                Message::InsufficientCredits { needed: credits(120), available: credits(80) },
                 "Not enough credits, please top up",
                 "Credits không đủ, vui lòng nạp thêm",
             ),
@@ -215,9 +222,13 @@ mod tests {
 
     #[test]
     fn a_message_keeps_its_numbers_as_data() {
-        let message = Message::InsufficientCredits { needed: 120, available: 80 };
-        let json = r#"{"code":"insufficient_credits","needed":120,"available":80}"#;
-        assert_eq!(serde_json::to_string(&message).unwrap(), json);
-        assert_eq!(serde_json::from_str::<Message>(json).unwrap(), message);
+        let message = Message::InsufficientCredits { needed: credits(120), available: credits(80) };
+        let json = serde_json::json!({
+            "code": "insufficient_credits",
+            "needed": { "amount": 120, "unit": "credit" },
+            "available": { "amount": 80, "unit": "credit" },
+        });
+        assert_eq!(serde_json::to_value(&message).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Message>(json).unwrap(), message);
     }
 }

@@ -4,8 +4,7 @@
 use kingcong_core::{
     clock::Timestamp,
     engine::{
-        Estimate, JobEvent, JobReport, JobResult, Purchase, ServedHere, SplitShare, Status, TaskReport,
-        Verification,
+        Estimate, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport, Verification,
     },
     id::{Route, ServerId, ServiceId},
     keys::{KeyStatus, KeyWithLimits, Passage},
@@ -15,7 +14,7 @@ use kingcong_core::{
     pricing::{Charge, Measure, Operation, Overrun, Package, Price},
     provider::{FailureKind, Health, UpstreamCredits, VoicePage},
     routing::{Explanation, Limits, Maintenance, PollsCount, Standing, Switch, Switches, System},
-    store::{AuditEntry, Credited, StoredOutput, VoiceRow},
+    store::{AuditEntry, Moved, StoredOutput, VoiceRow},
     usage::UsageRecord,
     work::{Attempt, AttemptState, Doubt, Ending, Job, TaskError},
 };
@@ -179,21 +178,19 @@ impl EntryView {
 #[derive(Debug, Serialize)]
 pub(crate) struct CreditedView {
     amount: Units,
+    became_debt: Units,
+    paid_debt: Units,
     balance_after: Units,
 }
 
 impl CreditedView {
-    pub(crate) fn purchased(purchase: &Purchase, unit: Unit) -> Self {
+    pub(crate) fn of(moved: Moved, unit: Unit) -> Self {
+        let units = |amount| Units::new(amount, unit);
         Self {
-            amount: Units::new(purchase.amount, unit),
-            balance_after: Units::new(purchase.balance_after, unit),
-        }
-    }
-
-    pub(crate) fn credited(credited: &Credited, unit: Unit) -> Self {
-        Self {
-            amount: Units::new(credited.amount, unit),
-            balance_after: Units::new(credited.balance_after, unit),
+            amount: units(moved.amount),
+            became_debt: units(moved.became_debt),
+            paid_debt: units(moved.paid_debt),
+            balance_after: units(moved.balance_after),
         }
     }
 }

@@ -13,7 +13,7 @@ use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId, VoiceId},
     money::{Decimal, Money, Unit},
-    pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
+    pricing::{Charge, Measure, Operation, Ordered, Overrun, Package, Price, PriceLine},
     provider::{AudioFormat, Subtitles, VoiceSettings},
     routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
     work::Payer,
@@ -253,6 +253,22 @@ impl AskedPackage {
             label: self.label,
             switch: self.switch,
         })
+    }
+}
+
+/// What was ordered of a package.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedOrder {
+    credits: AskedAmount,
+    unit: Unit,
+    price: AskedAmount,
+    currency: Unit,
+}
+
+impl AskedOrder {
+    pub(crate) fn ordered(self) -> Result<Ordered, Problem> {
+        Ok(Ordered { credits: self.credits.money(self.unit)?, price: self.price.money(self.currency)? })
     }
 }
 

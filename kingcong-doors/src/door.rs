@@ -24,7 +24,9 @@ use crate::{
         ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView, ResultView,
         SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
-    asked::{AskedAmount, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange},
+    asked::{
+        AskedAmount, AskedOrder, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange,
+    },
     library::{Answer, Library, Stream},
     problem::Problem,
 };
@@ -77,7 +79,7 @@ pub enum Door {
     #[serde(rename = "wallets.get")]
     WalletsGet { tenant: Option<TenantId>, user: Option<UserId>, unit: Option<Unit> },
     #[serde(rename = "wallets.purchase")]
-    WalletsPurchase { user: String, package: String, order: String },
+    WalletsPurchase { user: String, package: String, order: String, ordered: Option<AskedOrder> },
     #[serde(rename = "wallets.refund")]
     WalletsRefund {
         user: String,
@@ -292,20 +294,26 @@ impl Door {
                 };
                 answer(&WalletView::from(&wallets().get_of(&key).await?))
             }
-            Self::WalletsPurchase { user, package, order } => {
-                let purchase = wallets().purchase(&user, &package, &order).await?;
-                answer(&CreditedView::purchased(&purchase, purchase.unit))
+            Self::WalletsPurchase { user, package, order, ordered } => {
+                let wallets = wallets();
+                let purchase = match ordered {
+                    None => wallets.purchase(&user, &package, &order).await?,
+                    Some(asked) => {
+                        wallets.purchase_ordered(&user, &package, &order, asked.ordered()?).await?
+                    }
+                };
+                answer(&CreditedView::of(purchase.moved, purchase.unit))
             }
             Self::WalletsRefund { user, task, amount, reason, idempotency_key } => {
                 let amount = amount.map(|amount| amount.money(credit)).transpose()?;
                 let amount = amount.map(|money| money.amount);
                 let credited = wallets().refund(&user, task, amount, &reason, &idempotency_key).await?;
-                answer(&CreditedView::credited(&credited, credit))
+                answer(&CreditedView::of(credited.moved, credit))
             }
             Self::WalletsAdjust { user, change, reason, idempotency_key } => {
                 let change = change.money(credit)?.amount;
                 let credited = wallets().adjust(&user, change, &reason, &idempotency_key).await?;
-                answer(&CreditedView::credited(&credited, credit))
+                answer(&CreditedView::of(credited.moved, credit))
             }
             Self::WalletsHistory { user, before, limit } => {
                 let entries = wallets().history(&user, before, limit).await?;

@@ -6,6 +6,7 @@ use kingcong_core::{
     id::InvalidId,
     ledger::Refusal,
     message::{Language, Message},
+    money::Money,
     pricing::{PackageError, PriceError},
     provider::Failure,
     routing::Unavailable,
@@ -17,6 +18,8 @@ use kingcong_http::UpstreamsError;
 use kingcong_sqlx::ConnectError;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::answer::Units;
 
 /// Which kind of problem: what a host's code tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -36,7 +39,7 @@ pub enum Code {
     InsufficientCredits,
     /// The wallet owes something.
     InDebt,
-    /// The ledger refuses to move this amount.
+    /// This amount is not moved: the ledger refuses it, or a package is not what was ordered.
     AmountRefused,
     /// The idempotency key was used for something else.
     IdempotencyConflict,
@@ -127,6 +130,17 @@ impl Problem {
         self
     }
 
+    /// An amount, in whole units.
+    fn with_money(self, name: &str, money: Money) -> Self {
+        let units = serde_json::to_value(Units::new(money.amount, money.unit));
+        self.with(name, units.expect("a number or a text"))
+    }
+
+    /// The unit of the amounts.
+    fn with_unit(self, money: Money) -> Self {
+        self.with("unit", money.unit.code())
+    }
+
     /// The problem as JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -165,7 +179,7 @@ fn code_of(error: &Error) -> Code {
         Error::NoPlan { error, .. } => code_of_plan(error),
         Error::Refused(Refusal::InsufficientCredits { .. }) => Code::InsufficientCredits,
         Error::Refused(Refusal::InDebt { .. }) => Code::InDebt,
-        Error::Refused(_) => Code::AmountRefused,
+        Error::Refused(_) | Error::Package(PackageError::NotAsOrdered { .. }) => Code::AmountRefused,
         Error::IdempotencyConflict => Code::IdempotencyConflict,
         Error::QueueFull { .. } => Code::QueueFull,
         Error::NotFound { .. } | Error::Package(PackageError::NotFound { .. }) => Code::NotFound,
@@ -203,9 +217,20 @@ impl From<Error> for Problem {
         let problem = Self::new(code_of(&error), &error, &error.message()).retryable(error.is_retryable());
         match &error {
             Error::Refused(Refusal::InsufficientCredits { needed, available }) => {
-                problem.with("needed", needed.get()).with("available", available.get())
+                problem.with_money("needed", *needed).with_money("available", *available).with_unit(*needed)
             }
-            Error::Refused(Refusal::InDebt { debt }) => problem.with("debt", debt.get()),
+            Error::Refused(Refusal::InDebt { debt }) => problem.with_money("debt", *debt).with_unit(*debt),
+            Error::Refused(Refusal::NotPositive { amount }) => {
+                problem.with_money("amount", *amount).with_unit(*amount)
+            }
+            Error::Refused(Refusal::BeyondCharge { asked, refundable }) => {
+                problem.with_money("asked", *asked).with_money("refundable", *refundable).with_unit(*asked)
+            }
+            Error::Package(PackageError::NotAsOrdered { ordered, now, .. }) => problem
+                .with_money("ordered_credits", ordered.credits)
+                .with_money("ordered_price", ordered.price)
+                .with_money("credits", now.credits)
+                .with_money("price", now.price),
             Error::QueueFull { route, waiting } => {
                 problem.with("route", route.to_string()).with("waiting", *waiting)
             }

@@ -5,7 +5,18 @@
  * @module
  */
 
-import { LIMITS, OPERATION, SWITCH, UNIT, maintenanceOf, packageOf, priceOf, serverChangeOf, serverOf } from './fields';
+import {
+  LIMITS,
+  OPERATION,
+  SWITCH,
+  UNIT,
+  maintenanceOf,
+  orderedOf,
+  packageOf,
+  priceOf,
+  serverChangeOf,
+  serverOf,
+} from './fields';
 import type {
   Amount,
   AuditEntry,
@@ -20,6 +31,7 @@ import type {
   NewPackage,
   NewPrice,
   Operation,
+  Ordered,
   Package,
   Price,
   Server,
@@ -92,6 +104,7 @@ abstract class Group {
 }
 
 const WALLETS_GET: Fields = { unit: optional(UNIT), tenant: optional(text) };
+const WALLETS_PURCHASE: Fields = { ordered: optional(orderedOf) };
 const WALLETS_REFUND: Fields = { amount: optional(amount), reason: text, idempotencyKey: text };
 const WALLETS_ADJUST: Fields = { reason: text, idempotencyKey: text };
 const WALLETS_HISTORY: Fields = { before: optional(count), limit: optional(count) };
@@ -120,8 +133,11 @@ export class Wallets extends Group {
   /**
    * Books a paid package. `order` is the idempotency key: the same order is booked once, for ever.
    *
-   * Rejects with `not_found` for a package that is not on sale, `idempotency_conflict` for an order that was used for
-   * another package.
+   * `ordered` is what the buyer was shown and paid: a package that is something else by now is not booked. Without it
+   * the package is booked as it is now.
+   *
+   * Rejects with `not_found` for a package that is not on sale, `amount_refused` for one that is not what was ordered,
+   * `idempotency_conflict` for an order that was used for another package or user.
    *
    * @example
    * ```ts
@@ -133,9 +149,15 @@ export class Wallets extends Group {
    * console.log((await kc.wallets.get('user-1')).balance); // 1000000
    * ```
    */
-  async purchase(user: string, packageId: string, order: string, waiting?: Waiting): Promise<Credited> {
-    const given = { user: text(user, 'user'), package: text(packageId, 'packageId'), order: text(order, 'order') };
-    return this.ask('wallets.purchase', given, waiting);
+  async purchase(
+    user: string,
+    packageId: string,
+    order: string,
+    options: Waiting & { readonly ordered?: Ordered | undefined } = {},
+  ): Promise<Credited> {
+    const [given, signal] = optionsOf(WALLETS_PURCHASE, options);
+    const bought = { user: text(user, 'user'), package: text(packageId, 'packageId'), order: text(order, 'order') };
+    return this.knock('wallets.purchase', { ...given, ...bought }, signal);
   }
 
   /**

@@ -16,11 +16,11 @@ export type ErrorCode =
   | 'price_not_found'
   /** The voice does not exist, or not for this user or on these servers. */
   | 'voice_unavailable'
-  /** Less is available than is needed: `fields.needed` and `fields.available`, in the unit's smallest step. */
+  /** Less is available than is needed: `fields.needed` and `fields.available`, in `fields.unit`. */
   | 'insufficient_credits'
-  /** The wallet owes `fields.debt`, in the unit's smallest step; credits that are bought pay it first. */
+  /** The wallet owes `fields.debt`, in `fields.unit`; credits that are bought pay it first. */
   | 'in_debt'
-  /** The ledger refuses to move this amount, such as a refund of more than was charged. */
+  /** This amount is not moved, such as a refund of more than was charged, or a package that is not what was ordered. */
   | 'amount_refused'
   /** The idempotency key was used for something else: use a new one. */
   | 'idempotency_conflict'

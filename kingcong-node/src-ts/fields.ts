@@ -141,6 +141,13 @@ const PACKAGE: Fields = {
   switch: optional(SWITCH),
 };
 
+const ORDERED: Fields = { credits: amount, price: amount, unit: optional(UNIT), currency: optional(UNIT) };
+
+/** What was ordered of a package. */
+export function orderedOf(value: unknown, name: string): Json {
+  return { unit: 'credit', currency: 'usd', ...encode(ORDERED, value, name) };
+}
+
 /** A package to set. */
 export function packageOf(value: unknown): Json {
   return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, 'package') };

@@ -189,6 +189,16 @@ export interface NewPackage {
   readonly switch?: Switch | undefined;
 }
 
+/** What an order says of its package: what the buyer was shown, and pays. */
+export interface Ordered {
+  readonly credits: Amount;
+  readonly price: Amount;
+  /** Credits when left out. */
+  readonly unit?: Unit | undefined;
+  /** US dollars when left out. */
+  readonly currency?: Unit | undefined;
+}
+
 /** Credits that are sold together: `credits` of `unit` for `price` in `currency`. */
 export interface Package {
   readonly id: string;
@@ -356,9 +366,15 @@ export interface Entry {
   readonly at: Date;
 }
 
-/** What was moved, and the balance after it; at a replay the balance then, not now. */
+/**
+ * What was moved, and the balance after it; at a replay the balance then, not now. `amount` is by how much the balance
+ * changed before any debt was paid. Where a correction wanted to take more than was available, the rest is in
+ * `becameDebt`; what of a credit went to pay debt is `paidDebt`.
+ */
 export interface Credited {
   readonly amount: Amount;
+  readonly becameDebt: Amount;
+  readonly paidDebt: Amount;
   readonly balanceAfter: Amount;
 }
 
@@ -559,8 +575,8 @@ export interface ErrorRecord {
 }
 
 /**
- * What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). `overHold` is what of its price
- * was not charged because the job's hold was used up: the operator's cost.
+ * What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). `overHold` is what of its
+ * price was not charged because the job's hold was used up: the operator's cost.
  */
 export interface UsageRecord {
   readonly attempt: string;

@@ -122,8 +122,15 @@ describe.each(STORES)('on %s', (store) => {
     const wallets = kc.wallets.by('admin-7');
     for (const _ of [1, 2]) {
       const bought = await wallets.purchase('user-1', 'package-1', 'order-991');
-      expect(bought).toEqual({ amount: 1_000_000, balanceAfter: 1_000_000 });
+      expect(bought).toEqual({ amount: 1_000_000, becameDebt: 0, paidDebt: 0, balanceAfter: 1_000_000 });
     }
+    const another = wallets.purchase('user-2', 'package-1', 'order-991');
+    await expect(another).rejects.toMatchObject({ code: 'idempotency_conflict' });
+    const changed = wallets.purchase('user-1', 'package-1', 'order-992', { ordered: { credits: 10, price: 5 } });
+    await expect(changed).rejects.toMatchObject({
+      code: 'amount_refused',
+      fields: { orderedCredits: 10, credits: 1_000_000 },
+    });
     for (const amount of [-400, '-400']) {
       const change = await wallets.adjust('user-1', amount, { reason: 'sorry', idempotencyKey: 'g-1' });
       expect(change.balanceAfter).toBe(999_600);
@@ -155,6 +162,15 @@ describe.each(STORES)('on %s', (store) => {
     expect(paged.length).toBeGreaterThanOrEqual(5);
   });
 
+  test('a correction answers what moved and what became debt', async () => {
+    const { kc } = await stage(store);
+    await kc.wallets.adjust('user-1', 50, { reason: 'gift', idempotencyKey: 'g-1' });
+    const fee = await kc.wallets.adjust('user-1', -80, { reason: 'fee', idempotencyKey: 'f-1' });
+    expect(fee).toEqual({ amount: -50, becameDebt: 30, paidDebt: 0, balanceAfter: 0 });
+    const more = await kc.wallets.adjust('user-1', 100, { reason: 'gift', idempotencyKey: 'g-2' });
+    expect(more).toEqual({ amount: 100, becameDebt: 0, paidDebt: 30, balanceAfter: 70 });
+  });
+
   test('a refund is never more than the charge', async () => {
     const { kc } = await stage(store);
     await prepare(kc);
@@ -165,7 +181,7 @@ describe.each(STORES)('on %s', (store) => {
     const more = { amount: 6, reason: 'x', idempotencyKey: 'r-2' };
     await expect(kc.wallets.refund('user-1', task, more)).rejects.toMatchObject({ code: 'amount_refused' });
     const rest = await kc.wallets.refund('user-1', task, { reason: 'all', idempotencyKey: 'r-3' });
-    expect(rest).toEqual({ amount: 5, balanceAfter: 1_000 });
+    expect(rest).toEqual({ amount: 5, becameDebt: 0, paidDebt: 0, balanceAfter: 1_000 });
   });
 
   test('a wallet in dollars has nine digits', async () => {

@@ -20,6 +20,7 @@ from kingcong import (
     Maintenance,
     Measure,
     Operation,
+    Ordered,
     Package,
     PollsCount,
     Price,
@@ -114,6 +115,12 @@ async def test_money_moves_once_for_each_key(host: Host) -> None:
     for _ in range(2):
         bought = await host.ask(wallets.purchase("user-1", "package-1", "order-991"))
         assert (bought.amount, bought.balance_after) == (Decimal(1_000_000), Decimal(1_000_000))
+    with pytest.raises(kingcong.IdempotencyConflict):
+        await host.ask(wallets.purchase("user-2", "package-1", "order-991"))
+    ordered = Ordered(Decimal(10), Decimal(5))
+    with pytest.raises(kingcong.AmountRefused) as refused:
+        await host.ask(wallets.purchase("user-1", "package-1", "order-992", ordered=ordered))
+    assert (refused.value.ordered_credits, refused.value.credits) == (10, 1_000_000)
     for _ in range(2):
         gift = await host.ask(wallets.adjust("user-1", Decimal(-400), reason="sorry", idempotency_key="g-1"))
         assert gift.balance_after == 999_600
@@ -129,6 +136,14 @@ async def test_money_moves_once_for_each_key(host: Host) -> None:
     }
     newest, *older = await host.ask(audit())
     assert await host.ask(audit(before=newest.id)) == tuple(older)
+
+
+async def test_a_correction_answers_what_moved_and_what_became_debt(host: Host) -> None:
+    await host.ask(host.kc.wallets.adjust("user-1", 50, reason="gift", idempotency_key="g-1"))
+    fee = await host.ask(host.kc.wallets.adjust("user-1", -80, reason="fee", idempotency_key="f-1"))
+    assert (fee.amount, fee.became_debt, fee.balance_after) == (-50, 30, 0)
+    more = await host.ask(host.kc.wallets.adjust("user-1", 100, reason="gift", idempotency_key="g-2"))
+    assert (more.amount, more.paid_debt, more.balance_after) == (100, 30, 70)
 
 
 async def test_a_refund_is_never_more_than_the_charge(host: Host) -> None:

@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import secrets
 import time
+from decimal import Decimal
 
-from kingcong import Package, Unit
+from kingcong import Ordered, Package, Unit
 from pydantic import BaseModel, SecretStr, ValidationError
 
 #: A callback that was signed longer ago is refused.
@@ -24,6 +25,8 @@ class Order(BaseModel):
 
     user: str
     package: str
+    credits: str
+    unit: Unit
     price: str
     currency: Unit
     nonce: str
@@ -32,8 +35,20 @@ class Order(BaseModel):
     def of(cls, user: str, package: Package, idempotency_key: str | None) -> "Order":
         """An order at the package's price of now; the same for the same idempotency key."""
         nonce = f"key {idempotency_key}" if idempotency_key else secrets.token_hex(16)
-        price = format(package.price.normalize(), "f")
-        return cls(user=user, package=package.id, price=price, currency=package.currency, nonce=nonce)
+        return cls(
+            user=user,
+            package=package.id,
+            credits=format(package.credits.normalize(), "f"),
+            unit=package.unit,
+            price=format(package.price.normalize(), "f"),
+            currency=package.currency,
+            nonce=nonce,
+        )
+
+    @property
+    def ordered(self) -> Ordered:
+        """What the buyer was shown, and pays."""
+        return Ordered(Decimal(self.credits), Decimal(self.price), unit=self.unit, currency=self.currency)
 
     @property
     def id(self) -> str:

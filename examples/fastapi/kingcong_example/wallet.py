@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from kingcong import Credited, Entry, Package, Switch, Unit, Wallet
+from kingcong import AmountRefused, Credited, Entry, NotFound, Package, Switch, Unit, Wallet
 from pydantic import BaseModel, Field
 
 from .dependencies import AppSettings, Caller, IdempotencyKey, Library
@@ -114,7 +114,16 @@ async def callback(told: Callback, kc: Library, settings: AppSettings) -> Callba
         return CallbackReply(booked=None)
     if (told.amount, told.currency) != (Decimal(order.price), order.currency):
         raise Refused(409, "wrong_amount", "Another amount was paid than asked", "Số tiền không khớp")
-    return CallbackReply(booked=await kc.wallets.purchase(order.user, order.package, order.id))
+    try:
+        booked = await kc.wallets.purchase(order.user, order.package, order.id, ordered=order.ordered)
+    except (AmountRefused, NotFound) as error:
+        raise Refused(
+            409,
+            "package_changed",
+            "The package is not what was ordered any more: give the money back",
+            "Gói đã thay đổi sau khi đặt: hãy hoàn tiền",
+        ) from error
+    return CallbackReply(booked=booked)
 
 
 @router.get("/transactions", responses=responses(401))

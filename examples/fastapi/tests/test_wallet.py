@@ -76,7 +76,8 @@ def test_credits_come_when_the_gateway_says_paid_and_once(user: Api) -> None:
     assert (payment["credits"], payment["price"], payment["currency"]) == ("2100000", "10", "usd")
     assert user.balance() == 0
     first = user.pay(payment)
-    assert first == {"booked": {"amount": "2100000", "balance_after": "2100000"}}
+    booked = {"amount": "2100000", "became_debt": "0", "paid_debt": "0", "balance_after": "2100000"}
+    assert first == {"booked": booked}
     assert user.pay(payment) == first
     assert user.balance() == 2_100_000
 
@@ -125,6 +126,20 @@ def test_nobody_makes_or_changes_a_payment(user: Api) -> None:
     for changed in ({"amount": "0"}, {"amount": "4.99"}, {"currency": "credit"}):
         assert user.pay(mine, 409, **changed)["error"]["code"] == "wrong_amount"
     assert user.balance() == 0
+
+
+def test_a_package_that_changed_after_the_order_is_not_booked(user: Api, admin: Api) -> None:
+    some = next(one for one in user.get("/packages") if one["id"] == "package-1")
+    package = {**some, "id": "changing"}
+    admin.put("/admin/packages", package, 204)
+    booked, late = (user.post("/credits/purchase", {"package": "changing"}, 201) for _ in range(2))
+    first = user.pay(booked)
+    admin.put("/admin/packages", {**package, "credits": "10"}, 204)
+    assert user.pay(late, 409)["error"]["code"] == "package_changed"
+    assert user.pay(booked) == first, "what was booked is answered alike for ever"
+    admin.delete("/admin/packages/changing", 204)
+    assert user.pay(late, 409)["error"]["code"] == "package_changed"
+    assert user.balance() == 1_000_000
 
 
 def test_only_what_is_on_sale_is_sold(user: Api) -> None:

@@ -19,8 +19,9 @@ const Order = z.object({
   user: z.string(),
   package: z.string(),
   credits: z.string(),
+  unit: z.enum(['credit', 'nextflow', 'usd']),
   price: z.string(),
-  currency: z.string(),
+  currency: z.enum(['credit', 'nextflow', 'usd']),
   /** Tells two orders of the same package apart. */
   nonce: z.string(),
 });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::{HoldId, JobId, Route, TaskId, TenantId, UserId, WalletId, derived_uuid},
-    money::{Amount, AmountOverflow, Unit},
+    money::{Amount, AmountOverflow, Money, Unit},
 };
 
 /// Whose wallet.
@@ -218,37 +218,37 @@ pub struct Cause {
 pub enum Refusal {
     /// Not enough is available.
     #[error(
-        "insufficient credits: {} needed, {} available; buy credits and submit with a new idempotency key",
-        .needed.get(), .available.get()
+        "insufficient credits: {} needed, {} available, in {}; buy credits and submit with a new idempotency key",
+        .needed.to_decimal(), .available.to_decimal(), .needed.unit
     )]
     InsufficientCredits {
         /// What the hold would have taken.
-        needed: Amount,
+        needed: Money,
         /// What was available.
-        available: Amount,
+        available: Money,
     },
     /// The wallet owes.
-    #[error("wallet owes {}; buy credits, which pay the debt first", .debt.get())]
+    #[error("wallet owes {debt}; buy credits, which pay the debt first")]
     InDebt {
         /// How much.
-        debt: Amount,
+        debt: Money,
     },
     /// A credit or charge of nothing, or less.
-    #[error("amount {} must be more than zero, or for a correction not zero", .amount.get())]
+    #[error("amount {amount} must be more than zero, or for a correction not zero")]
     NotPositive {
         /// The amount given.
-        amount: Amount,
+        amount: Money,
     },
     /// More than was charged and not refunded yet.
     #[error(
-        "refund of {} is more than the {} that was charged and not refunded yet: ask for no more than that",
-        .asked.get(), .refundable.get()
+        "refund of {asked} is more than the {refundable} that was charged and not refunded yet: ask for no more than \
+         that"
     )]
     BeyondCharge {
         /// What was asked for.
-        asked: Amount,
+        asked: Money,
         /// What can be refunded.
-        refundable: Amount,
+        refundable: Money,
     },
     /// The wallet's figures would not fit 64 bits.
     #[error("the wallet's figures would not fit 64 bits: move a smaller amount")]
@@ -298,6 +298,11 @@ impl Wallet {
         }
     }
 
+    /// An amount of what it holds.
+    const fn money(&self, amount: Amount) -> Money {
+        Money::new(amount, self.key.unit)
+    }
+
     /// What can be held: the balance less what is held already.
     #[must_use]
     pub fn available(&self) -> Amount {
@@ -310,13 +315,14 @@ impl Wallet {
     /// [`Refusal::InDebt`], or [`Refusal::InsufficientCredits`] when more is asked than is available.
     pub fn hold(&mut self, id: HoldId, job: JobId, amount: Amount, now: Timestamp) -> Result<Hold, Refusal> {
         if amount < Amount::ZERO {
-            return Err(Refusal::NotPositive { amount });
+            return Err(Refusal::NotPositive { amount: self.money(amount) });
         }
         if self.debt > Amount::ZERO {
-            return Err(Refusal::InDebt { debt: self.debt });
+            return Err(Refusal::InDebt { debt: self.money(self.debt) });
         }
         if amount > self.available() {
-            return Err(Refusal::InsufficientCredits { needed: amount, available: self.available() });
+            let (needed, available) = (self.money(amount), self.money(self.available()));
+            return Err(Refusal::InsufficientCredits { needed, available });
         }
         self.held = self.held.plus(amount)?;
         self.updated_at = now;
@@ -348,7 +354,7 @@ impl Wallet {
         assert_eq!(hold.wallet, self.id, "the hold is this wallet's");
         assert_eq!(hold.state, HoldState::Open, "nothing is charged after a hold closed");
         if part < Amount::ZERO {
-            return Err(Refusal::NotPositive { amount: part });
+            return Err(Refusal::NotPositive { amount: self.money(part) });
         }
         if part == Amount::ZERO {
             return Ok(Captured { entry: None, debt: Amount::ZERO });
@@ -407,7 +413,8 @@ impl Wallet {
         now: Timestamp,
     ) -> Result<Vec<Entry>, Refusal> {
         if amount > refundable {
-            return Err(Refusal::BeyondCharge { asked: amount, refundable });
+            let (asked, refundable) = (self.money(amount), self.money(refundable));
+            return Err(Refusal::BeyondCharge { asked, refundable });
         }
         let total = self.total_refunded.plus(amount)?;
         let entries = self.credit(EntryKind::Refund, amount, cause, now)?;
@@ -421,7 +428,7 @@ impl Wallet {
     /// [`Refusal::NotPositive`] for zero, [`Refusal::Overflow`].
     pub fn adjust(&mut self, change: Amount, cause: Cause, now: Timestamp) -> Result<Vec<Entry>, Refusal> {
         match change.get() {
-            0 => Err(Refusal::NotPositive { amount: change }),
+            0 => Err(Refusal::NotPositive { amount: self.money(change) }),
             1.. => self.credit(EntryKind::Adjustment, change, cause, now),
             _ => {
                 let wanted = Amount::ZERO.minus(change)?;
@@ -442,7 +449,7 @@ impl Wallet {
         now: Timestamp,
     ) -> Result<Vec<Entry>, Refusal> {
         if amount <= Amount::ZERO {
-            return Err(Refusal::NotPositive { amount });
+            return Err(Refusal::NotPositive { amount: self.money(amount) });
         }
         let mut entries = vec![self.append(kind, amount, Amount::ZERO, cause.clone(), now)?];
         entries.extend(self.pay_debt(cause, now));

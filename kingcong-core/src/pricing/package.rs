@@ -115,6 +115,30 @@ impl From<Catalogue> for Vec<Package> {
     }
 }
 
+/// What an order says of its package: what the buyer was shown and pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// What the buyer gets.
+    pub credits: Money,
+    /// What the buyer pays.
+    pub price: Money,
+}
+
+impl Package {
+    /// Whether it still is what was ordered.
+    ///
+    /// # Errors
+    /// [`PackageError::NotAsOrdered`] when it sells something else, or for something else.
+    pub fn check_order(&self, ordered: Ordered) -> Result<(), PackageError> {
+        let now = Ordered { credits: Money::new(self.credits, self.unit), price: self.price };
+        if ordered == now {
+            Ok(())
+        } else {
+            Err(PackageError::NotAsOrdered { id: self.id.clone(), ordered, now })
+        }
+    }
+}
+
 /// What a [`Catalogue`] refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -124,6 +148,20 @@ pub enum PackageError {
     NotFound {
         /// The package.
         id: PackageId,
+    },
+    /// The package is not what was ordered.
+    #[error(
+        "package {id} is {} for {} now, and {} for {} was ordered: nothing was booked; give the money back, or order \
+         anew",
+        .now.credits, .now.price, .ordered.credits, .ordered.price
+    )]
+    NotAsOrdered {
+        /// The package.
+        id: PackageId,
+        /// What was ordered.
+        ordered: Ordered,
+        /// What it is now.
+        now: Ordered,
     },
     /// Nothing is sold, or nothing is paid.
     #[error("package {id} sells {credits} for {price}: both must be above zero")]

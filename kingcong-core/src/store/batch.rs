@@ -609,13 +609,25 @@ pub enum Movement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credited {
     /// What was moved.
-    pub amount: Amount,
-    /// The balance after it; at a replay the balance then, not now.
-    pub balance_after: Amount,
+    pub moved: Moved,
     /// The first entry's number.
     pub entry: u64,
     /// The entries; empty for a replay.
     pub entries: Vec<Entry>,
+}
+
+/// What a movement did to a wallet, as it was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Moved {
+    /// By how much the balance changed before any debt was paid: less than a correction asked to take, where less was
+    /// available.
+    pub amount: Amount,
+    /// What of a correction became debt because it was not available.
+    pub became_debt: Amount,
+    /// What of a credit went to pay debt.
+    pub paid_debt: Amount,
+    /// The balance after it; at a replay the balance then, not now.
+    pub balance_after: Amount,
 }
 
 /// Why no money was moved.
@@ -810,9 +822,7 @@ pub enum Remembered {
     /// Money was moved.
     Credited {
         /// How much.
-        amount: Amount,
-        /// The balance after it.
-        balance_after: Amount,
+        moved: Moved,
         /// The first entry's number.
         entry: u64,
         /// In this unit.

@@ -63,7 +63,10 @@ async fn an_order_that_was_booked_is_answered_whatever_became_of_its_package() {
     let order = |order: &str| json!({ "user": "u", "package": "p", "order": order });
     ask(&library, "packages.set", package("1.5", "usd", "on")).await;
     let booked = ask(&library, "wallets.purchase", order("o-1")).await;
-    assert_eq!(booked, json!({ "amount": "1.5", "balance_after": "1.5" }));
+    assert_eq!(
+        booked,
+        json!({ "amount": "1.5", "became_debt": "0", "paid_debt": "0", "balance_after": "1.5" })
+    );
     let more = ask(&library, "wallets.purchase", order("o-2")).await;
     assert_eq!(more["balance_after"], json!("3"));
 
@@ -78,7 +81,7 @@ async fn an_order_that_was_booked_is_answered_whatever_became_of_its_package() {
     }
     for (with, code) in [
         (order("o-3"), Code::NotFound),
-        (json!({ "user": "v", "package": "p", "order": "o-1" }), Code::NotFound),
+        (json!({ "user": "v", "package": "p", "order": "o-1" }), Code::IdempotencyConflict),
         (json!({ "user": "u", "package": "package-1", "order": "o-1" }), Code::IdempotencyConflict),
         (json!({ "user": "u", "package": "no-package", "order": "o-1" }), Code::IdempotencyConflict),
     ] {
@@ -179,6 +182,74 @@ async fn a_request_goes_in_and_its_report_comes_out() {
         audit.as_array().unwrap().iter().any(|row| row["actor"] == "admin-7" && row["door"] == "keys.add")
     );
     assert!(!audit.to_string().contains("sk-canary-of-tests"));
+    library.close().await;
+}
+
+/// Between an order and the word that it was paid, a package may become something else.
+#[tokio::test]
+async fn a_package_that_is_not_what_was_ordered_is_not_booked() {
+    let library = opened().await;
+    let package = |credits: &str, price: &str| {
+        json!({ "package": { "id": "p", "label": "P", "credits": credits, "unit": "credit", "price": price,
+            "currency": "usd", "switch": "on" } })
+    };
+    let order = |order: &str, user: &str, credits: &str, price: &str| {
+        json!({ "user": user, "package": "p", "order": order,
+            "ordered": { "credits": credits, "unit": "credit", "price": price, "currency": "usd" } })
+    };
+    ask(&library, "packages.set", package("1000", "5")).await;
+    let booked = ask(&library, "wallets.purchase", order("o-1", "u", "1000", "5.00")).await;
+    assert_eq!(booked["balance_after"], json!(1000));
+    for (credits, price) in [("1001", "5"), ("1000", "4.99"), ("10", "5")] {
+        let refusal = refused(&library, "wallets.purchase", order("o-2", "u", credits, price)).await;
+        assert_eq!(refusal.code, Code::AmountRefused, "{refusal}");
+        let figures = ["ordered_credits", "credits", "price"].map(|name| refusal.fields[name].to_string());
+        assert_eq!(figures, [credits.to_owned(), "1000".to_owned(), "\"5\"".to_owned()]);
+        for words in
+            [format!("{credits} credit for {price} usd was ordered"), "1000 credit for 5 usd".to_owned()]
+        {
+            assert!(refusal.message.contains(&words), "{refusal}");
+        }
+    }
+    ask(&library, "packages.set", package("10800000", "5")).await;
+    let late = refused(&library, "wallets.purchase", order("o-3", "u", "1000", "5")).await;
+    assert_eq!(late.code, Code::AmountRefused);
+    assert_eq!(
+        ask(&library, "wallets.purchase", order("o-1", "u", "1000", "5")).await,
+        booked,
+        "it was booked"
+    );
+    for other in [
+        order("o-1", "v", "1000", "5"),
+        order("o-1", "u", "10800000", "5"),
+        json!({ "user": "u", "package": "p", "order": "o-1" }),
+    ] {
+        assert_eq!(refused(&library, "wallets.purchase", other).await.code, Code::IdempotencyConflict);
+    }
+    ask(&library, "packages.set", package("1000", "5")).await;
+    let again = ask(&library, "wallets.purchase", order("o-2", "u", "1000", "5")).await;
+    assert_eq!(again["balance_after"], json!(2000), "what was refused used no order up");
+    for (user, entries) in [("u", 2), ("v", 0)] {
+        let wallet = ask(&library, "wallets.get", json!({ "user": user })).await;
+        assert_eq!(wallet["entries"], json!(entries));
+    }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_correction_answers_what_moved_and_what_became_debt() {
+    let library = opened().await;
+    let adjust = |change: i64, key: &str| {
+        let (user, reason) = ("u", "by an admin");
+        json!({ "user": user, "change": change, "reason": reason, "idempotency_key": key })
+    };
+    ask(&library, "wallets.adjust", adjust(50, "gift")).await;
+    let fee = json!({ "amount": -50, "became_debt": 30, "paid_debt": 0, "balance_after": 0 });
+    for _ in 0..2 {
+        assert_eq!(ask(&library, "wallets.adjust", adjust(-80, "fee")).await, fee);
+    }
+    let gift = ask(&library, "wallets.adjust", adjust(100, "more")).await;
+    assert_eq!(gift, json!({ "amount": 100, "became_debt": 0, "paid_debt": 30, "balance_after": 70 }));
     library.close().await;
 }
 

@@ -28,6 +28,7 @@ from ._types import (
     Limits,
     Maintenance,
     Operation,
+    Ordered,
     Package,
     Price,
     Server,
@@ -172,11 +173,14 @@ class Wallets(_Group):
         raise NotImplementedError
 
     @door("wallets.purchase")
-    def purchase(self, user: str, package: str, order: str) -> Credited:
+    def purchase(self, user: str, package: str, order: str, *, ordered: Ordered | None = None) -> Credited:
         """Books a paid package. ``order`` is the idempotency key: the same order is booked once, for ever.
 
-        Raises :class:`NotFound` for a package that is not on sale, :class:`IdempotencyConflict` for an order that was
-        used for another package.
+        ``ordered`` is what the buyer was shown and paid: a package that is something else by now is not booked. Without
+        it the package is booked as it is now.
+
+        Raises :class:`NotFound` for a package that is not on sale, :class:`AmountRefused` for one that is not what was
+        ordered, :class:`IdempotencyConflict` for an order that was used for another package or user.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -184,6 +188,14 @@ class Wallets(_Group):
         ...     again = kc.wallets.purchase("user-1", "package-1", "order-991")
         ...     first == again, kc.wallets.get("user-1").balance
         (True, Decimal('1000000'))
+
+        >>> from kingcong import AmountRefused, Ordered
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     try:
+        ...         kc.wallets.purchase("user-1", "package-1", "order-992", ordered=Ordered(Decimal(10), Decimal(5)))
+        ...     except AmountRefused as refused:
+        ...         refused.ordered_credits, refused.credits
+        (Decimal('10'), Decimal('1000000'))
         """
         raise NotImplementedError
 
@@ -206,6 +218,8 @@ class Wallets(_Group):
     @door("wallets.adjust")
     def adjust(self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str) -> Credited:
         """Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
+
+        The answer says what moved (``amount``) and what became debt (``became_debt``).
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

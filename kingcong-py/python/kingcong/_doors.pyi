@@ -22,6 +22,7 @@ from ._types import (
     Limits,
     Maintenance,
     Operation,
+    Ordered,
     Package,
     Price,
     Server,
@@ -68,7 +69,7 @@ class _Group:
 
 class Wallets(_Group):
     def get(self, user: str | None, *, unit: Unit = ..., tenant: str | None = None) -> Wallet: ...
-    def purchase(self, user: str, package: str, order: str) -> Credited: ...
+    def purchase(self, user: str, package: str, order: str, *, ordered: Ordered | None = None) -> Credited: ...
     def refund(
         self, user: str, task: str, *, amount: Decimal | int | None = None, reason: str, idempotency_key: str
     ) -> Credited: ...
@@ -164,7 +165,9 @@ class Root:
 
 class AsyncWallets(_Group):
     def get(self, user: str | None, *, unit: Unit = ..., tenant: str | None = None) -> Coroutine[Any, Any, Wallet]: ...
-    def purchase(self, user: str, package: str, order: str) -> Coroutine[Any, Any, Credited]: ...
+    def purchase(
+        self, user: str, package: str, order: str, *, ordered: Ordered | None = None
+    ) -> Coroutine[Any, Any, Credited]: ...
     def refund(
         self, user: str, task: str, *, amount: Decimal | int | None = None, reason: str, idempotency_key: str
     ) -> Coroutine[Any, Any, Credited]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 __all__ = [
@@ -70,7 +71,7 @@ class KingCongError(Exception):
         super().__init__(message)
         self.retryable = retryable
         self._user_messages = dict(user_messages or {})
-        self.fields: dict[str, Any] = dict(fields or {})
+        self.fields: dict[str, Any] = {name: _figure(name, value) for name, value in (fields or {}).items()}
 
     def __getattr__(self, name: str) -> Any:
         # Only asked for what is no attribute: the figures of this error.
@@ -87,6 +88,16 @@ class KingCongError(Exception):
         # Celery and multiprocessing send errors between processes.
         details = (self.retryable, self._user_messages, self.fields)
         return (_rebuild, (type(self), str(self), *details))
+
+
+#: The figures that are amounts of a unit.
+_AMOUNTS = frozenset(
+    "amount asked available credits debt needed ordered_credits ordered_price price refundable".split()
+)
+
+
+def _figure(name: str, value: Any) -> Any:
+    return Decimal(value) if name in _AMOUNTS and isinstance(value, int | str) else value
 
 
 def _rebuild(
@@ -140,19 +151,22 @@ class VoiceUnavailable(KingCongError):
 
 
 class InsufficientCredits(KingCongError):
-    """Less is available than is needed. ``needed`` and ``available`` are in the unit's smallest step."""
+    """Less is available than is needed. ``needed`` and ``available`` are in ``unit``."""
 
     code = "insufficient_credits"
 
 
 class InDebt(KingCongError):
-    """The wallet owes ``debt``, in the unit's smallest step; credits that are bought pay it first."""
+    """The wallet owes ``debt``, in ``unit``; credits that are bought pay it first."""
 
     code = "in_debt"
 
 
 class AmountRefused(KingCongError, ValueError):
-    """The ledger refuses to move this amount, such as a refund of more than was charged."""
+    """This amount is not moved, such as a refund of more than was charged, or a package that is not what was ordered.
+
+    A refund has ``asked`` and ``refundable``; a package ``ordered_credits``, ``ordered_price``, ``credits``, ``price``.
+    """
 
     code = "amount_refused"
 

@@ -46,6 +46,7 @@ __all__ = [
     "Message",
     "Missed",
     "Operation",
+    "Ordered",
     "Package",
     "Passage",
     "Payer",
@@ -392,6 +393,16 @@ class Package(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered(Record):
+    """What an order says of its package: what the buyer was shown, and pays."""
+
+    credits: Decimal
+    price: Decimal
+    unit: Unit = Unit.CREDIT
+    currency: Unit = Unit.USD
+
+
+@dataclass(frozen=True, slots=True)
 class Server(Record):
     """An upstream gateway to add.
 
@@ -597,9 +608,15 @@ class Entry(Record):
 
 @dataclass(frozen=True, slots=True)
 class Credited(Record):
-    """What was moved, and the balance after it; at a replay the balance then, not now."""
+    """What was moved, and the balance after it; at a replay the balance then, not now.
+
+    ``amount`` is by how much the balance changed before any debt was paid. Where a correction wanted to take more than
+    was available, the rest is in ``became_debt``; what of a credit went to pay debt is ``paid_debt``.
+    """
 
     amount: Decimal
+    became_debt: Decimal
+    paid_debt: Decimal
     balance_after: Decimal
 
 

@@ -114,7 +114,7 @@ async fn open(upstreams: &Upstreams) -> Result<KingCong, Failed> {
 /// Buys, asks, waits; checks every sum and gives what was charged.
 async fn be_user(kc: &KingCong, user: u32, requests: impl Iterator<Item = u32>) -> Result<i64, Failed> {
     let user = format!("user-{user}");
-    let bought = kc.wallets().purchase(&user, "package-1", &format!("order-{user}")).await?.amount;
+    let bought = kc.wallets().purchase(&user, "package-1", &format!("order-{user}")).await?.moved.amount;
     let mut jobs = Vec::new();
     let mut worth = 0;
     for number in requests {

@@ -224,7 +224,9 @@ impl Books {
             return;
         }
         let mut pages = self.pages.lock();
-        *pages.credited.entry(credit.wallet.id()).or_default() += i128::from(credited.amount.get());
+        let moved = credited.moved;
+        let net = i128::from(moved.amount.get()) - i128::from(moved.became_debt.get());
+        *pages.credited.entry(credit.wallet.id()).or_default() += net;
         if let Some(key) = credit.idempotency {
             let times = pages.orders.entry(key.key).or_default();
             *times += 1;
@@ -233,9 +235,9 @@ impl Books {
             }
         }
         if let Movement::Purchase { amount, .. } = &credit.movement
-            && *amount != credited.amount
+            && *amount != moved.amount
         {
-            self.stage.fail(format!("bought {amount:?}, credited {:?}", credited.amount));
+            self.stage.fail(format!("bought {amount:?}, credited {:?}", moved.amount));
         }
     }
 
@@ -655,11 +657,7 @@ fn said(command: &Command, outcome: &Outcome) -> Option<String> {
             format!("adopt of {}: [{}]", adopt.worker, ids.join(", "))
         }
         (Command::Credit(credit), Outcome::Credit(result)) => {
-            format!(
-                "credit {:?}: {:?}",
-                credit.movement,
-                result.as_ref().map(|credited| credited.balance_after)
-            )
+            format!("credit {:?}: {:?}", credit.movement, result.as_ref().map(|credited| credited.moved))
         }
         (Command::Configure(configure), outcome) => format!("{:?}: {outcome:?}", configure.audit.door),
         (Command::AddKey(add), _) => format!("add key {}", add.key.label),

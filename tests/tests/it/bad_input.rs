@@ -17,7 +17,7 @@ use kingcong_core::{
     ledger::Refusal,
     message::Language,
     money::{Amount, Money, Unit},
-    pricing::{Charge, Measure, Operation, Package, PackageError, Price, PriceError, PriceLine},
+    pricing::{Charge, Measure, Operation, Ordered, Package, PackageError, Price, PriceError, PriceLine},
     provider::{
         Audio, Body, Call, ClonedVoice, Failure, Measured, Output, Provider, Reply, Sent, VoiceSettings, Work,
     },
@@ -345,6 +345,15 @@ async fn money_that_cannot_be_moved_stays() {
     let call = wallets.purchase("an", "package-2", "order-1");
     let conflict = ["another payload", "new key"];
     bench.tells(call, is!(Error::IdempotencyConflict), &conflict, INVALID).await;
+    let call = wallets.purchase("bình", "package-1", "order-1");
+    bench.tells(call, is!(Error::IdempotencyConflict), &conflict, INVALID).await;
+    let money = |amount: i64, unit| Money::new(Amount::new(amount), unit);
+    let ordered = Ordered { credits: money(10, Unit::CREDIT), price: money(5_000_000_000, Unit::USD) };
+    let is_other = is!(Error::Package(PackageError::NotAsOrdered { .. }));
+    let words = ["1000000 credit for 5 usd", "10 credit for 5 usd was ordered", "money back"];
+    bench
+        .tells(wallets.purchase_ordered("an", "package-1", "order-2", ordered), is_other, &words, INVALID)
+        .await;
     let is_reference = is!(Error::Setting { setting: "reference", .. });
     bench.refuses(wallets.purchase("an", "package-1", "a\0b"), is_reference, &["255 bytes"]).await;
 

@@ -8,7 +8,8 @@ use crate::{
     id::{Actor, InvalidId, PackageId, TaskId, TenantId, UserId},
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
-    store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered},
+    pricing::{Ordered, PackageError},
+    store::{Command, Configuration, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered},
     work::{IdempotencyKey, InvalidIdempotencyKey},
 };
 
@@ -25,14 +26,12 @@ pub struct WalletDoors {
 }
 
 /// A purchase that was booked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purchase {
-    /// The credits.
-    pub amount: Amount,
+    /// The credits, and what of them paid debt.
+    pub moved: Moved,
     /// In this unit.
     pub unit: Unit,
-    /// The balance after it; at a replay the balance then, not now.
-    pub balance_after: Amount,
 }
 
 fn wallet_of(user: &UserId, unit: Unit) -> WalletKey {
@@ -78,29 +77,63 @@ impl WalletDoors {
         Ok(wallet.unwrap_or_else(|| Wallet::open(key.clone(), self.inner().store_now())))
     }
 
-    /// Books a paid package. The order is the idempotency key: the same order is booked once, for ever, and answered
-    /// alike ever after, whatever became of its package.
+    /// Books a paid package, as it is now. The order is the idempotency key, unique in its tenant: the same order is
+    /// booked once, for ever, and answered alike ever after, whatever became of its package.
     ///
     /// # Errors
-    /// An unknown package, an order that was used for another package, or a store that fails.
+    /// An unknown package, an order that was used for another package or user, or a store that fails.
     pub async fn purchase(&self, user: &str, package: &str, order: &str) -> Result<Purchase, Error> {
+        self.buy(user, package, order, None).await
+    }
+
+    /// Books a paid package, as [`WalletDoors::purchase`] does, if it still is what was ordered. Between an order and
+    /// the word that it was paid a package may change.
+    ///
+    /// # Errors
+    /// As [`WalletDoors::purchase`], and for a package that sells something else by now, or for something else, or an
+    /// order that was booked otherwise. Nothing is booked then.
+    pub async fn purchase_ordered(
+        &self,
+        user: &str,
+        package: &str,
+        order: &str,
+        ordered: Ordered,
+    ) -> Result<Purchase, Error> {
+        self.buy(user, package, order, Some(ordered)).await
+    }
+
+    async fn buy(
+        &self,
+        user: &str,
+        package: &str,
+        order: &str,
+        ordered: Option<Ordered>,
+    ) -> Result<Purchase, Error> {
         let inner = self.inner();
         inner.check_open()?;
         let package = PackageId::new(package)?;
         let user = &UserId::new(user)?;
-        let idempotency = idempotency("wallets.purchase", user, order, &package)?;
+        // Who pays twice by one order gave it to two users by mistake.
+        let (tenant, nobody) = (TenantId::main(), "");
+        let payload = (user, &package, ordered);
+        let idempotency = IdempotencyKey::new("wallets.purchase", &tenant, nobody, order, &payload)?;
         if let Some(booked) = self.booked(&idempotency).await? {
             return Ok(booked);
         }
         for _ in 0..PURCHASES_MAX {
-            let snapshot = inner.snapshot();
-            let found = match snapshot.configuration.packages.find(&package) {
-                Ok(found) => found.clone(),
-                // Another process may have added it.
-                Err(_) => inner.refresh().await?.configuration.packages.find(&package)?.clone(),
+            let offered = |configuration: &Configuration| {
+                let found = configuration.packages.find(&package)?;
+                ordered.map_or(Ok(()), |ordered| found.check_order(ordered))?;
+                Ok::<_, PackageError>((found.clone(), configuration.version))
+            };
+            let known = offered(&inner.snapshot().configuration);
+            let (found, configuration_version) = match known {
+                Ok(found) => found,
+                // Another process may have added or changed it.
+                Err(_) => offered(&inner.refresh().await?.configuration)?,
             };
             let movement = Movement::Purchase {
-                configuration_version: inner.snapshot().configuration.version,
+                configuration_version,
                 package: package.clone(),
                 amount: found.credits,
                 cause: cause(order)?,
@@ -111,8 +144,7 @@ impl WalletDoors {
                     inner.refresh().await?;
                 }
                 booked => {
-                    let Credited { amount, balance_after, .. } = booked?;
-                    return Ok(Purchase { amount, unit, balance_after });
+                    return Ok(Purchase { moved: booked?.moved, unit });
                 }
             }
         }
@@ -124,15 +156,14 @@ impl WalletDoors {
         let Some(row) = self.inner().store.idempotency(&idempotency.key).await? else { return Ok(None) };
         match row.answer {
             _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
-            Remembered::Credited { amount, balance_after, unit, .. } => {
-                Ok(Some(Purchase { amount, unit, balance_after }))
-            }
+            Remembered::Credited { moved, unit, .. } => Ok(Some(Purchase { moved, unit })),
             Remembered::Refused(refusal) => Err(refusal.into()),
             Remembered::Job { .. } => Err(Error::IdempotencyConflict),
         }
     }
 
     /// Gives back what a task was charged, or `amount` of it. Never more than was charged, however often it is asked.
+    /// The idempotency key is one of this user's.
     ///
     /// # Errors
     /// An unknown task or one that another wallet paid for, more than is left of its charge, or a store that fails.
@@ -150,7 +181,9 @@ impl WalletDoors {
         self.credit("wallets.refund", wallet_of(user, Unit::CREDIT), movement, idempotency).await
     }
 
-    /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
+    /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt. The
+    /// answer says what moved and what became debt. The idempotency key is one of this user's: all may get the same
+    /// gift.
     ///
     /// # Errors
     /// A change of zero, or a store that fails.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::fixtures::{
-    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, idempotency, line, pool, route, wallet_of,
+    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, credits, idempotency, line, pool, route, wallet_of,
 };
 use crate::{
     clock::Clock,
@@ -80,7 +80,7 @@ pub(super) async fn a_refused_job_leaves_nothing_but_the_refusal(store: &dyn Sto
     let key = idempotency("order-1", "two tasks");
     let order = Order::new("user-1", 2).under(key).admit(&scene.ids);
     let (job, task) = (order.job, order.tasks[0].id);
-    let refusal = Refusal::InsufficientCredits { needed: Amount::new(20), available: Amount::new(19) };
+    let refusal = Refusal::InsufficientCredits { needed: credits(20), available: credits(19) };
     let outcome = worker.execute(Command::Admit(Box::new(order))).await;
     assert_eq!(outcome, Outcome::Admit(Err(NotAdmitted::Refused(refusal.clone()))));
 
@@ -212,7 +212,7 @@ pub(super) async fn a_wallet_in_debt_takes_no_hold(store: &dyn Store, clock: &Te
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
     worker.adjust("user-1", -5).await.expect("a correction may make debt");
-    let refused = NotAdmitted::Refused(Refusal::InDebt { debt: Amount::new(5) });
+    let refused = NotAdmitted::Refused(Refusal::InDebt { debt: credits(5) });
     assert_eq!(worker.admit(&Order::new("user-1", 1)).await, Err(refused));
     worker.buy("user-1", 15).await;
     assert!(worker.admit(&Order::new("user-1", 1)).await.is_ok());

@@ -157,7 +157,9 @@ pub(super) async fn commands_of_a_batch_see_each_other(store: &dyn Store, clock:
     let outcomes = worker
         .write(vec![ten_credits(&worker), Command::Admit(Box::new(order)), Command::Claim(claim)])
         .await;
-    assert!(matches!(&outcomes[0], Outcome::Credit(Ok(credited)) if credited.balance_after.get() == 10));
+    assert!(
+        matches!(&outcomes[0], Outcome::Credit(Ok(credited)) if credited.moved.balance_after.get() == 10)
+    );
     assert!(matches!(&outcomes[1], Outcome::Admit(Ok(admitted)) if admitted.job == job));
     let Outcome::Claim(claimed) = &outcomes[2] else { panic!("not a claim's outcome: {:?}", outcomes[2]) };
     assert_eq!(claimed.leases.len(), 1);

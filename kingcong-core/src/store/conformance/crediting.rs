@@ -1,8 +1,8 @@
 //! Laws of money that moves by an admin door: purchases, refunds, corrections.
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, done, done_in, failed, idempotency, pool, route, server,
-    service, user, wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, credits, done, done_in, failed, idempotency, pool, route,
+    server, service, user, wallet_of,
 };
 use crate::{
     clock::Clock,
@@ -12,8 +12,17 @@ use crate::{
     money::{Amount, Unit},
     pricing::Overrun,
     provider::{FailureKind, Reached},
-    store::{Command, Credit, Credited, Movement, NotCredited, Outcome, Remembered, StopWhy, Store},
+    store::{Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered, StopWhy, Store},
 };
+
+fn moved(amount: i64, became_debt: i64, paid_debt: i64, balance_after: i64) -> Moved {
+    Moved {
+        amount: Amount::new(amount),
+        became_debt: Amount::new(became_debt),
+        paid_debt: Amount::new(paid_debt),
+        balance_after: Amount::new(balance_after),
+    }
+}
 
 fn purchase(worker: &TestWorker<'_>, name: &str, amount: i64) -> Credit {
     let movement = Movement::Purchase {
@@ -38,7 +47,7 @@ pub(super) async fn a_purchase_adds_what_was_bought(store: &dyn Store, clock: &T
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
     let credited = worker.credit(purchase(&worker, "user-1", 1000)).await.expect("it is legal");
-    assert_eq!((credited.amount.get(), credited.balance_after.get(), credited.entry), (1000, 1000, 1));
+    assert_eq!((credited.moved, credited.entry), (moved(1000, 0, 0, 1000), 1));
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.id, &wallet.key), (wallet_of("user-1").id(), &wallet_of("user-1")));
     assert_eq!((wallet.balance.get(), wallet.total_purchased.get()), (1000, 1000));
@@ -87,9 +96,8 @@ pub(super) async fn a_purchase_is_made_once(store: &dyn Store, clock: &TestClock
     let outcomes = worker.write(commands).await;
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Credit(Ok(replayed.clone()))));
     let row = store.idempotency(&key.key).await.expect("the store can be read").expect("it is remembered");
-    let (amount, balance_after) = (first.amount, first.balance_after);
-    let unit = Unit::CREDIT;
-    assert_eq!(row.answer, Remembered::Credited { amount, balance_after, entry: 1, unit });
+    let moved = first.moved;
+    assert_eq!(row.answer, Remembered::Credited { moved, entry: 1, unit: Unit::CREDIT });
 
     let other = Credit { idempotency: Some(idempotency("order-991", "package-2")), ..once(&worker) };
     assert_eq!(worker.credit(other).await, Err(NotCredited::Conflict));
@@ -120,12 +128,12 @@ pub(super) async fn credits_pay_debt_first(store: &dyn Store, clock: &TestClock)
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.debt.get()), (0, 30));
     let part = worker.buy("user-1", 20).await;
-    assert_eq!((part.balance_after.get(), part.entries.len()), (0, 2));
+    assert_eq!((part.moved, part.entries.len()), (moved(20, 0, 20, 0), 2));
     let payment = &part.entries[1];
     assert_eq!((payment.kind, payment.number), (EntryKind::DebtPayment, part.entry + 1));
     assert_eq!((payment.amount.get(), payment.debt_change.get(), payment.debt_after.get()), (-20, -20, 10));
     let rest = worker.adjust("user-1", 25).await.expect("it is legal");
-    assert_eq!((rest.balance_after.get(), scene.wallet("user-1").await.debt.get()), (15, 0));
+    assert_eq!((rest.moved, scene.wallet("user-1").await.debt.get()), (moved(25, 0, 10, 15), 0));
 }
 
 /// What a hold gives back pays what is owed: nobody is refused for a debt that the balance covers.
@@ -154,19 +162,19 @@ pub(super) async fn a_refund_is_at_most_what_was_charged(store: &dyn Store, cloc
     worker.buy("user-1", 30).await;
     let task = charged_task(&worker, "user-1").await;
     let beyond = |asked, refundable| {
-        let (asked, refundable) = (Amount::new(asked), Amount::new(refundable));
+        let (asked, refundable) = (credits(asked), credits(refundable));
         Err(NotCredited::Refused(Refusal::BeyondCharge { asked, refundable }))
     };
     assert_eq!(worker.refund("user-1", task, Some(11)).await, beyond(11, 10));
     let part = worker.refund("user-1", task, Some(4)).await.expect("it was charged");
-    assert_eq!((part.amount.get(), part.balance_after.get()), (4, 24));
+    assert_eq!(part.moved, moved(4, 0, 0, 24));
     let entry = &part.entries[0];
     assert_eq!((entry.kind, entry.cause.task), (EntryKind::Refund, Some(task)));
     assert_eq!(entry.cause.route, Some(route("ai33")));
     assert_eq!(worker.refund("user-1", task, Some(7)).await, beyond(7, 6));
     let rest = worker.refund("user-1", task, None).await.expect("something is left");
-    assert_eq!((rest.amount.get(), rest.balance_after.get()), (6, 30));
-    let nothing = Refusal::NotPositive { amount: Amount::ZERO };
+    assert_eq!(rest.moved, moved(6, 0, 0, 30));
+    let nothing = Refusal::NotPositive { amount: credits(0) };
     assert_eq!(worker.refund("user-1", task, None).await, Err(NotCredited::Refused(nothing)));
     for amount in [0, -1] {
         let refused = worker.refund("user-1", task, Some(amount)).await;
@@ -188,7 +196,7 @@ pub(super) async fn a_refund_is_at_most_what_was_charged(store: &dyn Store, cloc
     let settled = worker.settled(&lease, done_in(Some(10_000))).await;
     assert_eq!((settled.charged.get(), settled.debt.get()), (10, 5));
     let refund = worker.refund("user-1", settled.task.id, None).await.expect("it was charged");
-    assert_eq!((refund.amount.get(), refund.balance_after.get()), (10, 5));
+    assert_eq!(refund.moved, moved(10, 0, 5, 5));
 }
 
 /// Only the wallet that was charged for a task gets it back, and only for what was charged.
@@ -215,15 +223,21 @@ pub(super) async fn a_refund_goes_to_the_wallet_that_paid(store: &dyn Store, clo
     assert!(matches!(uncharged, Err(NotCredited::Refused(Refusal::BeyondCharge { .. }))), "{uncharged:?}");
 }
 
-/// A correction adds, or takes what is available and leaves the rest as debt; what is held stays held.
+/// A correction adds, or takes what is available and leaves the rest as debt; what is held stays held. The answer says
+/// what moved and what became debt, also when it is given again.
 pub(super) async fn a_correction_goes_both_ways(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
     let up = worker.adjust("user-1", 50).await.expect("it is legal");
-    assert_eq!((up.amount.get(), up.balance_after.get()), (50, 50));
+    assert_eq!(up.moved, moved(50, 0, 0, 50));
     worker.admit(&Order::new("user-1", 2)).await.expect("it can be paid");
-    let down = worker.adjust("user-1", -45).await.expect("it is legal");
-    assert_eq!((down.amount.get(), down.balance_after.get()), (-45, 20));
+    let movement = Movement::Adjust { change: Amount::new(-45), cause: Cause::default() };
+    let key = Some(idempotency("fee-1", "45"));
+    let down = Credit { idempotency: key, ..worker.credit_command("user-1", movement) };
+    for _ in 0..2 {
+        let answer = worker.credit(down.clone()).await.expect("it is legal");
+        assert_eq!(answer.moved, moved(-30, 15, 0, 20));
+    }
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.held.get(), wallet.available().get(), wallet.debt.get()), (20, 0, 15));
     let nothing = worker.adjust("user-1", 0).await;
@@ -247,8 +261,9 @@ pub(super) async fn figures_that_do_not_fit_are_refused(store: &dyn Store, clock
         assert!(matches!(refused, Err(NotCredited::Refused(_))), "{refused:?}");
     }
     assert_eq!(scene.wallet("user-1").await, before);
-    assert_eq!(worker.adjust("user-1", -i64::MAX).await.expect("it fits").balance_after, Amount::ZERO);
-    assert_eq!(worker.adjust("user-1", -i64::MAX).await.expect("it fits").balance_after, Amount::ZERO);
+    for expected in [moved(-i64::MAX, 0, 0, 0), moved(0, i64::MAX, 0, 0)] {
+        assert_eq!(worker.adjust("user-1", -i64::MAX).await.expect("it fits").moved, expected);
+    }
     assert_eq!(scene.wallet("user-1").await.debt, Amount::MAX);
     assert_eq!(worker.adjust("user-1", -1).await, overflow);
 }
@@ -266,7 +281,7 @@ pub(super) async fn every_movement_is_audited_and_no_refusal(store: &dyn Store, 
         assert!(worker.credit(refused.clone()).await.is_err());
     }
     let row = store.idempotency(&bad.key).await.expect("the store can be read").expect("it is remembered");
-    assert_eq!(row.answer, Remembered::Refused(Refusal::NotPositive { amount: Amount::ZERO }));
+    assert_eq!(row.answer, Remembered::Refused(Refusal::NotPositive { amount: credits(0) }));
     let rows = store.audit(None, 10).await.expect("the store can be read");
     let moved: Vec<_> = rows.iter().filter(|row| row.door == "wallets.move").collect();
     assert_eq!(moved.len(), 1);

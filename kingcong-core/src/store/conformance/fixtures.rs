@@ -255,6 +255,12 @@ pub struct Order {
     pub queue_max: i64,
 }
 
+/// So many credits.
+#[must_use]
+pub fn credits(amount: i64) -> Money {
+    Money::new(Amount::new(amount), Unit::CREDIT)
+}
+
 /// How many characters a task of [`Order::new`] has: what it costs on AI33.
 pub const TASK_CHARACTERS: i64 = 10;
 

@@ -2,9 +2,9 @@
 
 use crate::{
     clock::Timestamp,
-    ledger::{Cause, Entry, Refusal, Wallet},
+    ledger::{Cause, Entry, EntryKind, Refusal, Wallet},
     money::Amount,
-    store::{AuditRow, Credit, Credited, IdempotencyRow, Movement, NotCredited, Remembered, Tables},
+    store::{AuditRow, Credit, Credited, IdempotencyRow, Moved, Movement, NotCredited, Remembered, Tables},
 };
 
 pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Result<Credited, NotCredited> {
@@ -14,18 +14,14 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
     let id = credit.wallet.id();
     let mut wallet =
         tables.wallets.get(&id).cloned().unwrap_or_else(|| Wallet::open(credit.wallet.clone(), now));
-    let moved = match &credit.movement {
+    let booked = match &credit.movement {
         Movement::Purchase { configuration_version, .. }
             if *configuration_version != tables.configuration.version =>
         {
             return Err(NotCredited::Stale);
         }
-        Movement::Purchase { amount, cause, .. } => {
-            wallet.purchase(*amount, cause.clone(), now).map(|e| (*amount, e))
-        }
-        Movement::Adjust { change, cause } => {
-            wallet.adjust(*change, cause.clone(), now).map(|e| (*change, e))
-        }
+        Movement::Purchase { amount, cause, .. } => wallet.purchase(*amount, cause.clone(), now),
+        Movement::Adjust { change, cause } => wallet.adjust(*change, cause.clone(), now),
         Movement::Refund { task, amount, cause } => {
             let task = tables.tasks().get(task).ok_or(NotCredited::UnknownTask)?;
             let paid_by = tables.jobs.get(&task.job).map(|job| job.wallet);
@@ -39,17 +35,33 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
                 task: Some(task.id),
                 ..cause.clone()
             };
-            wallet.refund(amount, refundable, cause, now).map(|entries| (amount, entries))
+            wallet.refund(amount, refundable, cause, now)
         }
     };
-    let (amount, entries) = match moved {
-        Ok(moved) => moved,
+    let entries = match booked {
+        Ok(entries) => entries,
         Err(refusal) => return Err(refuse(tables, credit, refusal, now)),
     };
+    let moved = moved(&wallet, &entries);
     if let Movement::Refund { task, .. } = &credit.movement {
-        tables.change_task(*task, |task| task.refunded = Amount::new(task.refunded.get() + amount.get()));
+        tables.change_task(*task, |task| {
+            task.refunded = Amount::new(task.refunded.get() + moved.amount.get());
+        });
     }
-    Ok(write(tables, credit, wallet, amount, entries, now))
+    Ok(write(tables, credit, wallet, moved, entries, now))
+}
+
+/// What these entries, the newest of a wallet, did to it.
+fn moved(wallet: &Wallet, entries: &[Entry]) -> Moved {
+    let (payments, credits): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| entry.kind == EntryKind::DebtPayment);
+    let sum = |amounts: &mut dyn Iterator<Item = Amount>| Amount::new(amounts.map(Amount::get).sum());
+    Moved {
+        amount: sum(&mut credits.iter().map(|entry| entry.amount)),
+        became_debt: sum(&mut credits.iter().map(|entry| entry.debt_change)),
+        paid_debt: sum(&mut payments.iter().map(|entry| Amount::new(-entry.amount.get()))),
+        balance_after: wallet.balance,
+    }
 }
 
 fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredited> {
@@ -59,9 +71,7 @@ fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredi
         return Err(NotCredited::Conflict);
     }
     match row.answer {
-        Remembered::Credited { amount, balance_after, entry, .. } => {
-            Ok(Some(Credited { amount, balance_after, entry, entries: Vec::new() }))
-        }
+        Remembered::Credited { moved, entry, .. } => Ok(Some(Credited { moved, entry, entries: Vec::new() })),
         Remembered::Refused(ref refusal) => Err(NotCredited::Refused(refusal.clone())),
         Remembered::Job { .. } => Err(NotCredited::Conflict),
     }
@@ -83,17 +93,17 @@ fn write(
     tables: &mut Tables,
     credit: &Credit,
     wallet: Wallet,
-    amount: Amount,
+    moved: Moved,
     entries: Vec<Entry>,
     now: Timestamp,
 ) -> Credited {
-    let (balance_after, unit) = (wallet.balance, wallet.key.unit);
+    let unit = wallet.key.unit;
     let entry = entries.first().map_or(wallet.last_entry, |entry| entry.number);
     for entry in &entries {
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
     }
     tables.wallets.insert(wallet.id, wallet);
     tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
-    remember(tables, credit, Remembered::Credited { amount, balance_after, entry, unit }, now);
-    Credited { amount, balance_after, entry, entries }
+    remember(tables, credit, Remembered::Credited { moved, entry, unit }, now);
+    Credited { moved, entry, entries }
 }

@@ -103,8 +103,8 @@ impl Worker {
             (Command::Credit(asked), Outcome::Credit(Ok(told))) => Answer::Credited {
                 asked: asked.idempotency.map(|it| it.key),
                 wallet: asked.wallet.id().as_uuid().as_u128(),
-                amount: told.amount.get(),
-                balance_after: told.balance_after.get(),
+                amount: told.moved.amount.get(),
+                balance_after: told.moved.balance_after.get(),
                 entry: told.entry,
             },
             // A task is refunded once, under one key: this key was used for another wish.

@@ -11,6 +11,7 @@ export const POST = forUsers({ body: NewPayment }, async ({ kc, user, body }) =>
     user: user.id,
     package: offered.id,
     credits: String(offered.credits),
+    unit: offered.unit,
     price: String(offered.price),
     currency: offered.currency,
     nonce: body.idempotencyKey,

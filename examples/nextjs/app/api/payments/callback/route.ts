@@ -1,9 +1,8 @@
-import { KingCongError, type Credited, type KingCong } from 'kingcong';
+import { KingCongError } from 'kingcong';
 
 import { Callback, SIGNATURE_HEADER, isSigned, referenceOf, unseal } from '@/server/payments';
 import { Refused, notThere } from '@/server/refused';
 import { bodyOf, forAnyone, jsonOf } from '@/server/route';
-import { entries } from '@/server/transactions';
 
 /** Longest callback. */
 const BODY_BYTES_MAX = 16 * 1024;
@@ -24,13 +23,10 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
       vi: 'Số tiền không khớp với đơn hàng',
     });
   }
-  const reference = referenceOf(order);
-  const offered = (await kc.packages.list()).find(({ id }) => id === order.package);
-  const isChanged =
-    offered !== undefined && (String(offered.price) !== order.price || String(offered.credits) !== order.credits);
-  const booked = isChanged
-    ? await bookedAs(kc, order.user, reference)
-    : await kc.wallets.purchase(order.user, order.package, reference).catch(nullWhenGone);
+  const { credits, unit, price, currency } = order;
+  const booked = await kc.wallets
+    .purchase(order.user, order.package, referenceOf(order), { ordered: { credits, unit, price, currency } })
+    .catch(nullWhenChanged);
   if (booked !== null) return { booked };
   throw new Refused(409, 'package_changed', {
     en: 'The package is not what was ordered any more: give the money back',
@@ -38,16 +34,8 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
   });
 });
 
-/** An order that was booked is answered alike for ever; one that was not needs its package. */
-function nullWhenGone(error: unknown): null {
-  if (error instanceof KingCongError && error.code === 'not_found') return null;
+/** Null when the package is gone, or something else than was ordered: then nothing was booked. */
+function nullWhenChanged(error: unknown): null {
+  if (error instanceof KingCongError && (error.code === 'not_found' || error.code === 'amount_refused')) return null;
   throw error;
-}
-
-/** What was booked before the package was changed; null when nothing was, which a purchase would book as it is now. */
-async function bookedAs(kc: KingCong, user: string, reference: string): Promise<Credited | null> {
-  for await (const entry of entries(kc, user, { kind: 'purchase' })) {
-    if (entry.reference === reference) return { amount: entry.amount, balanceAfter: entry.balanceAfter };
-  }
-  return null;
 }
