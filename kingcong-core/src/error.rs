@@ -34,7 +34,7 @@ pub enum Error {
         #[source]
         error: PlanError,
         /// What the user may be told.
-        message: Message,
+        message: Box<Message>,
     },
     /// The wallet refused.
     #[error(transparent)]
@@ -190,7 +190,7 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> Message {
         match self {
-            Self::NoPlan { message, .. } => message.clone(),
+            Self::NoPlan { message, .. } => Message::clone(message),
             Self::Refused(Refusal::InsufficientCredits { needed, available }) => {
                 Message::InsufficientCredits { needed: *needed, available: *available }
             }

@@ -9,6 +9,10 @@ use crate::lenient::{as_text, field, first};
 
 /// Longest wait that an upstream is believed; a longer one counts as this.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A larger number is taken for this one: of the smallest unit it is more than [`WAIT_MAX`].
+const UNITS_MAX: f64 = 1e9;
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 /// OpenAI's clients know this header; gateways in their manner send it.
 const RETRY_AFTER_MS: &str = "retry-after-ms";
 /// Where an answer keeps what it says of an error.
@@ -24,7 +28,7 @@ const DETAILS_MAX: usize = 16;
 /// What the headers ask for: seconds, or a date as seen from the answer's own date.
 pub(crate) fn in_headers(headers: &HeaderMap) -> Option<Duration> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let exact = value(RETRY_AFTER_MS).and_then(|text| of_seconds(text, 1000.0));
+    let exact = value(RETRY_AFTER_MS).and_then(|text| times(text, MILLISECOND));
     let told = value(RETRY_AFTER.as_str()).and_then(|text| {
         of_text(text).or_else(|| {
             let until = httpdate::parse_http_date(text).ok()?;
@@ -40,7 +44,7 @@ pub(crate) fn in_headers(headers: &HeaderMap) -> Option<Duration> {
 pub(crate) fn in_json(json: &Value) -> Option<Duration> {
     let own = |place: &Value| {
         let told = |names: &[&str]| first(place, names).and_then(as_text);
-        let exact = told(&MILLISECONDS).and_then(|text| of_seconds(&text, 1000.0));
+        let exact = told(&MILLISECONDS).and_then(|text| times(&text, MILLISECOND));
         exact.or_else(|| told(&SECONDS).and_then(|text| of_text(&text)))
     };
     let inner = PLACES.iter().filter_map(|name| field(json, name)).flat_map(|place| {
@@ -58,7 +62,7 @@ pub(crate) fn in_words(words: &str) -> Option<Duration> {
         let rest = &words[words.find(marker)? + marker.len()..];
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let unit: String = rest[end..].trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-        of_seconds(&rest[..end], parts_of_a_second(&unit)?)
+        times(&rest[..end], unit_of(&unit)?)
     })
 }
 
@@ -66,27 +70,28 @@ pub(crate) fn in_words(words: &str) -> Option<Duration> {
 fn of_text(text: &str) -> Option<Duration> {
     let text = text.trim().to_lowercase();
     let unit = text.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
-    match parts_of_a_second(unit) {
-        Some(parts) => of_seconds(text.trim_end_matches(unit).trim_end(), parts),
-        None => of_seconds(&text, 1.0),
+    match unit_of(unit) {
+        Some(length) => times(text.trim_end_matches(unit).trim_end(), length),
+        None => times(&text, SECOND),
     }
 }
 
-/// So many of the unit are a second.
-fn parts_of_a_second(unit: &str) -> Option<f64> {
-    match unit {
-        "ms" | "millisecond" | "milliseconds" => Some(1000.0),
-        "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
-        "m" | "min" | "mins" | "minute" | "minutes" => Some(1.0 / 60.0),
-        "h" | "hour" | "hours" => Some(1.0 / 3600.0),
+/// The length of a unit by its name.
+fn unit_of(name: &str) -> Option<Duration> {
+    match name {
+        "ms" | "millisecond" | "milliseconds" => Some(MILLISECOND),
+        "s" | "sec" | "secs" | "second" | "seconds" => Some(SECOND),
+        "m" | "min" | "mins" | "minute" | "minutes" => Some(Duration::from_secs(60)),
+        "h" | "hour" | "hours" => Some(Duration::from_secs(3_600)),
         _ => None,
     }
 }
 
-/// This number of parts of a second, if it is above zero.
-fn of_seconds(number: &str, parts: f64) -> Option<Duration> {
-    let seconds = number.trim_end_matches('.').parse::<f64>().ok()? / parts;
-    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(WAIT_MAX.as_secs_f64())))
+/// This number of units, if it is above zero.
+fn times(number: &str, unit: Duration) -> Option<Duration> {
+    let number = number.trim_end_matches('.').parse::<f64>().ok().filter(|number| *number > 0.0)?;
+    let wait = unit.mul_f64(number.min(UNITS_MAX)).min(WAIT_MAX);
+    (!wait.is_zero()).then_some(wait)
 }
 
 #[cfg(test)]

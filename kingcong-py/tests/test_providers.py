@@ -164,9 +164,7 @@ def test_what_nobody_knows_is_tried_once_more_and_marked(answer: Any) -> None:
 
 @pytest.mark.parametrize("encode", [str, quote, lambda text: base64.b64encode(text.encode()).decode(), json.dumps])
 @pytest.mark.parametrize("kind", [RuntimeError, BadRequest, Busy, AnswerLost])
-def test_no_words_of_a_provider_repeat_the_secret(
-    kind: Any, encode: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_words_of_a_provider_repeat_the_secret(kind: Any, encode: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Tells(Upstream):
         async def call(self, call: Call) -> Any:
             self.calls.append(call)

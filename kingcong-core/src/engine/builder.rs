@@ -237,7 +237,10 @@ impl Builder {
             ids,
             providers: providers
                 .into_iter()
-                .map(|provider| (provider.protocol().clone(), Scrubbed::new(provider)))
+                .map(|provider| {
+                    let protocol = provider.protocol().clone();
+                    (protocol, Arc::new(Scrubbed::new(provider)) as Arc<dyn Provider>)
+                })
                 .collect::<BTreeMap<_, _>>(),
             lane,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),

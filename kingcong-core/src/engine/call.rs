@@ -266,7 +266,7 @@ impl Inner {
         loop {
             let settle = Settle::of(attempt, result.clone());
             match self.execute(Command::Settle(Box::new(settle))).await {
-                Ok(Outcome::Settle(Ok(settled))) => return Some(settled),
+                Ok(Outcome::Settle(Ok(settled))) => return Some(*settled),
                 Ok(Outcome::Settle(Err(NotMine))) => {
                     let cost = match result {
                         AttemptResult::Done { cost, .. } => *cost,

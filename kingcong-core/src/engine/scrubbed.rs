@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Scrubbed(Arc<dyn Provider>);
 
 impl Scrubbed {
-    pub(super) fn new(provider: Arc<dyn Provider>) -> Arc<dyn Provider> {
-        Arc::new(Self(provider))
+    pub(super) fn new(provider: Arc<dyn Provider>) -> Self {
+        Self(provider)
     }
 }
 

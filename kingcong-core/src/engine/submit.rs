@@ -171,7 +171,7 @@ impl Inner {
         match Plan::new(request, basis, voice) {
             Ok(plan) => Ok((plan, snapshot.configuration.version)),
             Err(error) => {
-                let message = error.message(system);
+                let message = Box::new(error.message(system));
                 Err(Error::NoPlan { error, message })
             }
         }

@@ -134,6 +134,7 @@ impl Package {
         if ordered == now {
             Ok(())
         } else {
+            let (ordered, now) = (Box::new(ordered), Box::new(now));
             Err(PackageError::NotAsOrdered { id: self.id.clone(), ordered, now })
         }
     }
@@ -159,9 +160,9 @@ pub enum PackageError {
         /// The package.
         id: PackageId,
         /// What was ordered.
-        ordered: Ordered,
+        ordered: Box<Ordered>,
         /// What it is now.
-        now: Ordered,
+        now: Box<Ordered>,
     },
     /// Nothing is sold, or nothing is paid.
     #[error("package {id} sells {credits} for {price}: both must be above zero")]

@@ -141,7 +141,7 @@ pub enum Outcome {
     /// Of [`Command::Accept`]: whether the attempt was still the worker's.
     Accept(Result<(), NotMine>),
     /// Of [`Command::Settle`].
-    Settle(Result<Settled, NotMine>),
+    Settle(Result<Box<Settled>, NotMine>),
     /// Of [`Command::Stop`]: the job afterwards, `None` when there is none of that user.
     Stop(Option<Stopped>),
     /// Of [`Command::Promote`] and [`Command::Replan`]: the pools that got work.

@@ -92,7 +92,18 @@ class KingCongError(Exception):
 
 #: The figures that are amounts of a unit.
 _AMOUNTS = frozenset(
-    "amount asked available credits debt needed ordered_credits ordered_price price refundable".split()
+    [
+        "amount",
+        "asked",
+        "available",
+        "credits",
+        "debt",
+        "needed",
+        "ordered_credits",
+        "ordered_price",
+        "price",
+        "refundable",
+    ]
 )
 
 

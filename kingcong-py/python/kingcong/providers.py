@@ -190,8 +190,10 @@ class ContentRefused(ProviderFailure):
 
 
 class NotAllowed(ProviderFailure):
-    """The key may not do this: its plan, permissions, region or voices do not allow it. A few other keys are asked, then
-    the task fails; no key is marked for it."""
+    """The key may not do this: its plan, permissions, region or voices do not allow it.
+
+    A few other keys are asked, then the task fails; no key is marked for it.
+    """
 
     kind = FailureKind.NOT_ALLOWED
     _sent = False

@@ -796,7 +796,7 @@ impl TestWorker<'_> {
     /// # Errors
     /// When it is not this worker's.
     pub async fn settle(&self, lease: &Lease, result: AttemptResult) -> Result<Settled, NotMine> {
-        outcome_of!(self.execute(settle(lease, result)).await, Settle)
+        outcome_of!(self.execute(settle(lease, result)).await, Settle).map(|settled| *settled)
     }
 
     /// Settles a lease of this worker.

@@ -27,7 +27,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Admit(admit) => Outcome::Admit(admit::admit(tables, admit, now)),
         Command::Claim(claim) => Outcome::Claim(claim::claim(tables, claim, batch, now)),
         Command::Accept(accept) => Outcome::Accept(settle::accept(tables, accept, batch.worker)),
-        Command::Settle(settle) => Outcome::Settle(settle::settle(tables, settle, batch, now)),
+        Command::Settle(settle) => Outcome::Settle(settle::settle(tables, settle, batch, now).map(Box::new)),
         Command::Stop(stop) => Outcome::Stop(stop::stop(tables, stop, now)),
         Command::Promote(promote) => Outcome::Moved(queue::promote(tables, *promote, now)),
         Command::Replan(replan) => Outcome::Moved(queue::replan(tables, replan)),

@@ -140,7 +140,7 @@ impl Worker {
                 return;
             }
             (Command::Settle(asked), Outcome::Settle(Ok(told))) => {
-                let Settled { job, charged, released, .. } = told;
+                let Settled { job, charged, released, .. } = *told;
                 if charged.get() > 0 {
                     let who = (0..=RIVAL).find(|who| job.user == user(*who)).unwrap();
                     self.board.lock().charged.push((asked.task, who));
