@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use kingcong_core::{KingCong, Request, clock::Clock, store::MemoryStore};
+use kingcong_core::{KingCong, Request, clock::Clock, routing::PollsCount, store::MemoryStore};
 
 use crate::{
     figure::{Figure, Unit},
@@ -27,11 +27,14 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new());
         let limits = stage::limits(IN_FLIGHT_MAX, PER_MINUTE);
         let upstream = |protocol| Upstream::new(protocol, Arc::clone(&clock), (CALL, CALL), limits);
+        let mut preset = stage::preset(70, 30)?;
+        // Its calls answer with the result.
+        preset.configuration().system.servers.values_mut().for_each(|server| server.polls = PollsCount::Free);
         let (ai33, ai84) = (upstream("ai33")?, upstream("ai84")?);
         let kc = KingCong::builder()
             .store(MemoryStore::with_clock(Arc::clone(&clock)))
             .clock(Arc::clone(&clock))
-            .preset(stage::preset(70, 30)?)
+            .preset(preset)
             .master_key(stage::master_key())
             .provider(InProcess(Arc::clone(&ai33)))
             .provider(InProcess(Arc::clone(&ai84)))

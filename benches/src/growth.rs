@@ -132,7 +132,7 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
         ),
         format!(
             "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
-             state, planned, reached, attempts, tried, tried_routes, doubt, credits_cost, refunded, completed_at, \
+             state, planned, reached, attempts, tried, unfit_routes, doubt, credits_cost, refunded, completed_at, \
              input_data) SELECT {task}, {job}, 'main', 'user-' || i % 1000, 0, '{routes}', 100, 1, {now}, 'done', \
              0, 1, 1, '', 1, 'none', 100, 0, {now}, '{{\"speech\":{{\"text\":\"{text}\"}}}}' FROM {series} i"
         ),

@@ -289,7 +289,7 @@ impl Job {
         connection
             .run(
                 "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
-                 state, attempt, planned, reached, attempts, tried, tried_routes, doubt, credits_cost, refunded, \
+                 state, attempt, planned, reached, attempts, tried, unfit_routes, doubt, credits_cost, refunded, \
                  input_data) VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, \
                  0, 0, 1, x'', 0, 'none', 0, 0, ?)",
                 &[

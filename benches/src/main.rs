@@ -21,6 +21,7 @@ mod idle;
 mod ledger;
 mod memory;
 mod overspend;
+mod polls;
 mod process;
 mod processes;
 mod split;
@@ -61,6 +62,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "fill/makespan", run: fill::measure },
     Benchmark { name: "fair/wait", run: fair::measure },
     Benchmark { name: "split/error", run: split::measure },
+    Benchmark { name: "polls/ai33", run: polls::measure },
     Benchmark { name: "overspend/1000", run: overspend::measure },
     Benchmark { name: "ledger/sqlite", run: || ledger::measure(&Place::Files) },
     Benchmark { name: "ledger/postgres", run: || ledger::measure(&Place::postgres()?) },

@@ -19,7 +19,7 @@ use kingcong_core::{
     ledger::{Owner, WalletKey},
     money::Unit,
     provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent},
-    routing::Limits,
+    routing::{Limits, PollsCount},
     store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
     work::{Abbreviations, CheckedRequest, Plan, PlanBasis, PlannedTask},
@@ -151,7 +151,7 @@ impl Planner {
         Command::Claim(Claim {
             pool,
             configuration_version: self.configuration.version,
-            reserved_for_polls: 0,
+            polls: PollsCount::Free,
             leases_max: u32::try_from(leases_max).unwrap_or(u32::MAX),
             first_attempt: AttemptId::from_uuid(ids.next()),
             egress: None,

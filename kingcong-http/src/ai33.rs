@@ -4,7 +4,6 @@
 //! which is free, decides.
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
@@ -33,8 +32,6 @@ use crate::{
 
 /// Most tasks that the list of tasks gives at once.
 const TASKS_PER_LIST: usize = 100;
-/// How many tasks are asked for or fetched side by side.
-const TASKS_SIDE_BY_SIDE: usize = 8;
 /// Largest recording that a voice is made from, in bytes.
 const SAMPLE_BYTES_MAX: usize = 20_000_000;
 /// Longest task id, in bytes.
@@ -134,11 +131,12 @@ impl Ai33 {
         }
     }
 
-    /// The account's latest tasks in one call, which counts against the account's limit once.
-    async fn listed_tasks(&self, access: &Access) -> Result<Vec<Value>, Failure> {
+    /// A page of the account's tasks, newest first, in one call, which counts against the account's limit once.
+    async fn listed_tasks(&self, access: &Access, page: u32) -> Result<Vec<Value>, Failure> {
         let exchange = self.exchange(access, Step::Follow);
-        let limit = TASKS_PER_LIST.to_string();
-        let request = exchange.request(Method::GET, &["v1", "tasks"], &[("limit", &limit)])?;
+        let (limit, page) = (TASKS_PER_LIST.to_string(), page.saturating_add(1).to_string());
+        let query = [("page", page.as_str()), ("limit", &limit)];
+        let request = exchange.request(Method::GET, &["v1", "tasks"], &query)?;
         let mut answer = exchange.json(request, self.http.settings.poll_timeout).await?;
         match answer.get_mut("data").map(Value::take) {
             Some(Value::Array(tasks)) => Ok(tasks),
@@ -146,17 +144,19 @@ impl Ai33 {
         }
     }
 
-    /// What a poll of this task says when the list of tasks is at hand.
-    async fn poll_listed(&self, tasks: &[Value], call: &Call, id: &UpstreamId) -> Result<Progress, Failure> {
+    /// What a page of the list says of a task.
+    fn read_listed(&self, tasks: &[Value], call: &Call, id: &UpstreamId) -> Progress {
         let listed = tasks.iter().find(|task| text(task, &["id", "task_id"]).as_ref() == Some(&id.0));
-        let exchange = self.exchange(&call.access, Step::Follow);
-        match listed.and_then(read_task) {
-            Some(Task::Running { percent }) => Ok(Progress::Running { percent }),
-            Some(Task::Done(Some(laid))) => Ok(Progress::Ready(laid)),
-            Some(Task::Failed(refusal)) => {
-                Ok(Progress::Failed(exchange.task_failed(classed_task(&refusal), &refusal)))
+        match listed.map(read_task) {
+            Some(Some(Task::Running { percent })) => Progress::Running { percent },
+            Some(Some(Task::Done(Some(laid)))) => Progress::Ready(laid),
+            Some(Some(Task::Failed(refusal))) => {
+                let exchange = self.exchange(&call.access, Step::Follow);
+                Progress::Failed(exchange.task_failed(classed_task(&refusal), &refusal))
             }
-            Some(Task::Done(None)) | None => self.poll_one(call, id).await,
+            Some(Some(Task::Done(None)) | None) => Progress::OnlyAlone,
+            None if tasks.len() < TASKS_PER_LIST => Progress::OnlyAlone,
+            None => Progress::OnNoPageSoFar,
         }
     }
 }
@@ -181,28 +181,15 @@ impl Provider for Ai33 {
         }
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], page: u32) -> Vec<Result<Progress, Failure>> {
         if let [(call, id)] = calls {
             return vec![self.poll_one(call, id).await];
         }
         let Some((first_call, _)) = calls.first() else { return Vec::new() };
-        let tasks = match self.listed_tasks(&first_call.access).await {
-            Ok(tasks) => tasks,
-            // Asking a hundred times what was just refused once would only use up the account's limit.
-            Err(failure) => return vec![Err(failure); calls.len()],
-        };
-        let mut answers: Vec<Result<Progress, Failure>> = Vec::with_capacity(calls.len());
-        for group in calls.chunks(TASKS_SIDE_BY_SIDE) {
-            match answers.iter().find_map(rate_limited) {
-                Some(failure) => answers.extend(group.iter().map(|_| Err(failure.clone()))),
-                None => {
-                    answers.extend(
-                        join_all(group.iter().map(|(call, id)| self.poll_listed(&tasks, call, id))).await,
-                    );
-                }
-            }
+        match self.listed_tasks(&first_call.access, page).await {
+            Ok(tasks) => calls.iter().map(|(call, id)| Ok(self.read_listed(&tasks, call, id))).collect(),
+            Err(failure) => vec![Err(failure); calls.len()],
         }
-        answers
     }
 
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
@@ -313,13 +300,6 @@ fn read_task(task: &Value) -> Option<Task> {
 /// Judges a refusal.
 fn judge(refusal: &Refusal) -> Verdict {
     classed(refusal, FailureKind::AccountRateLimited)
-}
-
-fn rate_limited(answer: &Result<Progress, Failure>) -> Option<Failure> {
-    match answer {
-        Err(failure) if failure.kind == FailureKind::AccountRateLimited => Some(failure.clone()),
-        _ => None,
-    }
 }
 
 /// What a free question about the key itself found: a 401 there means that the upstream does not know it.

@@ -3,7 +3,6 @@
 //! is not. A page of the edge in front of it with status 403 judges our user agent, never the key.
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
@@ -26,9 +25,6 @@ use crate::{
     refusal::{Refusal, Verdict, classed, classed_task},
     voices::{Page, VOICES_PER_PAGE, voices},
 };
-
-/// Most jobs that are asked for together, side by side.
-const JOBS_SIDE_BY_SIDE: usize = 8;
 
 /// The protocol.
 #[derive(Clone, Debug)]
@@ -161,10 +157,6 @@ impl Provider for Ai84 {
         &self.protocol
     }
 
-    fn poll_batch_max(&self) -> usize {
-        JOBS_SIDE_BY_SIDE
-    }
-
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let exchange = self.exchange(&call.access, Step::Submit);
         match (&*call.work, Engine::of(&exchange)?) {
@@ -173,10 +165,10 @@ impl Provider for Ai84 {
         }
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], _page: u32) -> Vec<Result<Progress, Failure>> {
         let mut answers = Vec::with_capacity(calls.len());
-        for group in calls.chunks(JOBS_SIDE_BY_SIDE) {
-            answers.extend(join_all(group.iter().map(|(call, id)| self.poll_one(call, id))).await);
+        for (call, id) in calls {
+            answers.push(self.poll_one(call, id).await);
         }
         answers
     }

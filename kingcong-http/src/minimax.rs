@@ -3,7 +3,6 @@
 //! archive. Limits count per account, and no wait is ever asked for.
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
@@ -40,8 +39,6 @@ const ARCHIVE_BYTES_MAX: usize = 256 << 20;
 const ARCHIVE_EXTRA_BYTES: usize = 4 << 20;
 /// Largest recording that a voice is made from, in bytes.
 const SAMPLE_BYTES_MAX: usize = 20_000_000;
-/// Most tasks that are asked for together, side by side.
-const TASKS_SIDE_BY_SIDE: usize = 8;
 
 /// The protocol.
 #[derive(Clone, Debug)]
@@ -243,10 +240,6 @@ impl Provider for MiniMax {
         &self.protocol
     }
 
-    fn poll_batch_max(&self) -> usize {
-        TASKS_SIDE_BY_SIDE
-    }
-
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let exchange = self.exchange_on_route(&call.access, Step::Submit)?;
         match &*call.work {
@@ -267,10 +260,10 @@ impl Provider for MiniMax {
         }
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], _page: u32) -> Vec<Result<Progress, Failure>> {
         let mut answers = Vec::with_capacity(calls.len());
-        for group in calls.chunks(TASKS_SIDE_BY_SIDE) {
-            answers.extend(join_all(group.iter().map(|(call, id)| self.poll_one(call, id))).await);
+        for (call, id) in calls {
+            answers.push(self.poll_one(call, id).await);
         }
         answers
     }

@@ -79,7 +79,7 @@ const COLUMNS: [Columns; 23] = [
     Columns {
         table: "kingcong_limits",
         ids: "id account pool",
-        ints: "max_in_flight per_window in_flight cooling_until doubts turn",
+        ints: "max_in_flight per_window in_flight polls_kept polls_kept_until cooling_until doubts turn",
         texts: "level starts",
         bytes: "",
     },
@@ -102,7 +102,7 @@ const COLUMNS: [Columns; 23] = [
     Columns {
         table: "kingcong_tasks",
         ids: "id job only_key pool attempt",
-        ints: "place characters weight created_at tag until planned reached attempts tried_routes \
+        ints: "place characters weight created_at tag until planned reached attempts unfit_routes \
                credits_cost refunded completed_at",
         texts: "tenant user_id routes state error doubt input_data",
         bytes: "tried",

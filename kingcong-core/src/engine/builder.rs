@@ -1,9 +1,6 @@
 //! Opening the library.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU32},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -250,7 +247,6 @@ impl Builder {
             events: Arc::<Events>::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,
-            processes: AtomicU32::new(1),
             told_health: Mutex::new(BTreeMap::new()),
             closing: CancellationToken::new(),
             closed,

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Inner, Role, Settings, lane::Executed};
+use super::{Inner, Role, lane::Executed};
 use crate::{
     error::Error,
     id::{AttemptId, Route},
@@ -120,7 +120,7 @@ impl Inner {
         }
     }
 
-    async fn pause(&self, pause: Duration) {
+    pub(super) async fn pause(&self, pause: Duration) {
         if pause == Duration::MAX {
             std::future::pending().await
         } else {
@@ -134,15 +134,12 @@ impl Inner {
         let snapshot = self.snapshot();
         let server = snapshot.configuration.system.servers.get(&route.server);
         let egress = server.and_then(|server| server.egress);
-        let reserved_for_polls = match server.map(|server| server.polls) {
-            Some(PollsCount::Counted) => self.polls_per_window(),
-            Some(PollsCount::Free) | None => 0,
-        };
+        let polls = server.map_or(PollsCount::Free, |server| server.polls);
         let leases_max = u32::try_from(room.num_permits()).unwrap_or(LEASES_MAX);
         let claim = Claim {
             pool,
             configuration_version: snapshot.configuration.version,
-            reserved_for_polls,
+            polls,
             leases_max,
             first_attempt: AttemptId::from_uuid(self.ids.uuid()),
             egress: egress.map(|limits| EgressLimit {
@@ -169,14 +166,6 @@ impl Inner {
             self.refresh().await?;
         }
         Ok(then)
-    }
-
-    /// How many polls of one account all the processes together make in a window.
-    fn polls_per_window(&self) -> u32 {
-        let Settings { rules, poll_interval, .. } = &self.settings;
-        let polls = rules.window.as_micros().div_ceil(poll_interval.as_micros().max(1));
-        let processes = self.processes.load(Ordering::Relaxed).max(1);
-        u32::try_from(polls).unwrap_or(u32::MAX).saturating_mul(processes)
     }
 
     /// Room for some calls more in this process; waits until there is some.

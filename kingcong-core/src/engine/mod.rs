@@ -23,11 +23,7 @@ mod snapshot;
 mod submit;
 mod verify;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -90,8 +86,6 @@ struct Inner {
     calls: Arc<Semaphore>,
     /// The store's time at a local instant, from the last batch.
     time: ArcSwap<(Timestamp, Duration)>,
-    /// The processes of the store that were not buried, at the last pulse.
-    processes: AtomicU32,
     /// What servers say of their services, from the last check.
     told_health: Mutex<BTreeMap<Route, Health>>,
     /// No more claims, no more submits.

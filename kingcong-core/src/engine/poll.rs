@@ -1,7 +1,10 @@
 //! Polling: one poller per account (or per key that has none) asks its upstream how far accepted work is, as many
 //! tasks in a call as the protocol takes. A failed poll says nothing about the work.
+//!
+//! Where the upstream does not count such calls, everything is asked about at every interval. Where it does, a call is
+//! made when it pays ([`due_at`]), or when starts leave room for it, and only after the store counted it.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{
     future::join_all,
@@ -10,13 +13,16 @@ use futures_util::{
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Inner, events::JobEvent};
+use super::{Inner, Settings, events::JobEvent, lane::Executed};
 use crate::{
     clock::Timestamp,
-    id::LimitId,
-    keys::Limit,
-    provider::{Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, UpstreamId},
-    store::{AttemptResult, Lease},
+    id::{LimitId, Route},
+    keys::{Limit, PollNeed},
+    pricing::Operation,
+    provider::{Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, UpstreamId, Work},
+    routing::PollsCount,
+    store::{AttemptResult, Command, Lease, Outcome, Poll},
+    work::{Awaited, Experience, due_at},
 };
 
 /// Most tries to fetch a result.
@@ -26,12 +32,30 @@ const FETCH_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const FETCH_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Poll calls of one account at the same time.
-const AT_ONCE_MAX: usize = 16;
+const AT_ONCE_MAX: usize = 64;
+/// Pages of a list that a task is looked for on, one after the other, before it is asked about alone.
+const PAGES_WITHOUT_MAX: u32 = 3;
+/// The longest pause before work is asked about again whose polls fail, unless the upstream asks for more.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The pause after the store could not count a poll, or counted it too late.
+const UNCOUNTED_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a call that starts may need was not given.
+const NO_SPARE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The pollers of this process.
 #[derive(Debug, Default)]
 pub(super) struct Pollers {
     by_limit: Mutex<BTreeMap<LimitId, mpsc::UnboundedSender<Polled>>>,
+    experience: Mutex<BTreeMap<Kind, Experience>>,
+}
+
+/// Work that takes about the same time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    route: Route,
+    operation: Operation,
+    /// Half the bits of its number of characters: four times as many are another kind.
+    size: u32,
 }
 
 /// An accepted attempt that is polled for.
@@ -44,6 +68,26 @@ pub(super) struct Polled {
     upstream_id: UpstreamId,
     permit: OwnedSemaphorePermit,
     unfetched: Option<Unfetched>,
+    kind: Kind,
+    awaited: Awaited,
+    place: Place,
+    /// Polls that failed since one told of it.
+    failures: u32,
+    /// It is not asked about before this instant.
+    not_before: Timestamp,
+}
+
+/// Where an upstream tells of a task.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// In a list, on this page as far as is known; newer work only moves it to later ones.
+    Page {
+        page: u32,
+        /// Pages in a row that did not name it.
+        without: u32,
+    },
+    /// Alone.
+    Alone,
 }
 
 /// A result that could not be fetched yet.
@@ -54,22 +98,128 @@ struct Unfetched {
     why: Failure,
 }
 
+/// What one call asks about.
+struct Unit {
+    page: u32,
+    tasks: Vec<Polled>,
+}
+
+/// Why a call is made now.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    /// It is not counted.
+    Free,
+    Counted(PollNeed),
+}
+
 /// What a poll left to do.
 #[derive(Default)]
 struct Asked {
     still_open: Vec<Polled>,
-    ready: Vec<(Polled, Laid)>,
+    ended: Vec<(Polled, End)>,
+    refused: Option<(PollNeed, Timestamp)>,
+}
+
+/// How polling for a task ends.
+enum End {
+    Fetch(Laid),
+    GiveUp,
+}
+
+/// When an account may be asked again.
+struct Pace {
+    /// The next interval, where polls are not counted.
+    tick: Timestamp,
+    /// There is no room for a poll before this.
+    due_from: Timestamp,
+    /// Starts leave no room for one before this.
+    spare_from: Timestamp,
+}
+
+impl Pace {
+    fn note_refused(&mut self, need: PollNeed, until: Timestamp, now: Timestamp) {
+        match need {
+            PollNeed::Due => self.due_from = until,
+            PollNeed::Spare => self.spare_from = now.plus(NO_SPARE_PAUSE),
+        }
+    }
+}
+
+impl Kind {
+    fn of(lease: &Lease) -> Self {
+        let operation = match &*lease.work {
+            Work::Speech(_) => Operation::Speech,
+            Work::CloneVoice(_) => Operation::CloneVoice,
+        };
+        let size = lease.task.characters.max(1).ilog2() / 2;
+        Self { route: lease.attempt.route.clone(), operation, size }
+    }
 }
 
 impl Polled {
-    pub(super) const fn new(
+    pub(super) fn new(
         lease: Lease,
         provider: Arc<dyn Provider>,
         call: Call,
         upstream_id: UpstreamId,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { lease, provider, call, upstream_id, permit, unfetched: None }
+        Self {
+            kind: Kind::of(&lease),
+            awaited: Awaited::since(lease.attempt.leased_at),
+            place: Place::Page { page: 0, without: 0 },
+            unfetched: None,
+            failures: 0,
+            not_before: Timestamp::EPOCH,
+            lease,
+            provider,
+            call,
+            upstream_id,
+            permit,
+        }
+    }
+
+    /// What its poll failed with says when to try again.
+    fn note_failed(&mut self, failure: &Failure, interval: Duration, now: Timestamp) {
+        let pause = interval.saturating_mul(2_u32.saturating_pow(self.failures)).min(FAILED_PAUSE_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now.plus(pause.max(failure.wait().unwrap_or_default()));
+    }
+
+    /// The page that it was looked for on does not name it.
+    fn note_not_listed(&mut self, page: u32) {
+        self.place = match self.place {
+            Place::Page { without, .. } if without + 1 < PAGES_WITHOUT_MAX => {
+                Place::Page { page: page + 1, without: without + 1 }
+            }
+            Place::Page { .. } | Place::Alone => Place::Alone,
+        };
+    }
+}
+
+impl Unit {
+    /// Deals open work into as few calls as will do.
+    fn deal(mut open: Vec<Polled>) -> Vec<Self> {
+        let batch_max = open.first().map_or(1, |polled| polled.provider.poll_batch_max().max(1));
+        open.sort_by_key(|polled| std::cmp::Reverse(polled.lease.attempt.id));
+        let mut units: Vec<Self> = Vec::new();
+        let mut pages: BTreeMap<u32, Vec<Polled>> = BTreeMap::new();
+        for polled in open {
+            match polled.place {
+                Place::Page { page, .. } if batch_max > 1 => pages.entry(page).or_default().push(polled),
+                Place::Page { .. } | Place::Alone => units.push(Self { page: 0, tasks: vec![polled] }),
+            }
+        }
+        while let Some((page, mut tasks)) = pages.pop_first() {
+            // A page names no more than that: what is older is on a later one.
+            let older = tasks.split_off(batch_max.min(tasks.len()));
+            if !older.is_empty() {
+                let next = pages.entry(page + 1).or_default();
+                next.splice(0..0, older);
+            }
+            units.push(Self { page, tasks });
+        }
+        units
     }
 }
 
@@ -98,82 +248,200 @@ impl Inner {
         mut more: mpsc::UnboundedReceiver<Polled>,
         first: Polled,
     ) {
+        let tick = self.store_now().plus(self.settings.poll_interval);
+        let mut pace = Pace { tick, due_from: Timestamp::EPOCH, spare_from: Timestamp::EPOCH };
         let mut open = vec![first];
-        let mut asked = FuturesUnordered::new();
-        let mut fetching = FuturesUnordered::new();
+        let mut asking = FuturesUnordered::new();
+        let mut ending = FuturesUnordered::new();
         loop {
-            let mut pause = pin!(self.clock.sleep(self.settings.poll_interval));
-            loop {
-                tokio::select! {
-                    biased;
-                    () = self.closed.cancelled() => return,
-                    Some(Asked { still_open, ready }) = asked.next() => {
-                        open.extend(still_open);
-                        fetching.extend(ready.into_iter().map(|(polled, laid)| self.fetch(polled, laid)));
-                    }
-                    Some(still_open) = fetching.next() => open.extend::<Option<Polled>>(still_open),
-                    () = &mut pause => break,
-                }
-                if open.is_empty() && asked.is_empty() && fetching.is_empty() {
-                    // Under the lock nobody can hand over another one in between.
-                    let mut pollers = self.pollers.by_limit.lock();
-                    match more.try_recv() {
-                        Ok(polled) => open.push(polled),
-                        Err(_) => {
-                            pollers.remove(&limit);
-                            return;
-                        }
-                    }
-                }
-            }
             while let Ok(polled) = more.try_recv() {
                 open.push(polled);
             }
-            while asked.len() < AT_ONCE_MAX
-                && let Some(first) = open.first()
-            {
-                let batch = first.provider.poll_batch_max().clamp(1, open.len());
-                asked.push(self.poll_chunk(open.drain(..batch).collect()));
+            if open.is_empty() && asking.is_empty() && ending.is_empty() {
+                // Under the lock nobody can hand over another one in between.
+                let mut pollers = self.pollers.by_limit.lock();
+                match more.try_recv() {
+                    Ok(polled) => open.push(polled),
+                    Err(_) => {
+                        pollers.remove(&limit);
+                        return;
+                    }
+                }
+            }
+            let now = self.store_now();
+            let mut next = Timestamp::FAR;
+            for unit in Unit::deal(std::mem::take(&mut open)) {
+                match self.reason(&unit, &pace, now) {
+                    Ok(reason) if asking.len() < AT_ONCE_MAX => asking.push(self.ask(unit, reason)),
+                    Ok(_) => open.extend(unit.tasks),
+                    Err(at) => {
+                        next = next.min(at);
+                        open.extend(unit.tasks);
+                    }
+                }
+            }
+            if pace.tick <= now {
+                pace.tick = now.plus(self.settings.poll_interval);
+            }
+            let pause = next.since(now).max(Duration::from_millis(1));
+            tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return,
+                Some(Asked { still_open, ended, refused }) = asking.next() => {
+                    if let Some((need, until)) = refused {
+                        pace.note_refused(need, until, self.store_now());
+                    }
+                    open.extend(still_open);
+                    ending.extend(ended.into_iter().map(|(polled, end)| self.end_polling(polled, end)));
+                }
+                Some(still_open) = ending.next() => open.extend::<Option<Polled>>(still_open),
+                Some(polled) = more.recv() => open.push(polled),
+                () = self.pause(pause) => {}
             }
         }
     }
 
-    /// Asks once for each.
-    async fn poll_chunk(self: &Arc<Self>, chunk: Vec<Polled>) -> Asked {
+    /// Whether asking servers of this route for results counts.
+    fn polls_of(&self, route: &Route) -> PollsCount {
+        let snapshot = self.snapshot();
+        // A server that was removed still works on what it took, and may have counted.
+        snapshot
+            .configuration
+            .system
+            .servers
+            .get(&route.server)
+            .map_or(PollsCount::Counted, |server| server.polls)
+    }
+
+    /// Why a call is to be made now, or when it is worth another look.
+    fn reason(&self, unit: &Unit, pace: &Pace, now: Timestamp) -> Result<Reason, Timestamp> {
+        let Some(first) = unit.tasks.first() else { return Err(Timestamp::FAR) };
+        if self.polls_of(&first.lease.attempt.route) == PollsCount::Free {
+            return if pace.tick <= now { Ok(Reason::Free) } else { Err(pace.tick) };
+        }
+        let experience = self.pollers.experience.lock();
+        let nothing = Experience::default();
+        let known = |polled: &Polled| experience.get(&polled.kind).unwrap_or(&nothing);
+        let not_before = unit.tasks.iter().map(|polled| polled.not_before).max().unwrap_or_default();
+        let ready_from = unit.tasks.iter().map(|polled| polled.awaited.may_be_ready_from(known(polled)));
+        let due = due_at(ready_from.collect()).max(not_before).max(pace.due_from);
+        if due <= now {
+            return Ok(Reason::Counted(PollNeed::Due));
+        }
+        let interval = self.settings.poll_interval;
+        let spare = unit
+            .tasks
+            .iter()
+            .map(|polled| polled.awaited.worth_a_spare_call_from(known(polled), interval))
+            .min()
+            .map_or(due, |spare| spare.max(not_before).max(pace.spare_from));
+        if spare <= now { Ok(Reason::Counted(PollNeed::Spare)) } else { Err(due.min(spare)) }
+    }
+
+    /// Asks once for each, if that may be done now.
+    async fn ask(self: &Arc<Self>, unit: Unit, reason: Reason) -> Asked {
+        if let (Reason::Counted(need), Some(first)) = (reason, unit.tasks.first())
+            && let Err(until) = self.count_poll(&first.lease, need).await
+        {
+            return Asked { still_open: unit.tasks, refused: Some((need, until)), ..Asked::default() };
+        }
+        self.poll_unit(unit).await
+    }
+
+    /// Has the store count a call that asks for results.
+    ///
+    /// # Errors
+    /// When it may not be made before that instant.
+    async fn count_poll(&self, lease: &Lease, need: PollNeed) -> Result<(), Timestamp> {
+        let attempt = &lease.attempt;
+        let (account_limit, egress_limit) = (attempt.account_limit, attempt.egress_limit);
+        let poll = Poll { key: attempt.key, account_limit, egress_limit, need };
+        match self.executed(Command::Poll(poll)).await {
+            Ok(Executed { outcome: Outcome::Poll(Ok(())), decided, .. }) => {
+                let is_late = self.clock.elapsed().saturating_sub(decided) >= Settings::SEND_SLACK;
+                if is_late { Err(self.store_now().plus(UNCOUNTED_PAUSE)) } else { Ok(()) }
+            }
+            Ok(Executed { outcome: Outcome::Poll(Err(refused)), .. }) => Err(refused.until),
+            Ok(Executed { outcome, .. }) => {
+                unreachable!("counting a poll answers whether it was, not {outcome:?}")
+            }
+            Err(error) => {
+                tracing::warn!(%error, attempt = %attempt.id, "a poll could not be counted: trying again");
+                Err(self.store_now().plus(UNCOUNTED_PAUSE))
+            }
+        }
+    }
+
+    async fn poll_unit(self: &Arc<Self>, Unit { page, tasks }: Unit) -> Asked {
         let mut asked = Asked::default();
-        let Some(provider) = chunk.first().map(|polled| Arc::clone(&polled.provider)) else { return asked };
+        let Some(provider) = tasks.first().map(|polled| Arc::clone(&polled.provider)) else { return asked };
         let calls: Vec<(Call, UpstreamId)> =
-            chunk.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
-        let mut answers = provider.poll(&calls).await.into_iter();
+            tasks.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
+        let mut answers = provider.poll(&calls, page).await.into_iter();
         let mut ended = Vec::new();
-        let mut late = Vec::new();
-        let now = self.store_now();
-        for polled in chunk {
-            match answers.next() {
+        let (now, interval) = (self.store_now(), self.settings.poll_interval);
+        for mut polled in tasks {
+            let answer = answers.next();
+            if let Some(Ok(Progress::Done(_) | Progress::Ready(_) | Progress::Running { .. })) = answer {
+                polled.failures = 0;
+                polled.not_before = now.plus(interval);
+                if let Place::Page { without, .. } = &mut polled.place {
+                    *without = 0;
+                }
+            }
+            match answer {
                 Some(Ok(Progress::Done(reply))) => {
+                    self.learn(&polled, now);
                     let result = self.done(&polled.lease.work, reply);
                     ended.push(self.end(polled, result));
                     continue;
                 }
                 Some(Ok(Progress::Ready(laid))) => {
-                    asked.ready.push((polled, laid));
+                    if polled.unfetched.is_none() {
+                        self.learn(&polled, now);
+                    }
+                    asked.ended.push((polled, End::Fetch(laid)));
                     continue;
                 }
                 Some(Ok(Progress::Failed(failure))) => {
                     ended.push(self.end(polled, self.failed(failure)));
                     continue;
                 }
-                Some(Ok(Progress::Running { percent })) => self.tell_progress(&polled, percent),
+                Some(Ok(Progress::Running { percent })) => {
+                    polled.awaited.note_running(now);
+                    self.tell_progress(&polled, percent);
+                }
+                Some(Ok(Progress::OnNoPageSoFar)) => polled.note_not_listed(page),
+                Some(Ok(Progress::OnlyAlone)) => polled.place = Place::Alone,
                 Some(Err(failure)) => {
                     tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "poll failed; the work still runs");
+                    polled.note_failed(&failure, interval, now);
                 }
-                None => {}
+                None => polled.not_before = now.plus(interval),
             }
-            if self.is_late(&polled, now) { late.push(polled) } else { asked.still_open.push(polled) }
+            if self.is_late(&polled, now) {
+                asked.ended.push((polled, End::GiveUp));
+            } else {
+                asked.still_open.push(polled);
+            }
         }
         join_all(ended).await;
-        join_all(late.into_iter().map(|polled| self.give_up(&*provider, polled))).await;
         asked
+    }
+
+    fn learn(&self, polled: &Polled, now: Timestamp) {
+        self.pollers.experience.lock().entry(polled.kind.clone()).or_default().learn(&polled.awaited, now);
+    }
+
+    /// Sees a task through that is not to be asked about any more; returns what is to be polled for again.
+    async fn end_polling(self: &Arc<Self>, polled: Polled, end: End) -> Option<Polled> {
+        match end {
+            End::Fetch(laid) => self.fetch(polled, laid).await,
+            End::GiveUp => {
+                self.give_up(polled).await;
+                None
+            }
+        }
     }
 
     /// Fetches a result and settles; returns what is to be polled for again, after a pause: the upstream keeps the
@@ -220,13 +488,18 @@ impl Inner {
     }
 
     /// Work that ran for longer than anything may: the upstream is asked to drop it, which most refund.
-    async fn give_up(self: &Arc<Self>, provider: &dyn Provider, mut polled: Polled) {
+    async fn give_up(self: &Arc<Self>, mut polled: Polled) {
         // It is done and charged: there is nothing to drop.
         if let Some(unfetched) = polled.unfetched.take() {
             let result = self.failed(unfetched.why);
             return self.end(polled, result).await;
         }
-        let dropped = provider.drop_work(&polled.call.access, &polled.upstream_id).await;
+        if self.polls_of(&polled.lease.attempt.route) == PollsCount::Counted {
+            while let Err(until) = self.count_poll(&polled.lease, PollNeed::Due).await {
+                self.wait_until(until).await;
+            }
+        }
+        let dropped = polled.provider.drop_work(&polled.call.access, &polled.upstream_id).await;
         // What could not be dropped may have been done after all, and charged.
         let (reached, message) = match dropped {
             Ok(Dropped::Refunded) => (Reached::Yes, "ran for too long; dropped and refunded"),

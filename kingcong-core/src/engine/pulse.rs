@@ -1,10 +1,6 @@
 //! The pulse: a few times a second this process looks at what others did, beats, and does what has become due.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Inner, Role, events::JobEvent};
 use crate::{
@@ -46,7 +42,6 @@ impl Inner {
     pub(super) async fn pulse_once(self: &Arc<Self>) -> Result<(), Error> {
         self.beat().await?;
         let pulse = self.store.pulse().await?;
-        self.processes.store(u32::try_from(pulse.workers.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
         let snapshot = self.snapshot();
         let changed = pulse.configuration_version != snapshot.configuration.version;
         let keys_changed = pulse.pools.iter().any(|pulse| {

@@ -43,8 +43,8 @@ impl Provider for Scrubbed {
         self.0.poll_batch_max()
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
-        let answers = self.0.poll(calls).await.into_iter().zip(calls);
+    async fn poll(&self, calls: &[(Call, UpstreamId)], page: u32) -> Vec<Result<Progress, Failure>> {
+        let answers = self.0.poll(calls, page).await.into_iter().zip(calls);
         answers
             .map(|(answer, (call, _))| match answer {
                 Ok(Progress::Failed(failure)) => Ok(Progress::Failed(clean(failure, &call.access.secret))),
@@ -102,7 +102,7 @@ mod tests {
             Err(tells(&call.access))
         }
 
-        async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+        async fn poll(&self, calls: &[(Call, UpstreamId)], _: u32) -> Vec<Result<Progress, Failure>> {
             let answer = |(place, (call, _)): (usize, &(Call, UpstreamId))| {
                 if place == 0 { Err(tells(&call.access)) } else { Ok(Progress::Failed(tells(&call.access))) }
             };
@@ -163,7 +163,7 @@ mod tests {
             provider.health(&access).await.unwrap_err(),
             provider.voices(&access, None).await.unwrap_err(),
         ];
-        for answer in provider.poll(&[(call.clone(), id.clone()), (call, id)]).await {
+        for answer in provider.poll(&[(call.clone(), id.clone()), (call, id)], 0).await {
             match answer {
                 Err(failure) | Ok(Progress::Failed(failure)) => heard.push(failure),
                 Ok(progress) => panic!("not {progress:?}"),

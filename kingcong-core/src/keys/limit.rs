@@ -8,7 +8,7 @@ use super::{BUCKET_MICROS, PoolId, Window};
 use crate::{
     clock::Timestamp,
     id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
-    routing::Limits,
+    routing::{Limits, PollsCount},
 };
 
 /// What a limit belongs to.
@@ -40,14 +40,27 @@ pub struct Limit {
     pub per_window: NonZeroU32,
     /// Calls in flight.
     pub in_flight: u32,
-    /// The starts of the last window.
+    /// The calls of the last window.
     pub window: Window,
+    /// How many calls of a window are kept for polls, where the upstream counts them; see [`Limit::kept`].
+    pub polls_kept: u32,
+    /// So many are kept until this instant at least.
+    pub polls_kept_until: Timestamp,
     /// Not before this instant.
     pub cooling_until: Timestamp,
     /// How often in a row the upstream's answers cast doubt on the key; 0 once a call through it succeeded.
     pub doubts: u8,
     /// Keys are tried in this order: when it was last used while it is free, else when it may be free again.
     pub turn: Timestamp,
+}
+
+/// Why a poll that an upstream counts is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollNeed {
+    /// Results have probably waited as long as they may: it takes what is kept for it.
+    Due,
+    /// A result may be ready: it is made only where starts do not need the call.
+    Spare,
 }
 
 /// How long windows are and how much slack they get; the same in every process of one store.
@@ -89,6 +102,10 @@ impl Limit {
     pub const DOUBT_PAUSE: Duration = Duration::from_secs(1);
     /// The longest rest of a key in doubt.
     pub const DOUBT_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+    /// Calls kept for polls before anything is known, at most; a fifth of the window's where that is less.
+    const POLLS_KEPT_FIRST_MAX: u32 = 3;
+    /// For so many windows a call is kept after a poll found no room.
+    const POLLS_KEPT_SPANS: u32 = 3;
 
     /// A limit with nothing in flight.
     #[must_use]
@@ -102,6 +119,8 @@ impl Limit {
             per_window,
             in_flight: 0,
             window: Window::default(),
+            polls_kept: 0,
+            polls_kept_until: Timestamp::EPOCH,
             cooling_until: Timestamp::EPOCH,
             doubts: 0,
             turn: Timestamp::EPOCH,
@@ -141,16 +160,78 @@ impl Limit {
         self.window.newest().filter(|newest| *newest > ahead).unwrap_or(now)
     }
 
-    /// Until when it lets no call pass, none if it does at `now`; [`Timestamp::FAR`] while only the end of a call can
-    /// free it. `reserved` starts of every window are kept free, but for one at least.
-    pub(crate) fn closed_until(&self, now: Timestamp, rules: &Rules, reserved: u32) -> Option<Timestamp> {
+    /// Until when it lets no start pass, none if it does at `now`; [`Timestamp::FAR`] while only the end of a call can
+    /// free it.
+    pub(crate) fn closed_until(&self, now: Timestamp, rules: &Rules, polls: PollsCount) -> Option<Timestamp> {
         if self.in_flight >= self.max_in_flight.get() {
             return Some(Timestamp::FAR);
         }
-        let per_window = self.per_window.get().saturating_sub(reserved).max(1);
-        let (window, at) = (self.window.opens_at(per_window, rules.span()), self.time(now));
+        self.closed_for_a_call_until(now, rules, self.kept(polls))
+    }
+
+    /// Until when its window or the upstream's wish lets no call pass beside those that are kept.
+    fn closed_for_a_call_until(&self, now: Timestamp, rules: &Rules, kept: u32) -> Option<Timestamp> {
+        let window = self.window.opens_at(self.per_window.get(), kept, rules.span());
+        let at = self.time(now);
         let is_closed = self.cooling_until > now || window > at;
         is_closed.then(|| self.cooling_until.max(window).max(at.plus(Self::MOMENT)))
+    }
+
+    /// How many calls of every window starts leave to polls, those that were made among them.
+    ///
+    /// A result must be known soon after it is ready, so a poll may not wait until starts have grown old. What polls
+    /// need differs: one call a window where the work of a burst is ready together, more where it is not, or where
+    /// several processes work, none where every call answers with its result. So the number follows what is seen: a
+    /// poll that found no room raises it, and it falls by one when polls made less use of it for a while. An account of
+    /// one call a window starts and polls by turns.
+    #[must_use]
+    pub fn kept(&self, polls: PollsCount) -> u32 {
+        match (polls, self.per_window.get()) {
+            (PollsCount::Free, _) => 0,
+            (PollsCount::Counted, 1) => self.in_flight.min(1),
+            (PollsCount::Counted, per_window) => self.polls_kept.min(per_window / 2),
+        }
+    }
+
+    /// Keeps as many calls for polls as is usual, when it was not used for a window.
+    fn keep_for_polls(&mut self, now: Timestamp, rules: &Rules) {
+        let at = self.time(now);
+        self.window.forget(at, rules.span());
+        if self.window.count() == 0 && self.in_flight == 0 {
+            self.polls_kept = (self.per_window.get() / 5).clamp(1, Self::POLLS_KEPT_FIRST_MAX);
+            self.polls_kept_until = at.plus(rules.span());
+        } else if self.polls_kept_until <= at && self.window.polls() < self.polls_kept {
+            self.polls_kept -= 1;
+            self.polls_kept_until = at.plus(rules.span());
+        }
+    }
+
+    /// A poll that was needed found no room: one call more is kept.
+    fn keep_one_more_for_polls(&mut self, now: Timestamp, rules: &Rules) {
+        self.polls_kept = self.polls_kept.saturating_add(1).clamp(1, (self.per_window.get() / 2).max(1));
+        self.polls_kept_until = self.time(now).plus(rules.span() * Self::POLLS_KEPT_SPANS);
+    }
+
+    /// Until when no poll may be made.
+    fn closed_for_poll_until(&mut self, now: Timestamp, rules: &Rules, need: PollNeed) -> Option<Timestamp> {
+        self.window.forget(self.time(now), rules.span());
+        let closed = self.closed_for_a_call_until(now, rules, 0);
+        match need {
+            PollNeed::Spare if closed.is_none() && !self.has_spare_for_poll() => Some(Timestamp::FAR),
+            // While it cools nothing passes, however many are kept.
+            PollNeed::Due if closed.is_some() && self.cooling_until <= now => {
+                self.keep_one_more_for_polls(now, rules);
+                closed
+            }
+            PollNeed::Spare | PollNeed::Due => closed,
+        }
+    }
+
+    /// Whether a poll that is not needed yet leaves enough to starts: half of the window, or all but a twenty-fifth.
+    fn has_spare_for_poll(&self) -> bool {
+        let per_window = self.per_window.get();
+        let has_half = self.window.count().saturating_add(1) <= per_window / 2;
+        has_half || self.window.polls().saturating_add(1) <= per_window / 25
     }
 
     /// Lets nothing pass before `until`; an earlier deadline never shortens a later one.
@@ -186,7 +267,7 @@ impl Limit {
     /// Its place among its pool's keys after a call ended: as it was last used, if it is free.
     fn turn_after_end(&self, now: Timestamp, rules: &Rules) -> Timestamp {
         let last_used = self.window.newest().unwrap_or(Timestamp::EPOCH).min(now);
-        self.closed_until(now, rules, 0).unwrap_or(last_used)
+        self.closed_until(now, rules, PollsCount::Free).unwrap_or(last_used)
     }
 
     fn start(&mut self, now: Timestamp, rules: &Rules) {
@@ -212,30 +293,53 @@ pub struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Starts a call on every level, or on none and returns when it is worth another look.
+    /// Starts a call on every level, or on none and returns when it is worth another look. Where polls count, what
+    /// counts them keeps calls for them.
     ///
-    /// Either way the key's turn is set to its next place among its pool's keys. The account keeps
-    /// `reserved_for_polls` starts of every window free.
+    /// Either way the key's turn is set to its next place among its pool's keys.
     ///
     /// # Errors
     /// The instant before which this key need not be tried again.
-    pub fn lease(&mut self, now: Timestamp, rules: &Rules, reserved_for_polls: u32) -> Result<(), Timestamp> {
-        if let Some(again) = self.closed_until(now, rules, reserved_for_polls) {
+    pub fn lease(&mut self, now: Timestamp, rules: &Rules, polls: PollsCount) -> Result<(), Timestamp> {
+        if polls == PollsCount::Counted {
+            self.each_that_counts_polls(|limit| limit.keep_for_polls(now, rules));
+        }
+        if let Some(again) = self.closed_until(now, rules, polls) {
             self.key.turn = again;
             return Err(again);
         }
         self.each(|limit| limit.start(now, rules));
-        self.key.turn = self.key.closed_until(now, rules, 0).unwrap_or(now);
+        self.key.turn = self.key.closed_until(now, rules, self.polls_of_key(polls)).unwrap_or(now);
+        Ok(())
+    }
+
+    /// Counts a call that asks for results: at the account, or at the key where it has none, and at the address. Or
+    /// nowhere, and returns when it may be made.
+    ///
+    /// # Errors
+    /// The instant before which it may not be made; [`Timestamp::FAR`] where it would take what starts may need.
+    pub fn poll(&mut self, now: Timestamp, rules: &Rules, need: PollNeed) -> Result<(), Timestamp> {
+        let mut closed = None;
+        self.each_that_counts_polls(|limit| {
+            closed = closed.max(limit.closed_for_poll_until(now, rules, need))
+        });
+        if let Some(until) = closed {
+            return Err(until);
+        }
+        self.each_that_counts_polls(|limit| {
+            let (at, per_window) = (limit.time(now), limit.per_window.get());
+            limit.window.poll(at, per_window);
+        });
         Ok(())
     }
 
     /// When the key is worth another look, if a call may not start at `now`; later than the key's own time.
-    fn closed_until(&self, now: Timestamp, rules: &Rules, reserved_for_polls: u32) -> Option<Timestamp> {
-        if let Some(own) = self.key.closed_until(now, rules, 0) {
+    fn closed_until(&self, now: Timestamp, rules: &Rules, polls: PollsCount) -> Option<Timestamp> {
+        if let Some(own) = self.key.closed_until(now, rules, self.polls_of_key(polls)) {
             return Some(own);
         }
-        let account = self.account.as_deref().and_then(|l| l.closed_until(now, rules, reserved_for_polls));
-        let egress = self.egress.as_deref().and_then(|limit| limit.closed_until(now, rules, 0));
+        let account = self.account.as_deref().and_then(|limit| limit.closed_until(now, rules, polls));
+        let egress = self.egress.as_deref().and_then(|limit| limit.closed_until(now, rules, polls));
         let shared = account.max(egress)?;
         let at = self.key.time(now);
         Some(if shared == Timestamp::FAR {
@@ -243,6 +347,11 @@ impl Chain<'_> {
         } else {
             shared.max(at.plus(Limit::MOMENT))
         })
+    }
+
+    /// Whether polls count at the key itself: not where its account counts them.
+    fn polls_of_key(&self, polls: PollsCount) -> PollsCount {
+        if self.account.is_some() { PollsCount::Free } else { polls }
     }
 
     /// Ends a call on every level.
@@ -258,6 +367,16 @@ impl Chain<'_> {
         self.each(|limit| limit.window.take_back(leased_at, now, rules.span()));
         self.release(now, rules);
         self.key.turn = self.key.turn_after_end(now, rules);
+    }
+
+    fn each_that_counts_polls(&mut self, mut change: impl FnMut(&mut Limit)) {
+        match self.account.as_deref_mut() {
+            Some(account) => change(account),
+            None => change(self.key),
+        }
+        if let Some(egress) = self.egress.as_deref_mut() {
+            change(egress);
+        }
     }
 
     fn each(&mut self, mut change: impl FnMut(&mut Limit)) {

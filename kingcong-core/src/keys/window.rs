@@ -9,46 +9,75 @@ pub const EXACT_STARTS_MAX: u32 = 256;
 /// A bucket's width in microseconds. A start counts as if it came at its bucket's end, so rounding only delays.
 pub const BUCKET_MICROS: i64 = 50_000;
 
-/// When the calls of the last window started: instants, oldest first, with how many started at each.
+/// When the calls of the last window were made: instants, oldest first, with how many were made at each.
+///
+/// A call starts work, or asks for its result where the upstream counts that too. Both count alike against the
+/// limit; they are told apart because calls that ask keep their room from one window to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    starts: VecDeque<(Timestamp, u32)>,
-    count: u32,
+    made: VecDeque<Made>,
+    starts: u32,
+    polls: u32,
+}
+
+/// The calls of one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    at: Timestamp,
+    starts: u32,
+    polls: u32,
 }
 
 impl Window {
-    /// How many starts are remembered.
+    /// How many calls are remembered.
     #[must_use]
     pub const fn count(&self) -> u32 {
-        self.count
+        self.starts.saturating_add(self.polls)
     }
 
-    /// The newest start, which no later decision may precede.
+    /// How many of them asked for results.
+    #[must_use]
+    pub const fn polls(&self) -> u32 {
+        self.polls
+    }
+
+    /// The newest call, which no later decision may precede.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        self.starts.back().map(|&(at, _)| at)
+        self.made.back().map(|made| made.at)
     }
 
-    /// Forgets starts that are `span` old or older.
+    /// Forgets calls that are `span` old or older.
     pub fn forget(&mut self, now: Timestamp, span: Duration) {
         let horizon = now.minus(span);
-        while let Some(&(at, starts)) = self.starts.front() {
-            if at > horizon {
+        while let Some(&oldest) = self.made.front() {
+            if oldest.at > horizon {
                 break;
             }
-            self.starts.pop_front();
-            self.count -= starts;
+            self.made.pop_front();
+            self.starts -= oldest.starts;
+            self.polls -= oldest.polls;
         }
     }
 
-    /// Remembers a start. When the clock was set back it counts as if it came with the newest one.
+    /// Remembers a start. When the clock was set back it counts as if it came with the newest call.
     pub fn start(&mut self, now: Timestamp, per_window: u32) {
+        self.made_at(now, per_window).starts += 1;
+        self.starts += 1;
+    }
+
+    /// Remembers a call that asks for results.
+    pub fn poll(&mut self, now: Timestamp, per_window: u32) {
+        self.made_at(now, per_window).polls += 1;
+        self.polls += 1;
+    }
+
+    fn made_at(&mut self, now: Timestamp, per_window: u32) -> &mut Made {
         let at = remembered_as(now, per_window);
-        match self.starts.back_mut() {
-            Some((newest, starts)) if *newest >= at => *starts += 1,
-            _ => self.starts.push_back((at, 1)),
+        if self.made.back().is_none_or(|newest| newest.at < at) {
+            self.made.push_back(Made { at, starts: 0, polls: 0 });
         }
-        self.count += 1;
+        self.made.back_mut().expect("one was pushed if there was none")
     }
 
     /// Forgets one start of that instant: the call never left. Nothing happens when it may be forgotten already,
@@ -59,28 +88,31 @@ impl Window {
             return;
         }
         // The first one that is not earlier is this one, or one that is as well forgotten before it.
-        let Some(place) = self.starts.iter().position(|&(instant, _)| instant >= started) else { return };
-        self.starts[place].1 -= 1;
-        self.count -= 1;
-        if self.starts[place].1 == 0 {
-            self.starts.remove(place);
+        let Some(place) = self.made.iter().position(|made| made.at >= started && made.starts > 0) else {
+            return;
+        };
+        let made = &mut self.made[place];
+        made.starts -= 1;
+        self.starts -= 1;
+        if made.starts == 0 && made.polls == 0 {
+            self.made.remove(place);
         }
     }
 
-    /// When fewer than `per_window` starts lie in the window of length `span`; now or earlier if they do already.
+    /// When one call more fits in the window of length `span`, beside `kept` calls for polls of which those that were
+    /// made are a part; now or earlier if it does already, [`Timestamp::FAR`] if it never does.
     #[must_use]
-    pub fn opens_at(&self, per_window: u32, span: Duration) -> Timestamp {
-        let mut over = i64::from(self.count) - i64::from(per_window) + 1;
-        if over <= 0 {
-            return Timestamp::EPOCH;
+    pub fn opens_at(&self, per_window: u32, kept: u32, span: Duration) -> Timestamp {
+        let (mut starts, mut polls) = (self.starts, self.polls);
+        let mut opens = Timestamp::EPOCH;
+        let mut made = self.made.iter();
+        while starts.saturating_add(polls.max(kept)) >= per_window {
+            let Some(oldest) = made.next() else { return Timestamp::FAR };
+            starts -= oldest.starts;
+            polls -= oldest.polls;
+            opens = oldest.at.plus(span);
         }
-        for &(at, starts) in &self.starts {
-            over -= i64::from(starts);
-            if over <= 0 {
-                return at.plus(span);
-            }
-        }
-        Timestamp::EPOCH
+        opens
     }
 }
 
@@ -96,16 +128,19 @@ fn remembered_as(at: Timestamp, per_window: u32) -> Timestamp {
 }
 
 impl fmt::Display for Window {
-    /// `first,count;gap,count;…` in microseconds, a count of one left out.
+    /// `first,starts,polls;gap,starts,polls;…` in microseconds. What is left out at the end is one start, and no poll.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = 0;
-        for (place, &(at, starts)) in self.starts.iter().enumerate() {
+        for (place, made) in self.made.iter().enumerate() {
             let separator = if place == 0 { "" } else { ";" };
-            write!(f, "{separator}{}", at.as_micros() - before)?;
-            if starts != 1 {
-                write!(f, ",{starts}")?;
+            write!(f, "{separator}{}", made.at.as_micros() - before)?;
+            if (made.starts, made.polls) != (1, 0) {
+                write!(f, ",{}", made.starts)?;
             }
-            before = at.as_micros();
+            if made.polls != 0 {
+                write!(f, ",{}", made.polls)?;
+            }
+            before = made.at.as_micros();
         }
         Ok(())
     }
@@ -124,13 +159,17 @@ impl FromStr for Window {
         let mut window = Self::default();
         let mut before: i64 = 0;
         for item in text.split(';').filter(|item| !item.is_empty()) {
-            let (gap, starts) = match item.split_once(',') {
-                Some((gap, starts)) => (gap, starts.parse().map_err(|_| invalid())?),
-                None => (item, 1),
-            };
-            before = before.checked_add(gap.parse().map_err(|_| invalid())?).ok_or_else(invalid)?;
-            window.starts.push_back((Timestamp::from_micros(before), starts));
-            window.count = window.count.checked_add(starts).ok_or_else(invalid)?;
+            let mut figures = item.split(',');
+            let gap: i64 = figures.next().and_then(|gap| gap.parse().ok()).ok_or_else(invalid)?;
+            let mut calls = |left_out| figures.next().map_or(Ok(left_out), |calls| calls.parse::<u32>());
+            let (starts, polls) = (calls(1).map_err(|_| invalid())?, calls(0).map_err(|_| invalid())?);
+            if figures.next().is_some() {
+                return Err(invalid());
+            }
+            before = before.checked_add(gap).ok_or_else(invalid)?;
+            window.made.push_back(Made { at: Timestamp::from_micros(before), starts, polls });
+            window.starts = window.starts.checked_add(starts).ok_or_else(invalid)?;
+            window.polls = window.polls.checked_add(polls).ok_or_else(invalid)?;
         }
         Ok(window)
     }
@@ -147,14 +186,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_window_reads_back_as_it_was_written(
-            gaps in proptest::collection::vec(0_i64..100_000, 0..300),
+            calls in proptest::collection::vec((0_i64..100_000, 0..5), 0..300),
             per in 1_u32..1000,
         ) {
             let mut window = Window::default();
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
-            for gap in gaps {
+            for (gap, kind) in calls {
                 now = Timestamp::from_micros(now.as_micros() + gap);
-                window.start(now, per);
+                if kind == 0 { window.poll(now, per) } else { window.start(now, per) }
             }
             prop_assert_eq!(window.to_string().parse::<Window>().unwrap(), window);
         }
@@ -174,7 +213,7 @@ mod tests {
                     window.start(now, per);
                     starts.push(now);
                 } else {
-                    prop_assert!(window.opens_at(per, SPAN) > now);
+                    prop_assert!(window.opens_at(per, 0, SPAN) > now);
                 }
                 let recent = starts.iter().filter(|&&at| at > now.minus(SPAN)).count();
                 prop_assert!(recent <= per as usize);
@@ -192,7 +231,7 @@ mod tests {
                 now = Timestamp::from_micros(now.as_micros() + gap);
                 window.start(now, per);
             }
-            let opens = window.opens_at(per, SPAN);
+            let opens = window.opens_at(per, 0, SPAN);
             let before = Timestamp::from_micros(opens.as_micros() - 1);
             let mut early = window.clone();
             early.forget(before, SPAN);
@@ -239,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_damaged_window_is_refused() {
-        for text in ["x", "1;y", "1,z", "9223372036854775807;1", "1,-1"] {
+        for text in ["x", "1;y", "1,z", "9223372036854775807;1", "1,-1", "1,2,x", "1,1,1,1"] {
             assert!(text.parse::<Window>().is_err(), "{text}");
         }
     }

@@ -242,6 +242,10 @@ pub enum Progress {
     Ready(Laid),
     /// The upstream says that it failed.
     Failed(Failure),
+    /// This page of a list does not name it: an older one may.
+    OnNoPageSoFar,
+    /// No list tells of it: it is to be asked about alone.
+    OnlyAlone,
 }
 
 /// Where an upstream laid finished speech.
@@ -507,17 +511,22 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// Sends work.
     async fn send(&self, call: &Call) -> Result<Sent, Failure>;
 
-    /// How many tasks of one account [`Provider::poll`] takes at once; at least 1.
+    /// How many tasks of one account [`Provider::poll`] asks about in one call to the upstream; at least 1.
     fn poll_batch_max(&self) -> usize {
         1
     }
 
-    /// Asks how far accepted work is; the answers stand in the order of `calls`. An error of one of them, or of
-    /// the whole, says nothing about the work: it still runs. What takes long to download is not downloaded here,
-    /// which would hold up the other answers, but [`Ready`](Progress::Ready).
+    /// Asks how far accepted work is, in one call to the upstream: it may count against a limit. The answers stand in
+    /// the order of `calls`. An error of one of them, or of the whole, says nothing about the work: it still runs.
+    /// What takes long to download is not downloaded here, which would hold up the other answers, but
+    /// [`Ready`](Progress::Ready).
+    ///
+    /// One task is asked about alone, which is answered for certain. Several are looked for in a list, on `page`, with
+    /// 0 for the newest. Those that are not there are [`OnNoPageSoFar`](Progress::OnNoPageSoFar), and, where there is
+    /// no older page, [`OnlyAlone`](Progress::OnlyAlone).
     ///
     /// Not called where `send` never answers [`Sent::Accepted`].
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], _page: u32) -> Vec<Result<Progress, Failure>> {
         let unknown = |id: &UpstreamId| {
             let message = format!("{} does not poll, so it cannot know {id:?}", self.protocol());
             Failure::new(FailureKind::Unsupported, Reached::Maybe, message)

@@ -16,12 +16,12 @@ use crate::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, UserId, VoiceId, WorkerId,
     },
-    keys::{Key, KeyWithLimits, Limit, PoolId, Rules, Verdict},
+    keys::{Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
     money::{Amount, Unit},
     pricing::{Operation, Package, PackageError, Price, PriceError},
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
-    routing::{Origin, Switch, SystemCommand, SystemError},
+    routing::{Origin, PollsCount, Switch, SystemCommand, SystemError},
     vault::{DataKey, DataKeyVersion},
     work::{Attempt, IdempotencyKey, Job, Task, TaskRoute},
 };
@@ -68,6 +68,8 @@ pub enum Command {
     Admit(Box<Admit>),
     /// Lease keys to the next tasks of a pool.
     Claim(Claim),
+    /// Count a call that asks an upstream for results, where the upstream counts it.
+    Poll(Poll),
     /// An upstream took an attempt.
     Accept(Accept),
     /// An attempt ended, or its answer is lost.
@@ -115,6 +117,7 @@ impl Command {
             Self::Configure(_) | Self::AddKey(_) | Self::ChangeKey(_) | Self::AddDataKey(_) => true,
             Self::Admit(_)
             | Self::Claim(_)
+            | Self::Poll(_)
             | Self::Accept(_)
             | Self::Settle(_)
             | Self::Stop(_)
@@ -138,6 +141,8 @@ pub enum Outcome {
     Admit(Result<Admitted, NotAdmitted>),
     /// Of [`Command::Claim`].
     Claim(Claimed),
+    /// Of [`Command::Poll`].
+    Poll(Result<(), PollRefused>),
     /// Of [`Command::Accept`]: whether the attempt was still the worker's.
     Accept(Result<(), NotMine>),
     /// Of [`Command::Settle`].
@@ -252,8 +257,8 @@ pub struct Claim {
     pub pool: PoolId,
     /// The version of the configuration that the claimer works with.
     pub configuration_version: i64,
-    /// Starts of every window that accounts keep free, for polls that the upstream counts.
-    pub reserved_for_polls: u32,
+    /// Whether the pool's server counts polls too: calls are kept for them then.
+    pub polls: PollsCount,
     /// Most leases.
     pub leases_max: u32,
     /// The id of the first; those of the others [follow](AttemptId::nth).
@@ -307,6 +312,29 @@ pub struct Lease {
     pub task: Task,
     /// What to do.
     pub work: Arc<Work>,
+}
+
+/// Count a call that asks an upstream for results: one start of the account's window, or of the key's where it has no
+/// account, and of the address's.
+///
+/// It belongs to nobody afterwards and grows old like any start, so a crash leaves nothing behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// The key that it is made with.
+    pub key: KeyId,
+    /// The account's limit.
+    pub account_limit: Option<LimitId>,
+    /// The limit of the server seen from our address.
+    pub egress_limit: Option<LimitId>,
+    /// Why it is to be made.
+    pub need: PollNeed,
+}
+
+/// A poll that may not be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollRefused {
+    /// Not before this instant; [`Timestamp::FAR`] for one of [`PollNeed::Spare`] that starts leave no room for.
+    pub until: Timestamp,
 }
 
 /// An upstream took an attempt.

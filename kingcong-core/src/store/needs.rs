@@ -120,6 +120,11 @@ impl Needs {
                 self.pools.insert(claim.pool);
                 self.shared_limits.extend(claim.egress.map(|egress| egress.id));
             }
+            Command::Poll(poll) => {
+                self.key_limits.insert(Limit::id_of_key(poll.key));
+                self.shared_limits.extend(poll.account_limit);
+                self.shared_limits.extend(poll.egress_limit);
+            }
             Command::Accept(accept) => {
                 self.attempts.insert(accept.attempt);
             }

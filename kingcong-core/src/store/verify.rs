@@ -609,7 +609,7 @@ mod tests {
             reached: 0,
             attempts: 0,
             tried: Vec::new(),
-            tried_routes: 0,
+            unfit_routes: 0,
             doubt: Doubt::None,
             charged: Amount::new(charged),
             refunded: Amount::ZERO,

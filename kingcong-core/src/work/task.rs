@@ -46,8 +46,8 @@ pub struct Task {
     pub attempts: u8,
     /// Keys that were tried.
     pub tried: Vec<KeyId>,
-    /// Which of `routes` were tried, a bit each.
-    pub tried_routes: u64,
+    /// Which of `routes` cannot do it, a bit each.
+    pub unfit_routes: u64,
     /// Whether an upstream may have done it already, and the answer was lost.
     pub doubt: Doubt,
     /// What was charged for it.
@@ -233,9 +233,19 @@ impl Task {
         Next::After(pause.max(failure.wait().unwrap_or_default()))
     }
 
-    /// Remembers that `key` was tried on the planned route.
+    /// Remembers that the planned route cannot do it.
+    pub fn note_unfit(&mut self) {
+        self.unfit_routes |= 1 << self.planned;
+    }
+
+    /// Whether one of its routes, by its place, may be able to do it.
+    #[must_use]
+    pub fn is_fit(&self, place: usize) -> bool {
+        self.unfit_routes & (1 << place) == 0
+    }
+
+    /// Remembers that `key` was tried.
     pub fn note_tried(&mut self, key: KeyId) {
-        self.tried_routes |= 1 << self.planned;
         if !self.tried.contains(&key) {
             self.tried.push(key);
         }

@@ -10,6 +10,7 @@ use kingcong_core::{
     clock::Timestamp,
     id::LimitId,
     keys::{Chain, Level, Limit, Rules, Window},
+    routing::PollsCount,
     store::conformance::fixtures::START,
 };
 use proptest::{prelude::*, sample::Index};
@@ -135,7 +136,7 @@ impl World {
     fn lease(&mut self, key: usize) -> Result<(), TestCaseError> {
         let now = Timestamp::from_micros(self.clock);
         let (at, may_start) = (self.rows[key].time(now), self.may_start(key));
-        match self.change(key, |mut chain| chain.lease(now, &Rules::default(), 0)) {
+        match self.change(key, |mut chain| chain.lease(now, &Rules::default(), PollsCount::Free)) {
             Ok(()) => {
                 prop_assert!(self.clock_was_set || may_start, "a call started that may not");
                 let real = self.real;

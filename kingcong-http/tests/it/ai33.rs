@@ -290,18 +290,19 @@ async fn an_address_that_is_no_audio_is_asked_for_again_later() {
 }
 
 #[tokio::test]
-async fn several_tasks_are_polled_by_one_list_and_only_those_not_in_it_one_by_one() {
-    let list = json!({"success": true, "page": 1, "limit": 100, "total": 2, "data": [
+async fn each_poll_is_one_call_and_a_page_says_what_it_does_not_know() {
+    let listed = json!([
         task("doing", json!({"id": "a"})),
         task("error", json!({"id": "b", "error_message": "Invalid voice"})),
         task("done", json!({"id": "c", "metadata": {"audio_url": "/cdn/c.mp3"}})),
         task("done", json!({"id": "d"})),
         task("doing", json!({"id": "somebody else's"})),
-    ]});
+    ]);
+    let full: Vec<Value> = (0..100).map(|n| task("doing", json!({"id": format!("newer-{n}")}))).collect();
     let server = Server::start(move |seen| match seen.line.as_str() {
-        "GET /v1/tasks?limit=100" => ok_json(list.clone()),
+        "GET /v1/tasks?page=1&limit=100" => ok_json(json!({"success": true, "data": full})),
+        "GET /v1/tasks?page=2&limit=100" => ok_json(json!({"success": true, "data": listed})),
         "GET /v1/task/d" => ok_json(task("doing", json!({"id": "d", "progress": 99}))),
-        "GET /v1/task/e" => ok_json(task("doing", json!({"id": "e", "progress": 1}))),
         "GET /cdn/c.mp3" => ok(MP3),
         _ => answer(404, ""),
     })
@@ -309,14 +310,19 @@ async fn several_tasks_are_polled_by_one_list_and_only_those_not_in_it_one_by_on
     let calls: Vec<_> = ["e", "d", "c", "b", "a"]
         .map(|id| (call(&server.base_url, "elevenlabs"), UpstreamId(id.to_owned())))
         .into();
-    let [e, d, c, b, a] = provider("ai33").poll(&calls).await.try_into().unwrap();
-    assert_eq!(e, Ok(Progress::Running { percent: Some(1) }));
-    assert_eq!(d, Ok(Progress::Running { percent: Some(99) }));
+    let first = provider("ai33").poll(&calls, 0).await;
+    assert_eq!(first, vec![Ok(Progress::OnNoPageSoFar); 5], "a full page has another behind it");
+    let [e, d, c, b, a] = provider("ai33").poll(&calls, 1).await.try_into().unwrap();
+    assert_eq!(e, Ok(Progress::OnlyAlone), "it is on no page");
+    assert_eq!(d, Ok(Progress::OnlyAlone), "the list does not say where its result is");
     let c = fetch_ready(&provider("ai33"), &calls[2].0, c).await;
     assert_eq!(audio(&finished(c.unwrap())).content_type, "audio/mpeg");
     assert_eq!(failed(b.unwrap()).kind, Kind::BadRequest);
     assert_eq!(a, Ok(Progress::Running { percent: Some(30) }));
-    assert_eq!(server.lines().iter().filter(|line| line.contains("/v1/task/")).count(), 2);
+    let alone = provider("ai33").poll(&calls[1..2], 0).await;
+    assert_eq!(alone, [Ok(Progress::Running { percent: Some(99) })]);
+    let polls = server.lines().iter().filter(|line| line.contains("/v1/task")).count();
+    assert_eq!(polls, 3, "one call each");
 }
 
 #[tokio::test]
@@ -324,29 +330,13 @@ async fn a_list_that_is_refused_is_not_asked_for_one_by_one() {
     let server = Server::always(answer(429, "{}").with("retry-after", "3")).await;
     let calls: Vec<_> =
         (0..30).map(|id| (call(&server.base_url, "elevenlabs"), UpstreamId(id.to_string()))).collect();
-    let answers = provider("ai33").poll(&calls).await;
+    let answers = provider("ai33").poll(&calls, 0).await;
     assert_eq!(answers.len(), 30);
     assert!(
         answers.iter().all(|answer| matches!(answer, Err(Failure { kind: Kind::AccountRateLimited, .. })))
     );
     assert_eq!(server.seen().len(), 1);
-    assert!(provider("ai33").poll(&[]).await.is_empty());
-}
-
-#[tokio::test]
-async fn polling_one_by_one_ends_at_the_limit() {
-    let server = Server::start(|seen| match seen.line.as_str() {
-        "GET /v1/tasks?limit=100" => ok(r#"{"success": true, "data": []}"#),
-        _ => answer(429, "{}"),
-    })
-    .await;
-    let calls: Vec<_> =
-        (0..100).map(|id| (call(&server.base_url, "elevenlabs"), UpstreamId(id.to_string()))).collect();
-    let answers = provider("ai33").poll(&calls).await;
-    assert!(
-        answers.iter().all(|answer| matches!(answer, Err(Failure { kind: Kind::AccountRateLimited, .. })))
-    );
-    assert!(server.seen().len() < 20, "{}", server.seen().len());
+    assert!(provider("ai33").poll(&[], 0).await.is_empty());
 }
 
 #[tokio::test]

@@ -205,26 +205,6 @@ async fn a_poll_that_fails_says_nothing_about_the_job() {
 }
 
 #[tokio::test]
-async fn several_jobs_are_answered_in_order() {
-    let server = Server::start(|seen| match seen.line.rsplit('/').next() {
-        Some("3") => answer(500, ""),
-        Some(id) => ok_json(json!({"success": true, "job": {"status": "processing", "progress": id}})),
-        None => answer(404, ""),
-    })
-    .await;
-    let calls: Vec<_> =
-        (0..20).map(|id| (call(&server.base_url, "elevenlabs"), UpstreamId(id.to_string()))).collect();
-    let answers = provider("ai84").poll(&calls).await;
-    for (id, answer) in (0..20).zip(&answers) {
-        match answer {
-            Ok(progress) => assert_eq!(*progress, Progress::Running { percent: Some(id) }),
-            Err(failure) => assert_eq!((id, failure.kind), (3, Kind::Busy)),
-        }
-    }
-    assert_eq!(answers.len(), 20);
-}
-
-#[tokio::test]
 async fn other_work_is_refused_before_anything_is_sent() {
     let server = Server::always(ok("{}")).await;
     let wav = Work::Speech(Speech { format: AudioFormat::Wav, ..speech() });

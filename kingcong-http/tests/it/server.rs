@@ -276,7 +276,7 @@ pub(crate) fn into_directory(mut call: Call, path: &Path, max_bytes: u64) -> Cal
 /// Polls for one task, and fetches what is ready.
 pub(crate) async fn poll(provider: &Arc<dyn Provider>, call: Call, id: &str) -> Result<Progress, Failure> {
     let calls = [(call, UpstreamId(id.to_owned()))];
-    let polled = provider.poll(&calls).await.pop().unwrap();
+    let polled = provider.poll(&calls, 0).await.pop().unwrap();
     fetch_ready(provider, &calls[0].0, polled).await
 }
 

@@ -145,6 +145,8 @@ CREATE TABLE IF NOT EXISTS kingcong_limits (
     per_window    BIGINT NOT NULL,
     in_flight     BIGINT NOT NULL,
     starts        MEDIUMTEXT NOT NULL,          -- of the last window
+    polls_kept    BIGINT NOT NULL,              -- calls of a window that starts leave to polls
+    polls_kept_until BIGINT NOT NULL,
     cooling_until BIGINT NOT NULL,
     doubts        BIGINT NOT NULL,              -- of the key, in a row
     turn          BIGINT NOT NULL,              -- keys are tried in this order
@@ -227,7 +229,7 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
     tried        BLOB NOT NULL,                 -- ids of keys, one after the other
-    tried_routes BIGINT NOT NULL,
+    unfit_routes BIGINT NOT NULL,
     doubt        VARCHAR(32) NOT NULL,
     credits_cost BIGINT NOT NULL,               -- what was charged
     refunded     BIGINT NOT NULL,

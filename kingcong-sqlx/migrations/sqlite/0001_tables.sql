@@ -141,6 +141,8 @@ CREATE TABLE kingcong_limits (
     per_window    INTEGER NOT NULL,
     in_flight     INTEGER NOT NULL,
     starts        TEXT NOT NULL,                -- of the last window
+    polls_kept    INTEGER NOT NULL,             -- calls of a window that starts leave to polls
+    polls_kept_until INTEGER NOT NULL,
     cooling_until INTEGER NOT NULL,
     doubts        INTEGER NOT NULL,             -- of the key, in a row
     turn          INTEGER NOT NULL              -- keys are tried in this order
@@ -223,7 +225,7 @@ CREATE TABLE kingcong_tasks (
     reached      INTEGER NOT NULL,
     attempts     INTEGER NOT NULL,
     tried        BLOB NOT NULL,                 -- ids of keys, one after the other
-    tried_routes INTEGER NOT NULL,
+    unfit_routes INTEGER NOT NULL,
     doubt        TEXT NOT NULL,
     credits_cost INTEGER NOT NULL,              -- what was charged
     refunded     INTEGER NOT NULL,

@@ -179,6 +179,8 @@ impl Record for Limit {
             "per_window",
             "in_flight",
             "starts",
+            "polls_kept",
+            "polls_kept_until",
             "cooling_until",
             "doubts",
             "turn",
@@ -206,6 +208,8 @@ impl Record for Limit {
             self.per_window.get().into(),
             self.in_flight.into(),
             Cell::Text(self.window.to_string()),
+            self.polls_kept.into(),
+            self.polls_kept_until.into(),
             self.cooling_until.into(),
             u32::from(self.doubts).into(),
             self.turn.into(),
@@ -230,6 +234,8 @@ impl Record for Limit {
                 let text = row.text()?;
                 row.checked(text.parse::<Window>())?
             },
+            polls_kept: row.number()?,
+            polls_kept_until: row.time()?,
             cooling_until: row.time()?,
             doubts: row.number()?,
             turn: row.time()?,

@@ -25,7 +25,7 @@ use kingcong_core::{
         count_characters, hold_amount, kingcong_packages,
     },
     provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
-    routing::{Switch, System},
+    routing::{PollsCount, Switch, System},
     store::{
         AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
         Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Settle,
@@ -292,7 +292,7 @@ pub(crate) fn claim(ids: &mut Ids, of: &Route, leases_max: u32) -> Command {
     Command::Claim(Claim {
         pool: PoolId::shared(of),
         configuration_version: 1,
-        reserved_for_polls: 0,
+        polls: PollsCount::Free,
         leases_max,
         first_attempt: AttemptId::from_uuid(ids.next()),
         egress: Some(EgressLimit {

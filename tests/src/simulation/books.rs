@@ -12,6 +12,7 @@ use kingcong_core::{
     keys::{Limit, PoolId, Rules},
     pricing::{Charge, Measure, Overrun, Price, PriceLine},
     provider::Measured,
+    routing::PollsCount,
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
         MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_job, verify_limit,
@@ -298,17 +299,16 @@ impl Books {
         let limits: BTreeMap<LimitId, Limit> =
             limits.into_iter().map(|count| (count.limit.id, count.limit)).collect();
         let span = Duration::from_millis(Plan::WINDOW_MS) + Rules::GUARD;
-        let is_free = |limit: &Limit, reserved: u32| {
-            let per_window = limit.per_window.get().saturating_sub(reserved).max(1);
+        let is_free = |limit: &Limit, polls: PollsCount| {
             limit.in_flight < limit.max_in_flight.get()
                 && limit.cooling_until <= pulse.now
-                && limit.window.opens_at(per_window, span) <= pulse.now
+                && limit.window.opens_at(limit.per_window.get(), limit.kept(polls), span) <= pulse.now
         };
         let now_ms = self.stage.ms();
         let mut pages = self.pages.lock();
         for pool in pulse.pools.iter().map(|pulse| &pulse.pool) {
-            let polls = Scale::POLLS_PER_WINDOW * u32::try_from(pulse.workers.len()).unwrap_or(u32::MAX);
-            let reserved = if pool.route.server.as_str() == "ai33" { polls } else { 0 };
+            let polls =
+                if pool.route.server.as_str() == "ai33" { PollsCount::Counted } else { PollsCount::Free };
             let serves = |limit: &&Limit| match pool.key {
                 Some(key) => limit.pool.is_some() && limit.id == Limit::id_of_key(key),
                 None => limit.pool == Some(pool.id),
@@ -319,10 +319,11 @@ impl Books {
             });
             let mut of_addresses = addresses.iter().filter_map(|id| limits.get(id)).peekable();
             let an_address_is_free =
-                of_addresses.peek().is_none() || of_addresses.any(|limit| is_free(limit, 0));
+                of_addresses.peek().is_none() || of_addresses.any(|limit| is_free(limit, polls));
             let a_key_is_free = limits.values().filter(serves).any(|key| {
                 let account = key.account.and_then(|account| limits.get(&account));
-                is_free(key, 0) && account.is_none_or(|account| is_free(account, reserved))
+                let of_key = if account.is_some() { PollsCount::Free } else { polls };
+                is_free(key, of_key) && account.is_none_or(|account| is_free(account, polls))
             });
             let books = match pool.waiting > 0 && a_key_is_free && an_address_is_free {
                 true => now(memory.job_books(None, PAGE_MAX)).unwrap_or_default(),
@@ -516,8 +517,6 @@ impl Scale {
     pub(super) const WEIGHT_MAX: u64 = 2;
     /// How long closing waits for what is under way.
     pub(super) const DRAIN_MS: u64 = 12_000;
-    /// How often a process polls for an account in a window.
-    pub(super) const POLLS_PER_WINDOW: u32 = 5;
     /// How long work may wait though a key is free: a process looks again within a second.
     pub(super) const IDLE_MAX_MS: u64 = 2_000;
     /// How long everything may take to end once nothing goes wrong any more.

@@ -236,7 +236,7 @@ impl Scenario {
             role: if stage.plan.clients && number % 3 == 2 { Role::Client } else { Role::Both },
             queue_max: stage.plan.queue_max,
             calls_max: stage.plan.calls_max,
-            poll_interval: Duration::from_millis(Plan::WINDOW_MS / u64::from(Scale::POLLS_PER_WINDOW)),
+            poll_interval: Duration::from_secs(2),
             monitor_interval: Duration::from_secs(10),
             move_after: Duration::from_secs(5),
             drain: Duration::from_millis(Scale::DRAIN_MS),

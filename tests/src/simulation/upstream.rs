@@ -1,8 +1,8 @@
 //! The upstreams as they are on their own side: they count every call that reaches them, do the work whether or not
 //! anybody hears of it, and answer through a network that loses answers.
 //!
-//! Server `ai33` takes work and is polled, twenty tasks at once; its accounts have limits. Server `ai84` is polled one
-//! by one and counts by address. Servers `direct` and `extra` answer with the result.
+//! Server `ai33` takes work and is polled, by pages of twenty tasks, which its accounts' limits count.
+//! Server `ai84` is polled one by one and counts by address. Servers `direct` and `extra` answer with the result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +32,8 @@ pub(super) const FORBIDDEN_TEXT: &str = "forbidden";
 const VOICE: &str = "made-by-";
 /// How much after its lease a call arrives at the latest.
 const LATE_MS: u64 = Plan::SEND_SLACK_MS + Plan::WAY_MS + 2;
+/// Pieces of work on one page of the list of `ai33`.
+const LISTED: usize = 20;
 /// What an account has at first, in its own credits.
 const CREDIT_FIRST: i64 = 1_000_000;
 
@@ -333,18 +335,39 @@ impl World {
     }
 
     /// `ai33` counts being asked as a call of the account.
-    fn count_poll(&self, call: &Call) {
-        if call.access.route.server.as_str() != "ai33" {
+    fn count_poll(&self, access: &Access) {
+        if access.route.server.as_str() != "ai33" {
             return;
         }
         let mut rows = self.rows.lock();
-        let Some(key) = rows.keys.get(call.access.secret.expose()).cloned() else { return };
+        let Some(key) = rows.keys.get(access.secret.expose()).cloned() else { return };
         let name = account_meter(&key.account);
         let Some(meter) = rows.meters.get_mut(&name) else { return };
         let (starts, per_window) = meter.start(self.stage.ms());
         if starts > per_window {
             self.stage.fail(format!("{name}: {starts} starts in a window of {per_window}, with a poll"));
         }
+    }
+
+    /// What a page of the account's list says, newest work first.
+    fn listed(&self, ids: &[UpstreamId], page: u32) -> Vec<Result<Progress, Failure>> {
+        let listed: Vec<String> = {
+            let rows = self.rows.lock();
+            let account_of =
+                |run: &Run| rows.keys.get(run.call.access.secret.expose()).map(|key| key.account.as_str());
+            let account = ids.iter().find_map(|id| account_of(rows.runs.get(&id.0)?));
+            let mut runs: Vec<(&String, &Run)> =
+                rows.runs.iter().filter(|(_, run)| account_of(run) == account).collect();
+            runs.sort_by_key(|(_, run)| std::cmp::Reverse(run.number));
+            let skipped = LISTED * usize::try_from(page).unwrap_or(usize::MAX);
+            runs.into_iter().skip(skipped).take(LISTED).map(|(id, _)| id.clone()).collect()
+        };
+        let told = |id: &UpstreamId| match listed.contains(&id.0) {
+            true => self.progress(id),
+            false if listed.len() < LISTED => Ok(Progress::OnlyAlone),
+            false => Ok(Progress::OnNoPageSoFar),
+        };
+        ids.iter().map(told).collect()
     }
 
     fn progress(&self, id: &UpstreamId) -> Result<Progress, Failure> {
@@ -555,7 +578,7 @@ impl Provider for Line {
     }
 
     fn poll_batch_max(&self) -> usize {
-        if self.protocol.as_str() == "ai33" { 20 } else { 1 }
+        if self.protocol.as_str() == "ai33" { LISTED } else { 1 }
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
@@ -567,7 +590,7 @@ impl Provider for Line {
         self.ask(there).await
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], page: u32) -> Vec<Result<Progress, Failure>> {
         let (world, process) = (Arc::clone(&self.world), self.process);
         let ids: Vec<UpstreamId> = calls.iter().map(|(_, id)| id.clone()).collect();
         let first = calls.first().map(|(call, _)| call.clone());
@@ -575,20 +598,24 @@ impl Provider for Line {
             let stage = &world.stage;
             stage.linger(0, Plan::WAY_MS).await;
             if let Some(call) = &first {
-                world.count_poll(call);
+                world.count_poll(&call.access);
             }
-            let answers: Vec<_> = ids.iter().map(|id| world.progress(id)).collect();
-            stage.note(|| format!("p{process} polls for {}", ids.len()));
+            let answers = match &ids[..] {
+                [id] => vec![world.progress(id)],
+                ids => world.listed(ids, page),
+            };
+            stage.note(|| format!("p{process} polls for {} on page {page}", ids.len()));
             stage.linger(0, 300).await;
             answers
         })
         .await
     }
 
-    async fn drop_work(&self, _: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
-        let (world, id) = (Arc::clone(&self.world), upstream_id.clone());
+    async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
+        let (world, id, access) = (Arc::clone(&self.world), upstream_id.clone(), access.clone());
         self.ask(async move {
-            world.stage.linger(0, 500).await;
+            world.stage.linger(0, Plan::WAY_MS).await;
+            world.count_poll(&access);
             let dropped = world.drop_work(&id);
             world.stage.note(|| format!("{} dropped: {dropped:?}", id.0));
             dropped

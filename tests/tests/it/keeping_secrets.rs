@@ -64,7 +64,7 @@ impl Provider for Upstream {
         Err(Failure::new(FailureKind::BadRequest, Reached::No, "not today"))
     }
 
-    async fn poll(&self, calls: &[(Call, UpstreamId)]) -> Vec<Result<Progress, Failure>> {
+    async fn poll(&self, calls: &[(Call, UpstreamId)], _: u32) -> Vec<Result<Progress, Failure>> {
         calls.iter().map(|_| Err(Failure::new(FailureKind::Busy, Reached::No, "not today"))).collect()
     }
 

@@ -8,6 +8,7 @@ mod engine;
 mod failures;
 mod keeping_secrets;
 mod outage;
+mod polls;
 mod secrets;
 mod simulation;
 mod simulator;

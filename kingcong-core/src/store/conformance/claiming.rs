@@ -7,7 +7,7 @@ use super::fixtures::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    keys::{BUCKET_MICROS, Level, Limit, PoolId},
+    keys::{BUCKET_MICROS, Level, Limit, PollNeed, PoolId},
     money::Amount,
     provider::{FailureKind, Reached},
     routing::{Maintenance, Switch, SystemCommand},
@@ -224,7 +224,7 @@ pub(super) async fn a_call_that_never_left_takes_up_nothing(store: &dyn Store, c
         assert_eq!(settled.requeued, Some(pool("ai33")));
         assert!(matches!(settled.task.state, TaskState::Ready { .. }));
         assert_eq!((settled.task.attempts, &settled.task.tried[..]), (0, &[][..]));
-        assert_eq!((settled.task.tried_routes, settled.job.open_tasks), (0, 1));
+        assert_eq!((settled.task.unfit_routes, settled.job.open_tasks), (0, 1));
     }
 }
 
@@ -375,4 +375,73 @@ pub(super) async fn an_empty_pool_has_nothing_to_claim(store: &dyn Store, clock:
     worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
     let pulse = scene.pool(pool("ai33")).await;
     assert!(pulse.pool.sequence > sequence, "how others notice new work");
+}
+
+/// A poll that the upstream counts takes a call of the account's window, whoever made it, and no slot; without an
+/// account, one of the key's. It is over when it is as old as any start.
+pub(super) async fn a_poll_that_counts_takes_a_call_of_the_window(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    scene.worker().await.buy("user-1", 1_000_000).await;
+    let shared = [(); 2].map(|()| NewKey::new("ai33", 10, 10).of_account("us", 10, 5));
+    let alone = NewKey::new("ai84", 10, 5);
+    for (name, keys) in [("ai33", &shared[..]), ("ai84", &[alone][..])] {
+        let worker = scene.worker().await;
+        let other = scene.worker().await;
+        for key in keys {
+            worker.add_key(key).await;
+        }
+        worker.admit(&Order::new("user-1", 20).on(&[(name, 1)])).await.expect("it can be paid");
+        let leases = worker.claim(pool(name), 2).await.leases;
+        let [first, last] = [&leases[0], &leases[leases.len() - 1]];
+        for (worker, lease) in [(&worker, first), (&other, last), (&other, first)] {
+            assert_eq!(worker.poll(lease, PollNeed::Due).await, Ok(()));
+        }
+        let full =
+            worker.poll(first, PollNeed::Due).await.expect_err("two starts and three polls are five calls");
+        assert_eq!(full.until, clock.now().plus(SPAN));
+        assert!(worker.claim(pool(name), 5).await.leases.is_empty(), "a start would be the sixth");
+        let limit = first.attempt.account_limit.unwrap_or(Limit::id_of_key(first.attempt.key));
+        let limit = scene.limit(limit).await;
+        assert_eq!((limit.in_flight, limit.window.count(), limit.window.polls()), (2, 5, 3));
+        clock.set(full.until);
+        assert_eq!(worker.poll(first, PollNeed::Due).await, Ok(()), "as old as a start that is forgotten");
+    }
+}
+
+/// Starts leave some calls of a window to polls, as many as polls need: one that found no room has room in the next
+/// window, and what polls do not use is given back to starts.
+pub(super) async fn starts_leave_room_for_the_polls_that_they_need(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_work(&scene, &[NewKey::new("ai33", 30, 10).of_account("us", 30, 10)], 200).await;
+    let mut starts = Vec::new();
+    for polls in [1, 1, 1, 3, 3, 3] {
+        let leases = worker.claim_beside_polls(pool("ai33"), 30).await.leases;
+        starts.push(leases.len());
+        for _ in 0..polls {
+            clock.advance(Duration::from_secs(9));
+            // What is refused waits for the next window.
+            let _ = worker.poll(&leases[0], PollNeed::Due).await;
+        }
+        for lease in &leases {
+            worker.settled(lease, done()).await;
+        }
+        clock.advance(SPAN - Duration::from_secs(9 * polls));
+    }
+    assert_eq!(starts, [8, 9, 9, 9, 7, 7]);
+}
+
+/// A poll for a result that may be ready is made while half of the window is free, and else not: it keeps no room.
+pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_work(&scene, &[NewKey::new("ai33", 30, 10).of_account("us", 30, 10)], 200).await;
+    let lease = worker.claim_beside_polls(pool("ai33"), 1).await.leases.remove(0);
+    for _ in 0..4 {
+        assert_eq!(worker.poll(&lease, PollNeed::Spare).await, Ok(()));
+    }
+    let refused = worker.poll(&lease, PollNeed::Spare).await.expect_err("the other half is for starts");
+    assert_eq!(refused.until, Timestamp::FAR);
+    assert_eq!(worker.claim_beside_polls(pool("ai33"), 30).await.leases.len(), 5);
 }

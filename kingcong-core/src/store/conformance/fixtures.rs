@@ -22,7 +22,7 @@ use crate::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, UserId, WorkerId,
     },
-    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PoolId, Rules, Verdict},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
     money::{Amount, Money, Unit},
     pricing::{
@@ -33,16 +33,16 @@ use crate::{
         AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
         VoiceSettings, Work,
     },
-    routing::{BaseUrl, Origin, Switch, System},
+    routing::{BaseUrl, Origin, PollsCount, Switch, System},
     store::{
         Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeKey, Claim, Claimed,
         Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty, EgressLimit,
         JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged, NotConfigured,
-        NotCredited, NotMine, Outcome, PoolPulse, Promote, Replan, Settle, Settled, Stop, StopWhy, Stopped,
-        Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Waited, Written,
+        NotCredited, NotMine, Outcome, Poll, PollRefused, PoolPulse, Promote, Replan, Settle, Settled, Stop,
+        StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Waited, Written,
     },
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
-    work::{IdempotencyKey, Task, TaskRoute},
+    work::{Attempt, IdempotencyKey, Task, TaskRoute},
 };
 
 /// When every [`TestClock`] starts.
@@ -754,7 +754,8 @@ impl TestWorker<'_> {
     /// The command that claims so many tasks of a pool.
     pub fn claim_command(&self, pool: PoolId, leases_max: u32, configuration_version: i64) -> Claim {
         let first_attempt = AttemptId::from_uuid(self.scene.ids.uuid());
-        Claim { pool, configuration_version, reserved_for_polls: 0, leases_max, first_attempt, egress: None }
+        let polls = PollsCount::Free;
+        Claim { pool, configuration_version, polls, leases_max, first_attempt, egress: None }
     }
 
     /// Claims so many tasks of a pool.
@@ -769,6 +770,20 @@ impl TestWorker<'_> {
         let version = self.scene.version().await;
         let claim = Claim { egress: Some(egress), ..self.claim_command(pool, leases_max, version) };
         outcome_of!(self.execute(Command::Claim(claim)).await, Claim)
+    }
+
+    /// Claims so many tasks of a pool whose server counts polls.
+    pub async fn claim_beside_polls(&self, pool: PoolId, leases_max: u32) -> Claimed {
+        let version = self.scene.version().await;
+        let claim = Claim { polls: PollsCount::Counted, ..self.claim_command(pool, leases_max, version) };
+        outcome_of!(self.execute(Command::Claim(claim)).await, Claim)
+    }
+
+    /// Counts a poll for a lease.
+    pub async fn poll(&self, lease: &Lease, need: PollNeed) -> Result<(), PollRefused> {
+        let Attempt { key, account_limit, egress_limit, .. } = lease.attempt;
+        let poll = Poll { key, account_limit, egress_limit, need };
+        outcome_of!(self.execute(Command::Poll(poll)).await, Poll)
     }
 
     /// Claims one task of a pool.

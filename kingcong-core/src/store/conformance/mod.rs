@@ -128,7 +128,10 @@ laws! {
         a_key_with_its_own_queue_serves_it,
         an_outdated_configuration_claims_nothing,
         a_route_that_is_off_or_in_maintenance_is_paused,
-        an_empty_pool_has_nothing_to_claim;
+        an_empty_pool_has_nothing_to_claim,
+        a_poll_that_counts_takes_a_call_of_the_window,
+        starts_leave_room_for_the_polls_that_they_need,
+        a_poll_that_is_not_needed_leaves_the_room_to_starts;
     settling:
         a_result_is_stored_and_charged,
         the_route_that_did_it_sets_the_price,
@@ -151,6 +154,7 @@ laws! {
         a_cooling_limit_keeps_its_latest_deadline,
         a_hint_to_wait_is_capped,
         a_busy_route_is_left_for_another,
+        a_task_comes_back_to_a_route_that_works,
         a_busy_route_without_another_is_tried_again_later,
         a_route_that_keeps_being_busy_cools_and_lets_one_call_probe,
         three_attempts_that_reached_an_upstream_are_enough,

@@ -643,7 +643,8 @@ pub(super) async fn a_hint_to_wait_is_capped(store: &dyn Store, clock: &TestCloc
     }
 }
 
-/// A task that found its route busy goes to a route that it did not try, at once, if that route works.
+/// A task that found its route busy goes to another that works: at once to one that it did not try, later to one that
+/// it did, which may be well again by then. It waits where it is while no other works.
 pub(super) async fn a_busy_route_is_left_for_another(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = with_keys(&scene, &[roomy("ai33"), roomy("ai84")]).await;
@@ -655,10 +656,14 @@ pub(super) async fn a_busy_route_is_left_for_another(store: &dyn Store, clock: &
     let lease = worker.lease(pool("ai84")).await;
     let settled = worker.settled(&lease, failed(FailureKind::Busy, Reached::No)).await;
     assert!(
-        matches!(settled.task.state, TaskState::Delayed { pool: place, .. } if place == pool("ai84")),
-        "both were tried: it waits where it is, {:?}",
+        matches!(settled.task.state, TaskState::Delayed { pool: place, .. } if place == pool("ai33")),
+        "both were tried: it comes back to the first, {:?}",
         settled.task.state
     );
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(worker.promote(10).await, [pool("ai33")]);
+    let lease = worker.lease(pool("ai33")).await;
+    worker.settled(&lease, done()).await;
 
     let off = SystemCommand::SetRoute { route: route("ai84"), switch: Switch::Off };
     worker.configure(ConfigurationChange::System(off)).await.expect("it is legal");
@@ -667,6 +672,26 @@ pub(super) async fn a_busy_route_is_left_for_another(store: &dyn Store, clock: &
     let lease = worker.lease(pool("ai33")).await;
     let settled = worker.settled(&lease, failed(FailureKind::Busy, Reached::No)).await;
     assert!(matches!(settled.task.state, TaskState::Delayed { pool: place, .. } if place == pool("ai33")));
+}
+
+/// A task whose pause is over goes where it is served: not to its route while that one rests, or is off, and another
+/// that it was admitted for works, whether it was tried or not.
+pub(super) async fn a_task_comes_back_to_a_route_that_works(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &[roomy("ai33"), roomy("ai84")]).await;
+    worker.admit(&Order::new("user-1", 1).on(&[("ai33", 1), ("ai84", 0)])).await.expect("it can be paid");
+    let busy = || failed(FailureKind::Busy, Reached::No);
+    for name in ["ai33", "ai84"] {
+        worker.settled(&worker.lease(pool(name)).await, busy()).await;
+    }
+    let off = SystemCommand::SetRoute { route: route("ai33"), switch: Switch::Off };
+    worker.configure(ConfigurationChange::System(off)).await.expect("it is legal");
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(worker.promote(10).await, [pool("ai84")]);
+    let waiting = [scene.pool(pool("ai33")).await.pool.waiting, scene.pool(pool("ai84")).await.pool.waiting];
+    assert_eq!(waiting, [0, 1]);
+    let settled = worker.settled(&worker.lease(pool("ai84")).await, done()).await;
+    assert_eq!(settled.task.state, TaskState::Done);
 }
 
 /// Without another route the task waits, longer each time, and its attempts count once they may have reached.

@@ -194,7 +194,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
             reached: 0,
             attempts: 0,
             tried: Vec::new(),
-            tried_routes: 0,
+            unfit_routes: 0,
             doubt: Doubt::None,
             charged: Amount::ZERO,
             refunded: Amount::ZERO,

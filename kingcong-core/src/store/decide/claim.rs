@@ -8,7 +8,7 @@ use crate::{
     keys::{Level, Limit, Passage, PoolId, Rules},
     money::Amount,
     provider::{Measured, Work},
-    store::{Batch, Claim, ClaimNeeds, Claimed, EgressLimit, Lease, Tables, Then},
+    store::{Batch, Claim, ClaimNeeds, Claimed, EgressLimit, Lease, Poll, PollRefused, Tables, Then},
     work::{Attempt, AttemptState, TaskState},
 };
 
@@ -102,6 +102,20 @@ fn note_served(tables: &mut Tables, pool: PoolId, served: Option<i64>, claimed: 
     }
 }
 
+/// Counts a poll. A key whose limit is not there any more may not be used either.
+pub(super) fn poll(
+    tables: &mut Tables,
+    poll: Poll,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<(), PollRefused> {
+    let key = Limit::id_of_key(poll.key);
+    let counted = tables.change_limits(key, poll.account_limit, poll.egress_limit, |mut chain| {
+        chain.poll(now, &batch.rules, poll.need)
+    });
+    counted.unwrap_or(Err(Timestamp::FAR)).map_err(|until| PollRefused { until })
+}
+
 /// Makes the egress limit at its first use, and keeps its bounds as they are configured.
 fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
     match tables.egress_limits.get(&egress.id) {
@@ -128,7 +142,7 @@ fn adjust_egress(tables: &mut Tables, egress: &EgressLimit) {
 /// address they may be free.
 fn egress_closed_until(tables: &Tables, claim: &Claim, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
     let limit = tables.egress_limits.get(&claim.egress?.id)?;
-    let until = limit.closed_until(now, rules, 0)?;
+    let until = limit.closed_until(now, rules, claim.polls)?;
     Some(if until == Timestamp::FAR { now.plus(Rules::PARENT_FULL_PAUSE) } else { until })
 }
 
@@ -186,7 +200,7 @@ fn lease_key(
         };
         let egress = claim.egress.map(|egress| egress.id);
         let leased = tables.change_limits(choice, account, egress, |mut chain| {
-            chain.lease(turns.now, rules, claim.reserved_for_polls)?;
+            chain.lease(turns.now, rules, claim.polls)?;
             if chain.key.turn == turns.now {
                 chain.key.turn = turns.next;
             }

@@ -21,14 +21,24 @@ pub(super) fn pool_row<'a>(
     tables.pools.get_or_insert_with(pool, || Pool::new(route.clone(), only_key))
 }
 
-/// Queues delayed tasks whose instant has come: those that were tried before at their pool's present virtual time,
-/// scheduled ones behind what their user has there already, as if they were ordered now.
+/// Queues delayed tasks whose instant has come: those that were tried before at their pool's present virtual time, on
+/// another of their routes if theirs does not work now and that one does; scheduled ones behind what their user has
+/// there already, as if they were ordered now.
 pub(super) fn promote(tables: &mut Tables, promote: Promote, now: Timestamp) -> Vec<PoolId> {
     let due: Vec<TaskId> = tables.due_tasks(now).take(promote.tasks_max as usize).collect();
     let mut pools = BTreeSet::new();
     for id in due {
         let Some(task) = tables.tasks().get(&id) else { continue };
         let TaskState::Delayed { pool, .. } = task.state else { continue };
+        let works = |tables: &Tables, route: &Route| super::settle::works(tables, route, now);
+        if task.attempts > 0
+            && !works(tables, task.planned_route().route())
+            && let Some(place) = super::settle::next_route(tables, id, works)
+        {
+            leave(tables, pool, &[id]);
+            pools.extend(requeue(tables, id, place));
+            continue;
+        }
         let virtual_time = tables.pools.get(&pool).map_or(0, |pool| pool.virtual_time);
         let tag = if task.attempts == 0 {
             let (flow, weight) = ((pool, task.tenant.clone(), task.user.clone()), task.weight);
@@ -86,6 +96,21 @@ pub(super) fn replan(tables: &mut Tables, replan: &Replan) -> Vec<PoolId> {
         pools.extend(join(tables, id, place));
     }
     pools.into_iter().collect()
+}
+
+/// Queues a task that was tried on another of its routes, at the present virtual time of that pool.
+fn requeue(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
+    let task = tables.tasks().get(&id)?;
+    let route = task.routes[usize::from(place)].route().clone();
+    let pool = task.pool_of(&route);
+    let row = pool_row(tables, pool, &route, None);
+    row.waiting += 1;
+    let tag = row.virtual_time;
+    tables.change_task(id, |task| {
+        task.planned = place;
+        task.state = TaskState::Ready { pool, tag };
+    });
+    Some(pool)
 }
 
 /// Queues a waiting task behind what its user has in the pool of that one of its routes.

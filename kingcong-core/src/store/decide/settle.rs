@@ -76,6 +76,9 @@ pub(super) fn settle(
                 FailureKind::Unsupported => Moving::OrFail(TaskError::NoRoute),
                 _ => Moving::Stay,
             };
+            if matches!(moving, Moving::OrFail(_)) {
+                tables.change_task(settle.task, Task::note_unfit);
+            }
             requeued = queue_or_end(tables, settle, next, moving, now);
         }
         AttemptResult::Unknown { waited: Waited::NotYet { retry_after }, .. } => {
@@ -266,7 +269,7 @@ fn failed(tables: &mut Tables, task: TaskId, failure: &Failure, policy: UnknownP
 /// Whether a task asked as many keys of its route as are asked for what their plans may not allow.
 fn has_asked_enough_keys(tables: &Tables, task: TaskId) -> bool {
     tables.tasks().get(&task).is_none_or(|task| {
-        let keys = Task::NOT_ALLOWED_KEYS_MAX * task.tried_routes.count_ones();
+        let keys = Task::NOT_ALLOWED_KEYS_MAX * (task.unfit_routes.count_ones() + 1);
         task.only_key.is_some() || task.tried.len() >= keys as usize
     })
 }
@@ -397,9 +400,9 @@ fn note_health(
 enum Moving {
     /// Other keys of it may do.
     Stay,
-    /// To a route that it did not try, if one works.
+    /// To its next route, if one works.
     IfPossible,
-    /// To a route that it did not try, or it fails like this.
+    /// To another route, or it fails like this: this one cannot do it.
     OrFail(TaskError),
 }
 
@@ -430,9 +433,9 @@ fn queue_or_end(
     };
     let other = match &moving {
         Moving::Stay => None,
-        Moving::IfPossible => untried_route(tables, settle.task, |tables, route| works(tables, route, now)),
-        Moving::OrFail(_) => untried_route(tables, settle.task, |tables, route| works(tables, route, now))
-            .or_else(|| untried_route(tables, settle.task, is_on)),
+        Moving::IfPossible => next_route(tables, settle.task, |tables, route| works(tables, route, now)),
+        Moving::OrFail(_) => next_route(tables, settle.task, |tables, route| works(tables, route, now))
+            .or_else(|| next_route(tables, settle.task, is_on)),
     };
     if let (Moving::OrFail(error), None) = (moving, other) {
         end_task(tables, settle, TaskState::Failed { error }, TaskResult::Failed, now);
@@ -440,6 +443,8 @@ fn queue_or_end(
     }
     let task = tables.tasks().get(&settle.task).expect("settle found it");
     let planned = other.unwrap_or(task.planned);
+    // A route that was not tried is not known to be busy: no pause. Later it may be as busy as it was.
+    let may_be_new = other.is_some() && usize::from(task.attempts) < task.routes.len();
     let pool = task.pool_of(task.routes[usize::from(planned)].route());
     let route = task.routes[usize::from(planned)].route().clone();
     let row = super::queue::pool_row(tables, pool, &route, settle_key(tables, settle.task));
@@ -449,8 +454,7 @@ fn queue_or_end(
     tables.change_task(settle.task, |task| {
         task.planned = planned;
         task.state = match not_before {
-            // Another route is not busy: no pause.
-            Some(until) if other.is_none() => TaskState::Delayed { pool, until },
+            Some(until) if !may_be_new => TaskState::Delayed { pool, until },
             Some(_) | None => TaskState::Ready { pool, tag },
         };
     });
@@ -462,7 +466,7 @@ fn settle_key(tables: &Tables, task: TaskId) -> Option<KeyId> {
 }
 
 /// Whether a route serves now: it is on, not in maintenance, and not cooling.
-fn works(tables: &Tables, route: &Route, now: Timestamp) -> bool {
+pub(super) fn works(tables: &Tables, route: &Route, now: Timestamp) -> bool {
     let pool = tables.pools.get(&PoolId::shared(route));
     tables.configuration.system.serves(route)
         && pool.is_none_or(|pool| pool.health.passage(now) == Passage::Open)
@@ -473,17 +477,21 @@ fn is_on(tables: &Tables, route: &Route) -> bool {
     tables.configuration.system.routes.get(route) == Some(&Switch::On)
 }
 
-/// A route that the task was admitted for and did not try, of those that will do.
-fn untried_route(tables: &Tables, task: TaskId, will_do: impl Fn(&Tables, &Route) -> bool) -> Option<u8> {
+/// The next of the routes that the task was admitted for, of those that will do; where it is now comes last, and is
+/// none.
+pub(super) fn next_route(
+    tables: &Tables,
+    task: TaskId,
+    will_do: impl Fn(&Tables, &Route) -> bool,
+) -> Option<u8> {
     let task = tables.tasks().get(&task)?;
     if task.only_key.is_some() {
         return None;
     }
     let count = task.routes.len();
-    (1..count).map(|step| (usize::from(task.planned) + step) % count).find_map(|place| {
-        let untried = task.tried_routes & (1 << place) == 0;
-        (untried && will_do(tables, task.routes[place].route())).then(|| u8::try_from(place).unwrap_or(0))
-    })
+    let mut others = (1..count).map(|step| (usize::from(task.planned) + step) % count);
+    let next = others.find(|place| task.is_fit(*place) && will_do(tables, task.routes[*place].route()))?;
+    u8::try_from(next).ok()
 }
 
 fn end_task(tables: &mut Tables, settle: &Settle, state: TaskState, result: TaskResult, now: Timestamp) {

@@ -1,0 +1,174 @@
+//! Polls that an upstream counts: none without room for it, all results known in time, and nearly all of the limit left
+//! to starts.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kingcong_core::{
+    KingCong, NewKey, Preset, Request, Settings,
+    clock::{Clock, Timestamp},
+    id::ProtocolId,
+    provider::{
+        Accepted, Audio, Body, Call, Failure, Measured, Output, Progress, Provider, Reply, Sent, UpstreamId,
+    },
+    routing::Limits,
+    store::MemoryStore,
+    vault::{KeyBytes, StaticMasterKey},
+};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+const WINDOW: Duration = Duration::from_secs(60);
+/// An upstream that takes work, needs a while for it, lists the newest of it, and counts every call.
+#[derive(Debug)]
+struct Gateway {
+    protocol: ProtocolId,
+    start: Instant,
+    takes: Duration,
+    /// Tasks on one page of its list.
+    listed: usize,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    calls: Vec<Duration>,
+    ready: Vec<Duration>,
+    waits: Vec<Duration>,
+}
+
+impl Rows {
+    /// Most calls in any window.
+    fn most(&self) -> usize {
+        let in_window =
+            |end: &Duration| self.calls.iter().filter(|call| *call <= end && **call + WINDOW > *end).count();
+        self.calls.iter().map(in_window).max().unwrap_or(0)
+    }
+}
+
+#[async_trait]
+impl Provider for Gateway {
+    fn protocol(&self) -> &ProtocolId {
+        &self.protocol
+    }
+
+    fn poll_batch_max(&self) -> usize {
+        self.listed
+    }
+
+    async fn send(&self, _: &Call) -> Result<Sent, Failure> {
+        let mut rows = self.rows.lock();
+        let now = self.start.elapsed();
+        rows.calls.push(now);
+        rows.ready.push(now + self.takes);
+        let upstream_id = UpstreamId((rows.ready.len() - 1).to_string());
+        Ok(Sent::Accepted(Accepted { upstream_id, cost: None, balance: None }))
+    }
+
+    async fn poll(&self, calls: &[(Call, UpstreamId)], page: u32) -> Vec<Result<Progress, Failure>> {
+        let mut rows = self.rows.lock();
+        let now = self.start.elapsed();
+        rows.calls.push(now);
+        let newest = rows.ready.len().saturating_sub(self.listed * page as usize);
+        let listed = newest.saturating_sub(self.listed)..newest;
+        let ids = calls.iter().map(|(_, id)| id.0.parse::<usize>().unwrap());
+        let told = ids.map(|id| match rows.ready[id] {
+            _ if calls.len() > 1 && !listed.contains(&id) => Progress::OnNoPageSoFar,
+            ready if ready <= now => {
+                rows.waits.push(now - ready);
+                let body = Body::Memory(Bytes::from_static(b"audio"));
+                let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
+                let output = Output::Audio(audio);
+                Progress::Done(Reply { output, cost: None, measured: Measured::default() })
+            }
+            _ => Progress::Running { percent: None },
+        });
+        told.map(Ok).collect()
+    }
+}
+
+/// Tokio's stopped clock.
+#[derive(Debug)]
+struct TokioClock(Instant);
+
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000).plus(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// What an upstream saw of so many jobs in so many windows, with a key of an account or of its own.
+async fn seen(
+    limits: (u32, u32),
+    account: Option<&str>,
+    takes: Duration,
+    listed: usize,
+    jobs: u32,
+    windows: u32,
+) -> Rows {
+    let start = Instant::now();
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock(start));
+    let protocol = ProtocolId::new("ai33").unwrap();
+    let gateway = Arc::new(Gateway { protocol, start, takes, listed, rows: Mutex::default() });
+    let kc = KingCong::builder()
+        .store(MemoryStore::with_clock(Arc::clone(&clock)))
+        .clock(clock)
+        .preset(Preset::kingcong().unwrap())
+        .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
+        .providers([Arc::clone(&gateway) as Arc<dyn Provider>])
+        .settings(Settings { drain: Duration::ZERO, ..Settings::default() })
+        .start()
+        .await
+        .unwrap();
+    let limits = Limits::new(limits.0, limits.1).unwrap();
+    let key = NewKey::shared("ai33", "elevenlabs", "sk-upstream-0123456789").limits(limits);
+    let key = match account {
+        Some(account) => key.account(account, limits),
+        None => key,
+    };
+    kc.keys().add(key).await.unwrap();
+    kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+    for job in 0..jobs {
+        let request = Request::speech("an", format!("Job {job}.")).service("elevenlabs").voice("anna");
+        kc.submit(request).await.unwrap();
+    }
+    tokio::time::sleep(WINDOW * windows).await;
+    let rows = std::mem::take(&mut *gateway.rows.lock());
+    kc.close().await;
+    rows
+}
+
+#[tokio::test(start_paused = true)]
+async fn nearly_all_of_a_limit_that_counts_polls_is_left_to_starts() {
+    for account in [Some("us"), None] {
+        let rows = seen((30, 10), account, Duration::from_secs(1), 100, 200, 20).await;
+        assert!(rows.most() <= 10, "{} calls in a window", rows.most());
+        // Nine starts and one poll in each window are the best.
+        assert!(rows.ready.len() >= 160, "{} starts, {:?}", rows.ready.len(), rows.calls);
+        assert!(rows.waits.iter().all(|wait| *wait <= Duration::from_secs(30)), "{:?}", rows.waits);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_task_alone_is_not_asked_about_more_often_than_the_limit_allows() {
+    let rows = seen((30, 10), None, Duration::from_secs(50), 100, 1, 2).await;
+    assert!(rows.most() <= 10, "{} calls in a window", rows.most());
+    assert_eq!(rows.waits.len(), 1, "and its result is known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_newer_work_pushed_off_the_first_page_is_found() {
+    let rows = seen((30, 30), Some("us"), Duration::from_secs(20), 5, 25, 4).await;
+    assert!(rows.most() <= 30, "{} calls in a window", rows.most());
+    assert_eq!(rows.waits.len(), 25);
+}
