@@ -21,7 +21,7 @@ use kingcong_core::{
         AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, StoredOutput,
         Written,
     },
-    work::CheckedRequest,
+    work::{CheckedRequest, Coding, Layout, Pace, Sound},
 };
 use kingcong_sqlx::SqlStore;
 use uuid::Uuid;
@@ -141,9 +141,19 @@ impl Writer {
     }
 }
 
+/// What was found in [`AUDIO`], as a store keeps it.
+fn sound() -> Sound {
+    Sound {
+        layout: Layout { coding: Coding::Mp3, sample_rate: 44_100, channels: 1 },
+        samples: 1152,
+        spans: std::iter::once(0..5).collect(),
+        pace: Pace::Constant { bytes_a_second: 16_000 },
+    }
+}
+
 pub(crate) fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
-    let output = StoredOutput::Audio { body, content_type: "audio/mpeg".into(), srt: None };
+    let output = StoredOutput::Audio { body, sound: sound(), srt: None };
     let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
     Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
@@ -390,8 +400,8 @@ impl Job {
             .await?;
         connection
             .run(
-                "INSERT INTO kingcong_outputs (task, kind, content_type, bytes, body) \
-                 VALUES (?, 'audio', 'audio/mpeg', ?, ?)",
+                "INSERT INTO kingcong_outputs (task, kind, sound, bytes, body) \
+                 VALUES (?, 'audio', '{}', ?, ?)",
                 &[Blob(task), Integer(i64::try_from(AUDIO.len())?), Blob(AUDIO)],
             )
             .await?;

@@ -27,6 +27,13 @@ use kingcong_core::{
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+/// A frame of silent MP3: 26 ms.
+const FRAME: [u8; 417] = {
+    let mut frame = [0; 417];
+    [frame[0], frame[1], frame[2], frame[3]] = [0xff, 0xfb, 0x90, 0xc0];
+    frame
+};
+
 pub(crate) const SERVICE: &str = "elevenlabs";
 pub(crate) const VOICE: &str = "21m00Tcm4TlvDq8ikWAM";
 
@@ -325,7 +332,7 @@ impl Provider for InProcess {
             self.0.clock.sleep(takes).await;
         }
         self.0.go(call);
-        let body = Body::Memory(Bytes::from_static(b"audio"));
+        let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
     }

@@ -334,7 +334,7 @@ impl From<&JobReport> for ReportView {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum ResultView {
-    Speech { content_type: String, duration_ms: Option<u64>, srt: Option<String> },
+    Speech { content_type: String, duration_ms: u64, srt: Option<String> },
     Voice { voice: String },
 }
 
@@ -343,7 +343,7 @@ impl ResultView {
     pub(crate) fn of_job(result: JobResult) -> Option<(Self, Option<bytes::Bytes>)> {
         match result {
             JobResult::Speech { audio, content_type, duration_ms, srt } => {
-                Some((Self::Speech { content_type, duration_ms: Some(duration_ms), srt }, Some(audio)))
+                Some((Self::Speech { content_type, duration_ms, srt }, Some(audio)))
             }
             JobResult::Voice { voice } => Some((Self::Voice { voice: voice.to_string() }, None)),
             _ => None,
@@ -353,8 +353,9 @@ impl ResultView {
     /// The view of one task's result, and where its bytes are.
     pub(crate) fn of_task(output: StoredOutput) -> (Self, Option<kingcong_core::provider::Body>) {
         match output {
-            StoredOutput::Audio { body, content_type, srt } => {
-                (Self::Speech { content_type, duration_ms: None, srt }, Some(body))
+            StoredOutput::Audio { body, sound, srt } => {
+                let content_type = sound.layout.coding.content_type().to_owned();
+                (Self::Speech { content_type, duration_ms: sound.duration_ms(), srt }, Some(body))
             }
             StoredOutput::Voice { id, .. } => (Self::Voice { voice: id.to_string() }, None),
         }

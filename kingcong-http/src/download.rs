@@ -123,10 +123,11 @@ impl Exchange<'_> {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
             writer.write(&chunk).await?;
         }
-        if writer.written() == 0 { Err(self.unclear("a result without bytes")) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Ends a result that was written; `told` is the media type that the upstream gave it.
+    /// Ends a result that was written; `told` is the media type that the upstream gave it, where the bytes do not
+    /// tell. Whether it can be delivered is the engine's to say, which reads it whole.
     pub(crate) async fn finish_audio(
         &self,
         writer: Writer,
@@ -134,9 +135,8 @@ impl Exchange<'_> {
         attempt: AttemptId,
         srt: Option<String>,
     ) -> Result<Audio, Failure> {
-        let content_type = told
-            .or_else(|| sniffed(writer.head()).map(str::to_owned))
-            .ok_or_else(|| self.unclear("a result that is no audio"))?;
+        let content_type = sniffed(writer.head()).map(str::to_owned).or(told);
+        let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
         let body = writer.finish(attempt, extension(&content_type)).await?;
         Ok(Audio { body, content_type, srt })
     }

@@ -117,6 +117,13 @@ impl ElevenLabs {
         };
         let told = match speech.format {
             AudioFormat::Wav => {
+                // Samples have no header that tells them from an error's words.
+                let start = writer.head().get(wav::HEADER_BYTES..).unwrap_or_default();
+                if !start.is_empty()
+                    && start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+                {
+                    return Err(exchange.undeliverable("samples were expected, and a text came"));
+                }
                 let data_bytes = writer.written() - wav::HEADER_BYTES as u64;
                 writer.overwrite_start(&wav::header(data_bytes, PCM_SAMPLE_RATE)).await?;
                 Some("audio/wav".to_owned())

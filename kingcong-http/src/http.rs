@@ -243,7 +243,7 @@ impl Exchange<'_> {
         let headers = response.headers().clone();
         let body = match read_bounded(response, API_BODY_BYTES_MAX).await {
             Ok(body) => body,
-            Err(BodyError::TooLong) => return self.unclear("a result that is no audio"),
+            Err(BodyError::TooLong) => return self.undeliverable("audio was expected, and a text came"),
             Err(BodyError::Lost(error)) => return self.lost(error),
         };
         match serde_json::from_slice(&body) {
@@ -254,7 +254,7 @@ impl Exchange<'_> {
             Ok(json @ Value::Object(_)) => self.lacking(&json, "a result that is no audio"),
             _ => {
                 let words = String::from_utf8_lossy(&body);
-                self.unclear(format!("a result that is no audio: {}", words.trim()))
+                self.undeliverable(format!("audio was expected, and a text came: {}", words.trim()))
             }
         }
     }
@@ -276,6 +276,11 @@ impl Exchange<'_> {
     /// The failure of an answer that does not tell what became of the request.
     pub(crate) fn unclear(&self, message: impl AsRef<str>) -> Failure {
         self.failure(FailureKind::Unknown, Reached::Maybe, message)
+    }
+
+    /// The failure of work that is done, and of which nothing can be delivered.
+    pub(crate) fn undeliverable(&self, message: impl AsRef<str>) -> Failure {
+        self.failure(FailureKind::Undeliverable, Reached::Yes, message)
     }
 
     /// The failure of a request that got no whole answer.

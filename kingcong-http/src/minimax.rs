@@ -193,9 +193,6 @@ impl MiniMax {
         } else {
             (&*bytes, None, None)
         };
-        if audio.is_empty() {
-            return Err(exchange.unclear("a result without bytes"));
-        }
         writer.write(audio).await?;
         let wanted = matches!(&*call.work, Work::Speech(speech) if speech.subtitles == Subtitles::Srt);
         let titles = titles.filter(|_| wanted).and_then(|titles| std::str::from_utf8(titles).ok());

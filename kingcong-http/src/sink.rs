@@ -14,10 +14,10 @@ use kingcong_core::{
 use tempfile::TempPath;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use crate::http::too_large;
+use crate::{http::too_large, wav::HEADER_BYTES};
 
-/// How many of the first bytes are kept to tell the coding from.
-const HEAD_BYTES: usize = 16;
+/// How many of the first bytes are kept to tell the coding from, behind the header of a WAV file too.
+const HEAD_BYTES: usize = HEADER_BYTES + 20;
 
 /// A result that is being written.
 #[derive(Debug)]

@@ -63,6 +63,7 @@ export type FailureKind =
   | 'busy'
   | 'unknown'
   | 'too_large'
+  | 'undeliverable'
   | 'unsupported';
 
 /** What every door takes: aborting ends the waiting, and never what was asked or its settlement. */
@@ -433,12 +434,12 @@ export interface JobReport {
   readonly balance: Amount;
 }
 
-/** Speech, joined in order. `srt` are subtitles as SubRip; `durationMs` is null for a single task. */
+/** Speech, joined in order. `srt` are subtitles as SubRip; `durationMs` is the audio's own length. */
 export interface SpeechResult {
   readonly kind: 'speech';
   readonly audio: Buffer;
   readonly contentType: string;
-  readonly durationMs: number | null;
+  readonly durationMs: number;
   readonly srt: string | null;
 }
 

@@ -254,7 +254,7 @@ def test_results_are_kept_as_files_where_a_folder_is_named(tmp_path: Path) -> No
         assert [file.read_bytes() for file in (tmp_path / "results").iterdir()] == [wav()]
         result = kc.job(done.job.id).result()
         assert isinstance(result, SpeechResult)
-        assert kc.job(done.job.id).task_output(0) == SpeechResult(wav(), "audio/wav", None, None)
+        assert kc.job(done.job.id).task_output(0) == SpeechResult(wav(), "audio/wav", timedelta(milliseconds=10), None)
 
 
 tenant_of_host: contextvars.ContextVar[str] = contextvars.ContextVar("tenant_of_host", default="nobody")

@@ -96,7 +96,7 @@ const COLUMNS: [Columns; 23] = [
         table: "kingcong_jobs",
         ids: "id wallet hold",
         ints: "held tasks total_den created_at open_tasks failed_tasks charged deadline finished_at",
-        texts: "tenant user_id operation service state total_sum total_overrun",
+        texts: "tenant user_id operation service state layout total_sum total_overrun",
         bytes: "",
     },
     Columns {
@@ -132,7 +132,7 @@ const COLUMNS: [Columns; 23] = [
         table: "kingcong_outputs",
         ids: "task voice",
         ints: "bytes",
-        texts: "kind content_type srt path upstream_voice name",
+        texts: "kind sound srt path upstream_voice name",
         bytes: "body",
     },
     Columns {

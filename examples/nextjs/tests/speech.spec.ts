@@ -25,7 +25,7 @@ test('a text of ten tasks is priced, split 70 to 30, spoken in order and charged
   await expect.poll(() => player.evaluate((audio: HTMLAudioElement) => audio.duration)).toBeGreaterThan(1);
   const seconds = await player.evaluate((audio: HTMLAudioElement) => audio.duration);
   expect(whole.kind === 'speech' && whole.durationMs).toBeTruthy();
-  const expected = whole.kind === 'speech' ? (whole.durationMs ?? 0) / 1000 : 0;
+  const expected = whole.kind === 'speech' ? whole.durationMs / 1000 : 0;
   expect(Math.abs(seconds - expected)).toBeLessThan(0.5);
 
   const download = page.waitForEvent('download');

@@ -8,23 +8,29 @@ use super::{Inner, Settings, events::JobEvent, poll::Polled, settings::Outputs};
 use crate::{
     clock::Timestamp,
     error::Error,
-    id::VoiceId,
     keys::PoolId,
-    provider::{
-        Access, Audio, Call, Failure, FailureKind, Output, Provider, Reached, Reply, Sent, Sink, UpstreamId,
-        Work,
-    },
+    provider::{Access, Call, Failure, FailureKind, Provider, Reached, Sent, Sink, UpstreamId, Work},
     store::{
-        Accept, AttemptResult, Command, LateAnswer, Lease, NotMine, Outcome, Settle, Settled, StoredOutput,
+        Accept, AttemptResult, Command, LateAnswer, Lease, NotMine, Outcome, Settle, Settled, Unsettled,
         Waited,
     },
-    work::{Attempt, AttemptState, Ending, TaskState},
+    work::{Attempt, AttemptState, Ending, Layout, TaskState},
 };
 
 /// How long sending may take before its answer counts as lost: longer than any provider's own limit.
 const SEND_MAX: Duration = Duration::from_secs(300);
 /// The pause before settling is tried again when the store failed it.
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How settling ended.
+enum Ended {
+    /// It is settled.
+    Settled(Box<Settled>),
+    /// The job's parts have this layout, and this one another.
+    OtherLayout(Layout),
+    /// Somebody else took the attempt over, or the library closed.
+    NotOurs,
+}
 
 impl Inner {
     /// Sends what was leased and sees it through to its settlement; a lease that took too long to get is given back.
@@ -45,7 +51,7 @@ impl Inner {
         let sent = self.within(SEND_MAX, provider.send(&call)).await;
         match sent {
             Some(Ok(Sent::Done(reply))) => {
-                let result = self.done(&lease.work, reply);
+                let result = self.done(&lease.work, reply).await;
                 self.settle(&lease, result, permit).await;
             }
             Some(Ok(Sent::Accepted(accepted))) => {
@@ -168,25 +174,6 @@ impl Inner {
         AttemptResult::Failed { failure, policy: self.settings.unknown }
     }
 
-    /// A result as it is to be stored.
-    pub(super) fn done(&self, work: &Work, reply: Reply) -> AttemptResult {
-        let Reply { output, cost, measured } = reply;
-        let output = match output {
-            Output::Audio(Audio { body, content_type, srt }) => {
-                StoredOutput::Audio { body, content_type, srt }
-            }
-            Output::Voice(voice) => StoredOutput::Voice {
-                id: VoiceId::from_uuid(self.ids.uuid()),
-                upstream_voice: voice.voice,
-                name: match work {
-                    Work::CloneVoice(clone) => clone.name.clone(),
-                    Work::Speech(_) => String::new(),
-                },
-            },
-        };
-        AttemptResult::Done { output, cost, measured }
-    }
-
     /// The answer is lost: the slots stay taken until the upstream must have ended.
     async fn unknown(
         self: Arc<Self>,
@@ -198,7 +185,7 @@ impl Inner {
         let result = AttemptResult::Unknown { waited, policy: self.settings.unknown };
         let until = lease.attempt.leased_at.plus(self.settings.rules.call_max);
         lease.attempt.state = AttemptState::Unknown { until };
-        if self.settle_once(&lease, &result).await.is_some() {
+        if let Ended::Settled(_) = self.settle_once(&lease, &result).await {
             self.wait_out(lease, permit).await;
         }
     }
@@ -236,7 +223,14 @@ impl Inner {
         permit: OwnedSemaphorePermit,
     ) {
         let settling = self.events.settling(lease.attempt.job);
-        let settled = self.settle_once(lease, &result).await;
+        let mut result = result;
+        let settled = loop {
+            match self.settle_once(lease, &result).await {
+                Ended::Settled(settled) => break Some(settled),
+                Ended::OtherLayout(wanted) => result = self.fitted(lease, result, wanted).await,
+                Ended::NotOurs => break None,
+            }
+        };
         drop(permit);
         let Some(settled) = settled else { return };
         self.tell_settled(&settled, &result);
@@ -260,23 +254,28 @@ impl Inner {
         }
     }
 
-    /// Settles until the store has it; `None` when somebody else took the attempt over, or the library closed.
-    async fn settle_once(&self, lease: &Lease, result: &AttemptResult) -> Option<Settled> {
+    /// Settles until the store answers, or the library is closed.
+    async fn settle_once(&self, lease: &Lease, result: &AttemptResult) -> Ended {
         let attempt = &lease.attempt;
         loop {
             let settle = Settle::of(attempt, result.clone());
             match self.execute(Command::Settle(Box::new(settle))).await {
-                Ok(Outcome::Settle(Ok(settled))) => return Some(*settled),
-                Ok(Outcome::Settle(Err(NotMine))) => {
+                Ok(Outcome::Settle(Ok(settled))) => return Ended::Settled(settled),
+                Ok(Outcome::Settle(Err(Unsettled::OtherLayout { wanted }))) => {
+                    return Ended::OtherLayout(wanted);
+                }
+                Ok(Outcome::Settle(Err(Unsettled::NotMine))) => {
                     let cost = match result {
                         AttemptResult::Done { cost, .. } => *cost,
                         _ => None,
                     };
                     self.record_late(attempt, None, cost).await;
-                    return None;
+                    return Ended::NotOurs;
                 }
                 Ok(other) => unreachable!("settling answers with what was settled, not {other:?}"),
-                Err(error) if matches!(error, Error::Closed) || self.closed.is_cancelled() => return None,
+                Err(error) if matches!(error, Error::Closed) || self.closed.is_cancelled() => {
+                    return Ended::NotOurs;
+                }
                 Err(error) => {
                     tracing::warn!(%error, attempt = %attempt.id, "settling failed: trying again");
                     self.clock.sleep(SETTLE_PAUSE).await;

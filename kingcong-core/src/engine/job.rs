@@ -19,9 +19,7 @@ use crate::{
         AttemptFilter, Command, JobFilter, JobWithTasks, Outcome, PAGE_MAX, Stop, StopWhy, Stopped,
         StoredOutput,
     },
-    work::{
-        AttemptState, AudioPiece, Ending, Job, JobState, Task, TaskState, duration_ms, join_audio, join_srt,
-    },
+    work::{AttemptState, Ending, Job, JobState, Joined, Part, Task, TaskState, join_srt},
 };
 
 /// A submitted job.
@@ -260,35 +258,40 @@ impl Inner {
     async fn join(&self, row: &JobWithTasks) -> Result<JobResult, Error> {
         let job = row.job.id;
         let fail = |reason: String| Error::Output { job, reason };
-        let mut pieces = Vec::with_capacity(row.tasks.len());
+        let mut bodies = Vec::with_capacity(row.tasks.len());
+        let (mut sounds, mut srts) = (Vec::new(), Vec::new());
         for task in &row.tasks {
             let output = self.store.output(task.id).await?;
             match output.map(|row| row.output) {
                 Some(StoredOutput::Voice { id, .. }) => return Ok(JobResult::Voice { voice: id }),
-                Some(StoredOutput::Audio { body, content_type, srt }) => {
-                    let bytes = read_body(body).await.map_err(|error| fail(error.to_string()))?;
-                    pieces.push((content_type, bytes, srt));
+                Some(StoredOutput::Audio { body, sound, srt }) => {
+                    bodies.push(read_body(body).await.map_err(|error| fail(error.to_string()))?);
+                    srts.push((srt, sound.duration_ms()));
+                    sounds.push(sound);
                 }
                 None => return Err(fail(format!("task {} has none", task.place))),
             }
         }
-        let join = || -> Result<JobResult, String> {
-            let mut audio = Vec::with_capacity(pieces.len());
-            let mut subtitles = Vec::with_capacity(pieces.len());
-            for (content_type, bytes, srt) in &pieces {
-                let length = duration_ms(content_type, bytes).map_err(|error| error.to_string())?;
-                subtitles.push((srt.as_deref(), length));
-                audio.push(AudioPiece { content_type, bytes });
+        let joined = Joined::of(&sounds).map_err(|error| fail(error.to_string()))?;
+        let mut audio = Vec::new();
+        for part in joined.parts(0..joined.bytes()) {
+            match part {
+                Part::Made(bytes) => audio.extend_from_slice(&bytes),
+                Part::Piece { piece, range } => {
+                    let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+                    let bytes = bodies[piece].get(at(range.start)..at(range.end));
+                    audio.extend_from_slice(bytes.ok_or_else(|| fail(format!("task {piece} is torn")))?);
+                }
             }
-            let joined = join_audio(&audio).map_err(|error| error.to_string())?;
-            Ok(JobResult::Speech {
-                audio: joined.bytes,
-                content_type: joined.content_type.to_owned(),
-                duration_ms: joined.duration_ms,
-                srt: join_srt(&subtitles),
-            })
-        };
-        join().map_err(fail)
+        }
+        let subtitles: Vec<(Option<&str>, u64)> =
+            srts.iter().map(|(srt, ms)| (srt.as_deref(), *ms)).collect();
+        Ok(JobResult::Speech {
+            audio: audio.into(),
+            content_type: joined.content_type().to_owned(),
+            duration_ms: joined.duration_ms(),
+            srt: join_srt(&subtitles),
+        })
     }
 }
 

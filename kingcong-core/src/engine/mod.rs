@@ -10,6 +10,8 @@ mod builder;
 mod call;
 mod dispatch;
 mod events;
+mod fitting;
+mod hearing;
 mod ids;
 mod job;
 mod keychain;

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{
-    future::join_all,
+    future::{BoxFuture, join_all},
     stream::{FuturesUnordered, StreamExt},
 };
 use parking_lot::Mutex;
@@ -19,7 +19,9 @@ use crate::{
     id::{LimitId, Route},
     keys::{Limit, PollNeed},
     pricing::Operation,
-    provider::{Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, UpstreamId, Work},
+    provider::{
+        Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, Reply, UpstreamId, Work,
+    },
     routing::PollsCount,
     store::{AttemptResult, Command, Lease, Outcome, Poll},
     work::{Awaited, Experience, due_at},
@@ -378,7 +380,7 @@ impl Inner {
         let calls: Vec<(Call, UpstreamId)> =
             tasks.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
         let mut answers = provider.poll(&calls, page).await.into_iter();
-        let mut ended = Vec::new();
+        let mut ended: Vec<BoxFuture<'_, ()>> = Vec::new();
         let (now, interval) = (self.store_now(), self.settings.poll_interval);
         for mut polled in tasks {
             let answer = answers.next();
@@ -392,8 +394,7 @@ impl Inner {
             match answer {
                 Some(Ok(Progress::Done(reply))) => {
                     self.learn(&polled, now);
-                    let result = self.done(&polled.lease.work, reply);
-                    ended.push(self.end(polled, result));
+                    ended.push(Box::pin(self.take(polled, reply)));
                     continue;
                 }
                 Some(Ok(Progress::Ready(laid))) => {
@@ -404,7 +405,7 @@ impl Inner {
                     continue;
                 }
                 Some(Ok(Progress::Failed(failure))) => {
-                    ended.push(self.end(polled, self.failed(failure)));
+                    ended.push(Box::pin(self.end(polled, self.failed(failure))));
                     continue;
                 }
                 Some(Ok(Progress::Running { percent })) => {
@@ -449,8 +450,7 @@ impl Inner {
     async fn fetch(self: &Arc<Self>, mut polled: Polled, laid: Laid) -> Option<Polled> {
         match polled.provider.fetch(&polled.call, &laid).await {
             Ok(reply) => {
-                let result = self.done(&polled.lease.work, reply);
-                self.end(polled, result).await;
+                self.take(polled, reply).await;
                 None
             }
             // It will be as large the next time.
@@ -481,6 +481,12 @@ impl Inner {
     /// Whether it has run for longer than anything may.
     fn is_late(&self, polled: &Polled, now: Timestamp) -> bool {
         polled.lease.attempt.leased_at.plus(self.settings.rules.call_max) <= now
+    }
+
+    /// Reads what came, and settles.
+    async fn take(self: &Arc<Self>, polled: Polled, reply: Reply) {
+        let result = self.done(&polled.lease.work, reply).await;
+        self.end(polled, result).await;
     }
 
     async fn end(self: &Arc<Self>, polled: Polled, result: AttemptResult) {

@@ -283,7 +283,7 @@ pub struct Reply {
 /// What an upstream measured of a call; absent where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
-    /// The audio's length in milliseconds.
+    /// The audio's length in milliseconds. Where the audio is at hand, its own length is taken instead.
     pub audio_ms: Option<u64>,
     /// The characters that the upstream counted.
     pub characters: Option<u64>,
@@ -302,9 +302,9 @@ pub enum Output {
 /// Speech.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audio {
-    /// The audio.
+    /// The audio, MP3 or WAV. The engine reads it before it is settled.
     pub body: Body,
-    /// Its media type, such as `audio/mpeg`.
+    /// Its media type, such as `audio/mpeg`, as the upstream says; the bytes decide.
     pub content_type: String,
     /// Subtitles as SubRip, where asked for and given.
     pub srt: Option<String>,
@@ -422,6 +422,9 @@ pub enum FailureKind {
     Unknown,
     /// The result is larger than the [`Sink`] takes.
     TooLarge,
+    /// The result cannot be delivered: it is no MP3 or WAV, has no sound, is torn, or is of another layout than the
+    /// job's other parts. The engine finds it by reading what came; it costs the user nothing and is made again.
+    Undeliverable,
     /// The provider cannot do this work on this route.
     Unsupported,
 }

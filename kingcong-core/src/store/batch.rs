@@ -23,7 +23,7 @@ use crate::{
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
     routing::{Origin, PollsCount, Switch, SystemCommand, SystemError},
     vault::{DataKey, DataKeyVersion},
-    work::{Attempt, IdempotencyKey, Job, Task, TaskRoute},
+    work::{Attempt, IdempotencyKey, Job, Layout, Sound, Task, TaskRoute},
 };
 
 use super::Configuration;
@@ -146,7 +146,7 @@ pub enum Outcome {
     /// Of [`Command::Accept`]: whether the attempt was still the worker's.
     Accept(Result<(), NotMine>),
     /// Of [`Command::Settle`].
-    Settle(Result<Box<Settled>, NotMine>),
+    Settle(Result<Box<Settled>, Unsettled>),
     /// Of [`Command::Stop`]: the job afterwards, `None` when there is none of that user.
     Stop(Option<Stopped>),
     /// Of [`Command::Promote`] and [`Command::Replan`]: the pools that got work.
@@ -392,7 +392,7 @@ pub enum AttemptResult {
         output: StoredOutput,
         /// What the upstream says it cost.
         cost: Option<UpstreamCredits>,
-        /// What the upstream measured.
+        /// What was measured: the length of the audio that came, and what the upstream says of the rest.
         measured: Measured,
     },
     /// It never left.
@@ -447,8 +447,8 @@ pub enum StoredOutput {
     Audio {
         /// The audio.
         body: Body,
-        /// Its media type.
-        content_type: String,
+        /// What was found in it.
+        sound: Sound,
         /// Subtitles as SubRip.
         srt: Option<String>,
     },
@@ -466,6 +466,18 @@ pub enum StoredOutput {
 /// The worker does not own the attempt any more, or it has ended: somebody else settled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotMine;
+
+/// Why a result was not settled. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsettled {
+    /// As [`NotMine`].
+    NotMine,
+    /// The job has parts of another layout, and can be joined only if this one gets it too.
+    OtherLayout {
+        /// The layout of the job's parts.
+        wanted: Layout,
+    },
+}
 
 /// What settling did.
 #[derive(Clone, Debug, PartialEq, Eq)]

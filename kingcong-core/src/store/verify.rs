@@ -648,6 +648,7 @@ mod tests {
             tasks: 4,
             open_tasks: 1,
             failed_tasks: 1,
+            layout: None,
             total: RunningTotal::from_parts(2, 14, 0, Amount::new(7)).unwrap(),
             state: JobState::Open,
             deadline: NOW,

@@ -1,34 +1,61 @@
-//! Audio as far as joining needs it: which container it is, how its samples are laid out, how long it lasts and
-//! where in the bytes the sound is. Nothing is decoded; damaged or hostile bytes give an error, never a panic.
+//! Reads audio once, before it is settled: which container it is, how its samples are laid out, how long it lasts,
+//! whether it is whole, and where in the bytes the sound is. What is found is kept with the result: its price, the
+//! joining and every range of it follow from that, and nobody reads the bytes again to learn it. Nothing is decoded;
+//! damaged or hostile bytes give an error, never a panic, in a time that grows with their number only.
 
-use std::fmt;
+use std::{fmt, ops::Range};
+
+use serde::{Deserialize, Serialize};
 
 use super::{mp3, wav};
 
-/// Why audio cannot be read.
+/// Most fragments that the sound of one result may lie in, with tags or junk between them.
+const SPANS_MAX: usize = 1024;
+/// Places of frames that are kept of audio whose bit rate varies: half as many at least, of long audio.
+const PLACES_MAX: usize = 256;
+
+/// Why audio cannot be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioError {
     /// Neither MP3 nor WAV.
-    #[error("audio of type {content_type:?} cannot be read: ask the upstream for MP3 or WAV")]
-    Unsupported {
-        /// The media type that came with it, cut to 64 characters.
-        content_type: String,
+    #[error("MP3 or WAV was expected, and {bytes} bytes of {came} came")]
+    NotAudio {
+        /// What the first bytes look like.
+        came: &'static str,
+        /// How many bytes there are.
+        bytes: u64,
     },
-    /// Nothing that sounds.
-    #[error("the {container} audio has no sound in it: it is empty, or not {container} at all")]
+    /// A container in which nothing sounds.
+    #[error("the {container} has no sound in it: sound was expected, and {bytes} bytes without any came")]
     Silent {
         /// `MP3` or `WAV`.
         container: &'static str,
+        /// How many bytes there are.
+        bytes: u64,
     },
-    /// A WAV file that breaks the format's rules.
-    #[error("the WAV audio is damaged: {problem}")]
+    /// It ends before its end.
+    #[error("the {container} is torn: {announced} {what} were announced, and {came} came")]
+    Torn {
+        /// `MP3` or `WAV`.
+        container: &'static str,
+        /// What is counted: `bytes of samples`, `frames` or `bytes of the last frame`.
+        what: &'static str,
+        /// How many there should be.
+        announced: u64,
+        /// How many there are.
+        came: u64,
+    },
+    /// It breaks its container's rules.
+    #[error("the {container} is damaged: {problem}")]
     Damaged {
+        /// `MP3` or `WAV`.
+        container: &'static str,
         /// What is wrong.
         problem: &'static str,
     },
     /// An MP3 whose frames differ in sample rate or channels.
-    #[error("the audio changes from {before} to {after} on its way: have it made in one format")]
+    #[error("the audio changes from {before} to {after} on its way: one layout was expected")]
     Changes {
         /// Its layout first.
         before: Layout,
@@ -38,7 +65,7 @@ pub enum AudioError {
 }
 
 /// How samples are laid out. Only audio of equal layout can be joined without decoding it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     /// The container and the samples' coding.
     pub coding: Coding,
@@ -57,7 +84,8 @@ impl fmt::Display for Layout {
 }
 
 /// A container and the coding of the samples in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Coding {
     /// MPEG audio layer III, without a container.
@@ -72,7 +100,8 @@ pub enum Coding {
 }
 
 /// What the samples of a WAV file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WavSamples {
     /// Integers.
@@ -80,6 +109,7 @@ pub enum WavSamples {
     /// Floating-point numbers.
     Float,
     /// Telephony's A-law.
+    #[serde(rename = "a_law")]
     ALaw,
     /// Telephony's µ-law.
     MuLaw,
@@ -97,13 +127,15 @@ impl fmt::Display for Coding {
     }
 }
 
-/// How long audio lasts, in milliseconds, rounded to the nearest.
-///
-/// # Errors
-/// When it is neither MP3 nor WAV, or has no readable sound.
-pub fn duration_ms(content_type: &str, bytes: &[u8]) -> Result<u64, AudioError> {
-    let sound = Sound::read(content_type, bytes)?;
-    Ok(milliseconds(sound.samples, sound.layout.sample_rate))
+impl Coding {
+    /// The media type of audio in it.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Mp3 => "audio/mpeg",
+            Self::Wav { .. } => "audio/wav",
+        }
+    }
 }
 
 /// That many samples of one channel in milliseconds, rounded to the nearest.
@@ -112,35 +144,245 @@ pub(super) fn milliseconds(samples: u64, sample_rate: u32) -> u64 {
     (samples.saturating_mul(1000).saturating_add(rate / 2)) / rate
 }
 
-/// Audio that was read: its layout, and the bytes that sound.
-#[derive(Debug)]
-pub(super) struct Sound<'a> {
-    pub(super) layout: Layout,
+/// What was found in audio that can be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sound {
+    /// How its samples are laid out.
+    pub layout: Layout,
     /// Samples of one channel.
-    pub(super) samples: u64,
-    /// What sounds, in order; tags, headers and junk lie between.
-    pub(super) parts: Vec<&'a [u8]>,
+    pub samples: u64,
+    /// The ranges of bytes that sound, in order; tags, headers and junk lie between. Never empty.
+    pub spans: Vec<Range<u64>>,
+    /// How its bytes are spread over its time.
+    pub pace: Pace,
 }
 
-impl<'a> Sound<'a> {
-    /// Reads audio. The bytes decide where they are clear, the media type where they are not: upstreams and file
-    /// servers label one as the other, or both as "some bytes".
-    pub(super) fn read(content_type: &str, bytes: &'a [u8]) -> Result<Self, AudioError> {
-        if wav::starts(bytes) {
-            return wav::read(bytes);
+/// How the bytes that sound are spread over the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Evenly.
+    Constant {
+        /// Bytes of one second.
+        bytes_a_second: u32,
+    },
+    /// Unevenly: frames of an MP3 whose bit rate varies.
+    Varying {
+        /// Frames from one known place to the next.
+        stride: u64,
+        /// The bytes that sound before each `stride`-th frame, from the first frame on.
+        places: Vec<u64>,
+    },
+}
+
+impl Sound {
+    /// Reads audio that is at hand as a whole. The bytes decide what it is, and not its media type: upstreams and
+    /// file servers label one as the other, or an error's page as audio.
+    ///
+    /// # Errors
+    /// When it cannot be delivered.
+    pub fn read(bytes: &[u8]) -> Result<Self, AudioError> {
+        let mut container = Container::of(bytes);
+        container.advance(bytes, 0, Rest::None)?;
+        container.finish(head_of(bytes), bytes.len() as u64)
+    }
+
+    /// How long it lasts, in milliseconds, rounded to the nearest.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        milliseconds(self.samples, self.layout.sample_rate)
+    }
+
+    /// The bytes that sound.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.spans.iter().map(|span| span.end.saturating_sub(span.start)).sum()
+    }
+}
+
+/// Whether bytes follow those at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// They may.
+    Some,
+    /// None do.
+    None,
+}
+
+/// A container that is being read.
+#[derive(Debug)]
+enum Container {
+    Mp3(mp3::Reader),
+    Wav(wav::Reader),
+}
+
+impl Container {
+    /// The container that bytes begin as.
+    fn of(bytes: &[u8]) -> Self {
+        if wav::starts(bytes) { Self::Wav(wav::Reader::default()) } else { Self::Mp3(mp3::Reader::default()) }
+    }
+
+    /// Reads on in `bytes`, of which the first is byte `at` of the whole; answers how many need not be seen again.
+    fn advance(&mut self, bytes: &[u8], at: u64, rest: Rest) -> Result<usize, AudioError> {
+        match self {
+            Self::Mp3(reader) => reader.advance(bytes, at, rest),
+            Self::Wav(reader) => reader.advance(bytes, at),
         }
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "audio/mpeg" | "audio/mp3" | "audio/mpeg3" | "audio/x-mpeg" | "audio/x-mp3" => mp3::read(bytes),
-            "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave" => {
-                if mp3::starts(bytes) {
-                    mp3::read(bytes)
-                } else {
-                    wav::read(bytes)
-                }
+    }
+
+    fn finish(self, head: &[u8], bytes: u64) -> Result<Sound, AudioError> {
+        match self {
+            Self::Mp3(reader) => reader.finish(bytes, looks_like(head)),
+            Self::Wav(reader) => reader.finish(bytes),
+        }
+    }
+}
+
+/// Reads audio that comes in pieces, such as from a file, and keeps a few kilobytes of it at most.
+#[derive(Debug, Default)]
+pub struct AudioReader {
+    container: Option<Container>,
+    head: Vec<u8>,
+    /// What was not read yet.
+    window: Vec<u8>,
+    /// Where the window begins.
+    at: u64,
+    failed: Option<AudioError>,
+}
+
+impl AudioReader {
+    /// Reads the bytes that follow those before. Pieces of some kilobytes and more are read in linear time.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let room = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..room]);
+        self.window.extend_from_slice(bytes);
+        if self.head.len() == HEAD_BYTES {
+            self.advance(Rest::Some);
+        }
+    }
+
+    /// What was found, after the last bytes.
+    ///
+    /// # Errors
+    /// When the audio cannot be delivered.
+    pub fn finish(mut self) -> Result<Sound, AudioError> {
+        let bytes = self.at + self.window.len() as u64;
+        self.advance(Rest::None);
+        match (self.failed, self.container) {
+            (Some(error), _) => Err(error),
+            (None, Some(container)) => container.finish(&self.head, bytes),
+            (None, None) => Err(AudioError::NotAudio { came: looks_like(&self.head), bytes }),
+        }
+    }
+
+    fn advance(&mut self, rest: Rest) {
+        let container = self.container.get_or_insert_with(|| Container::of(&self.head));
+        let read = match &self.failed {
+            Some(_) => self.window.len(),
+            None => container.advance(&self.window, self.at, rest).unwrap_or_else(|error| {
+                self.failed = Some(error);
+                self.window.len()
+            }),
+        };
+        self.window.drain(..read);
+        self.at += read as u64;
+    }
+}
+
+/// How many of the first bytes tell what a file is.
+const HEAD_BYTES: usize = 512;
+
+fn head_of(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(HEAD_BYTES)]
+}
+
+/// What bytes that are no MP3 look like, for people.
+fn looks_like(head: &[u8]) -> &'static str {
+    let text = head.trim_ascii_start();
+    match text {
+        _ if head.is_empty() => "nothing",
+        [b'O', b'g', b'g', b'S', ..] => "Ogg",
+        [b'f', b'L', b'a', b'C', ..] => "FLAC",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "MP4",
+        [0xff, 0xf0 | 0xf1 | 0xf8 | 0xf9, ..] => "AAC",
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => "WebM",
+        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => "RIFF that is no WAV",
+        [b'<', ..] => "HTML or XML",
+        [b'{' | b'[', ..] => "JSON",
+        _ if is_text(head) => "text",
+        _ => "something else, perhaps samples without a header",
+    }
+}
+
+/// Whether bytes, which may end within a character, are a text.
+fn is_text(head: &[u8]) -> bool {
+    let whole = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !whole.is_empty() && !whole.chars().any(|letter| letter.is_control() && !letter.is_whitespace())
+}
+
+/// The ranges that sound, as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Spans(Vec<Range<u64>>);
+
+impl Spans {
+    /// Adds a range behind the others.
+    pub(super) fn add(&mut self, range: Range<u64>, container: &'static str) -> Result<(), AudioError> {
+        if let Some(last) = self.0.last_mut().filter(|last| last.end == range.start) {
+            last.end = range.end;
+            return Ok(());
+        }
+        if self.0.len() == SPANS_MAX {
+            return Err(AudioError::Damaged { container, problem: "its sound lies in too many fragments" });
+        }
+        self.0.push(range);
+        Ok(())
+    }
+
+    pub(super) fn into_ranges(self) -> Vec<Range<u64>> {
+        self.0
+    }
+}
+
+/// Places of frames, fewer of each second the longer the audio is.
+#[derive(Debug)]
+pub(super) struct Places {
+    stride: u64,
+    places: Vec<u64>,
+    frames: u64,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { stride: 1, places: Vec::new(), frames: 0 }
+    }
+}
+
+impl Places {
+    /// Notes the next frame, before which there are so many bytes that sound.
+    pub(super) fn note(&mut self, before: u64) {
+        if self.frames.is_multiple_of(self.stride) {
+            if self.places.len() == PLACES_MAX {
+                let mut place = 0;
+                self.places.retain(|_| {
+                    place += 1;
+                    place % 2 == 1
+                });
+                self.stride *= 2;
             }
-            _ if mp3::starts(bytes) => mp3::read(bytes),
-            _ => Err(AudioError::Unsupported { content_type: content_type.chars().take(64).collect() }),
+            if self.frames.is_multiple_of(self.stride) {
+                self.places.push(before);
+            }
         }
+        self.frames += 1;
+    }
+
+    pub(super) fn into_pace(self) -> Pace {
+        Pace::Varying { stride: self.stride, places: self.places }
     }
 }

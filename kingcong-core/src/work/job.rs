@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Layout;
 use crate::{
     clock::Timestamp,
     id::{HoldId, JobId, ServiceId, TenantId, UserId, WalletId},
@@ -35,6 +36,8 @@ pub struct Job {
     pub open_tasks: u32,
     /// How many ended without a result.
     pub failed_tasks: u32,
+    /// The layout of its audio, from its first part that was settled on.
+    pub layout: Option<Layout>,
     /// The exact price of what succeeded, and what of it was charged.
     pub total: RunningTotal,
     /// Where it is.

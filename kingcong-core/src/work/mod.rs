@@ -19,13 +19,15 @@ mod task;
 mod text;
 mod wav;
 
+pub(crate) use wav::header as wav_header;
+
 pub use abbreviations::{AbbreviationError, Abbreviations};
 pub use attempt::{Attempt, AttemptState, Doubt, Ending};
-pub use audio::{AudioError, Coding, Layout, WavSamples, duration_ms};
+pub use audio::{AudioError, AudioReader, Coding, Layout, Pace, Sound, WavSamples};
 pub use cut::{Cut, CutError};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
-pub use join::{AudioPiece, JOINED_BYTES_MAX, JoinError, Joined, join_audio};
+pub use join::{JOINED_BYTES_MAX, JoinError, Joined, Part};
 pub use plan::{KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use polling::{Awaited, Experience, WAIT_HALF, WAIT_MAX, due_at};
 pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};

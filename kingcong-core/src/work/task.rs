@@ -221,6 +221,7 @@ impl Task {
             | FailureKind::KeyRateLimited
             | FailureKind::AccountRateLimited
             | FailureKind::EgressRateLimited
+            | FailureKind::Undeliverable
             | FailureKind::Unknown => Next::Again,
             FailureKind::Busy => self.after_pause(failure),
         }

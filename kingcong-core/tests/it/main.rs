@@ -7,3 +7,4 @@ mod jobs;
 mod laws;
 mod leases;
 mod ledger;
+mod undeliverable;

@@ -274,10 +274,17 @@ async fn a_poll_that_fails_says_nothing_about_the_task() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_no_audio_is_asked_for_again_later() {
-    for cdn in
-        [answer(403, "expired"), answer(500, ""), ok(""), ok("<html>Sorry</html>"), ok(r#"{"error": 1}"#)]
-    {
+async fn an_address_that_refuses_is_asked_again_later_and_what_it_gives_is_left_to_the_reader() {
+    for body in ["", "<html>Sorry</html>", r#"{"error": 1}"#] {
+        let server = Server::start(move |seen| match seen.line.as_str() {
+            "GET /v1/task/task-1" => ok_json(task("done", json!({"metadata": {"audio_url": "/a.mp3"}}))),
+            _ => ok(body),
+        })
+        .await;
+        let reply = poll(&provider("ai33"), call(&server.base_url, "elevenlabs"), "task-1").await.unwrap();
+        assert_eq!(audio(&finished(reply)).body, Body::Memory(body.into()));
+    }
+    for cdn in [answer(403, "expired"), answer(500, "")] {
         let server = Server::start(move |seen| match seen.line.as_str() {
             "GET /v1/task/task-1" => ok_json(task("done", json!({"metadata": {"audio_url": "/a.mp3"}}))),
             _ => cdn.clone(),

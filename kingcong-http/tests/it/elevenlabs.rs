@@ -190,10 +190,8 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (answer(500, detail("something_went_wrong")), Kind::Busy, Reached::Maybe, "something_went_wrong"),
             (answer(500, "{}"), Kind::Busy, Reached::Maybe, "500"),
             (answer(504, ""), Kind::Unknown, Reached::Maybe, "504"),
-            (ok("").with("content-type", "audio/mpeg"), Kind::Unknown, Reached::Maybe, ""),
-            (ok("<html>").with("content-type", "text/html"), Kind::Unknown, Reached::Maybe, ""),
+            (ok("<html>").with("content-type", "text/html"), Kind::Undeliverable, Reached::Yes, ""),
             (ok("{}").with("content-type", "application/json"), Kind::Unknown, Reached::Maybe, ""),
-            (ok("no audio"), Kind::Unknown, Reached::Maybe, ""),
         ],
     )
     .await;

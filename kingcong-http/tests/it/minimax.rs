@@ -243,8 +243,6 @@ async fn a_task_goes_on_until_it_is_said_to_have_ended() {
 async fn an_archive_that_cannot_be_had_is_asked_for_again_later() {
     for content in [
         answer(500, ""),
-        ok(""),
-        ok("<html>"),
         ok([tar_entry("1.titles", b"[]"), vec![0; 1024]].concat()),
         ok(r#"{"base_resp": {"status_code": 1002, "status_msg": "slow down"}}"#),
         ok(&archive()[..1600]),
@@ -254,6 +252,16 @@ async fn an_archive_that_cannot_be_had_is_asked_for_again_later() {
         let failure = poll(&provider("minimax"), call, "95157322514444").await.unwrap_err();
         assert!(matches!(failure.kind, Kind::Busy | Kind::AccountRateLimited), "{failure}");
         assert_eq!(failure.reached, Reached::Maybe);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_archive_is_left_to_the_reader() {
+    for body in ["", "<html>"] {
+        let server = server_with("Success", ok(body)).await;
+        let call = call_of(&server.base_url, "minimax", long());
+        let reply = finished(poll(&provider("minimax"), call, "95157322514444").await.unwrap());
+        assert_eq!(audio(&reply).body, Body::Memory(body.into()));
     }
 }
 

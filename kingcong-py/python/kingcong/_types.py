@@ -255,6 +255,7 @@ class FailureKind(_Word):
     BUSY = "busy"
     UNKNOWN = "unknown"
     TOO_LARGE = "too_large"
+    UNDELIVERABLE = "undeliverable"
     UNSUPPORTED = "unsupported"
 
 
@@ -686,11 +687,11 @@ class JobReport(Record):
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult(Record):
-    """Speech, joined in order. ``srt`` are subtitles as SubRip; ``duration`` is absent for a single task."""
+    """Speech, joined in order. ``srt`` are subtitles as SubRip; ``duration`` is the audio's own length."""
 
     audio: bytes = field(repr=False)
     content_type: str
-    duration: timedelta | None
+    duration: timedelta
     srt: str | None
 
 

@@ -117,7 +117,10 @@ class MadeVoice(Record):
 
 @dataclass(frozen=True, slots=True)
 class Reply(Record):
-    """A finished call. ``cost`` is in the upstream's own credits, ``characters`` and ``audio_ms`` are as it counted."""
+    """A finished call. ``cost`` is in the upstream's own credits, ``characters`` are as it counted.
+
+    ``audio_ms`` is what it says of the length; the audio's own length is charged.
+    """
 
     result: Audio | MadeVoice
     cost: Decimal | int | None = None

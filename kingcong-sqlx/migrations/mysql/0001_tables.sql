@@ -197,6 +197,7 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     state         VARCHAR(32) NOT NULL,
     open_tasks    BIGINT NOT NULL,
     failed_tasks  BIGINT NOT NULL,
+    layout        MEDIUMTEXT,                 -- of its audio, from its first part on, as JSON
     total_sum     VARCHAR(64) NOT NULL,         -- the exact price so far, over total_den
     total_overrun VARCHAR(64) NOT NULL,         -- what of it may be beyond the hold
     charged       BIGINT NOT NULL,
@@ -308,7 +309,7 @@ CREATE TABLE IF NOT EXISTS kingcong_idempotency (
 CREATE TABLE IF NOT EXISTS kingcong_outputs (
     task           BINARY(16) NOT NULL PRIMARY KEY,
     kind           VARCHAR(32) NOT NULL,        -- audio, audio_file, voice
-    content_type   MEDIUMTEXT,
+    sound          LONGTEXT,                  -- what was found in the audio, as JSON
     srt            LONGTEXT,
     path           MEDIUMTEXT,
     bytes          BIGINT,

@@ -196,6 +196,7 @@ CREATE TABLE kingcong_jobs (
     state        TEXT COLLATE "C" NOT NULL,
     open_tasks   BIGINT NOT NULL,
     failed_tasks BIGINT NOT NULL,
+    layout       TEXT,                       -- of its audio, from its first part on, as JSON
     total_sum    TEXT NOT NULL,                 -- the exact price so far, over total_den
     total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      BIGINT NOT NULL,
@@ -308,7 +309,7 @@ CREATE TABLE kingcong_idempotency (
 CREATE TABLE kingcong_outputs (
     task           UUID NOT NULL PRIMARY KEY,
     kind           TEXT NOT NULL,               -- audio, audio_file, voice
-    content_type   TEXT,
+    sound          TEXT,                       -- what was found in the audio, as JSON
     srt            TEXT,
     path           TEXT,
     bytes          BIGINT,

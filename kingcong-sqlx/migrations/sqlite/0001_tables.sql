@@ -193,6 +193,7 @@ CREATE TABLE kingcong_jobs (
     state        TEXT NOT NULL,
     open_tasks   INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
+    layout       TEXT,                       -- of its audio, from its first part on, as JSON
     total_sum    TEXT NOT NULL,                 -- the exact price so far, over total_den
     total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      INTEGER NOT NULL,
@@ -300,7 +301,7 @@ CREATE TABLE kingcong_idempotency (
 CREATE TABLE kingcong_outputs (
     task           BLOB NOT NULL PRIMARY KEY,
     kind           TEXT NOT NULL,               -- audio, audio_file, voice
-    content_type   TEXT,
+    sound          TEXT,                       -- what was found in the audio, as JSON
     srt            TEXT,
     path           TEXT,
     bytes          INTEGER,

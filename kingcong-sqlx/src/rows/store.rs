@@ -10,6 +10,7 @@ use kingcong_core::{
     store::{
         AuditEntry, AuditRow, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
     },
+    work::Sound,
 };
 
 use super::{put_route, read_route};
@@ -107,18 +108,7 @@ impl Record for OutputRow {
     const TABLE: Table = Table {
         name: "kingcong_outputs",
         key: 1,
-        fixed: &[
-            "task",
-            "kind",
-            "content_type",
-            "srt",
-            "path",
-            "bytes",
-            "voice",
-            "upstream_voice",
-            "name",
-            "body",
-        ],
+        fixed: &["task", "kind", "sound", "srt", "path", "bytes", "voice", "upstream_voice", "name", "body"],
         mutable: &[],
         mirrors: &[],
     };
@@ -126,7 +116,7 @@ impl Record for OutputRow {
     fn fixed(&self, cells: &mut Vec<Cell>) {
         cells.push(self.task.as_uuid().into());
         match &self.output {
-            StoredOutput::Audio { body, content_type, srt } => {
+            StoredOutput::Audio { body, sound, srt } => {
                 let (kind, path, length, bytes) = match body {
                     Body::Memory(bytes) => ("audio", Cell::Null, Cell::Null, Cell::Bytes(bytes.to_vec())),
                     Body::File { path, bytes } => {
@@ -135,8 +125,7 @@ impl Record for OutputRow {
                         ("audio_file", path, Cell::unsigned(*bytes), Cell::Null)
                     }
                 };
-                let (content_type, srt) = (content_type.as_str().into(), srt.as_deref().into());
-                cells.extend([Cell::Word(kind), content_type, srt, path, length]);
+                cells.extend([Cell::Word(kind), Cell::json(sound), srt.as_deref().into(), path, length]);
                 cells.extend([Cell::Null, Cell::Null, Cell::Null, bytes]);
             }
             StoredOutput::Voice { id, upstream_voice, name } => {
@@ -154,7 +143,8 @@ impl Record for OutputRow {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         let task = TaskId::from_uuid(row.uuid()?);
         let kind = row.text()?;
-        let (content_type, srt) = (row.text_or_null()?, row.text_or_null()?);
+        let (sound, srt) = (row.text_or_null()?, row.text_or_null()?);
+        let sound = sound.map(|sound| row.some(serde_json::from_str::<Sound>(&sound).ok())).transpose()?;
         let (path, bytes) = (row.text_or_null()?, row.unsigned_or_null()?);
         let voice = row.uuid_or_null()?.map(VoiceId::from_uuid);
         let (upstream_voice, name) = (row.text_or_null()?, row.text_or_null()?);
@@ -164,10 +154,8 @@ impl Record for OutputRow {
             ("audio_file", Some(path), Some(bytes), None) => Some(Body::File { path: path.into(), bytes }),
             _ => None,
         };
-        let output = match (body, content_type, voice, upstream_voice, name) {
-            (Some(body), Some(content_type), None, None, None) => {
-                Some(StoredOutput::Audio { body, content_type, srt })
-            }
+        let output = match (body, sound, voice, upstream_voice, name) {
+            (Some(body), Some(sound), None, None, None) => Some(StoredOutput::Audio { body, sound, srt }),
             (None, None, Some(id), Some(upstream_voice), Some(name)) if kind == "voice" => {
                 Some(StoredOutput::Voice { id, upstream_voice, name })
             }

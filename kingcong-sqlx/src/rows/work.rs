@@ -8,7 +8,7 @@ use kingcong_core::{
     money::RunningTotal,
     pricing::Operation,
     provider::{Measured, UpstreamCredits, UpstreamId, Work},
-    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Task, TaskRoute, TaskState},
+    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Layout, Task, TaskRoute, TaskState},
 };
 use uuid::Uuid;
 
@@ -39,6 +39,7 @@ impl Record for Job {
             "state",
             "open_tasks",
             "failed_tasks",
+            "layout",
             "total_sum",
             "total_overrun",
             "charged",
@@ -69,6 +70,7 @@ impl Record for Job {
             Cell::Word(self.state.as_str()),
             self.open_tasks.into(),
             self.failed_tasks.into(),
+            self.layout.map_or(Cell::Null, |layout| Cell::json(&layout)),
             Cell::Text(self.total.sum().to_string()),
             Cell::Text(self.total.overrun().to_string()),
             self.total.charged().into(),
@@ -87,6 +89,9 @@ impl Record for Job {
         let (held, tasks, den, created_at) = (row.amount()?, row.number()?, row.int()?, row.time()?);
         let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
         let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
+        let layout = row.text_or_null()?;
+        let layout =
+            layout.map(|layout| row.some(serde_json::from_str::<Layout>(&layout).ok())).transpose()?;
         let sum = row.word(|text| text.parse::<i128>().ok())?;
         let overrun = row.word(|text| text.parse::<i128>().ok())?;
         let charged = row.amount()?;
@@ -103,6 +108,7 @@ impl Record for Job {
             tasks,
             open_tasks,
             failed_tasks,
+            layout,
             total,
             state,
             deadline: row.time()?,

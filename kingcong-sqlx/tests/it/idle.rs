@@ -23,6 +23,13 @@ use kingcong_servers::Server;
 use kingcong_sqlx::SqlStore;
 use sqlx::{Connection as _, Executor as _, MySqlConnection, PgConnection, Row as _};
 
+/// A frame of silent MP3: 26 ms.
+const FRAME: [u8; 417] = {
+    let mut frame = [0; 417];
+    [frame[0], frame[1], frame[2], frame[3]] = [0xff, 0xfb, 0x90, 0xc0];
+    frame
+};
+
 /// A clock that a test moves: nothing happens by itself.
 #[derive(Debug, Default)]
 struct HandClock(AtomicU64);
@@ -59,7 +66,7 @@ impl Provider for Gateway {
     }
 
     async fn send(&self, _: &Call) -> Result<Sent, Failure> {
-        let body = Body::Memory(Bytes::from_static(b"audio"));
+        let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
     }

@@ -32,7 +32,7 @@ use kingcong_core::{
         Store, StoredOutput, Written,
     },
     vault::{Envelope, Fingerprint, SecretVersion},
-    work::{IdempotencyKey, TaskRoute},
+    work::{Coding, IdempotencyKey, Layout, Pace, Sound, TaskRoute},
 };
 use uuid::Uuid;
 
@@ -307,7 +307,12 @@ pub(crate) fn done(bytes: usize) -> AttemptResult {
     AttemptResult::Done {
         output: StoredOutput::Audio {
             body: Body::Memory(vec![1; bytes].into()),
-            content_type: "audio/mpeg".into(),
+            sound: Sound {
+                layout: Layout { coding: Coding::Mp3, sample_rate: 44_100, channels: 1 },
+                samples: 1152,
+                spans: std::iter::once(0..1).collect(),
+                pace: Pace::Constant { bytes_a_second: 16_000 },
+            },
             srt: None,
         },
         cost: Some(UpstreamCredits::whole(12)),

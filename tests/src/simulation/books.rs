@@ -447,7 +447,10 @@ impl Books {
             (
                 Some(StoredOutput::Audio { body: kingcong_core::provider::Body::Memory(bytes), .. }),
                 Some(text),
-            ) => bytes.as_ref() == text.as_bytes(),
+            ) => {
+                let ms = self.world.measured_of(attempt.id).audio_ms.unwrap_or_default();
+                bytes.as_ref() == super::upstream::audio_of(text, ms)
+            }
             (Some(StoredOutput::Voice { upstream_voice, .. }), _) => *upstream_voice == voice_of(attempt.id),
             _ => false,
         };

@@ -31,6 +31,13 @@ use kingcong_core::{
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
+/// A frame of silent MP3: 26 ms.
+const FRAME: [u8; 417] = {
+    let mut frame = [0; 417];
+    [frame[0], frame[1], frame[2], frame[3]] = [0xff, 0xfb, 0x90, 0xc0];
+    frame
+};
+
 const VOICE: &str = "21m00Tcm4TlvDq8ikWAM";
 const SECRET: &str = "sk-upstream-0123456789-9f3a";
 /// What a user is told of a request that is wrong, in English and Vietnamese.
@@ -50,7 +57,7 @@ impl Provider for Speaker {
         let output = match &*call.work {
             Work::CloneVoice(_) => Output::Voice(ClonedVoice { voice: "cloned-1".into() }),
             _ => Output::Audio(Audio {
-                body: Body::Memory(Bytes::from_static(b"audio")),
+                body: Body::Memory(Bytes::from_static(&FRAME)),
                 content_type: "audio/mpeg".into(),
                 srt: None,
             }),

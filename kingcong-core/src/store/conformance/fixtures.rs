@@ -39,10 +39,11 @@ use crate::{
         Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty, EgressLimit,
         JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged, NotConfigured,
         NotCredited, NotMine, Outcome, Poll, PollRefused, PoolPulse, Promote, Replan, Settle, Settled, Stop,
-        StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Waited, Written,
+        StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited,
+        Written,
     },
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
-    work::{Attempt, IdempotencyKey, Task, TaskRoute},
+    work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
 };
 
 /// When every [`TestClock`] starts.
@@ -511,6 +512,17 @@ pub fn egress(max_in_flight: u32, per_window: u32) -> EgressLimit {
     }
 }
 
+/// Three bytes of MP3 at that sample rate, as they may have been found.
+#[must_use]
+pub fn sound(sample_rate: u32) -> Sound {
+    Sound {
+        layout: Layout { coding: Coding::Mp3, sample_rate, channels: 1 },
+        samples: 1152,
+        spans: std::iter::once(0..3).collect(),
+        pace: Pace::Constant { bytes_a_second: 16_000 },
+    }
+}
+
 /// An attempt that gave three bytes of audio.
 #[must_use]
 pub fn done() -> AttemptResult {
@@ -523,7 +535,7 @@ pub fn done_in(audio_ms: Option<u64>) -> AttemptResult {
     AttemptResult::Done {
         output: StoredOutput::Audio {
             body: Body::Memory(Bytes::from_static(b"mp3")),
-            content_type: "audio/mpeg".into(),
+            sound: sound(44_100),
             srt: None,
         },
         cost: None,
@@ -810,7 +822,7 @@ impl TestWorker<'_> {
     ///
     /// # Errors
     /// When it is not this worker's.
-    pub async fn settle(&self, lease: &Lease, result: AttemptResult) -> Result<Settled, NotMine> {
+    pub async fn settle(&self, lease: &Lease, result: AttemptResult) -> Result<Settled, Unsettled> {
         outcome_of!(self.execute(settle(lease, result)).await, Settle).map(|settled| *settled)
     }
 

@@ -22,7 +22,7 @@ use crate::{
         Movement, NewAudit, Outcome, PAGE_MAX, Store, StoredOutput,
     },
     vault::SecretVersion,
-    work::{AttemptState, Ending, JobState},
+    work::{AttemptState, Ending, JobState, Pace, Sound},
 };
 
 /// Text that breaks what quotes, folds, trims, pads or counts it wrongly.
@@ -98,12 +98,18 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     let read = attempt(store, leases[0].attempt.id).await;
     assert_eq!((read.state, read.cost), (AttemptState::Accepted { upstream_id }, Some(least)));
 
+    let most = i64::MAX.unsigned_abs();
+    let varied = Sound {
+        spans: vec![0..1, 2..most, most..u64::MAX],
+        samples: u64::MAX,
+        pace: Pace::Varying { stride: most, places: vec![0, 1, u64::MAX] },
+        ..super::fixtures::sound(44_100)
+    };
     let output = StoredOutput::Audio {
         body: Body::Memory(Bytes::from((0..=255).cycle().take(70_000).collect::<Vec<u8>>())),
-        content_type: ODD_TEXT.into(),
+        sound: varied.clone(),
         srt: Some(ODD_TEXT.repeat(100)),
     };
-    let most = i64::MAX.unsigned_abs();
     let measured = Measured { audio_ms: Some(most), characters: Some(0) };
     let cost = Some(UpstreamCredits::from_thousandths(i64::MAX));
     let settled =
@@ -116,7 +122,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     assert_eq!((read.measured, read.cost, read.charged), (measured, cost, settled.charged));
 
     let file = Body::File { path: "/ổ đĩa/kết quả 1.mp3".into(), bytes: most };
-    let output = StoredOutput::Audio { body: file, content_type: String::new(), srt: None };
+    let output = StoredOutput::Audio { body: file, sound: varied, srt: None };
     let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Measured::default() };
     let settled = worker.settled(&leases[1], result).await;
     let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");

@@ -19,7 +19,7 @@ use crate::{
     routing::{Switch, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
-        Settled, Store, StoredOutput, Then, UnknownPolicy, VoiceRow, Waited,
+        Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
     work::{Attempt, AttemptState, Doubt, Ending, JobState, Task, TaskError, TaskState},
 };
@@ -70,7 +70,7 @@ pub(super) async fn a_result_is_stored_and_charged(store: &dyn Store, clock: &Te
 
     let output = StoredOutput::Audio {
         body: Body::Memory(Bytes::from_static(b"\x00\xffmp3")),
-        content_type: "audio/mpeg".into(),
+        sound: super::fixtures::sound(44_100),
         srt: Some("1\n00:00:00,000 --> 00:00:01,000\nXin chào\n".into()),
     };
     let (cost, audio_ms) = (UpstreamCredits::from_thousandths(1_250), Some(600));
@@ -310,16 +310,16 @@ pub(super) async fn an_attempt_is_settled_once(store: &dyn Store, clock: &TestCl
     let (worker, other) = (with_keys(&scene, &[roomy("ai33")]).await, scene.worker().await);
     worker.admit(&Order::new("user-1", 2)).await.expect("it can be paid");
     let lease = worker.lease(pool("ai33")).await;
-    assert_eq!(other.settle(&lease, done()).await, Err(NotMine));
+    assert_eq!(other.settle(&lease, done()).await, Err(Unsettled::NotMine));
     let outcomes = worker.write(vec![settle(&lease, done()), settle(&lease, done())]).await;
     assert!(matches!(outcomes[0], Outcome::Settle(Ok(_))));
-    assert_eq!(outcomes[1], Outcome::Settle(Err(NotMine)));
+    assert_eq!(outcomes[1], Outcome::Settle(Err(Unsettled::NotMine)));
     for result in [done(), failed(FailureKind::Busy, Reached::No), AttemptResult::NotSent, unanswered()] {
-        assert_eq!(worker.settle(&lease, result).await, Err(NotMine));
+        assert_eq!(worker.settle(&lease, result).await, Err(Unsettled::NotMine));
     }
     let mut unknown = lease.clone();
     unknown.attempt.id = crate::id::AttemptId::from_uuid(scene.ids.uuid());
-    assert_eq!(worker.settle(&unknown, done()).await, Err(NotMine));
+    assert_eq!(worker.settle(&unknown, done()).await, Err(Unsettled::NotMine));
     assert_eq!(scene.wallet("user-1").await.total_spent.get(), TASK_CHARACTERS);
 }
 

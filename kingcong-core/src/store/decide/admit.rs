@@ -149,6 +149,7 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         tasks,
         open_tasks: tasks,
         failed_tasks: 0,
+        layout: None,
         total: RunningTotal::new(admit.denominator).expect("the quote gave a legal denominator"),
         state: JobState::Open,
         deadline: admit.start_at.map_or(now, |at| at.max(now)).plus(admit.deadline),

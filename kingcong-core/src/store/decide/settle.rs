@@ -14,9 +14,9 @@ use crate::{
     routing::Switch,
     store::{
         Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
-        UnknownPolicy, VoiceRow, Waited,
+        UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
-    work::{AttemptState, Doubt, Ending, JobState, Next, Task, TaskError, TaskResult, TaskState},
+    work::{AttemptState, Doubt, Ending, JobState, Layout, Next, Task, TaskError, TaskResult, TaskState},
 };
 
 /// How long a limit cools when the upstream does not say.
@@ -39,12 +39,17 @@ pub(super) fn settle(
     settle: &Settle,
     batch: &Batch,
     now: Timestamp,
-) -> Result<Settled, NotMine> {
-    let attempt = tables.attempts().get(&settle.attempt).ok_or(NotMine)?;
+) -> Result<Settled, Unsettled> {
+    let attempt = tables.attempts().get(&settle.attempt).ok_or(Unsettled::NotMine)?;
     let running = TaskState::Running { attempt: settle.attempt };
-    let task = tables.tasks().get(&settle.task).filter(|task| task.state == running).ok_or(NotMine)?;
+    let task =
+        tables.tasks().get(&settle.task).filter(|task| task.state == running).ok_or(Unsettled::NotMine)?;
     if attempt.worker != Some(batch.worker) || !attempt.is_open() || task.job != settle.job {
-        return Err(NotMine);
+        return Err(Unsettled::NotMine);
+    }
+    let (leased_at, tried_before) = (attempt.leased_at, task.tried.contains(&settle.key));
+    if let AttemptResult::Done { output: StoredOutput::Audio { sound, .. }, .. } = &settle.result {
+        fix_layout(tables, settle, sound.layout)?;
     }
     let doubts = doubts_of(tables, settle.key);
     let mut done = Money::default();
@@ -63,13 +68,11 @@ pub(super) fn settle(
             requeued = queue_or_end(tables, settle, Next::Again, Moving::Stay, now);
         }
         AttemptResult::Failed { failure, policy } => {
-            let leased_at = attempt.leased_at;
-            let tried_before = task.tried.contains(&settle.key);
             end(tables, settle, Ending::from(failure), None, &batch.rules, now);
             blame(tables, settle, failure, leased_at, now);
             let next = failed(tables, settle.task, failure, *policy);
             let moving = match failure.kind {
-                FailureKind::Busy | FailureKind::Unknown => Moving::IfPossible,
+                FailureKind::Busy | FailureKind::Unknown | FailureKind::Undeliverable => Moving::IfPossible,
                 FailureKind::NotAllowed if tried_before || has_asked_enough_keys(tables, settle.task) => {
                     Moving::OrFail(TaskError::of(failure))
                 }
@@ -121,6 +124,20 @@ pub(super) fn settle(
 /// How often in a row a key was in doubt.
 fn doubts_of(tables: &Tables, key: KeyId) -> u8 {
     tables.key_limits().get(&Limit::id_of_key(key)).map_or(0, |limit| limit.doubts)
+}
+
+/// The first part that is settled fixes the layout of its job's audio: parts of two cannot be joined.
+fn fix_layout(tables: &mut Tables, settle: &Settle, layout: Layout) -> Result<(), Unsettled> {
+    let job = tables.jobs.get(&settle.job).expect("a task's job is loaded with it");
+    match job.layout {
+        Some(wanted) if wanted != layout => return Err(Unsettled::OtherLayout { wanted }),
+        Some(_) => {}
+        None => {
+            let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
+            job.layout = Some(layout);
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -284,6 +301,7 @@ fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, leased_at: Tim
         | FailureKind::Policy
         | FailureKind::NotAllowed
         | FailureKind::TooLarge
+        | FailureKind::Undeliverable
         | FailureKind::Unsupported => {}
         FailureKind::KeyDead => {
             set_key_status(tables, settle, KeyStatus::Dead { reason: failure.message.clone() });

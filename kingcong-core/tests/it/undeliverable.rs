@@ -1,0 +1,238 @@
+//! What cannot be delivered is not charged: every bad result is refused before it is settled and made again, parts of
+//! two layouts are made one, and a price per second follows the audio that came.
+
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use async_trait::async_trait;
+use kingcong_core::{
+    JobHandle, KingCong, NewKey, Preset, Request, Settings,
+    engine::{JobReport, JobResult, Outputs},
+    id::ProtocolId,
+    pricing::{Charge, Measure, Operation, Price, PriceLine},
+    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent, Sink},
+    routing::Limits,
+    store::{AttemptFilter, MemoryStore, PAGE_MAX},
+    vault::{KeyBytes, StaticMasterKey},
+    work::{JobState, Sound},
+};
+
+/// What an upstream gives for its n-th call, from 0, and how long it says that this is.
+type Gives = Arc<dyn Fn(usize) -> (Vec<u8>, Option<u64>) + Send + Sync>;
+
+/// An upstream that gives whatever it is told to, and calls it MP3.
+struct Giving {
+    protocol: ProtocolId,
+    gives: Gives,
+    calls: AtomicUsize,
+}
+
+impl std::fmt::Debug for Giving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Giving").field("protocol", &self.protocol).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Provider for Giving {
+    fn protocol(&self) -> &ProtocolId {
+        &self.protocol
+    }
+
+    async fn send(&self, call: &Call) -> Result<Sent, Failure> {
+        let (bytes, audio_ms) = (self.gives)(self.calls.fetch_add(1, Relaxed));
+        let body = match &call.sink {
+            Sink::Memory { .. } => Body::Memory(bytes.into()),
+            Sink::Directory { path, .. } => {
+                let path = path.join(call.attempt.to_string());
+                let length = bytes.len() as u64;
+                std::fs::write(&path, bytes).unwrap();
+                Body::File { path, bytes: length }
+            }
+        };
+        let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
+        let measured = Measured { audio_ms, characters: None };
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured }))
+    }
+}
+
+async fn open(weights: [u32; 2], gives: [Gives; 2], outputs: Outputs) -> KingCong {
+    let providers = ["ai33", "ai84"].into_iter().zip(gives).map(|(protocol, gives)| {
+        let protocol = ProtocolId::new(protocol).unwrap();
+        Arc::new(Giving { protocol, gives, calls: AtomicUsize::new(0) }) as Arc<dyn Provider>
+    });
+    let kc = KingCong::builder()
+        .preset(Preset::kingcong().unwrap())
+        .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
+        .store(MemoryStore::new())
+        .providers(providers)
+        .settings(Settings { outputs, ..Settings::default() })
+        .start()
+        .await
+        .unwrap();
+    kc.config().set_weights(&[("ai33", weights[0]), ("ai84", weights[1])]).await.unwrap();
+    for server in ["ai33", "ai84"] {
+        let key = NewKey::shared(server, "elevenlabs", format!("sk-of-{server}-tests"));
+        kc.keys().add(key.limits(Limits::new(1000, 100_000).unwrap())).await.unwrap();
+    }
+    kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+    kc
+}
+
+fn gives(bytes: Vec<u8>) -> Gives {
+    Arc::new(move |_| (bytes.clone(), None))
+}
+
+fn first(bytes: Vec<u8>, later: Vec<u8>) -> Gives {
+    Arc::new(move |call| (if call == 0 { bytes.clone() } else { later.clone() }, None))
+}
+
+async fn run(kc: &KingCong, text: &str, pieces: u16) -> (JobHandle, JobReport) {
+    let request = Request::speech("an", text).service("elevenlabs").voice("21m00Tcm4TlvDq8ikWAM");
+    let job = kc.submit(request.pieces(NonZeroU16::new(pieces).unwrap())).await.unwrap();
+    let report = job.wait().await.unwrap();
+    (job, report)
+}
+
+async fn audio(job: &JobHandle) -> (Vec<u8>, u64) {
+    match job.result().await.unwrap() {
+        JobResult::Speech { audio, duration_ms, .. } => (audio.to_vec(), duration_ms),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Silent frames: MPEG-1 layer III, 44.1 kHz mono, 128 kbit/s.
+fn mp3(frames: usize) -> Vec<u8> {
+    [&[0xff, 0xfb, 0x90, 0xc0][..], &[0; 413]].concat().repeat(frames)
+}
+
+fn stereo(frames: usize) -> Vec<u8> {
+    [&[0xff, 0xfb, 0x90, 0x00][..], &[0; 413]].concat().repeat(frames)
+}
+
+/// 16-bit PCM.
+fn wav(sample_rate: u32, channels: u16, samples: u32) -> Vec<u8> {
+    let data = samples * 2 * u32::from(channels);
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    file.extend(channels.to_le_bytes());
+    file.extend(sample_rate.to_le_bytes());
+    file.extend((sample_rate * 2 * u32::from(channels)).to_le_bytes());
+    file.extend((2 * channels).to_le_bytes());
+    file.extend(b"\x10\0data");
+    file.extend(data.to_le_bytes());
+    file.resize(file.len() + data as usize, 0);
+    file
+}
+
+fn bad() -> Vec<(&'static str, Vec<u8>)> {
+    let mut info = mp3(1);
+    info[21..25].copy_from_slice(b"Info");
+    let whole = wav(24_000, 1, 24_000);
+    vec![
+        ("nothing", vec![]),
+        ("an error in JSON", br#"{"detail":{"status":"quota_exceeded"}}"#.to_vec()),
+        ("a login page", b"<!DOCTYPE html><title>login</title>".to_vec()),
+        ("Ogg", [b"OggS".to_vec(), vec![0; 300]].concat()),
+        ("an Info frame alone", info),
+        ("samples without a header", vec![0; 4800]),
+        ("half a WAV", whole[..whole.len() / 2].to_vec()),
+        ("a torn MP3", mp3(3)[..1200].to_vec()),
+        ("a megabyte of zeros", vec![0; 1_000_000]),
+    ]
+}
+
+/// The folder holds no more than what is to be delivered.
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_result_is_made_again_and_charged_once() {
+    for (what, bytes) in bad() {
+        let folder = tempfile::tempdir().unwrap();
+        for outputs in [Outputs::Store, Outputs::Directory(folder.path().to_owned())] {
+            let kc = open([1, 0], [first(bytes.clone(), mp3(40)), gives(mp3(40))], outputs).await;
+            let (job, report) = run(&kc, "ten letters", 1).await;
+            assert_eq!(
+                (report.job.state, report.job.total.charged().get()),
+                (JobState::Completed, 11),
+                "{what}"
+            );
+            assert_eq!(audio(&job).await.1, 1045, "{what}");
+            let filter = AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() };
+            let errors = kc.reports().errors(filter).await.unwrap();
+            let told = format!("{:?}", errors[0].state);
+            assert!(told.contains("Undeliverable"), "{what}: {told}");
+            kc.close().await;
+        }
+        assert_eq!(files(folder.path()), 1, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_always_bad_fails_and_costs_nothing() {
+    for (what, bytes) in bad() {
+        let kc = open([1, 0], [gives(bytes.clone()), gives(bytes)], Outputs::Store).await;
+        let (_, report) = run(&kc, "ten letters", 1).await;
+        assert_eq!((report.job.state, report.job.total.charged().get()), (JobState::Failed, 0), "{what}");
+        assert_eq!(kc.wallets().get("an").await.unwrap().held.get(), 0);
+        kc.close().await;
+    }
+}
+
+const TEN: &str = "One is here. Two is here. Three is here. Four is here. Five is here. Six is here. Seven is here. \
+                   Eight is here. Nine is here. Ten is here.";
+
+/// Whatever two servers make of one job, it is delivered as one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_over_two_servers_is_one_layout() {
+    let a_second = 1000;
+    for (what, one, other, ms) in [
+        ("mono and stereo MP3", mp3(40), stereo(40), 10_449),
+        ("MP3 and WAV", mp3(40), wav(44_100, 1, 46_080), 10_449),
+        ("two sample rates", wav(24_000, 1, 24_000), wav(44_100, 1, 44_100), 10 * a_second),
+        ("mono and stereo", wav(24_000, 1, 24_000), wav(24_000, 2, 24_000), 10 * a_second),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for outputs in [Outputs::Store, Outputs::Directory(folder.path().to_owned())] {
+            let kc = open([70, 30], [gives(one.clone()), gives(other.clone())], outputs).await;
+            let (job, report) = run(&kc, TEN, 10).await;
+            assert_eq!((report.tasks.len(), report.job.state), (10, JobState::Completed), "{what}");
+            let (bytes, duration_ms) = audio(&job).await;
+            assert_eq!(Sound::read(&bytes).unwrap().duration_ms(), duration_ms, "{what}");
+            assert!(duration_ms.abs_diff(ms) <= 1, "{what}: {duration_ms}");
+            kc.close().await;
+        }
+        assert_eq!(files(folder.path()), 10, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_per_second_charges_the_audio_that_came() {
+    for told in [None, Some(0), Some(4180), Some(1), Some(u64::MAX)] {
+        let audio: Gives = Arc::new(move |_| (mp3(160), told));
+        let kc = open([1, 0], [Arc::clone(&audio), audio], Outputs::Store).await;
+        for price in kc.prices().list().await.unwrap() {
+            if price.operation == Operation::Speech && price.route.service.as_str() == "elevenlabs" {
+                let a_second = NonZeroU32::new(1000).unwrap();
+                let line =
+                    PriceLine::from_decimal(Measure::AudioMs, 10.into(), a_second, price.unit).unwrap();
+                let charge = Charge::lines([line]).unwrap();
+                kc.prices().set_now(Price { charge, ..price }, None).await.unwrap();
+            }
+        }
+        let (_, report) = run(&kc, &"x".repeat(400), 1).await;
+        assert_eq!(report.job.total.charged().get(), 42, "{told:?}: 160 frames are 4.18 s");
+        let used = kc.reports().usage(&AttemptFilter { limit: 1, ..AttemptFilter::default() }).await.unwrap();
+        assert_eq!(used[0].measured.audio_ms, Some(4180), "{told:?}");
+        kc.close().await;
+    }
+}
