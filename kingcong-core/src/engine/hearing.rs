@@ -84,7 +84,7 @@ impl Inner {
             return;
         }
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
-        if let Ok(Err(error)) | Err(error) = removed.map_err(io::Error::other).map(|removed| removed) {
+        if let Ok(Err(error)) | Err(error) = removed.map_err(io::Error::other) {
             tracing::warn!(%error, "the file of a result that cannot be delivered could not be removed");
         }
     }

@@ -179,7 +179,8 @@ impl Reader {
         }
         let bytes_a_second = u64::from(layout.sample_rate) * block;
         let pace = Pace::Constant { bytes_a_second: u32::try_from(bytes_a_second).unwrap_or(u32::MAX) };
-        Ok(Sound { layout, samples, spans: vec![data.start..data.start + samples * block], pace })
+        let sounding = data.start..data.start + samples * block;
+        Ok(Sound { layout, samples, spans: Vec::from([sounding]), pace })
     }
 }
 
