@@ -140,8 +140,9 @@ pub fn task_texts(number: u32) -> Result<Vec<String>> {
     Ok(pieces.iter().map(|piece| piece.as_str().to_owned()).collect())
 }
 
+/// Sentences that end with a word: a number before a full stop may be an ordinal, and then no piece ends there.
 fn text(number: u32) -> String {
-    (1..=TASKS.get()).map(|task| format!("Đây là câu {task} của yêu cầu {number}. ")).collect()
+    (1..=TASKS.get()).map(|task| format!("Yêu cầu {number} có câu {task} ở đây. ")).collect()
 }
 
 /// Makes a request until it is accepted.
