@@ -264,6 +264,7 @@ describe.each(STORES)('on %s', (store) => {
   });
 
   test('the keys of a server that moved are registered again', async () => {
+    const { kc } = await stage(store);
     const secret = 'sk-of-a-server-that-moves';
     const key = await kc.keys.add('ai33', 'elevenlabs', secret);
     await kc.config.updateServer('ai33', { baseUrl: 'https://moved.example' });

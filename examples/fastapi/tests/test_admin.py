@@ -107,8 +107,8 @@ def test_packages_are_put_on_sale_and_taken_off(user: Api, admin: Api) -> None:
     unpaid = user.post("/credits/purchase", {"package": "special"}, 201)
     admin.delete("/admin/packages/special", 204)
     user.post("/credits/purchase", {"package": "special"}, 404)
-    # Ordered before, paid after: the gateway asks again until it is on sale again.
-    assert user.pay(unpaid, 404)["error"]["code"] == "not_found"
+    # Ordered before, paid after: nothing is booked for it while it is not on sale as it was ordered.
+    assert user.pay(unpaid, 409)["error"]["code"] == "package_changed"
     admin.put("/admin/packages", package, 204)
     user.pay(unpaid)
     assert user.balance() == 84
@@ -125,7 +125,8 @@ def test_packages_are_put_on_sale_and_taken_off(user: Api, admin: Api) -> None:
 
 def test_wallets_are_corrected_once_an_order(user: Api, admin: Api) -> None:
     path, gift, key = f"/admin/users/{user.name}/adjust", {"change": "500", "reason": "welcome"}, once()
-    assert admin.post(path, gift, headers=key) == {"amount": "500", "balance_after": "500"}
+    booked = {"amount": "500", "became_debt": "0", "paid_debt": "0", "balance_after": "500"}
+    assert admin.post(path, gift, headers=key) == booked
     admin.post(path, gift, headers=key)
     assert user.balance() == 500
     conflict = admin.post(path, {**gift, "change": "501"}, 409, headers=key)

@@ -62,7 +62,7 @@ def arguments(user: str, key: str) -> list[str]:
 
 
 def test_a_task_submits_once_and_another_waits(kc: KingCong, tasks: Celery) -> None:
-    kc.wallets.purchase("reader", "package-1", "order-1")
+    kc.wallets.purchase("reader", "package-1", "order-of-reader")
     sent = [tasks.send_task("speak", arguments("reader", "story")) for _ in range(3)]
     (job,) = {one.get(timeout=PATIENCE_SECONDS) for one in sent}
     report = tasks.send_task("wait_for", [job]).get(timeout=PATIENCE_SECONDS)
@@ -79,7 +79,7 @@ def test_what_will_not_pass_is_raised_at_once(tasks: Celery, worker: Program) ->
 
 
 def test_what_may_pass_is_tried_again_until_it_does(kc: KingCong, tasks: Celery, worker: Program) -> None:
-    kc.wallets.purchase("patient", "package-1", "order-1")
+    kc.wallets.purchase("patient", "package-1", "order-of-patient")
     kc.config.set_maintenance(Maintenance(services=("elevenlabs",)))
     sent = tasks.send_task("speak", arguments("patient", "story"))
     worker.wait_for(f"[{sent.id}] retry: Retry in")
@@ -89,7 +89,7 @@ def test_what_may_pass_is_tried_again_until_it_does(kc: KingCong, tasks: Celery,
 
 
 def test_a_killed_process_loses_no_task(kc: KingCong, tasks: Celery, worker: Program) -> None:
-    kc.wallets.purchase("unlucky", "package-1", "order-1")
+    kc.wallets.purchase("unlucky", "package-1", "order-of-unlucky")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     request = Speech("unlucky", "Later.", service="elevenlabs", voice=VOICE, start_at=tomorrow)
     job = kc.submit(request)
