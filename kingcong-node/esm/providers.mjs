@@ -10,6 +10,7 @@ export const {
   EgressRateLimited,
   KeyDead,
   KeyDoubtful,
+  NotAllowed,
   OutOfCredit,
   ProviderFailure,
   RateLimited,

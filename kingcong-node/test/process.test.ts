@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
-import { folder } from './upstream';
+import { folder, wav } from './upstream';
 
 const PACKAGE = process.env['KINGCONG_PACKAGE'] ?? path.join(__dirname, '..');
 const CJS = JSON.stringify(path.join(PACKAGE, 'dist', 'index.js'));
@@ -18,8 +18,7 @@ const ESM = JSON.stringify(path.join(PACKAGE, 'esm', 'index.mjs'));
 /** What every script begins with: a client, and a provider that takes so long. */
 const HEAD = `
 const { KingCong } = require(${CJS});
-const wav = Buffer.from('${Buffer.from('RIFF').toString('hex')}2400000057415645666d742010000000010001' +
-  '00401f0000803e0000020010006461746100000000', 'hex');
+const wav = Buffer.from('${wav().toString('hex')}', 'hex');
 const audio = { audio: wav, contentType: 'audio/wav' };
 const provider = (call) => ({ protocol: 'ai33', call });
 const masterKey = Buffer.alloc(32, 7);

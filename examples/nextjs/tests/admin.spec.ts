@@ -360,7 +360,7 @@ test('an adjustment is booked once, and what is taken beyond the balance is debt
     return admin.request.post('/api/admin/users/lan/adjustments', { headers, data });
   };
   for (const answer of await Promise.all([post('7'), post('7'), post('7')])) {
-    expect(await answer.json()).toEqual({ amount: 7, balanceAfter: 207 });
+    expect(await answer.json()).toEqual({ amount: 7, becameDebt: 0, paidDebt: 0, balanceAfter: 207 });
   }
   expect((await post('8')).status()).toBe(409);
   const kinds = (await stage.kc.wallets.history('lan')).map(({ kind }) => kind);
