@@ -18,7 +18,8 @@
 //! let opening = Opening::from_json(r#"{"url": "memory:", "preset": "kingcong", "master_key": {"random": null}}"#)?;
 //! let library = Library::open(opening, Vec::new(), None).await?;
 //! let bought = r#"{"door": "wallets.purchase", "with": {"user": "u", "package": "package-1", "order": "o-1"}}"#;
-//! assert_eq!(library.knock(bought, None, None).await?.json, r#"{"amount":1000000,"balance_after":1000000}"#);
+//! let told = r#"{"amount":1000000,"became_debt":0,"paid_debt":0,"balance_after":1000000}"#;
+//! assert_eq!(library.knock(bought, None, None).await?.json, told);
 //! library.close().await;
 //! # Ok::<(), kingcong_doors::Problem>(())
 //! # })?;
