@@ -12,6 +12,10 @@ pub const MS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).expect("1000 is not 
 /// The longest that a character is taken to be spoken, in milliseconds of audio at speed 1.
 pub const AUDIO_MS_PER_CHARACTER_MAX: u64 = 120;
 
+/// The longest silence and slow start that a task's audio is taken to have beside its characters, in milliseconds at
+/// speed 1. A short text needs it: 24 characters were heard as 4.2 s.
+pub const AUDIO_MS_PER_TASK_MAX: u64 = 2_000;
+
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -184,8 +188,9 @@ impl Quantities {
     }
 }
 
-/// The most audio, in milliseconds, that speaking so many characters is expected to give:
-/// [`AUDIO_MS_PER_CHARACTER_MAX`] each, divided by the speed (100 is the voice's own), rounded up.
+/// The most audio, in milliseconds, that speaking so many characters in one task is expected to give:
+/// [`AUDIO_MS_PER_TASK_MAX`] and [`AUDIO_MS_PER_CHARACTER_MAX`] for each, divided by the speed (100 is the voice's own),
+/// rounded up.
 ///
 /// # Errors
 /// When the speed is zero, or the bound does not fit 64 bits.
@@ -193,7 +198,8 @@ pub fn audio_ms_bound(characters: u64, speed_percent: u16) -> Result<u64, PriceE
     if speed_percent == 0 {
         return Err(PriceError::Speed { speed_percent });
     }
-    let at_full_speed = u128::from(characters) * u128::from(AUDIO_MS_PER_CHARACTER_MAX);
+    let spoken = u128::from(characters) * u128::from(AUDIO_MS_PER_CHARACTER_MAX);
+    let at_full_speed = spoken + u128::from(AUDIO_MS_PER_TASK_MAX);
     u64::try_from((at_full_speed * 100).div_ceil(speed_percent.into()))
         .map_err(|_| PriceError::TooManyCharacters { characters })
 }
@@ -248,14 +254,15 @@ mod tests {
     #[test]
     fn the_audio_bound_follows_the_speed_and_rounds_up() {
         for (characters, speed_percent, ms) in [
-            (0, 100, 0),
-            (1, 100, 120),
-            (1000, 100, 120_000),
-            (1000, 50, 240_000),
-            (1000, 200, 60_000),
-            (1, 70, 172),
-            (1, u16::MAX, 1),
-            (u64::MAX / 120, 100, u64::MAX / 120 * 120),
+            (0, 100, 2_000),
+            (1, 100, 2_120),
+            (24, 100, 4_880),
+            (1000, 100, 122_000),
+            (1000, 50, 244_000),
+            (1000, 200, 61_000),
+            (1, 70, 3_029),
+            (1, u16::MAX, 4),
+            ((u64::MAX - 2_000) / 120, 100, (u64::MAX - 2_000) / 120 * 120 + 2_000),
         ] {
             assert_eq!(
                 audio_ms_bound(characters, speed_percent),
@@ -264,7 +271,7 @@ mod tests {
             );
         }
         assert_eq!(audio_ms_bound(1, 0), Err(PriceError::Speed { speed_percent: 0 }));
-        let characters = u64::MAX / 120 + 1;
+        let characters = (u64::MAX - 2_000) / 120 + 1;
         assert_eq!(audio_ms_bound(characters, 100), Err(PriceError::TooManyCharacters { characters }));
         assert!(audio_ms_bound(u64::MAX, 1).is_err());
     }

@@ -46,7 +46,7 @@
 //! let quoted = price.quote(&Quantities::speech(count_characters("Xin chào"), 100)?)?;
 //! let tasks = [vec![quoted.clone()]];
 //! let hold = hold_amount(&tasks)?;
-//! assert_eq!(hold.get(), 7); // 8 × 0.7 + 0.96 × 0.5 = 6.08
+//! assert_eq!(hold.get(), 8); // 8 × 0.7 + 2.96 × 0.5 = 7.08
 //!
 //! let mut total = RunningTotal::new(common_denominator(&[&quoted])?)?;
 //! let actual = quoted.actual(&Measured { audio_ms: Some(700), characters: None });
@@ -67,8 +67,8 @@ pub use self::{
     error::PriceError,
     list::{PRICES_MAX, PriceList},
     measure::{
-        AUDIO_MS_PER_CHARACTER_MAX, MS_PER_SECOND, Measure, MeasureKind, Operation, Quantities,
-        UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
+        AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, MS_PER_SECOND, Measure, MeasureKind, Operation,
+        Quantities, UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
     },
     package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError, kingcong_packages},
     price::{Charge, MODEL_BYTES_MAX, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},

@@ -454,7 +454,7 @@ mod tests {
             .quote(&Quantities::speech(100, 200).unwrap())
             .unwrap();
         assert_eq!(steps(quoted.counted()), "73/1");
-        assert_eq!(steps(quoted.worst()), "76/1", "6 s of audio at 0.5");
+        assert_eq!(steps(quoted.worst()), "153/2", "7 s of audio at 0.5");
         assert_eq!(quoted.den(), 2000, "whatever number of milliseconds is reported");
     }
 
@@ -539,7 +539,7 @@ mod tests {
             (r#""counted":"3/2""#, r#""counted":"-3/2""#),
             (r#""counted":"3/2""#, r#""counted":"9223372036854775807/1""#),
             (r#""counted":"3/2""#, r#""counted":"3/1000000000000000001""#),
-            (r#""bound":360"#, r#""bound":18446744073709551615"#),
+            (r#""bound":2360"#, r#""bound":18446744073709551615"#),
             (r#""unit":"credit""#, r#""unit":"vnd""#),
             (r#""per":7"#, r#""per":0"#),
         ] {

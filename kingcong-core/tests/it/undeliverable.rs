@@ -229,8 +229,10 @@ async fn a_price_per_second_charges_the_audio_that_came() {
                 kc.prices().set_now(Price { charge, ..price }, None).await.unwrap();
             }
         }
-        let (_, report) = run(&kc, &"x".repeat(400), 1).await;
-        assert_eq!(report.job.total.charged().get(), 42, "{told:?}: 160 frames are 4.18 s");
+        for text in ["Xin chào các bạn của tôi", &"x".repeat(400)] {
+            let (_, report) = run(&kc, text, 1).await;
+            assert_eq!(report.job.total.charged().get(), 42, "{told:?}, {text:?}: 160 frames are 4.18 s");
+        }
         let used = kc.reports().usage(&AttemptFilter { limit: 1, ..AttemptFilter::default() }).await.unwrap();
         assert_eq!(used[0].measured.audio_ms, Some(4180), "{told:?}");
         kc.close().await;

@@ -248,7 +248,7 @@ impl Books {
         let configuration = pages.configurations.get(&admit.configuration_version)?;
         let mut sum = Exact::default();
         for task in &admit.tasks {
-            let bound = u64::from(task.characters) * 120;
+            let bound = audio_ms_bound(task.characters);
             let prices = task.routes.iter().map(|route| {
                 let price = price(configuration, route.route(), admit)?;
                 Some(Exact::of(lines(price), task.characters, bound))
@@ -429,7 +429,7 @@ impl Books {
         let price = price(configuration, &attempt.route, admit)?;
         let text = self.world.text_of(attempt.id)?;
         let characters = u32::try_from(text.chars().count()).ok()?;
-        let bound = u64::from(characters) * 120;
+        let bound = audio_ms_bound(characters);
         let Measured { audio_ms, .. } = self.world.measured_of(attempt.id);
         let is_believed = |said: &u64| match price.overrun {
             Overrun::Operator => true,
@@ -553,6 +553,11 @@ fn lines(price: &Price) -> &[PriceLine] {
         Charge::Free => &[],
         Charge::Lines(lines) => lines.as_slice(),
     }
+}
+
+/// The longest audio that a task at speed 1 is held for, in milliseconds.
+fn audio_ms_bound(characters: u32) -> u64 {
+    2_000 + u64::from(characters) * 120
 }
 
 /// An exact sum of prices in smallest steps, by plain fractions: on purpose not the library's own.

@@ -143,7 +143,7 @@ pub(super) async fn a_job_is_rounded_once_whatever_its_parts(store: &dyn Store, 
 }
 
 /// MiniMax on AI33, whose audio costs a credit a second, with a key; and an order for texts of so many characters,
-/// each of which is held for as 120 ms of audio.
+/// which are held for as 120 ms of audio a character and 2 s a text.
 async fn by_the_second(worker: &TestWorker<'_>, characters: &[usize]) -> (PoolId, Order) {
     let route = crate::id::Route { service: service("minimax"), ..route("ai33") };
     let pool = PoolId::shared(&route);
@@ -167,15 +167,15 @@ pub(super) async fn a_job_is_charged_at_most_its_hold(store: &dyn Store, clock: 
     for (audio_ms, charged, over_hold) in [
         (0, 0, 0),
         (60_000, 60, 0),
-        (120_000, 120, 0),
-        (120_001, 120, 1),
-        (199_001, 120, 80),
-        (1_200_000, 120, 1080),
-        (1_200_001, 120, 1081),
-        (i64::MAX.unsigned_abs(), 120, i64::MAX / 1000 + 1 - 120),
+        (122_000, 122, 0),
+        (122_001, 122, 1),
+        (199_001, 122, 78),
+        (1_220_000, 122, 1098),
+        (1_220_001, 122, 1099),
+        (i64::MAX.unsigned_abs(), 122, i64::MAX / 1000 + 1 - 122),
     ] {
         let job = worker.admitted(&order).await;
-        assert_eq!(job.hold.amount.get(), 120);
+        assert_eq!(job.hold.amount.get(), 122);
         let before = scene.wallet("user-1").await;
         let lease = worker.lease(pool).await;
         let settled = worker.settled(&lease, done_in(Some(audio_ms))).await;
@@ -192,17 +192,17 @@ pub(super) async fn a_job_is_charged_at_most_its_hold(store: &dyn Store, clock: 
     // What one task leaves of the hold is there for another of the job, one that failed too.
     let (_, order) = by_the_second(&worker, &[100, 100, 100]).await;
     let job = worker.admitted(&order).await;
-    assert_eq!(job.hold.amount.get(), 36);
+    assert_eq!(job.hold.amount.get(), 42);
     let leases = worker.claim(pool, 3).await.leases;
     let refused = failed(FailureKind::Policy, Reached::Yes);
     for (lease, result, charged, over_hold) in
-        [(0, done_in(Some(20_000)), 20, 0), (1, refused, 0, 0), (2, done_in(Some(30_500)), 16, 15)]
+        [(0, done_in(Some(20_000)), 20, 0), (1, refused, 0, 0), (2, done_in(Some(30_500)), 22, 9)]
     {
         let settled = worker.settled(&leases[lease], result).await;
         assert_eq!((settled.charged.get(), settled.over_hold.get()), (charged, over_hold), "task {lease}");
     }
     let book = scene.job(job.job.id).await;
-    assert_eq!((book.hold.captured.get(), book.job.state), (36, JobState::CompletedWithFailures));
+    assert_eq!((book.hold.captured.get(), book.job.state), (42, JobState::CompletedWithFailures));
 }
 
 /// What a price with an overrun costs beyond the hold is taken from what is available, and the rest is owed. What
@@ -217,7 +217,7 @@ pub(super) async fn an_overrun_is_taken_from_what_is_available_and_the_rest_is_o
     let (pool, order) = by_the_second(&worker, &[1000]).await;
     let order = with_overrun(order, &["ai33"]);
     let job = worker.admitted(&order).await;
-    assert_eq!(job.hold.amount.get(), 120);
+    assert_eq!(job.hold.amount.get(), 122);
     let lease = worker.lease(pool).await;
     let settled = worker.settled(&lease, done_in(Some(199_001))).await;
     assert_eq!((settled.charged.get(), settled.debt.get(), settled.released.get()), (200, 50, 0));
@@ -229,7 +229,7 @@ pub(super) async fn an_overrun_is_taken_from_what_is_available_and_the_rest_is_o
     assert_eq!((entry.amount.get(), entry.debt_change.get(), entry.debt_after.get()), (-150, 50, 50));
 
     worker.buy("user-1", 10_000).await;
-    for (audio_ms, charged) in [(1_200_000, 1200), (1_200_001, 120), (i64::MAX.unsigned_abs(), 120)] {
+    for (audio_ms, charged) in [(1_220_000, 1220), (1_220_001, 122), (i64::MAX.unsigned_abs(), 122)] {
         worker.admit(&order).await.expect("it can be paid");
         let settled = worker.settled(&worker.lease(pool).await, done_in(Some(audio_ms))).await;
         assert_eq!((settled.charged.get(), settled.debt.get()), (charged, 0), "{audio_ms} ms");
@@ -245,7 +245,7 @@ pub(super) async fn usage_that_was_not_told_is_charged_at_the_bound(store: &dyn 
     for order in [order.clone(), with_overrun(order, &["ai33"])] {
         worker.admit(&order).await.expect("it can be paid");
         let settled = worker.settled(&worker.lease(pool).await, done_in(None)).await;
-        assert_eq!((settled.charged.get(), settled.over_hold.get()), (120, 0));
+        assert_eq!((settled.charged.get(), settled.over_hold.get()), (122, 0));
         assert_eq!((settled.job.state, settled.released.get()), (JobState::Completed, 0));
     }
 }
@@ -258,12 +258,12 @@ pub(super) async fn what_a_job_costs_at_most_is_the_same_in_any_order(store: &dy
     let of = |name: &str| crate::id::Route { service: service("minimax"), ..route(name) };
     let (_, order) = by_the_second(&worker, &[100; 4]).await;
     worker.add_key(&NewKey { route: of("ai84"), ..roomy("ai84") }).await;
-    // A second costs 1 on AI33, and 2 on AI84: 4 tasks of 12 s are held for at 2.
+    // A second costs 1 on AI33, and 2 on AI84: 4 tasks of 14 s are held for at 2.
     let order = with_overrun(order.on(&[("ai33", 1), ("ai84", 1)]), &["ai84"]);
-    for (audio_ms, charged) in [([10_000, 10_000], 60), ([30_000, 16_000], 96), ([60_000, 40_000], 160)] {
+    for (audio_ms, charged) in [([10_000, 10_000], 60), ([30_000, 16_000], 112), ([60_000, 40_000], 160)] {
         for order_of_ends in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
             let job = worker.admitted(&order).await;
-            assert_eq!(job.hold.amount.get(), 96);
+            assert_eq!(job.hold.amount.get(), 112);
             let mut leases = worker.claim(PoolId::shared(&of("ai33")), 2).await.leases;
             leases.extend(worker.claim(PoolId::shared(&of("ai84")), 2).await.leases);
             for place in order_of_ends {
@@ -271,7 +271,7 @@ pub(super) async fn what_a_job_costs_at_most_is_the_same_in_any_order(store: &dy
             }
             let book = scene.job(job.job.id).await;
             assert_eq!(book.job.total.charged().get(), charged, "{audio_ms:?} in order {order_of_ends:?}");
-            assert_eq!(book.hold.captured.get(), charged.min(96));
+            assert_eq!(book.hold.captured.get(), charged.min(112));
         }
     }
 }
