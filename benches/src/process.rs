@@ -157,12 +157,11 @@ async fn input() -> Result<bool> {
 }
 
 async fn open(orders: &Orders) -> Result<KingCong> {
-    let rules = Rules { window: orders.window, guard: orders.guard, ..Rules::default() };
     let mut builder = KingCong::builder()
         .store(SqlStore::connect(&orders.url).await?)
         .preset(stage::preset(70, 30)?)
         .master_key(stage::master_key())
-        .settings(Settings { rules, ..Settings::default() });
+        .settings(Settings { window: Some(orders.window), guard: Some(orders.guard), ..Settings::default() });
     for protocol in ["ai33", "ai84"] {
         let upstream = Upstream::new(protocol, stage::clock(), (orders.call, orders.call), task::limits())?;
         builder = match orders.calls {

@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use kingcong_core::{KingCong, Request, Settings, engine::Role, keys::Rules};
+use kingcong_core::{KingCong, Request, Settings, engine::Role};
 
 use crate::{
     figure::{Figure, Unit, median},
@@ -39,19 +39,19 @@ pub(crate) fn lives() -> Result<Vec<Figure>> {
 }
 
 /// A library that submits and looks, and calls nobody.
-async fn client(database: &Database, rules: Rules) -> Result<KingCong> {
+async fn client(database: &Database, settings: Settings) -> Result<KingCong> {
     Ok(KingCong::builder()
         .store(database.store().await?)
         .preset(stage::preset(70, 30)?)
         .master_key(stage::master_key())
-        .settings(Settings { role: Role::Client, rules, ..Settings::default() })
+        .settings(Settings { role: Role::Client, ..settings })
         .start()
         .await?)
 }
 
 /// Whole lives per second.
 async fn lives_by(processes: usize, database: &Database) -> Result<f64> {
-    let kc = client(database, Rules::default()).await?;
+    let kc = client(database, Settings::default()).await?;
     task::furnish(&kc).await?;
     let orders = Orders { jobs: JOBS / processes, ..Orders::new(&database.url) };
     let mut processes = Process::start(processes, &orders)?;
@@ -75,22 +75,23 @@ const KEYS_OF_A_SERVER: usize = 50;
 const IN_FLIGHT_MAX: u32 = 30;
 const STARTS_MAX: u32 = 10;
 const CALL: Duration = Duration::from_secs(1);
-const RULES: Rules =
-    Rules { window: Duration::from_secs(15), guard: Settings::SEND_SLACK, call_max: Duration::from_secs(60) };
+const WINDOW: Duration = Duration::from_secs(15);
+const GUARD: Duration = Settings::SEND_SLACK;
 
 pub(crate) fn fill() -> Result<Vec<Figure>> {
     let place = Place::postgres()?;
     stage::on_all_cores(async {
         let database = place.fresh()?;
-        let kc = client(&database, RULES).await?;
+        let settings = Settings { window: Some(WINDOW), guard: Some(GUARD), ..Settings::default() };
+        let kc = client(&database, settings).await?;
         for server in ["ai33", "ai84"] {
             stage::add_keys(&kc, server, KEYS_OF_A_SERVER, stage::limits(IN_FLIGHT_MAX, STARTS_MAX)).await?;
         }
         for job in 0..FILL_JOBS {
             stage::make_rich(&kc, &format!("user-{job}")).await?;
         }
-        let Rules { window, guard, .. } = RULES;
-        let orders = Orders { call: CALL, window, guard, calls: Calls::Told, ..Orders::new(&database.url) };
+        let (window, guard, calls) = (WINDOW, GUARD, Calls::Told);
+        let orders = Orders { call: CALL, window, guard, calls, ..Orders::new(&database.url) };
         let processes = Process::start(PROCESSES, &orders)?;
         let text = stage::text(10 * TASKS / FILL_JOBS);
         let started = Instant::now();
@@ -119,8 +120,8 @@ pub(crate) fn fill() -> Result<Vec<Figure>> {
 
         let at_once = KEYS_OF_A_SERVER * STARTS_MAX as usize;
         let rounds = u32::try_from(slower_pool.div_ceil(at_once))?;
-        let least = RULES.window * (rounds - 1) + CALL;
-        let exceeded = violations(&calls, IN_FLIGHT_MAX as usize, STARTS_MAX as usize, RULES.window);
+        let least = WINDOW * (rounds - 1) + CALL;
+        let exceeded = violations(&calls, IN_FLIGHT_MAX as usize, STARTS_MAX as usize, WINDOW);
         let name = format!("fill/processes={PROCESSES}");
         let against = "the least that the slower pool's limits allow";
         Ok(vec![

@@ -17,7 +17,6 @@ use kingcong_core::{
     Error, JobHandle, KingCong, NewKey, Preset, Request, Settings,
     engine::JobResult,
     id::SystemEntropy,
-    keys::Rules,
     routing::{BaseUrl, ServerChange, Switch},
     store::JobFilter,
     vault::StaticMasterKey,
@@ -132,7 +131,7 @@ fn settings(upstreams: &upstreams::Running) -> Settings {
     }
     Settings {
         // A call whose answer was lost may still run for so long; only then it is tried again.
-        rules: Rules { call_max: Duration::from_secs(10), ..Rules::default() },
+        call_max: Some(Duration::from_secs(10)),
         // So long after a crash its work is taken over.
         dead_after: Duration::from_secs(2),
         poll_interval: Duration::from_millis(200),

@@ -142,6 +142,19 @@ pub enum Error {
         /// What it must be.
         bounds: &'static str,
     },
+    /// A setting that all processes of a store must share is not what the store keeps.
+    #[error(
+        "setting {setting}: {said:?} is not the store's, which is {kept:?} since it was first opened: all its \
+         processes count alike; say the same, or leave it out"
+    )]
+    NotTheStores {
+        /// Which setting.
+        setting: &'static str,
+        /// What was given.
+        said: std::time::Duration,
+        /// What the store keeps.
+        kept: std::time::Duration,
+    },
     /// A result cannot be read or joined.
     #[error("result of job {job}: {reason}")]
     Output {
@@ -201,6 +214,7 @@ impl Error {
             | Self::IdempotencyKey(_)
             | Self::IdempotencyConflict
             | Self::Setting { .. }
+            | Self::NotTheStores { .. }
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. } | PackageError::NotAsOrdered { .. }) => {
                 Message::BadRequest

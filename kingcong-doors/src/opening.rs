@@ -125,14 +125,14 @@ impl Opening {
             (&mut settings.monitor_interval, self.monitor_interval_ms),
             (&mut settings.move_after, self.move_after_ms),
             (&mut settings.drain, self.drain_ms),
-            (&mut settings.rules.window, self.window_ms),
-            (&mut settings.rules.guard, self.guard_ms),
-            (&mut settings.rules.call_max, self.call_max_ms),
         ] {
             if let Some(ms) = given {
                 *field = Duration::from_millis(ms);
             }
         }
+        settings.window = self.window_ms.map(Duration::from_millis);
+        settings.guard = self.guard_ms.map(Duration::from_millis);
+        settings.call_max = self.call_max_ms.map(Duration::from_millis);
         settings.role = match self.role {
             None | Some(RoleName::Both) => Role::Both,
             Some(RoleName::Client) => Role::Client,

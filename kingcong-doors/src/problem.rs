@@ -173,9 +173,11 @@ fn code_of_plan(error: &PlanError) -> Code {
 
 fn code_of(error: &Error) -> Code {
     match error {
-        Error::Request(_) | Error::Id(_) | Error::IdempotencyKey(_) | Error::Setting { .. } => {
-            Code::InvalidRequest
-        }
+        Error::Request(_)
+        | Error::Id(_)
+        | Error::IdempotencyKey(_)
+        | Error::Setting { .. }
+        | Error::NotTheStores { .. } => Code::InvalidRequest,
         Error::NoPlan { error, .. } => code_of_plan(error),
         Error::Refused(Refusal::InsufficientCredits { .. }) => Code::InsufficientCredits,
         Error::Refused(Refusal::InDebt { .. }) => Code::InDebt,

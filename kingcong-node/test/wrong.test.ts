@@ -265,6 +265,16 @@ test('what is no URL is refused', async () => {
   await expect(KingCong.open('memory:', 7 as unknown as OpenOptions)).rejects.toThrow(TypeError);
 });
 
+test("another window than the store's is refused", async () => {
+  const url = database();
+  await (await open(url, { windowMs: 7_000 })).close();
+  await expect(open(url, { windowMs: 60_000 })).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining("60s is not the store's, which is 7s") as string,
+  });
+  await (await open(url)).close();
+});
+
 test('another master key does not open the database', async () => {
   const url = database();
   await (await open(url)).close();

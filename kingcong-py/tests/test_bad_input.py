@@ -188,6 +188,13 @@ def test_options_are_checked_before_anything_is_opened(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_window_than_the_stores_is_refused(database: str) -> None:
+    KingCong.open(database, master_key=bytes(32), window=timedelta(seconds=7)).close()
+    with pytest.raises(kingcong.InvalidRequest, match="window: 60s is not the store's, which is 7s"):
+        KingCong.open(database, master_key=bytes(32), window=timedelta(minutes=1))
+    KingCong.open(database, master_key=bytes(32)).close()
+
+
 def test_another_master_key_does_not_open_the_database(database: str) -> None:
     KingCong.open(database, master_key=bytes(32)).close()
     with pytest.raises(kingcong.MasterKeyFailed, match="start with the master key"):

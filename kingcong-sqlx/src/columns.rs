@@ -22,7 +22,7 @@ struct Columns {
     bytes: &'static str,
 }
 
-const COLUMNS: [Columns; 23] = [
+const COLUMNS: [Columns; 24] = [
     Columns {
         table: "kingcong_credits",
         ids: "id",
@@ -149,6 +149,13 @@ const COLUMNS: [Columns; 23] = [
         texts: "life",
         bytes: "",
     },
+    Columns {
+        table: "kingcong_rules",
+        ids: "",
+        ints: "id window_length guard call_max",
+        texts: "",
+        bytes: "",
+    },
     Columns { table: "kingcong_late_answers", ids: "attempt", ints: "cost", texts: "upstream_id", bytes: "" },
     Columns {
         table: "kingcong_data_keys",
@@ -212,14 +219,14 @@ mod tests {
         table::{Record, Table},
     };
     use kingcong_core::{
-        keys::{Flow, Key, Limit, Pool},
+        keys::{Flow, Key, Limit, Pool, Rules},
         ledger::{Hold, Opening, Wallet},
         store::{AuditEntry, IdempotencyRow, LateAnswer, OutputRow, VoiceRow, Worker},
         vault::DataKey,
         work::{Attempt, Job},
     };
 
-    const TABLES: [Table; 24] = [
+    const TABLES: [Table; 25] = [
         Wallet::TABLE,
         EntryRow::TABLE,
         Opening::TABLE,
@@ -240,6 +247,7 @@ mod tests {
         OutputRow::TABLE,
         VoiceRow::TABLE,
         Worker::TABLE,
+        Rules::TABLE,
         LateAnswer::TABLE,
         DataKey::TABLE,
         AuditEntry::TABLE,

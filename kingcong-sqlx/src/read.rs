@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyWithLimits, Limit, Pool, Window},
+    keys::{Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
     store::{
@@ -19,7 +19,7 @@ use kingcong_core::{
 
 use crate::{
     cell::{Cell, Corrupt, Row},
-    rows::{ConfigurationRow, EntryRow, PackageRow, PriceRow, put_use, read_bound, read_life},
+    rows::{ConfigurationRow, EntryRow, ONLY_ROW, PackageRow, PriceRow, put_use, read_bound, read_life},
     session::{Instant, STATEMENT_ROWS_MAX, Session, load, select},
     table::{Record, Table},
 };
@@ -406,4 +406,9 @@ pub(crate) async fn job_books(
 /// A worker, as the fence found it in its way.
 pub(crate) async fn worker(session: &mut dyn Session, id: WorkerId) -> Result<Option<Worker>, StoreError> {
     Ok(load::<Worker>(session, vec![id.as_uuid().into()]).await?.into_iter().next())
+}
+
+/// How windows are counted, if it is kept.
+pub(crate) async fn rules(session: &mut dyn Session) -> Result<Option<Rules>, StoreError> {
+    Ok(load::<Rules>(session, vec![ONLY_ROW.into()]).await?.pop())
 }

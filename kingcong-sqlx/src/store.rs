@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::KeyWithLimits,
+    keys::{KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
@@ -342,6 +342,28 @@ impl Store for SqlStore {
             }
         })
         .await
+    }
+
+    async fn keep_rules(&self, rules: Rules) -> Result<Rules, StoreError> {
+        if let Some(kept) = read::rules(&mut *self.reader().await?).await? {
+            return Ok(kept);
+        }
+        let inner = Arc::clone(&self.inner);
+        unstoppable(async move {
+            let mut script = Script::default();
+            script.insert(Deed::InsertIfAbsent, [&rules]);
+            let mut transaction = inner.database.begin().await?;
+            match transaction.run(script).await {
+                Ok(()) => transaction.commit().await,
+                Err(error) => {
+                    transaction.roll_back().await;
+                    Err(error)
+                }
+            }
+        })
+        .await?;
+        // Another process may have been first.
+        Ok(read::rules(&mut *self.reader().await?).await?.unwrap_or(rules))
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

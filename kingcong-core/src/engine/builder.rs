@@ -215,16 +215,11 @@ impl Builder {
         };
         let store = store.unwrap_or_else(|| Arc::new(MemoryStore::with_clock(Arc::clone(&clock))));
         let ids = Arc::new(Ids::new(Arc::clone(&clock), Arc::clone(&entropy)));
+        let rules = settings.rules_of(&*store).await?;
         let (lane_store, lane_clock) = (Arc::clone(&store), Arc::clone(&clock));
         let closed = CancellationToken::new();
-        let lane = Lane::start(
-            lane_store,
-            lane_clock,
-            Arc::clone(&ids),
-            settings.rules,
-            settings.dead_after,
-            closed.clone(),
-        );
+        let lane =
+            Lane::start(lane_store, lane_clock, Arc::clone(&ids), rules, settings.dead_after, closed.clone());
         let lane = lane.await?;
         let inner = Arc::new(Inner {
             time: ArcSwap::from_pointee((clock.now(), clock.elapsed())),
@@ -247,6 +242,7 @@ impl Builder {
             events: Arc::<Events>::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,
+            rules,
             told_health: Mutex::new(BTreeMap::new()),
             closing: CancellationToken::new(),
             closed,

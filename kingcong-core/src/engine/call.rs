@@ -115,7 +115,7 @@ impl Inner {
                 }
                 // Its secret may come back while the upstream still works on it.
                 Err(error @ (Error::Vault(_) | Error::KeySuspended { .. }))
-                    if self.store_now() < lease.attempt.leased_at.plus(self.settings.rules.call_max) =>
+                    if self.store_now() < lease.attempt.leased_at.plus(self.rules.call_max) =>
                 {
                     tracing::warn!(%error, attempt = %lease.attempt.id, "cannot be polled for yet: trying again");
                     self.clock.sleep(SETTLE_PAUSE).await;
@@ -183,7 +183,7 @@ impl Inner {
     ) {
         let waited = Waited::NotYet { retry_after };
         let result = AttemptResult::Unknown { waited, policy: self.settings.unknown };
-        let until = lease.attempt.leased_at.plus(self.settings.rules.call_max);
+        let until = lease.attempt.leased_at.plus(self.rules.call_max);
         lease.attempt.state = AttemptState::Unknown { until };
         if let Ended::Settled(_) = self.settle_once(&lease, &result).await {
             self.wait_out(lease, permit).await;
@@ -194,7 +194,7 @@ impl Inner {
     async fn wait_out(self: Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit) {
         let until = match lease.attempt.state {
             AttemptState::Unknown { until } => until,
-            _ => lease.attempt.leased_at.plus(self.settings.rules.call_max),
+            _ => lease.attempt.leased_at.plus(self.rules.call_max),
         };
         let inner = Arc::clone(&self);
         self.loops.spawn(async move {

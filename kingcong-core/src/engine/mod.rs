@@ -48,6 +48,7 @@ use crate::{
     clock::{Clock, Timestamp},
     error::Error,
     id::{Entropy, ProtocolId, Route, ServerId},
+    keys::Rules,
     provider::{Health, Provider},
     store::{Command, Outcome, Store},
 };
@@ -77,6 +78,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     ids: Arc<Ids>,
     settings: Settings,
+    rules: Rules,
     providers: BTreeMap<ProtocolId, Arc<dyn Provider>>,
     lane: Lane,
     snapshot: ArcSwap<Snapshot>,

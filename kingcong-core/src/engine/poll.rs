@@ -464,7 +464,7 @@ impl Inner {
                 let pause = FETCH_PAUSE.saturating_mul(1 << (tries - 1).min(8)).min(FETCH_PAUSE_MAX);
                 let pause = pause.max(failure.wait().unwrap_or_default());
                 let why = unfetched(&laid, &failure);
-                let end = polled.lease.attempt.leased_at.plus(self.settings.rules.call_max);
+                let end = polled.lease.attempt.leased_at.plus(self.rules.call_max);
                 let left = end.since(self.store_now());
                 if tries >= FETCHES_MAX || left.is_zero() {
                     let result = self.failed(why);
@@ -480,7 +480,7 @@ impl Inner {
 
     /// Whether it has run for longer than anything may.
     fn is_late(&self, polled: &Polled, now: Timestamp) -> bool {
-        polled.lease.attempt.leased_at.plus(self.settings.rules.call_max) <= now
+        polled.lease.attempt.leased_at.plus(self.rules.call_max) <= now
     }
 
     /// Reads what came, and settles.

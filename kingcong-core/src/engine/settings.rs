@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     id::Egress,
     keys::Rules,
-    store::{DEAD_AFTER_MAX, DEAD_AFTER_MIN, UnknownPolicy},
+    store::{DEAD_AFTER_MAX, DEAD_AFTER_MIN, Store, UnknownPolicy},
     work::{Abbreviations, Request},
 };
 
@@ -15,8 +15,17 @@ use crate::{
 pub struct Settings {
     /// What this process does.
     pub role: Role,
-    /// How windows are counted; the same in every process of one store.
-    pub rules: Rules,
+    /// The length of the window that upstreams count in. None: what the store keeps, 60 s in a new one.
+    ///
+    /// How windows are counted is one for all processes of a store: it keeps what it was opened with first, and opening
+    /// it with another window, guard or `call_max` is refused.
+    pub window: Option<Duration>,
+    /// What is added to the window, because a call reaches the upstream a little after its lease. None: what the store
+    /// keeps, 0.5 s in a new one.
+    pub guard: Option<Duration>,
+    /// The longest that a call may run upstream; an unknown one keeps its slot so long. None: what the store keeps,
+    /// 15 min in a new one.
+    pub call_max: Option<Duration>,
     /// A process whose heartbeat is older is taken for dead and its work taken over; 30 s. Of two processes that
     /// differ, the longer counts.
     pub dead_after: Duration,
@@ -79,7 +88,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             role: Role::default(),
-            rules: Rules::default(),
+            window: None,
+            guard: None,
+            call_max: None,
             dead_after: Duration::from_secs(30),
             unknown: UnknownPolicy::default(),
             task_characters_max: NonZeroU32::new(4_000).expect("4,000 is not zero"),
@@ -102,6 +113,9 @@ impl Settings {
     /// A lease is sent within this, or given back: it must be far below every `dead_after`.
     pub const SEND_SLACK: Duration = Duration::from_millis(250);
 
+    /// The longest that a window, a call, a pause between two looks or a wait may be set to: a day.
+    pub const LENGTH_MAX: Duration = Duration::from_secs(24 * 3600);
+
     /// Checks every setting, as opening the library does.
     ///
     /// # Errors
@@ -113,15 +127,28 @@ impl Settings {
             }
             Err(Error::Setting { setting, value: format!("{value:?}"), bounds })
         };
-        let at_least = |setting, value, min, bounds| within(setting, value, min, Duration::MAX, bounds);
         let bounds = "at least 2 s, at most 1 h";
         within("dead_after", self.dead_after, DEAD_AFTER_MIN, DEAD_AFTER_MAX, bounds)?;
-        at_least("rules.guard", self.rules.guard, Self::SEND_SLACK, "at least 250 ms, the send slack")?;
-        at_least("rules.window", self.rules.window, Duration::from_millis(1), "more than zero")?;
-        at_least("rules.call_max", self.rules.call_max, Duration::from_millis(1), "more than zero")?;
-        at_least("poll_interval", self.poll_interval, Duration::from_millis(1), "more than zero")?;
-        at_least("pulse_interval", self.pulse_interval, Duration::from_millis(1), "more than zero")?;
-        at_least("monitor_interval", self.monitor_interval, Duration::from_millis(1), "more than zero")?;
+        let rules = self.rules();
+        let (moment, day) = (Duration::from_millis(1), Self::LENGTH_MAX);
+        within(
+            "guard",
+            rules.guard,
+            Self::SEND_SLACK,
+            day,
+            "at least 250 ms, the send slack, and at most a day",
+        )?;
+        for (setting, value, min, bounds) in [
+            ("window", rules.window, moment, "1 ms to a day"),
+            ("call_max", rules.call_max, moment, "1 ms to a day"),
+            ("poll_interval", self.poll_interval, moment, "1 ms to a day"),
+            ("pulse_interval", self.pulse_interval, moment, "1 ms to a day"),
+            ("monitor_interval", self.monitor_interval, moment, "1 ms to a day"),
+            ("move_after", self.move_after, Duration::ZERO, "a day at most"),
+            ("drain", self.drain, Duration::ZERO, "a day at most"),
+        ] {
+            within(setting, value, min, day, bounds)?;
+        }
         let (min, max) = (Duration::from_secs(1), Request::DEADLINE_MAX);
         within("deadline", self.deadline, min, max, "1 s to 7 days")?;
         if self.pulse_interval.saturating_mul(2) > self.dead_after {
@@ -136,5 +163,33 @@ impl Settings {
             return Err(Error::Setting { setting: "calls_max", value, bounds: "at least 1" });
         }
         Ok(())
+    }
+
+    /// The rules that a new store gets.
+    fn rules(&self) -> Rules {
+        let Rules { window, guard, call_max } = Rules::default();
+        Rules {
+            window: self.window.unwrap_or(window),
+            guard: self.guard.unwrap_or(guard),
+            call_max: self.call_max.unwrap_or(call_max),
+        }
+    }
+
+    /// The rules that the store keeps, or that it gets now.
+    ///
+    /// # Errors
+    /// What was said is not what the store keeps; or it cannot be used.
+    pub(super) async fn rules_of(&self, store: &dyn Store) -> Result<Rules, Error> {
+        let kept = store.keep_rules(self.rules()).await?;
+        for (setting, said, kept) in [
+            ("window", self.window, kept.window),
+            ("guard", self.guard, kept.guard),
+            ("call_max", self.call_max, kept.call_max),
+        ] {
+            if let Some(said) = said.filter(|said| said.as_micros() != kept.as_micros()) {
+                return Err(Error::NotTheStores { setting, said, kept });
+            }
+        }
+        Ok(kept)
     }
 }

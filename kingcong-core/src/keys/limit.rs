@@ -63,7 +63,7 @@ pub enum PollNeed {
     Spare,
 }
 
-/// How long windows are and how much slack they get; the same in every process of one store.
+/// How long windows are and how much slack they get. Each store keeps its own, so that all its processes count alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The length of the window that upstreams count in.

@@ -189,8 +189,8 @@ impl Quantities {
 }
 
 /// The most audio, in milliseconds, that speaking so many characters in one task is expected to give:
-/// [`AUDIO_MS_PER_TASK_MAX`] and [`AUDIO_MS_PER_CHARACTER_MAX`] for each, divided by the speed (100 is the voice's own),
-/// rounded up.
+/// [`AUDIO_MS_PER_TASK_MAX`] and [`AUDIO_MS_PER_CHARACTER_MAX`] for each, divided by the speed (100 is the voice's
+/// own), rounded up.
 ///
 /// # Errors
 /// When the speed is zero, or the bound does not fit 64 bits.

@@ -2,7 +2,7 @@
 //! simulations and measurements.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules},
     ledger::{Entry, Opening, Wallet, WalletKey},
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task},
@@ -27,6 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    rules: OnceLock<Rules>,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
 }
@@ -48,7 +49,7 @@ impl MemoryStore {
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let tables = Tables::new(Arc::new(Configuration::default()), Journal::None);
-        Self { tables: Mutex::new(tables), clock, closed: AtomicBool::new(false) }
+        Self { tables: Mutex::new(tables), rules: OnceLock::new(), clock, closed: AtomicBool::new(false) }
     }
 
     fn read<R>(&self, read: impl FnOnce(&Tables) -> R) -> Result<R, StoreError> {
@@ -105,6 +106,11 @@ impl Store for MemoryStore {
             tables.workers.insert(worker, row);
         }
         Ok(now)
+    }
+
+    async fn keep_rules(&self, rules: Rules) -> Result<Rules, StoreError> {
+        self.check_open()?;
+        Ok(*self.rules.get_or_init(|| rules))
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

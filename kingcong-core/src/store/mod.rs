@@ -32,7 +32,7 @@ use crate::{
     id::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{KeyWithLimits, Limit, Pool},
+    keys::{KeyWithLimits, Limit, Pool, Rules},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     pricing::{Catalogue, PriceList},
     routing::System,
@@ -72,6 +72,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Makes a new worker, which may be silent for `dead_after`; its batches are numbered from 1. A worker that exists
     /// stays as it is, buried or not.
     async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError>;
+
+    /// How windows are counted in this store: what is kept, and `rules` from now on where nothing is kept yet.
+    async fn keep_rules(&self, rules: Rules) -> Result<Rules, StoreError>;
 
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;

@@ -343,6 +343,14 @@ CREATE TABLE IF NOT EXISTS kingcong_workers (
     KEY kingcong_workers_life (life, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
+-- How windows are counted, in microseconds: one row, kept from the first opening on.
+CREATE TABLE IF NOT EXISTS kingcong_rules (
+    id            BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    window_length BIGINT NOT NULL,
+    guard         BIGINT NOT NULL,
+    call_max      BIGINT NOT NULL
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
 -- Answers that came after their attempt was taken over.
 CREATE TABLE IF NOT EXISTS kingcong_late_answers (
     attempt     BINARY(16) NOT NULL PRIMARY KEY,

@@ -343,6 +343,14 @@ CREATE TABLE kingcong_workers (
 ) WITH (fillfactor = 50);
 CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 
+-- How windows are counted, in microseconds: one row, kept from the first opening on.
+CREATE TABLE kingcong_rules (
+    id            BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    window_length BIGINT NOT NULL,
+    guard         BIGINT NOT NULL,
+    call_max      BIGINT NOT NULL
+);
+
 -- Answers that came after their attempt was taken over.
 CREATE TABLE kingcong_late_answers (
     attempt     UUID NOT NULL PRIMARY KEY,

@@ -335,6 +335,14 @@ CREATE TABLE kingcong_workers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_workers_life ON kingcong_workers (id) WHERE life <> 'gone';
 
+-- How windows are counted, in microseconds: one row, kept from the first opening on.
+CREATE TABLE kingcong_rules (
+    id            INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    window_length INTEGER NOT NULL,
+    guard         INTEGER NOT NULL,
+    call_max      INTEGER NOT NULL
+) STRICT;
+
 -- Answers that came after their attempt was taken over.
 CREATE TABLE kingcong_late_answers (
     attempt     BLOB NOT NULL PRIMARY KEY,

@@ -151,7 +151,7 @@ mod tests {
     use crate::SqlStore;
 
     /// Unique rules that no two processes break at once.
-    const NOT_RACED: [&str; 18] = [
+    const NOT_RACED: [&str; 19] = [
         // Of ids that one process has made.
         "kingcong_api_keys_pkey",
         "kingcong_attempts_pkey",
@@ -169,6 +169,7 @@ mod tests {
         "kingcong_late_answers_pkey",
         "kingcong_monitors_pkey",
         "kingcong_openings_pkey",
+        "kingcong_rules_pkey",
         "kingcong_workers_pkey",
         // Written with the task locked.
         "kingcong_outputs_pkey",

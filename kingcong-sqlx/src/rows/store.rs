@@ -5,6 +5,7 @@ use std::time::Duration;
 use kingcong_core::{
     clock::Timestamp,
     id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, VoiceId, WorkerId},
+    keys::Rules,
     provider::{Body, UpstreamCredits, UpstreamId},
     routing::SplitId,
     store::{
@@ -44,6 +45,29 @@ impl Record for Worker {
             beat: row.time()?,
             life: read_life(row)?,
         })
+    }
+}
+
+/// The key of a table's only row.
+pub(crate) const ONLY_ROW: i64 = 1;
+
+impl Record for Rules {
+    const TABLE: Table = Table {
+        name: "kingcong_rules",
+        key: 1,
+        fixed: &["id", "window_length", "guard", "call_max"],
+        mutable: &[],
+        mirrors: &[],
+    };
+
+    fn fixed(&self, cells: &mut Vec<Cell>) {
+        cells.extend([ONLY_ROW.into(), self.window.into(), self.guard.into(), self.call_max.into()]);
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        row.int()?;
+        let mut length = || row.number().map(Duration::from_micros);
+        Ok(Self { window: length()?, guard: length()?, call_max: length()? })
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::KeyWithLimits,
+    keys::{KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
@@ -40,6 +40,10 @@ impl Store for Several {
 
     async fn register_worker(&self, worker: WorkerId, dead_after: Duration) -> Result<Timestamp, StoreError> {
         self.of(worker).register_worker(worker, dead_after).await
+    }
+
+    async fn keep_rules(&self, rules: Rules) -> Result<Rules, StoreError> {
+        self.first().keep_rules(rules).await
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

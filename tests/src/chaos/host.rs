@@ -11,7 +11,6 @@ use kingcong_core::{
     Error, KingCong, Preset, Request, Settings,
     engine::Role,
     id::JobId,
-    keys::Rules,
     vault::StaticMasterKey,
     work::{Cut, Text},
 };
@@ -63,7 +62,9 @@ pub enum StoreTime {
 pub fn settings(role: Role) -> Settings {
     Settings {
         role,
-        rules: Rules { window: WINDOW, guard: GUARD, call_max: Duration::from_secs(4) },
+        window: Some(WINDOW),
+        guard: Some(GUARD),
+        call_max: Some(Duration::from_secs(4)),
         dead_after: DEAD_AFTER,
         // More than the keys let through: a claim looks at no more tasks than this.
         calls_max: 24,

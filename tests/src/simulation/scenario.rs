@@ -8,7 +8,6 @@ use kingcong_core::{
     clock::{Clock, Timestamp},
     engine::{JobResult, Role},
     id::{Egress, JobId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
-    keys::Rules,
     ledger::Refusal,
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
@@ -225,11 +224,8 @@ impl Scenario {
             Arc::new(Line::new(protocol, &self.world, &life, number, egress)) as Arc<dyn Provider>
         });
         let settings = Settings {
-            rules: Rules {
-                window: Duration::from_millis(Plan::WINDOW_MS),
-                guard: Rules::GUARD,
-                call_max: Duration::from_millis(Plan::CALL_MAX_MS),
-            },
+            window: Some(Duration::from_millis(Plan::WINDOW_MS)),
+            call_max: Some(Duration::from_millis(Plan::CALL_MAX_MS)),
             // Not the same for all of them.
             dead_after: Duration::from_millis(stage.plan.dead_after_ms + number % 2 * 1_000),
             unknown: if stage.plan.retries_lost { UnknownPolicy::Retry } else { UnknownPolicy::Fail },

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::KeyWithLimits,
+    keys::{KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
@@ -238,6 +238,10 @@ impl Store for Connection {
         self.database.workers.lock().insert(worker, self.process);
         self.database.stage.note(|| format!("p{} is {worker}", self.process));
         self.read(self.database.memory.register_worker(worker, dead_after)).await
+    }
+
+    async fn keep_rules(&self, rules: Rules) -> Result<Rules, StoreError> {
+        self.read(self.database.memory.keep_rules(rules)).await
     }
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {

@@ -598,14 +598,21 @@ async fn a_key_that_cannot_be_registered_is_refused() {
 #[tokio::test]
 async fn a_setting_outside_of_its_bounds_is_refused() {
     type Change = fn(&mut Settings);
-    let changes: [(&str, &str, Change); 13] = [
+    let changes: [(&str, &str, Change); 20] = [
         ("dead_after", "1s", |settings| settings.dead_after = Duration::from_secs(1)),
         ("dead_after", "3601s", |settings| settings.dead_after = Duration::from_secs(3_601)),
-        ("rules.guard", "249ms", |settings| settings.rules.guard = Duration::from_millis(249)),
-        ("rules.window", "0ns", |settings| settings.rules.window = Duration::ZERO),
-        ("rules.call_max", "0ns", |settings| settings.rules.call_max = Duration::ZERO),
+        ("guard", "249ms", |settings| settings.guard = Some(Duration::from_millis(249))),
+        ("guard", "86401s", |settings| settings.guard = Some(Duration::from_secs(86_401))),
+        ("window", "0ns", |settings| settings.window = Some(Duration::ZERO)),
+        ("window", "86401s", |settings| settings.window = Some(Duration::from_secs(86_401))),
+        ("call_max", "0ns", |settings| settings.call_max = Some(Duration::ZERO)),
+        ("call_max", "86401s", |settings| settings.call_max = Some(Duration::from_secs(86_401))),
         ("poll_interval", "0ns", |settings| settings.poll_interval = Duration::ZERO),
         ("pulse_interval", "0ns", |settings| settings.pulse_interval = Duration::ZERO),
+        ("poll_interval", "86401s", |settings| settings.poll_interval = Duration::from_secs(86_401)),
+        ("monitor_interval", "86401s", |settings| settings.monitor_interval = Duration::from_secs(86_401)),
+        ("move_after", "86401s", |settings| settings.move_after = Duration::from_secs(86_401)),
+        ("drain", "86401s", |settings| settings.drain = Duration::from_secs(86_401)),
         ("pulse_interval", "30s", |settings| settings.pulse_interval = Duration::from_secs(30)),
         ("monitor_interval", "0ns", |settings| settings.monitor_interval = Duration::ZERO),
         ("deadline", "0ns", |settings| settings.deadline = Duration::ZERO),
@@ -620,6 +627,42 @@ async fn a_setting_outside_of_its_bounds_is_refused() {
         let is_setting = |error: &Error| matches!(error, Error::Setting { setting, .. } if *setting == name);
         assert_is(&error, is_setting, &[name, value, "must be"]);
         assert!(!error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn how_windows_are_counted_is_the_store_s_and_another_value_is_refused() {
+    type Change = fn(&mut Settings, Duration);
+    let of: [(&str, Change); 3] = [
+        ("window", |settings, value| settings.window = Some(value)),
+        ("guard", |settings, value| settings.guard = Some(value)),
+        ("call_max", |settings, value| settings.call_max = Some(value)),
+    ];
+    let with = |change: Change, value| {
+        let mut settings = Settings::default();
+        change(&mut settings, value);
+        settings
+    };
+    for (name, change) in of {
+        let directory = tempfile::tempdir().unwrap();
+        let address = url(&directory.path().join("kingcong.db"));
+        let open = async |settings| {
+            builder().store(SqlStore::connect(&address).await.unwrap()).settings(settings).start().await
+        };
+        let (first, other) = (Duration::from_millis(7_500), Duration::from_millis(7_501));
+        let kc = open(with(change, first)).await.unwrap();
+        // Beside it, after it, and again and again.
+        for _ in 0..2 {
+            let error = open(with(change, other)).await.unwrap_err();
+            let is_name =
+                |error: &Error| matches!(error, Error::NotTheStores { setting, .. } if *setting == name);
+            assert_is(&error, is_name, &[name, "7.501s", "7.5s", "leave it out"]);
+            assert!(!error.is_retryable());
+            kc.close().await;
+        }
+        for settings in [with(change, first), Settings::default()] {
+            open(settings).await.unwrap().close().await;
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
-    keys::Rules,
     routing::{BaseUrl, Limits},
     store::Store,
     vault::{KeyBytes, StaticMasterKey},
@@ -34,7 +33,7 @@ pub(crate) async fn open(upstreams: &Upstreams, store: Arc<dyn Store>) -> KingCo
         download_timeout: wait,
     };
     let settings = Settings {
-        rules: Rules { call_max: Duration::from_secs(3), ..Rules::default() },
+        call_max: Some(Duration::from_secs(3)),
         deadline: Duration::from_secs(60),
         poll_interval: Duration::from_millis(100),
         pulse_interval: Duration::from_millis(100),

@@ -6,6 +6,7 @@ use super::fixtures::{DEAD_AFTER, Order, Scene, TestClock, TestWorker, done, poo
 use crate::{
     clock::{Clock, Timestamp},
     id::WorkerId,
+    keys::Rules,
     ledger::Cause,
     money::Amount,
     store::{
@@ -125,6 +126,18 @@ pub(super) async fn registering_a_worker_again_changes_nothing(store: &dyn Store
     store.register_worker(slow.id, DEAD_AFTER * 2).await.expect("it can be registered again");
     assert!(matches!(slow.write_numbered(2, vec![ten_credits(&slow)]).await, Ok(Written::Fenced)));
     assert_eq!(balance(&scene).await, 0);
+}
+
+/// What a store was opened with first stands, whatever others bring, and whoever asks.
+pub(super) async fn how_windows_are_counted_is_kept_once(store: &dyn Store, _: &TestClock) {
+    let first =
+        Rules { window: Duration::from_secs(15), guard: Duration::from_millis(250), ..Rules::default() };
+    let kept = |rules| async move { store.keep_rules(rules).await.expect("rules can be kept") };
+    assert_eq!(kept(first).await, first);
+    for other in [Rules::default(), Rules { call_max: Duration::from_micros(1_500_000_001), ..first }, first]
+    {
+        assert_eq!(kept(other).await, first);
+    }
 }
 
 /// Every batch, even an empty one, says that its worker lives, by the store's time.

@@ -93,6 +93,7 @@ laws! {
         a_batch_that_was_committed_before_its_worker_was_buried_is_known_as_such,
         registering_a_worker_again_changes_nothing,
         every_batch_is_a_heartbeat,
+        how_windows_are_counted_is_kept_once,
         commands_of_a_batch_see_each_other,
         a_refused_command_does_not_hurt_its_batch,
         a_duty_is_taken_once_each_time_it_is_due,
