@@ -16,14 +16,14 @@ use kingcong_core::{
     pricing::{Charge, Measure, Operation, Ordered, Overrun, Package, Price, PriceLine},
     provider::{AudioFormat, Subtitles, VoiceSettings},
     routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
-    work::Payer,
+    work::{Payer, TASKS_MAX},
 };
 use serde::{
     Deserialize, Deserializer,
     de::{self, Visitor},
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, reading::Within};
 
 /// A request, with what both kinds of it have.
 #[derive(Debug, Deserialize)]
@@ -38,9 +38,9 @@ pub struct AskedRequest {
     language: Option<String>,
     format: Option<AudioFormat>,
     subtitles: Option<Subtitles>,
-    settings: Option<VoiceSettings>,
-    pieces: Option<NonZeroU16>,
-    weight: Option<NonZeroU32>,
+    settings: Option<AskedSettings>,
+    pieces: Option<Within<u16, 1, { TASKS_MAX as u32 }>>,
+    weight: Option<Within<u32, 1, { Request::WEIGHT_MAX }>>,
     deadline_ms: Option<u64>,
     start_at: Option<Timestamp>,
     payer: Option<AskedPayer>,
@@ -76,6 +76,27 @@ enum AskedPayer {
     Tenant,
 }
 
+/// Settings of a voice in hundredths.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedSettings {
+    stability: Option<Within<u8, 0, 100>>,
+    similarity: Option<Within<u8, 0, 100>>,
+    style: Option<Within<u8, 0, 100>>,
+    speed: Option<Within<u16, 50, 200>>,
+}
+
+impl AskedSettings {
+    fn settings(self) -> VoiceSettings {
+        VoiceSettings {
+            stability: self.stability.map(|within| within.0),
+            similarity: self.similarity.map(|within| within.0),
+            style: self.style.map(|within| within.0),
+            speed: self.speed.map(|within| within.0),
+        }
+    }
+}
+
 impl AskedRequest {
     /// The request; `sample` is the recording that came beside it.
     pub(crate) fn request(self, sample: Option<Bytes>) -> Result<Request, Problem> {
@@ -106,10 +127,10 @@ impl AskedRequest {
         if let Some(language) = self.language {
             request = request.language(language);
         }
-        if let Some(pieces) = self.pieces {
+        if let Some(pieces) = self.pieces.and_then(|within| NonZeroU16::new(within.0)) {
             request = request.pieces(pieces);
         }
-        if let Some(weight) = self.weight {
+        if let Some(weight) = self.weight.and_then(|within| NonZeroU32::new(within.0)) {
             request = request.weight(weight);
         }
         if let Some(deadline) = self.deadline_ms {
@@ -128,7 +149,7 @@ impl AskedRequest {
         Ok(request
             .format(self.format.unwrap_or_default())
             .subtitles(self.subtitles.unwrap_or_default())
-            .settings(self.settings.unwrap_or_default()))
+            .settings(self.settings.unwrap_or_default().settings()))
     }
 }
 

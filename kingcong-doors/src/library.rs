@@ -27,6 +27,7 @@ use crate::{
     door::Door,
     opening::{MasterKeySource, Opening, PresetName},
     problem::{Code, Problem},
+    reading::{Names, read},
 };
 
 /// Streams of events that one library has open at once.
@@ -43,6 +44,7 @@ pub struct Library {
     pub(crate) store: Option<SqlStore>,
     streams: Arc<Mutex<Streams>>,
     is_closing: Arc<AtomicBool>,
+    names: Names,
 }
 
 /// The streams of events that hosts read, by number.
@@ -83,6 +85,15 @@ impl Library {
         providers: Vec<Arc<dyn Provider>>,
         master_key: Option<Arc<dyn MasterKey>>,
     ) -> Result<Self, Problem> {
+        let names = opening.names;
+        Self::open_by(opening, providers, master_key).await.map_err(|problem| problem.named_by(names))
+    }
+
+    async fn open_by(
+        opening: Opening,
+        providers: Vec<Arc<dyn Provider>>,
+        master_key: Option<Arc<dyn MasterKey>>,
+    ) -> Result<Self, Problem> {
         opening.check_master_key()?;
         let settings = opening.settings()?;
         let master_key = match (master_key, &opening.master_key) {
@@ -110,7 +121,8 @@ impl Library {
                 return Err(error.into());
             }
         };
-        Ok(Self { kc, store, streams: Arc::default(), is_closing: Arc::default() })
+        let names = opening.names;
+        Ok(Self { kc, store, streams: Arc::default(), is_closing: Arc::default(), names })
     }
 
     /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit;
@@ -127,11 +139,11 @@ impl Library {
         by: Option<&str>,
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
-        let answered = serde_json::from_str::<Door>(door)?.knock(self, by, attachment).await;
+        let answered = read::<Door>(door, self.names)?.knock(self, by, attachment).await;
         answered.map_err(|problem| {
             // What was under way while the library closed meets a store that is closed.
             let is_closed = problem.code == Code::StoreFailed && self.is_closing.load(Relaxed);
-            if is_closed { Error::Closed.into() } else { problem }
+            if is_closed { Error::Closed.into() } else { problem.named_by(self.names) }
         })
     }
 

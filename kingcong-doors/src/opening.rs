@@ -11,7 +11,24 @@ use kingcong_core::{
 };
 use serde::Deserialize;
 
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    reading::{Names, read},
+};
+
+/// The options that are lengths of time, as the library names them; here they say their unit.
+pub(crate) const LENGTHS: [&str; 10] = [
+    "deadline",
+    "dead_after",
+    "poll_interval",
+    "pulse_interval",
+    "monitor_interval",
+    "move_after",
+    "drain",
+    "window",
+    "guard",
+    "call_max",
+];
 
 /// How a library is opened. What is left out is as [`Settings`] has it. Its `Debug` shows
 /// nothing of it: the URL may hold a password.
@@ -42,6 +59,9 @@ pub struct Opening {
     window_ms: Option<u64>,
     guard_ms: Option<u64>,
     call_max_ms: Option<u64>,
+    /// How the face writes names.
+    #[serde(skip)]
+    pub(crate) names: Names,
 }
 
 /// A configuration for an empty store.
@@ -98,12 +118,12 @@ enum UnknownName {
 }
 
 impl Opening {
-    /// The options in a JSON text.
+    /// The options in a JSON text; what is wrong with them, or later with what a door is given, is told by these names.
     ///
     /// # Errors
     /// When it is no such text.
-    pub fn from_json(json: &str) -> Result<Self, Problem> {
-        Ok(serde_json::from_str(json)?)
+    pub fn from_json(json: &str, names: Names) -> Result<Self, Problem> {
+        Ok(Self { names, ..read(json, names)? })
     }
 
     /// Whether everything is kept in this process's memory.

@@ -19,7 +19,7 @@ use kingcong_sqlx::ConnectError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::answer::Units;
+use crate::{answer::Units, opening::LENGTHS, reading::Names};
 
 /// Which kind of problem: what a host's code tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -125,7 +125,18 @@ impl Problem {
         self
     }
 
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    /// The same, with a setting's name as the face's language writes it.
+    pub(crate) fn named_by(mut self, names: Names) -> Self {
+        let Some(Value::String(setting)) = self.0.fields.remove("setting") else { return self };
+        let name = match LENGTHS.contains(&setting.as_str()) {
+            true => names.length(&setting),
+            false => names.name(&setting),
+        };
+        self.0.message = self.0.message.replacen(&setting, &name, 1);
+        self.with("field", name)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.fields.insert(name.to_owned(), value.into());
         self
     }
@@ -253,6 +264,9 @@ impl From<Error> for Problem {
                 problem.with("kind", kind).with("upstream_code", code.clone())
             }
             Error::Output { job, .. } => problem.with("job", job.to_string()),
+            Error::Setting { setting, .. } | Error::NotTheStores { setting, .. } => {
+                problem.with("setting", *setting)
+            }
             _ => problem,
         }
     }
@@ -311,11 +325,5 @@ impl From<ConnectError> for Problem {
 impl From<UpstreamsError> for Problem {
     fn from(error: UpstreamsError) -> Self {
         Self::new(Code::Failed, &error, &Message::TryAgain)
-    }
-}
-
-impl From<serde_json::Error> for Problem {
-    fn from(error: serde_json::Error) -> Self {
-        Self::invalid(&error)
     }
 }

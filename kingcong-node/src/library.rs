@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostProvider, Opening, Problem};
+use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostProvider, Names, Opening, Problem};
 use napi::{
     Result,
     bindgen_prelude::{BufferSlice, Either},
@@ -130,7 +130,7 @@ async fn opening(
     key: Option<&str>,
     post: &Weak<Post>,
 ) -> std::result::Result<kingcong_doors::Library, Problem> {
-    let opening = Opening::from_json(options)?;
+    let opening = Opening::from_json(options, Names::Node)?;
     let mut providers: Vec<Arc<dyn Provider>> = Vec::with_capacity(protocols.len());
     for protocol in protocols {
         let calls = NodeCalls { client, protocol: protocol.as_str().into(), post: Weak::clone(post) };

@@ -68,7 +68,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
   ['no day', (kc) => kc.submit(speech('x', { startAt: new Date(NaN) })), 'TypeError', 'invalid Date'],
   ['a deadline in words', (kc) => loose(kc, 'submit')({ ...speech(), deadlineMs: '1' }), 'TypeError', 'deadlineMs'],
   ['a long deadline', (kc) => kc.submit(speech('x', { deadlineMs: 8 * 86_400_000 })), 'invalid_request', '7 days'],
-  ['no weight', (kc) => kc.submit(speech('x', { weight: 0 })), 'invalid_request', 'nonzero'],
+  [
+    'no weight',
+    (kc) => kc.submit(speech('x', { weight: 0 })),
+    'invalid_request',
+    'weight must be a whole number from 1 to 1000, not 0',
+  ],
   ['a setting', (kc) => kc.submit(speech('x', { settings: { speed: 7 } })), 'invalid_request', 'speed'],
   ['two voices', (kc) => kc.submit(speech('x', { clonedVoice: 'v' })), 'TypeError', 'several of voice, voices and'],
   [
@@ -102,7 +107,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'a limit of zero',
     (kc) => kc.keys.add('ai33', 'elevenlabs', 'sk-a-good-secret', { limits: { maxInFlight: 0, perMinute: 1 } }),
     'invalid_request',
-    'nonzero',
+    'limits.maxInFlight must be a whole number from 1 to 4294967295, not 0',
   ],
   [
     'an account without limits',
@@ -232,7 +237,7 @@ test.each([
 
 test.each<readonly [OpenOptions | Record<string, unknown>, string, string]>([
   [{ preset: 'donkey' }, 'TypeError', "options.preset must be 'kingcong'"],
-  [{ deadAfterMs: 1_000 }, 'invalid_request', 'at least 2 s'],
+  [{ deadAfterMs: 1_000 }, 'invalid_request', 'deadAfterMs: 1s must be at least 2 s'],
   [{ deadAfterMs: '30' }, 'TypeError', 'options.deadAfterMs must be a whole number'],
   [{ drainMs: -1 }, 'TypeError', 'negative'],
   [{ drain: 5 }, 'TypeError', 'options has no field "drain"'],

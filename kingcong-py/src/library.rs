@@ -15,7 +15,9 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostProvider, Opening, Problem};
+use kingcong_doors::{
+    AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostProvider, Names, Opening, Problem,
+};
 use parking_lot::Mutex;
 use pyo3::{
     exceptions::{PyRuntimeError, PyTimeoutError},
@@ -248,7 +250,7 @@ fn opening(
 }
 
 fn opened(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Asked, Problem> {
-    let opening = Opening::from_json(options)?;
+    let opening = Opening::from_json(options, Names::Python)?;
     let (protocols, key) = served;
     let post = host.map(Mailbox::weak).unwrap_or_default();
     let mut providers: Vec<Arc<dyn Provider>> = Vec::with_capacity(protocols.len());

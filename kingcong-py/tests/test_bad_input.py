@@ -62,8 +62,12 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.submit(speech(start_at="tomorrow")), TypeError, "start_at must be a datetime"),
     (lambda kc: kc.submit(speech(deadline=30)), TypeError, "deadline must be a timedelta"),
     (lambda kc: kc.submit(speech(deadline=timedelta(days=8))), kingcong.InvalidRequest, "7 days"),
-    (lambda kc: kc.submit(speech(weight=0)), kingcong.InvalidRequest, "nonzero"),
-    (lambda kc: kc.submit(speech(settings=VoiceSettings(speed=7))), kingcong.InvalidRequest, "speed"),
+    (lambda kc: kc.submit(speech(weight=0)), kingcong.InvalidRequest, "weight must be a whole number from 1 to 1000"),
+    (
+        lambda kc: kc.submit(speech(settings=VoiceSettings(speed=7))),
+        kingcong.InvalidRequest,
+        "settings.speed must be a whole number from 50 to 200, not 7",
+    ),
     (lambda kc: kc.submit(speech(cloned_voice="v")), ValueError, "one of voice, voices and cloned_voice"),
     (
         lambda kc: kc.submit(Speech("u", "t", service="elevenlabs", cloned_voice="v")),
@@ -83,7 +87,7 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
         lambda kc: kc.keys.add("ai33", "elevenlabs", "sk-a-good-secret", limits=Limits(0, 1)),
         kingcong.InvalidRequest,
-        "nonzero",
+        "limits.max_in_flight must be a whole number from 1 to 4294967295, not 0",
     ),
     (lambda kc: kc.keys.add("ai33", "elevenlabs", "sk-a-good-secret", account="a"), kingcong.InvalidRequest, "account"),
     (lambda kc: kc.keys.get("no-uuid"), kingcong.InvalidRequest, "UUID"),

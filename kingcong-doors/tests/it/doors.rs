@@ -1,12 +1,17 @@
 //! What is asked and answered, as JSON.
 
-use kingcong_doors::{Code, Library, MasterKeySource, Opening, Problem};
+use kingcong_doors::{Code, Library, MasterKeySource, Names, Opening, Problem};
 use serde_json::{Value, json};
 
 /// A library in memory, with the owner's set-up.
 pub(crate) async fn opened() -> Library {
+    opened_with(Names::Python).await
+}
+
+/// The same, for a face that writes names so.
+pub(crate) async fn opened_with(names: Names) -> Library {
     let opening = json!({ "url": "memory:", "preset": "kingcong", "master_key": "random" });
-    let opening = Opening::from_json(&opening.to_string()).unwrap();
+    let opening = Opening::from_json(&opening.to_string(), names).unwrap();
     Library::open(opening, Vec::new(), None).await.unwrap()
 }
 

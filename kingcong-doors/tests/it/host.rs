@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kingcong_core::provider::Provider;
 use kingcong_doors::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep, Library,
-    Opening,
+    Names, Opening,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
     let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", calls).unwrap());
     let options =
         json!({ "url": "memory:", "preset": "kingcong", "master_key": "random", "call_max_ms": 50 });
-    let opening = Opening::from_json(&options.to_string()).unwrap();
+    let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
     for number in 0..2 {
@@ -127,7 +127,7 @@ async fn a_database_opens_only_with_the_key_service_that_it_was_made_with() {
     let options =
         json!({ "url": format!("sqlite://{}/kingcong.db", folder.path().display()), "preset": "kingcong" });
     let open = |id: &str| {
-        let opening = Opening::from_json(&options.to_string()).unwrap();
+        let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
         let key = HostMasterKey::new(id, Arc::new(Mask)).unwrap();
         Library::open(opening, Vec::new(), Some(Arc::new(key)))
     };
@@ -154,7 +154,7 @@ async fn every_task_is_told_before_the_end_of_its_job() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/kingcong.db", folder.path().display());
     let options = json!({ "url": url, "preset": "kingcong", "master_key": { "text": "00".repeat(32) } });
-    let opening = Opening::from_json(&options.to_string()).unwrap();
+    let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
     let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", Arc::new(Instant)).unwrap());
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;

@@ -1,9 +1,150 @@
 //! What is refused: with which code, in which words, and whether it may be tried again.
 
-use kingcong_doors::{Code, Library, Opening};
+use kingcong_doors::{Code, Library, Names, Opening};
 use serde_json::{Value, json};
 
-use crate::doors::{ask, opened};
+use crate::doors::{ask, opened, opened_with};
+
+/// Doors with a field that is not as it must be: what is told, with the field as Python and as Node write it.
+#[tokio::test]
+async fn a_wrong_field_is_named_in_the_face_s_words_with_what_is_legal() {
+    let speech = |field: &str, value: Value| {
+        let subject = json!({ "speech": { "text": "abc" } });
+        let mut request = json!({ "user": "u", "service": "s", "subject": subject });
+        request[field] = value;
+        ("submit", json!({ "request": request }))
+    };
+    let limits = |limits: Value| {
+        let secret = "sk-canary-of-tests";
+        ("keys.add", json!({ "server": "ai33", "service": "elevenlabs", "secret": secret, "limits": limits }))
+    };
+    let price = |per: Value| {
+        let line = json!({ "measure": "character", "price": "1", "per": per });
+        let price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "text_to_speech", "unit": "credit",
+                            "switch": "on", "lines": [line] });
+        ("prices.set", json!({ "price": price }))
+    };
+    let whole_of_32 = "must be a whole number from 1 to 4294967295, not";
+    for ((door, with), python, node, why) in [
+        (speech("pieces", json!(0)), "pieces", "pieces", "must be a whole number from 1 to 10000, not 0"),
+        (
+            speech("pieces", json!(10_001)),
+            "pieces",
+            "pieces",
+            "must be a whole number from 1 to 10000, not 10001",
+        ),
+        (
+            speech("weight", json!(1001)),
+            "weight",
+            "weight",
+            "must be a whole number from 1 to 1000, not 1001",
+        ),
+        (speech("weight", json!(-1)), "weight", "weight", "must be a whole number from 1 to 1000, not -1"),
+        (speech("weight", json!(1.5)), "weight", "weight", "must be a whole number from 1 to 1000, not 1.5"),
+        (
+            speech("settings", json!({ "stability": 300 })),
+            "settings.stability",
+            "settings.stability",
+            "must be a whole number from 0 to 100, not 300",
+        ),
+        (
+            speech("settings", json!({ "speed": 49 })),
+            "settings.speed",
+            "settings.speed",
+            "must be a whole number from 50 to 200, not 49",
+        ),
+        (
+            speech("deadline_ms", json!(-1)),
+            "deadline",
+            "deadlineMs",
+            "must be a whole number from 0 to 18446744073709551615, not -1",
+        ),
+        (
+            speech("idempotency_key", json!(["k"])),
+            "idempotency_key",
+            "idempotencyKey",
+            "must be a text, not a list",
+        ),
+        (speech("format", json!("ogg")), "format", "format", "must be 'mp3' or 'wav', not ogg"),
+        (speech("voice_id", json!("v")), "voice_id", "voiceId", "is no field that is known here"),
+        (
+            ("submit", json!({ "request": { "user": "u", "subject": { "speech": { "text": "abc" } } } })),
+            "service",
+            "service",
+            "is missing",
+        ),
+        (
+            limits(json!({ "max_in_flight": 0, "per_minute": 1 })),
+            "limits.max_in_flight",
+            "limits.maxInFlight",
+            &format!("{whole_of_32} 0"),
+        ),
+        (limits(json!({ "max_in_flight": 1 })), "limits.per_minute", "limits.perMinute", "is missing"),
+        (price(json!(0)), "price.lines[0].per", "price.lines[0].per", &format!("{whole_of_32} 0")),
+        (
+            ("config.set_weights", json!({ "weights": { "ai33": 4_294_967_296_u64 } })),
+            "weights.ai33",
+            "weights.ai33",
+            "must be a whole number from 0 to 4294967295, not 4294967296",
+        ),
+        (
+            ("wallets.adjust", json!({ "user": "u", "change": true, "reason": "r", "idempotency_key": "k" })),
+            "change",
+            "change",
+            "must be a decimal number as a text, or a whole number, not true",
+        ),
+        (
+            ("wallets.get", json!({ "user": "u", "unit": "x".repeat(100) })),
+            "unit",
+            "unit",
+            &format!(": unknown unit \"{}\"", "x".repeat(64)),
+        ),
+        (("job.status", json!({ "job": "abc" })), "job", "job", ": JobId \"abc\" must be a UUID"),
+    ] {
+        for (names, field) in [(Names::Python, python), (Names::Node, node)] {
+            let library = opened_with(names).await;
+            let knock = json!({ "door": door, "with": with }).to_string();
+            let problem = library.knock(&knock, None, None).await.unwrap_err();
+            assert_eq!(problem.code, Code::InvalidRequest, "{problem}");
+            let separator = if why.starts_with(':') { "" } else { " " };
+            assert!(problem.message.starts_with(&format!("{field}{separator}{why}")), "{names:?}: {problem}");
+            assert_eq!(problem.fields["field"], field, "{names:?}: {problem}");
+            assert!(!problem.to_json().contains("sk-canary"), "{problem}");
+            library.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_option_is_named_in_the_face_s_words() {
+    for (option, value, python, node, why) in [
+        ("dead_after_ms", json!(1), "dead_after", "deadAfterMs", "must be at least 2 s"),
+        ("window_ms", json!(0), "window", "windowMs", "must be 1 ms to a day"),
+        ("calls_max", json!(0), "calls_max", "callsMax", "must be at least 1"),
+        (
+            "task_characters_max",
+            json!(0),
+            "task_characters_max",
+            "taskCharactersMax",
+            "must be a whole number from 1",
+        ),
+        ("egress", json!(5), "egress", "egress", "must be a text, not 5"),
+        ("preset", json!("donkey"), "preset", "preset", "must be 'kingcong', not donkey"),
+    ] {
+        for (names, field) in [(Names::Python, python), (Names::Node, node)] {
+            let mut options = json!({ "url": "memory:", "master_key": { "random": null } });
+            options[option] = value.clone();
+            let opened = match Opening::from_json(&options.to_string(), names) {
+                Ok(opening) => Library::open(opening, Vec::new(), None).await,
+                Err(problem) => Err(problem),
+            };
+            let problem = opened.unwrap_err();
+            assert_eq!(problem.code, Code::InvalidRequest, "{problem}");
+            assert!(problem.message.contains(field) && problem.message.contains(why), "{problem}");
+            assert_eq!(problem.fields["field"], field, "{names:?}: {problem}");
+        }
+    }
+}
 
 #[tokio::test]
 async fn every_refusal_has_its_code_and_words() {
@@ -15,14 +156,14 @@ async fn every_refusal_has_its_code_and_words() {
     let upstream = json!({ "upstream": "v" });
     let no_job = json!({ "job": "01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21" });
     for (door, with, code, words) in [
-        ("wallets.got", json!({}), Code::InvalidRequest, "unknown variant"),
+        ("wallets.got", json!({}), Code::InvalidRequest, "door must be one of"),
         (
             "wallets.get",
             json!({ "user": "u", "units": "usd" }),
             Code::InvalidRequest,
-            "unknown field `units`",
+            "units is no field that is known here",
         ),
-        ("wallets.get", json!({ "user": 5 }), Code::InvalidRequest, "invalid type"),
+        ("wallets.get", json!({ "user": 5 }), Code::InvalidRequest, "user must be a text, not 5"),
         ("submit", request("suno", upstream.clone()), Code::NotFound, "there is no service suno"),
         ("submit", request("elevenlabs", upstream.clone()), Code::NoRoute, "no usable key"),
         ("submit", request("elevenlabs", json!({ "cloned": "x" })), Code::InvalidRequest, "must be a UUID"),
@@ -159,7 +300,7 @@ async fn options_that_cannot_be_are_refused_before_anything_is_made() {
             "PostgreSQL",
         ),
     ] {
-        let opening = Opening::from_json(&options.to_string()).unwrap();
+        let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
         let problem = Library::open(opening, Vec::new(), None).await.unwrap_err();
         assert_eq!(problem.code, code, "{problem}");
         assert!(problem.message.contains(words), "{problem}");
@@ -167,6 +308,6 @@ async fn options_that_cannot_be_are_refused_before_anything_is_made() {
         let is_wrong = problem.code == Code::InvalidRequest;
         assert!(!(is_wrong && problem.user_message_en.contains("try again")), "{problem:?}");
     }
-    assert!(Opening::from_json(r#"{"url": "memory:", "preset": "donkey"}"#).is_err());
+    assert!(Opening::from_json(r#"{"url": "memory:", "preset": "donkey"}"#, Names::Node).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

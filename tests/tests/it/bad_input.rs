@@ -361,7 +361,7 @@ async fn money_that_cannot_be_moved_stays() {
     bench
         .tells(wallets.purchase_ordered("an", "package-1", "order-2", ordered), is_other, &words, INVALID)
         .await;
-    let is_reference = is!(Error::Setting { setting: "reference", .. });
+    let is_reference = is!(Error::Setting { setting: "order", .. });
     bench.refuses(wallets.purchase("an", "package-1", "a\0b"), is_reference, &["255 bytes"]).await;
 
     let amount = Amount::new;

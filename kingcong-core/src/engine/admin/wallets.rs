@@ -47,14 +47,10 @@ fn idempotency(
     IdempotencyKey::new(door, &TenantId::main(), user.as_str(), key, payload)
 }
 
-fn cause(reference: &str) -> Result<Cause, Error> {
+fn cause(setting: &'static str, reference: &str) -> Result<Cause, Error> {
     if reference.len() > REFERENCE_BYTES_MAX || reference.chars().any(char::is_control) {
         let value = reference.chars().take(64).collect();
-        return Err(Error::Setting {
-            setting: "reference",
-            value,
-            bounds: "at most 255 bytes without controls",
-        });
+        return Err(Error::Setting { setting, value, bounds: "at most 255 bytes without controls" });
     }
     Ok(Cause { reference: Some(reference.to_owned()), ..Cause::default() })
 }
@@ -136,7 +132,7 @@ impl WalletDoors {
                 configuration_version,
                 package: package.clone(),
                 amount: found.credits,
-                cause: cause(order)?,
+                cause: cause("order", order)?,
             };
             let unit = found.unit;
             match self.credit("wallets.purchase", wallet_of(user, unit), movement, idempotency).await {
@@ -175,7 +171,7 @@ impl WalletDoors {
         reason: &str,
         idempotency_key: &str,
     ) -> Result<Credited, Error> {
-        let movement = Movement::Refund { task, amount, cause: cause(reason)? };
+        let movement = Movement::Refund { task, amount, cause: cause("reason", reason)? };
         let user = &UserId::new(user)?;
         let idempotency = idempotency("wallets.refund", user, idempotency_key, &(task, amount))?;
         self.credit("wallets.refund", wallet_of(user, Unit::CREDIT), movement, idempotency).await
@@ -194,7 +190,7 @@ impl WalletDoors {
         reason: &str,
         idempotency_key: &str,
     ) -> Result<Credited, Error> {
-        let movement = Movement::Adjust { change, cause: cause(reason)? };
+        let movement = Movement::Adjust { change, cause: cause("reason", reason)? };
         let user = &UserId::new(user)?;
         let idempotency = idempotency("wallets.adjust", user, idempotency_key, &change)?;
         self.credit("wallets.adjust", wallet_of(user, Unit::CREDIT), movement, idempotency).await
