@@ -4,7 +4,7 @@
 //! Where a sentence might end after such a word all the same ("… at 5 p.m. Then …"), the text is cut at another place:
 //! a cut that is missed costs less than a title that is torn from its name.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 /// Words that a host adds to the library's own abbreviations, without the full stop at their end: `Kp` or `Bà.Tr`. They
 /// belong to what follows them.
@@ -64,7 +64,7 @@ const ROMAN_LETTERS_MAX: usize = 7;
 /// Characters of a mark that opens a list's item or a line of speech: `-`, `•`, `##`.
 const BULLET_CHARACTERS_MAX: usize = 3;
 
-/// Words that always belong to what follows. In the order of their bytes. Such as have no vowel are known without.
+/// Words that always belong to what follows. Such as have no vowel are known without.
 const LEADING: &[&str] = &[
     "AHLLVT", "AHLĐ", "Abb", "Abs", "Abt", "Adm", "Amb", "Anm", "Art", "Asst", "Aufl", "BSCKI", "BSCKII",
     "Bes", "Bldg", "Brig", "Bsp", "CKI", "CKII", "CTy", "Capt", "Chap", "Col", "Comdr", "Cpl", "Cty", "Dept",
@@ -80,7 +80,7 @@ const LEADING: &[&str] = &[
     "ungef", "urspr", "verh", "viz", "vorm", "westl", "zus", "zz", "zzgl", "ÔB", "éd", "östl", "ĐHQG",
 ];
 
-/// Words that may also end a sentence; then its end is at a line's end. In the order of their bytes.
+/// Words that may also end a sentence; then its end is at a line's end.
 const CLOSING: &[&str] = &[
     "Ala", "Apr", "Ariz", "Ark", "Assn", "Aug", "Ave", "Bhf", "Blvd", "Bros", "Calif", "Cie", "Co", "Colo",
     "Conn", "Corp", "Dec", "Del", "Dez", "Esq", "Feb", "Fri", "GmbH", "Hbf", "Inc", "Jan", "Jh", "Jr", "Jul",
@@ -90,12 +90,21 @@ const CLOSING: &[&str] = &[
     "ibid", "oct", "op", "sept", "usf", "usw", "vv",
 ];
 
-/// Words that are abbreviations before a number only. In the order of their bytes.
+/// Words that are abbreviations before a number only.
 const NUMBERED: &[&str] = &[
     "App", "Ch", "Eq", "Eqs", "No", "Nos", "Rn", "Sec", "Tab", "Ver", "app", "art", "arts", "ch", "chap",
     "cl", "eq", "fig", "figs", "kap", "ll", "max", "min", "nn", "no", "nos", "nr", "par", "para", "paras",
     "pp", "sec", "tab", "ver", "vols",
 ];
+
+/// The words of all lists with what they belong to, in the order of their bytes.
+static KNOWN: LazyLock<Vec<(&str, Tie)>> = LazyLock::new(|| {
+    let lists = [(LEADING, Tie::Always), (CLOSING, Tie::OnLine), (NUMBERED, Tie::ToNumber)];
+    let mut known: Vec<_> =
+        lists.iter().flat_map(|(list, tie)| list.iter().map(|word| (*word, *tie))).collect();
+    known.sort_unstable_by_key(|(word, _)| *word);
+    known
+});
 
 impl Abbreviations {
     /// Most words that can be added.
@@ -154,7 +163,7 @@ impl Abbreviations {
         let mut tie = Tie::OnLine;
         for part in word.split(['.', '-']).filter(|part| !part.is_empty()) {
             let is_short = part.chars().all(char::is_alphabetic) && part.chars().count() <= PART_LETTERS_MAX;
-            let is_known = self.0.contains(part) || is_in(LEADING, part);
+            let is_known = self.0.contains(part) || known(part) == Some(Tie::Always);
             if !is_short && !is_known {
                 return Tie::No;
             }
@@ -180,26 +189,26 @@ impl Abbreviations {
         if last.bytes().all(|byte| byte.is_ascii_digit()) {
             return if last.len() <= ORDINAL_DIGITS_MAX { Tie::OnLine } else { Tie::No };
         }
-        if is_in(CLOSING, last) || is_roman(last) {
-            Tie::OnLine
-        } else if is_in(NUMBERED, last) {
-            Tie::ToNumber
-        } else if self.0.contains(last) || is_in(LEADING, last) || is_unreadable(last) || is_street(last) {
-            Tie::Always
-        } else {
-            Tie::No
+        match known(last) {
+            Some(tie) => tie,
+            None if is_roman(last) => Tie::OnLine,
+            None if self.0.contains(last) || is_unreadable(last) || is_street(last) => Tie::Always,
+            None => Tie::No,
         }
     }
 }
 
-/// Whether a list has a word, or the word in lower case at its start.
-fn is_in(sorted: &[&str], word: &str) -> bool {
-    if sorted.binary_search(&word).is_ok() {
-        return true;
-    }
-    let Some(first) = word.chars().next().filter(|first| first.is_uppercase()) else { return false };
-    let lower: String = first.to_lowercase().chain(word.chars().skip(1)).collect();
-    sorted.binary_search(&lower.as_str()).is_ok()
+/// What a word of the lists belongs to: as it stands there, or in lower case at its start.
+fn known(word: &str) -> Option<Tie> {
+    let find = |word: &str| {
+        let place = KNOWN.binary_search_by_key(&word, |(known, _)| *known).ok()?;
+        Some(KNOWN[place].1)
+    };
+    find(word).or_else(|| {
+        let first = word.chars().next().filter(|first| first.is_uppercase())?;
+        let lower: String = first.to_lowercase().chain(word.chars().skip(1)).collect();
+        find(&lower)
+    })
 }
 
 /// The number or mark of a list's item, or the dash of a line of speech: `1.`, `2)`, `(a)`, `IV.`, `3.2.1.`, `-`, `•`.
@@ -241,12 +250,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_are_in_order_and_no_word_is_in_two() {
-        for list in [LEADING, CLOSING, NUMBERED] {
-            assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
-        }
-        let all: BTreeSet<&str> = [LEADING, CLOSING, NUMBERED].concat().into_iter().collect();
-        assert_eq!(all.len(), LEADING.len() + CLOSING.len() + NUMBERED.len());
+    fn no_word_is_listed_twice() {
+        assert!(KNOWN.is_sorted_by(|(one, _), (next, _)| one < next), "{KNOWN:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! question or exclamation mark before lower case ends a clause only, and neither mark ends one inside an address.
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::{Graphemes, UnicodeSegmentation};
 
 use super::{
     abbreviations::{Abbreviations, Tie},
@@ -60,7 +60,7 @@ impl Places {
         // The last place, and its strength if the next letter is a lower-case one.
         let mut undecided: Option<(usize, Strength)> = None;
         let (mut byte, mut character, mut visible) = (0, 0, 0);
-        while let Some(cluster) = first_cluster(&text[byte..]) {
+        for cluster in Clusters::of(text) {
             steps.add(cluster.characters as usize);
             let kind = cluster.kind;
             if let Some((place, otherwise)) = undecided
@@ -123,19 +123,44 @@ struct Cluster<'a> {
     is_invisible: bool,
 }
 
-/// The grapheme cluster that a text starts with.
-fn first_cluster(text: &str) -> Option<Cluster<'_>> {
-    let mut characters = text.chars();
-    let first = characters.next()?;
-    let kind = Kind::of(first);
-    // Most characters need no tables to see that they are clusters; long texts would wait for them.
-    if stands_alone(first) && characters.next().is_none_or(stands_alone) {
-        let is_invisible = kind.is_space() || kind == Kind::Invisible;
-        return Some(Cluster { text: &text[..first.len_utf8()], first, kind, characters: 1, is_invisible });
+/// The grapheme clusters of a text.
+struct Clusters<'a> {
+    /// What was not given yet.
+    rest: &'a str,
+    /// Unicode's own clusters, from where they were needed last.
+    graphemes: Graphemes<'a>,
+}
+
+impl<'a> Clusters<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { rest: text, graphemes: text.graphemes(true) }
     }
-    let text = text.graphemes(true).next()?;
-    let characters = u32::try_from(text.chars().count()).expect("a text's length fits 32 bits");
-    Some(Cluster { text, first, kind, characters, is_invisible: text.chars().all(is_invisible) })
+}
+
+impl<'a> Iterator for Clusters<'a> {
+    type Item = Cluster<'a>;
+
+    fn next(&mut self) -> Option<Cluster<'a>> {
+        let mut characters = self.rest.chars();
+        let first = characters.next()?;
+        let kind = Kind::of(first);
+        // Most characters need no tables to see that they are clusters; long texts would wait for them.
+        if stands_alone(first) && characters.next().is_none_or(stands_alone) {
+            let (text, rest) = self.rest.split_at(first.len_utf8());
+            self.rest = rest;
+            let is_invisible = kind.shows_nothing();
+            return Some(Cluster { text, first, kind, characters: 1, is_invisible });
+        }
+        // They remember what they have looked up, so they are asked to go on where they can.
+        if self.graphemes.as_str().len() != self.rest.len() {
+            self.graphemes = self.rest.graphemes(true);
+        }
+        let text = self.graphemes.next()?;
+        self.rest = self.graphemes.as_str();
+        let characters = u32::try_from(text.chars().count()).expect("a text's length fits 32 bits");
+        let is_invisible = kind.shows_nothing() && text.chars().all(is_invisible);
+        Some(Cluster { text, first, kind, characters, is_invisible })
+    }
 }
 
 /// Whether a character never shares a cluster with another one that stands alone; false where unsure.
@@ -198,8 +223,8 @@ impl Kind {
             '!' | '?' => return Self::Stop,
             ',' | ';' | ':' | '–' | '-' => return Self::Comma,
             '，' | '、' | '；' | '：' | '—' | '…' | '،' | '؛' => return Self::WideComma,
-            '(' | '[' | '{' => return Self::Open,
-            ')' | ']' | '}' => return Self::Close,
+            '(' | '[' | '{' | '«' | '‘' | '‚' | '“' | '„' => return Self::Open,
+            ')' | ']' | '}' | '»' | '’' | '”' => return Self::Close,
             '"' | '\'' => return Self::Quote,
             '#' | '%' | '&' | '*' | '/' | '@' | '\\' | '_' => return Self::Punctuation,
             '\u{a0}' | '\u{2007}' | '\u{202f}' => return Self::NoBreakSpace,
@@ -240,6 +265,10 @@ impl Kind {
 
     const fn is_space(self) -> bool {
         matches!(self, Self::Space | Self::NoBreakSpace | Self::LineEnd | Self::ParagraphEnd)
+    }
+
+    const fn shows_nothing(self) -> bool {
+        self.is_space() || matches!(self, Self::Invisible)
     }
 
     /// Whether it belongs to what stands before it: punctuation that does not open anything.
@@ -489,7 +518,7 @@ impl<'a> Pause<'a> {
         if self.is_tied(next.first, kind) {
             return (Strength::Tied, None);
         }
-        let within = self.within_sentence(next.first);
+        let within = self.within_sentence(next.first, kind);
         match self.start(kind) {
             Start::No => (within, None),
             Start::Clause => (Strength::Clause, None),
@@ -498,9 +527,11 @@ impl<'a> Pause<'a> {
         }
     }
 
-    fn within_sentence(&self, next: char) -> Strength {
+    fn within_sentence(&self, next: char, next_kind: Kind) -> Strength {
         let in_word = || {
-            self.last.is_some_and(|(last, kind)| kind == Kind::Open || (continues(last) && continues(next)))
+            self.last.is_some_and(|(last, kind)| {
+                kind == Kind::Open || (continues(last, kind) && continues(next, next_kind))
+            })
         };
         match (self.clause, self.spaces) {
             (Clause::Alone, _) | (Clause::WithSpace, Spaces::Some) => Strength::Clause,
@@ -608,10 +639,16 @@ impl<'a> Pause<'a> {
 }
 
 /// Whether two such characters side by side are parts of one word or number: `don't`, `3.14`, but not `中文`.
-fn continues(c: char) -> bool {
+fn continues(c: char, kind: Kind) -> bool {
     match c {
         '-' | '/' | '!' | '?' | ';' | '(' | ')' | '[' | ']' | '{' | '}' => false,
         '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => false,
-        _ => c.is_alphanumeric() || c.is_ascii_punctuation() || c == '’',
+        '’' => true,
+        _ => match kind {
+            Kind::Lower | Kind::Upper | Kind::Letter | Kind::Digit => true,
+            // Some vowels are marks. The tables of letters take long to search: they are asked about marks alone.
+            Kind::Mark => c.is_alphanumeric(),
+            _ => c.is_ascii_punctuation(),
+        },
     }
 }
