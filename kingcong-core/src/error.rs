@@ -1,14 +1,16 @@
 //! What the doors of the library answer when they cannot do what was asked.
 
+use std::io;
+
 use crate::{
     id::{InvalidId, KeyId, Route},
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
     routing::{InvalidBaseUrl, Origin, SystemError, Unavailable},
-    store::StoreError,
+    store::{Kept, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
-    work::{InvalidIdempotencyKey, PlanError, RequestError},
+    work::{InvalidIdempotencyKey, JoinError, PlanError, RangeError, RequestError},
 };
 
 /// Why a door did not do what was asked.
@@ -156,16 +158,77 @@ pub enum Error {
         kept: std::time::Duration,
     },
     /// A result cannot be read or joined.
-    #[error("result of job {job}: {reason}")]
+    #[error("the result of job {job} cannot be had: {reason}")]
     Output {
         /// The job.
         job: crate::id::JobId,
         /// Why.
-        reason: String,
+        reason: OutputError,
     },
+    /// A range of a job's audio cannot be read.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// The library was closed.
     #[error("it was closed; open it again")]
     Closed,
+}
+
+/// Why a job's result cannot be had. Tasks are numbered from 0.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The job has not completed.
+    #[error("it is {state}; only a completed job has a whole result")]
+    NotCompleted {
+        /// What it is.
+        state: &'static str,
+    },
+    /// The job cloned a voice.
+    #[error("it is a cloned voice, which has no audio")]
+    NoAudio,
+    /// A task of the completed job has no result.
+    #[error("task {place} has none: restore the store from a backup")]
+    Missing {
+        /// The task.
+        place: usize,
+    },
+    /// There are not as many bytes of a task's result as there were when it was settled.
+    #[error(
+        "task {place} has {found} bytes in {kept}, and {settled} were settled: restore them from a backup"
+    )]
+    Altered {
+        /// The task.
+        place: usize,
+        /// Where its bytes are.
+        kept: Kept,
+        /// How many bytes there were.
+        settled: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A task's file cannot be read.
+    #[error("task {place} is in {kept}, which cannot be read: {problem}")]
+    Unreadable {
+        /// The task.
+        place: usize,
+        /// Where its bytes are.
+        kept: Kept,
+        /// Why.
+        problem: io::ErrorKind,
+    },
+    /// The tasks' audio cannot be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// It has more bytes than are given in one piece.
+    #[error(
+        "its audio has {bytes} bytes, and at most {max} are given in one piece: read the job's audio in ranges"
+    )]
+    TooLarge {
+        /// How many bytes it has.
+        bytes: u64,
+        /// Most bytes that are given in one piece.
+        max: u64,
+    },
 }
 
 impl Error {
@@ -215,6 +278,7 @@ impl Error {
             | Self::IdempotencyConflict
             | Self::Setting { .. }
             | Self::NotTheStores { .. }
+            | Self::Range(_)
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. } | PackageError::NotAsOrdered { .. }) => {
                 Message::BadRequest

@@ -4,7 +4,8 @@
 use kingcong_core::{
     clock::Timestamp,
     engine::{
-        Estimate, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport, Verification,
+        Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport,
+        Verification,
     },
     id::{Route, ServerId, ServiceId},
     keys::{KeyStatus, KeyWithLimits, Passage},
@@ -327,6 +328,20 @@ impl From<&JobReport> for ReportView {
             available: Units::new(report.available, unit),
             balance: Units::new(report.balance, unit),
         }
+    }
+}
+
+/// What a job says, without its bytes.
+#[derive(Debug, Serialize)]
+pub(crate) struct AudioView {
+    length: u64,
+    content_type: &'static str,
+    duration_ms: u64,
+}
+
+impl From<&JobAudio> for AudioView {
+    fn from(audio: &JobAudio) -> Self {
+        Self { length: audio.bytes(), content_type: audio.content_type(), duration_ms: audio.duration_ms() }
     }
 }
 

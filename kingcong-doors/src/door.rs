@@ -4,25 +4,25 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
 
 use bytes::Bytes;
 use kingcong_core::{
-    Error, NewKey,
+    Error, NewKey, OutputError,
     clock::Timestamp,
-    engine::JobResult,
+    engine::{JobAudio, JobResult},
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
     ledger::{Owner, WalletKey},
     money::Unit,
     pricing::Operation,
     provider::Body,
     routing::{Limits, Maintenance, Switch},
-    store::{AttemptFilter, AttemptKind, JobFilter},
+    store::{AttemptFilter, AttemptKind, JobFilter, Kept},
     work::JobState,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{
-        ArchivedView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView, EventView,
-        ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView, ResultView,
-        SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
+        ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView,
+        EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView,
+        ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
     asked::{
         AskedAmount, AskedOrder, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange,
@@ -56,6 +56,14 @@ pub enum Door {
     JobCancel { job: JobId },
     #[serde(rename = "job.result")]
     JobResult { job: JobId },
+    /// What the job says, without its bytes.
+    #[serde(rename = "job.audio")]
+    JobAudio { job: JobId },
+    /// The bytes from `start` to before `end`; to the end without one.
+    #[serde(rename = "job.read_audio")]
+    JobReadAudio { job: JobId, start: u64, end: Option<u64> },
+    #[serde(rename = "job.subtitles")]
+    JobSubtitles { job: JobId },
     #[serde(rename = "job.task_output")]
     JobTaskOutput { job: JobId, place: u32 },
     /// Answers the number of a stream, for `events.next`.
@@ -244,13 +252,20 @@ impl Door {
             Self::JobWait { job } => answer(&ReportView::from(&kc.job(job).wait().await?)),
             Self::JobCancel { job } => answer(&ReportView::from(&kc.job(job).cancel().await?)),
             Self::JobResult { job } => result(kc.job(job).result().await?),
+            Self::JobAudio { job } => answer(&AudioView::from(&library.audio(job).await?)),
+            Self::JobReadAudio { job, start, end } => {
+                let audio = library.audio(job).await?;
+                let bytes = audio.read(start..end.unwrap_or_else(|| audio.bytes())).await?;
+                Answer { attachment: Some(bytes), ..nothing() }
+            }
+            Self::JobSubtitles { job } => answer(&kc.job(job).subtitles().await?),
             Self::JobTaskOutput { job, place } => match kc.job(job).task_output(place).await? {
                 None => nothing(),
                 Some(output) => {
                     let (view, body) = ResultView::of_task(output);
                     let attachment = match body {
                         None => None,
-                        Some(body) => Some(read(job, body).await?),
+                        Some(body) => Some(read(job, place, body).await?),
                     };
                     Answer { attachment, ..answer(&view) }
                 }
@@ -437,14 +452,25 @@ fn result(result: JobResult) -> Answer {
 }
 
 /// The bytes of a task's result.
-async fn read(job: JobId, body: Body) -> Result<Bytes, Problem> {
-    match body {
-        Body::Memory(bytes) => Ok(bytes),
-        Body::File { path, .. } => {
-            let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-            let bytes = read.map_err(std::io::Error::other).and_then(|read| read);
-            bytes.map(Bytes::from).map_err(|error| Error::Output { job, reason: error.to_string() }.into())
+async fn read(job: JobId, place: u32, body: Body) -> Result<Bytes, Problem> {
+    let failed = |reason| Error::Output { job, reason };
+    let (path, settled) = match body {
+        Body::Memory(bytes) => return Ok(bytes),
+        Body::File { path, bytes } => (path, bytes),
+    };
+    let (place, max) = (place as usize, JobAudio::READ_BYTES_MAX);
+    if settled > max {
+        return Err(failed(OutputError::TooLarge { bytes: settled, max }).into());
+    }
+    let kept = Kept::File { path: path.clone(), bytes: settled };
+    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+    match read.map_err(std::io::Error::other).and_then(|read| read) {
+        Ok(bytes) if bytes.len() as u64 == settled => Ok(bytes.into()),
+        Ok(bytes) => {
+            let found = bytes.len() as u64;
+            Err(failed(OutputError::Altered { place, kept, settled, found }).into())
         }
+        Err(error) => Err(failed(OutputError::Unreadable { place, kept, problem: error.kind() }).into()),
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, Preset,
-    engine::JobEvents,
-    id::SystemEntropy,
+    engine::{JobAudio, JobEvents},
+    id::{JobId, SystemEntropy},
     money::Unit,
     provider::Provider,
     store::{MemoryStore, Store},
@@ -33,6 +33,11 @@ use crate::{
 /// Streams of events that one library has open at once.
 const STREAMS_MAX: usize = 100_000;
 
+/// Jobs whose audio is known without a look at the store.
+const AUDIOS_KEPT_MAX: usize = 1_024;
+/// Tasks of these jobs, each of which takes a few hundred bytes.
+const PIECES_KEPT_MAX: usize = 65_536;
+
 /// What is asked in more bytes of JSON is not to be asked on the thread of an event loop: reading it takes longer than
 /// another thread needs to wake up, some tens of microseconds.
 pub const AT_ONCE_BYTES_MAX: usize = 16 * 1024;
@@ -43,8 +48,40 @@ pub struct Library {
     pub(crate) kc: KingCong,
     pub(crate) store: Option<SqlStore>,
     streams: Arc<Mutex<Streams>>,
+    audios: Arc<Mutex<Audios>>,
     is_closing: Arc<AtomicBool>,
     names: Names,
+}
+
+/// Audio that was read of lately. A completed job's never changes, so the next range of it needs no look at the store.
+#[derive(Debug, Default)]
+struct Audios {
+    /// Each with when it was asked for last.
+    by_job: BTreeMap<JobId, (u64, JobAudio)>,
+    asked: u64,
+    /// Of how many tasks' audio they are made.
+    pieces: usize,
+}
+
+impl Audios {
+    fn get(&mut self, job: JobId) -> Option<JobAudio> {
+        self.asked += 1;
+        let (asked, audio) = self.by_job.get_mut(&job)?;
+        *asked = self.asked;
+        Some(audio.clone())
+    }
+
+    fn keep(&mut self, audio: JobAudio) {
+        self.pieces += audio.pieces();
+        if let Some((_, before)) = self.by_job.insert(audio.job(), (self.asked, audio)) {
+            self.pieces -= before.pieces();
+        }
+        while self.pieces > PIECES_KEPT_MAX || self.by_job.len() > AUDIOS_KEPT_MAX {
+            let oldest = self.by_job.iter().min_by_key(|(_, (asked, _))| *asked).map(|(job, _)| *job);
+            let Some((_, dropped)) = oldest.and_then(|job| self.by_job.remove(&job)) else { return };
+            self.pieces -= dropped.pieces();
+        }
+    }
 }
 
 /// The streams of events that hosts read, by number.
@@ -122,7 +159,14 @@ impl Library {
             }
         };
         let names = opening.names;
-        Ok(Self { kc, store, streams: Arc::default(), is_closing: Arc::default(), names })
+        Ok(Self {
+            kc,
+            store,
+            streams: Arc::default(),
+            audios: Arc::default(),
+            is_closing: Arc::default(),
+            names,
+        })
     }
 
     /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit;
@@ -159,6 +203,17 @@ impl Library {
             stream.closed.cancel();
         }
         self.kc.close().await;
+    }
+
+    /// What a completed job says.
+    pub(crate) async fn audio(&self, job: JobId) -> Result<JobAudio, Error> {
+        let known = self.audios.lock().get(job);
+        if let Some(audio) = known {
+            return Ok(audio);
+        }
+        let audio = self.kc.job(job).audio().await?;
+        self.audios.lock().keep(audio.clone());
+        Ok(audio)
     }
 
     pub(crate) fn open_stream(&self, events: JobEvents, unit: Unit) -> Result<u64, Problem> {

@@ -12,7 +12,7 @@ use kingcong_core::{
     routing::Unavailable,
     store::{StoreError, StoreErrorKind},
     vault::MasterKeyError,
-    work::{AbbreviationError, PlanError},
+    work::{AbbreviationError, PlanError, RangeError},
 };
 use kingcong_http::UpstreamsError;
 use kingcong_sqlx::ConnectError;
@@ -67,6 +67,8 @@ pub enum Code {
     MasterKeyFailed,
     /// A job's result cannot be had.
     OutputUnavailable,
+    /// A range of a job's audio is empty, too long, or not all there.
+    RangeRefused,
     /// The library was closed.
     Closed,
     /// Something failed that is none of the above.
@@ -213,6 +215,7 @@ fn code_of(error: &Error) -> Code {
         Error::Vault(_) => Code::VaultFailed,
         Error::MasterKey(_) => Code::MasterKeyFailed,
         Error::Output { .. } => Code::OutputUnavailable,
+        Error::Range(_) => Code::RangeRefused,
         Error::Closed => Code::Closed,
         _ => Code::Failed,
     }
@@ -266,6 +269,12 @@ impl From<Error> for Problem {
             Error::Output { job, .. } => problem.with("job", job.to_string()),
             Error::Setting { setting, .. } | Error::NotTheStores { setting, .. } => {
                 problem.with("setting", *setting)
+            }
+            Error::Range(error) => {
+                let (RangeError::Empty { start, end, .. }
+                | RangeError::PastEnd { start, end, .. }
+                | RangeError::TooLong { start, end, .. }) = error;
+                problem.with("start", *start).with("end", *end)
             }
             _ => problem,
         }

@@ -1,7 +1,8 @@
 //! The reads of the port, each from one consistent view and bounded.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
+use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
@@ -9,12 +10,12 @@ use kingcong_core::{
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
     store::{
-        AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-        LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError, StoreErrorKind,
-        VoiceRow, WalletBook, Worker,
+        AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Kept,
+        LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError,
+        StoreErrorKind, VoiceRow, WalletBook, Worker,
     },
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Task},
+    work::{Attempt, Job, JobState, Sound, Task},
 };
 
 use crate::{
@@ -268,6 +269,67 @@ pub(crate) async fn task(session: &mut dyn Session, id: TaskId) -> Result<Option
 
 pub(crate) async fn output(session: &mut dyn Session, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
     one(session, "WHERE task = ?", vec![task.as_uuid().into()]).await
+}
+
+/// The columns that [`read_head`] reads: `t` are the tasks, `o` their results.
+const HEADS: &str = "SELECT t.id, o.kind, o.sound, o.path, COALESCE(o.bytes, length(o.body)), o.voice \
+     FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id WHERE t.job = ? ORDER BY t.place";
+
+pub(crate) async fn output_heads(
+    session: &mut dyn Session,
+    job: JobId,
+) -> Result<Vec<Option<OutputHead>>, StoreError> {
+    let rows = session.fetch(OutputRow::TABLE.name, HEADS.to_owned(), vec![job.as_uuid().into()]).await?;
+    rows.into_iter().map(|row| row.read(read_head)).collect()
+}
+
+fn read_head(row: &mut Row) -> Result<Option<OutputHead>, Corrupt> {
+    let task = TaskId::from_uuid(row.uuid()?);
+    let Some(kind) = row.text_or_null()? else { return Ok(None) };
+    let sound = row.text_or_null()?;
+    let sound = sound.map(|sound| row.some(serde_json::from_str::<Sound>(&sound).ok())).transpose()?;
+    let (path, bytes) = (row.text_or_null()?, row.unsigned_or_null()?);
+    let voice = row.uuid_or_null()?.map(VoiceId::from_uuid);
+    let head = match (kind.as_str(), sound, path, bytes, voice) {
+        ("audio", Some(sound), None, Some(bytes), None) => {
+            Some(OutputHead::Audio { task, sound, kept: Kept::Store { bytes } })
+        }
+        ("audio_file", Some(sound), Some(path), Some(bytes), None) => {
+            let kept = Kept::File { path: path.into(), bytes };
+            Some(OutputHead::Audio { task, sound, kept })
+        }
+        ("voice", None, None, None, Some(id)) => Some(OutputHead::Voice { id }),
+        _ => None,
+    };
+    row.some(head).map(Some)
+}
+
+/// Servers count a blob's bytes from 1. MySQL has another word for integers of 64 bits.
+const BYTES: &str = "SELECT substr(body, CAST(? AS /*! SIGNED */ INTEGER), CAST(? AS /*! SIGNED */ INTEGER)) \
+     FROM kingcong_outputs WHERE task = ?";
+
+pub(crate) async fn output_bytes(
+    session: &mut dyn Session,
+    task: TaskId,
+    range: Range<u64>,
+) -> Result<Option<Bytes>, StoreError> {
+    // No column is longer than what the narrowest of these integers holds.
+    let at = |place: u64| i64::from(i32::try_from(place).unwrap_or(i32::MAX - 1));
+    let (start, end) = (at(range.start), at(range.end));
+    let cells = vec![Cell::Int(start + 1), Cell::Int((end - start).max(0)), task.as_uuid().into()];
+    let rows = session.fetch(OutputRow::TABLE.name, BYTES.to_owned(), cells).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    Ok(row.read(Row::bytes_or_null)?.map(Bytes::from))
+}
+
+pub(crate) async fn subtitles(
+    session: &mut dyn Session,
+    job: JobId,
+) -> Result<Vec<Option<String>>, StoreError> {
+    let sql = "SELECT o.srt FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id \
+         WHERE t.job = ? ORDER BY t.place";
+    let rows = session.fetch(OutputRow::TABLE.name, sql.to_owned(), vec![job.as_uuid().into()]).await?;
+    rows.into_iter().map(|row| row.read(Row::text_or_null)).collect()
 }
 
 pub(crate) async fn wallet(session: &mut dyn Session, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

@@ -1,6 +1,7 @@
 //! The store: the port's doors over a database room.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
@@ -16,8 +18,8 @@ use kingcong_core::{
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-        Journal, Life, LimitCount, Needs, Outcome, OutputRow, Pulse, Store, StoreError, StoreErrorKind,
-        Tables, VoiceRow, WalletBook, Worker, Written, decide,
+        Journal, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow, Pulse, Store, StoreError,
+        StoreErrorKind, Tables, VoiceRow, WalletBook, Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -415,6 +417,18 @@ impl Store for SqlStore {
 
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         read::output(&mut *self.reader().await?, task).await
+    }
+
+    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError> {
+        read::output_heads(&mut *self.reader().await?, job).await
+    }
+
+    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        read::output_bytes(&mut *self.reader().await?, task, range).await
+    }
+
+    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        read::subtitles(&mut *self.reader().await?, job).await
     }
 
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

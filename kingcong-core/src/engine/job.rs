@@ -1,25 +1,23 @@
 //! A submitted job as its host sees it: watch it, wait for it, read its results, cancel it.
 
-use std::{path::PathBuf, sync::Arc};
-
 use bytes::Bytes;
 
 use super::{
-    Inner, KingCong,
+    Inner, KingCong, apart,
+    audio::JobAudio,
     events::{JobEvent, JobEvents},
 };
 use crate::{
     clock::Timestamp,
-    error::Error,
+    error::{Error, OutputError},
     id::{JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId},
     ledger::Wallet,
     money::Amount,
-    provider::Body,
     store::{
-        AttemptFilter, Command, JobFilter, JobWithTasks, Outcome, PAGE_MAX, Stop, StopWhy, Stopped,
-        StoredOutput,
+        AttemptFilter, Command, JobFilter, JobWithTasks, Kept, Outcome, OutputHead, PAGE_MAX, Stop, StopWhy,
+        Stopped, StoredOutput,
     },
-    work::{AttemptState, Ending, Job, JobState, Joined, Part, Task, TaskState, join_srt},
+    work::{AttemptState, Ending, Job, JobState, Sound, Task, TaskState, join_srt},
 };
 
 /// A submitted job.
@@ -160,17 +158,93 @@ impl JobHandle {
         self.status().await
     }
 
-    /// What it gave: its tasks' results, joined in order.
+    /// What a completed job says, to be read in ranges and chunks of any size. Nothing of it is read yet.
     ///
     /// # Errors
-    /// When it has not completed, or its results cannot be read or joined.
-    pub async fn result(&self) -> Result<JobResult, Error> {
-        let row = self.kc.inner.job_row(self.id).await?;
-        if row.job.state != JobState::Completed {
-            let reason = format!("it is {}; only a completed job has a whole result", row.job.state.as_str());
-            return Err(Error::Output { job: self.id, reason });
+    /// When there is no such job, it has not completed or cloned a voice, or its results are gone or cannot be joined.
+    pub async fn audio(&self) -> Result<JobAudio, Error> {
+        let job = self.id;
+        let failed = |reason| Error::Output { job, reason };
+        match self.completed_output().await? {
+            Completed::Voice(_) => Err(failed(OutputError::NoAudio)),
+            Completed::Speech(pieces) => JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed),
         }
-        self.kc.inner.join(&row).await
+    }
+
+    /// The joined subtitles of a completed job, as SubRip; `None` where none were asked for or given.
+    ///
+    /// # Errors
+    /// When there is no such job, it has not completed or cloned a voice, or the store fails.
+    pub async fn subtitles(&self) -> Result<Option<String>, Error> {
+        match self.completed_output().await? {
+            Completed::Voice(_) => Err(Error::Output { job: self.id, reason: OutputError::NoAudio }),
+            Completed::Speech(pieces) => self.join_subtitles(lengths(&pieces)).await,
+        }
+    }
+
+    /// What it gave: its tasks' results, joined in order. Audio is in memory as a whole: [`JobHandle::audio`] gives it
+    /// in ranges, and of any length.
+    ///
+    /// # Errors
+    /// When it has not completed, or its results cannot be read or joined, or have more than
+    /// [`JobAudio::READ_BYTES_MAX`].
+    pub async fn result(&self) -> Result<JobResult, Error> {
+        let job = self.id;
+        let failed = |reason| Error::Output { job, reason };
+        let pieces = match self.completed_output().await? {
+            Completed::Voice(voice) => return Ok(JobResult::Voice { voice }),
+            Completed::Speech(pieces) => pieces,
+        };
+        let lengths = lengths(&pieces);
+        let audio = JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed)?;
+        let bytes = audio.bytes();
+        let max = JobAudio::READ_BYTES_MAX;
+        if bytes > max {
+            return Err(failed(OutputError::TooLarge { bytes, max }));
+        }
+        let srt = self.join_subtitles(lengths).await?;
+        Ok(JobResult::Speech {
+            content_type: audio.content_type().to_owned(),
+            duration_ms: audio.duration_ms(),
+            audio: audio.read(0..bytes).await?,
+            srt,
+        })
+    }
+
+    /// What it gave, if it has completed.
+    async fn completed_output(&self) -> Result<Completed, Error> {
+        let (job, store) = (self.id, &self.kc.inner.store);
+        let failed = |reason| Error::Output { job, reason };
+        let states = store.job_states(&[job]).await?;
+        let Some((_, state)) = states.first() else {
+            return Err(Error::NotFound { what: "job", name: job.to_string() });
+        };
+        if *state != JobState::Completed {
+            return Err(failed(OutputError::NotCompleted { state: state.as_str() }));
+        }
+        let heads = store.output_heads(job).await?;
+        let mut pieces = Vec::with_capacity(heads.len());
+        for (place, head) in heads.into_iter().enumerate() {
+            match head {
+                Some(OutputHead::Voice { id }) => return Ok(Completed::Voice(id)),
+                Some(OutputHead::Audio { task, sound, kept }) => pieces.push((task, sound, kept)),
+                None => return Err(failed(OutputError::Missing { place })),
+            }
+        }
+        Ok(Completed::Speech(pieces))
+    }
+
+    /// Joins the subtitles of tasks whose audio has these lengths in milliseconds.
+    async fn join_subtitles(&self, lengths: Vec<u64>) -> Result<Option<String>, Error> {
+        let srts = self.kc.inner.store.subtitles(self.id).await?;
+        if srts.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let joining = move || {
+            let pieces: Vec<_> = srts.iter().map(Option::as_deref).zip(lengths).collect();
+            join_srt(&pieces)
+        };
+        apart(joining).await
     }
 
     /// The result of one task, by its place from 0; `None` while it has none.
@@ -253,60 +327,17 @@ impl Inner {
             }
         }
     }
-
-    /// A completed job's results, joined in order.
-    async fn join(&self, row: &JobWithTasks) -> Result<JobResult, Error> {
-        let job = row.job.id;
-        let fail = |reason: String| Error::Output { job, reason };
-        let mut bodies = Vec::with_capacity(row.tasks.len());
-        let (mut sounds, mut srts) = (Vec::new(), Vec::new());
-        for task in &row.tasks {
-            let output = self.store.output(task.id).await?;
-            match output.map(|row| row.output) {
-                Some(StoredOutput::Voice { id, .. }) => return Ok(JobResult::Voice { voice: id }),
-                Some(StoredOutput::Audio { body, sound, srt }) => {
-                    bodies.push(read_body(body).await.map_err(|error| fail(error.to_string()))?);
-                    srts.push((srt, sound.duration_ms()));
-                    sounds.push(sound);
-                }
-                None => return Err(fail(format!("task {} has none", task.place))),
-            }
-        }
-        let joined = Joined::of(&sounds).map_err(|error| fail(error.to_string()))?;
-        let mut audio = Vec::new();
-        for part in joined.parts(0..joined.bytes()) {
-            match part {
-                Part::Made(bytes) => audio.extend_from_slice(&bytes),
-                Part::Piece { piece, range } => {
-                    let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-                    let bytes = bodies[piece].get(at(range.start)..at(range.end));
-                    audio.extend_from_slice(bytes.ok_or_else(|| fail(format!("task {piece} is torn")))?);
-                }
-            }
-        }
-        let subtitles: Vec<(Option<&str>, u64)> =
-            srts.iter().map(|(srt, ms)| (srt.as_deref(), *ms)).collect();
-        Ok(JobResult::Speech {
-            audio: audio.into(),
-            content_type: joined.content_type().to_owned(),
-            duration_ms: joined.duration_ms(),
-            srt: join_srt(&subtitles),
-        })
-    }
 }
 
-async fn read_body(body: Body) -> std::io::Result<Bytes> {
-    match body {
-        Body::Memory(bytes) => Ok(bytes),
-        Body::File { path, .. } => read_file(path).await,
-    }
+/// What a completed job gave, without its bytes.
+enum Completed {
+    Speech(Vec<(TaskId, Sound, Kept)>),
+    Voice(VoiceId),
 }
 
-/// Reads a whole file on a thread that may block.
-async fn read_file(path: PathBuf) -> std::io::Result<Bytes> {
-    let path = Arc::new(path);
-    let read = tokio::task::spawn_blocking(move || std::fs::read(&*path));
-    read.await.map_err(std::io::Error::other)?.map(Bytes::from)
+/// The lengths of pieces in milliseconds.
+fn lengths(pieces: &[(TaskId, Sound, Kept)]) -> Vec<u64> {
+    pieces.iter().map(|(_, sound, _)| sound.duration_ms()).collect()
 }
 
 impl TaskReport {

@@ -6,6 +6,7 @@
 //! what is charged.
 
 mod admin;
+mod audio;
 mod builder;
 mod call;
 mod dispatch;
@@ -36,6 +37,7 @@ pub use admin::{
     ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase, ReportDoors, SplitShare, VoiceDoors,
     WalletDoors,
 };
+pub use audio::{AudioChunks, JobAudio};
 pub use builder::{Builder, Preset};
 pub use events::{JobEvent, JobEvents};
 pub use job::{JobHandle, JobReport, JobResult, TaskReport};
@@ -135,6 +137,15 @@ impl KingCong {
     pub async fn pulse(&self) -> Result<(), Error> {
         self.inner.pulse_once().await
     }
+}
+
+/// Does what may take long on a thread that no other task waits for.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime is shutting down.
+        Err(_) => Error::Closed,
+    })
 }
 
 impl Inner {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, KingCong, job::JobHandle};
+use super::{Inner, KingCong, apart, job::JobHandle};
 use crate::{
     error::Error,
     id::{HoldId, JobId, TaskId},
@@ -93,15 +93,6 @@ async fn check(request: Request) -> Result<Arc<CheckedRequest>, Error> {
         return Ok(Arc::new(request.check()?));
     }
     Ok(Arc::new(apart(move || request.check()).await??))
-}
-
-/// Does what may take long on a thread that no other task waits for.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|ended| match ended.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The runtime is shutting down.
-        Err(_) => Error::Closed,
-    })
 }
 
 /// The wallet that pays for a request.

@@ -2,23 +2,26 @@
 //! simulations and measurements.
 
 use std::{
+    ops::Range,
     sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
     AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-    Journal, Life, LimitCount, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, Store, StoreError,
-    StoreErrorKind, Tables, VoiceRow, WalletBook, Worker, Written, decide,
+    Journal, Kept, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
+    Store, StoreError, StoreErrorKind, StoredOutput, Tables, VoiceRow, WalletBook, Worker, Written, decide,
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules},
     ledger::{Entry, Opening, Wallet, WalletKey},
+    provider::Body,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task},
 };
@@ -73,6 +76,26 @@ fn with_tasks(tables: &Tables, job: &Job) -> Option<JobWithTasks> {
     let mut tasks: Vec<Task> = tables.tasks_of(job.id).cloned().collect();
     tasks.sort_by_key(|task| task.place);
     Some(JobWithTasks { job: job.clone(), hold: tables.holds.get(&job.hold)?.clone(), tasks })
+}
+
+/// What a job's tasks gave, in their order.
+fn outputs_of(tables: &Tables, job: JobId) -> impl Iterator<Item = (TaskId, Option<&StoredOutput>)> {
+    let mut tasks: Vec<&Task> = tables.tasks_of(job).collect();
+    tasks.sort_by_key(|task| task.place);
+    tasks.into_iter().map(|task| (task.id, tables.outputs.get(&task.id).map(|row| &row.output)))
+}
+
+fn head(task: TaskId, output: &StoredOutput) -> OutputHead {
+    match output {
+        StoredOutput::Audio { body, sound, .. } => {
+            let kept = match body {
+                Body::Memory(bytes) => Kept::Store { bytes: bytes.len() as u64 },
+                Body::File { path, bytes } => Kept::File { path: path.clone(), bytes: *bytes },
+            };
+            OutputHead::Audio { task, sound: sound.clone(), kept }
+        }
+        StoredOutput::Voice { id, .. } => OutputHead::Voice { id: *id },
+    }
 }
 
 #[async_trait]
@@ -199,6 +222,34 @@ impl Store for MemoryStore {
 
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.read(|tables| tables.outputs.get(&task).cloned())
+    }
+
+    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError> {
+        self.read(|tables| {
+            let outputs = outputs_of(tables, job);
+            outputs.map(|(task, output)| output.map(|output| head(task, output))).collect()
+        })
+    }
+
+    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        self.read(|tables| match &tables.outputs.get(&task)?.output {
+            StoredOutput::Audio { body: Body::Memory(bytes), .. } => {
+                let there = |place: u64| usize::try_from(place).map_or(bytes.len(), |at| at.min(bytes.len()));
+                let end = there(range.end);
+                Some(bytes.slice(there(range.start).min(end)..end))
+            }
+            StoredOutput::Audio { body: Body::File { .. }, .. } | StoredOutput::Voice { .. } => None,
+        })
+    }
+
+    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.read(|tables| {
+            let srt = |output: Option<&StoredOutput>| match output {
+                Some(StoredOutput::Audio { srt, .. }) => srt.clone(),
+                Some(StoredOutput::Voice { .. }) | None => None,
+            };
+            outputs_of(tables, job).map(|(_, output)| srt(output)).collect()
+        })
     }
 
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

@@ -13,9 +13,10 @@ mod needs;
 mod tables;
 mod verify;
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use batch::*;
@@ -37,7 +38,7 @@ use crate::{
     pricing::{Catalogue, PriceList},
     routing::System,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Task},
+    work::{Attempt, Job, JobState, Sound, Task},
 };
 
 /// Everything that is configured: read as a whole, changed by compare-and-swap on its version.
@@ -103,8 +104,19 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A task.
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
 
-    /// The results of a job's tasks.
+    /// The result of a task, with its bytes where they are in the store.
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError>;
+
+    /// What a job's tasks gave, in their order and without reading bytes or subtitles; `None` for a task without a
+    /// result. Empty when there is no such job.
+    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError>;
+
+    /// Bytes of a result that are in the store: those of the range that there are. `None` when there is no such
+    /// result, or its bytes are elsewhere.
+    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
+
+    /// The subtitles of a job's tasks, in their order.
+    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError>;
 
     /// A wallet.
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError>;
@@ -185,6 +197,61 @@ pub struct JobWithTasks {
     pub hold: Hold,
     /// Its tasks, in order.
     pub tasks: Vec<Task>,
+}
+
+/// A task's result without its bytes and subtitles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputHead {
+    /// Audio.
+    Audio {
+        /// The task.
+        task: TaskId,
+        /// What was found in it when it was read.
+        sound: Sound,
+        /// Where its bytes are.
+        kept: Kept,
+    },
+    /// A cloned voice.
+    Voice {
+        /// Its id.
+        id: VoiceId,
+    },
+}
+
+/// Where the bytes of a result are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In the store.
+    Store {
+        /// How many there are.
+        bytes: u64,
+    },
+    /// In a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes, as it was when the result was settled.
+        bytes: u64,
+    },
+}
+
+impl Kept {
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        match self {
+            Self::Store { bytes } | Self::File { bytes, .. } => *bytes,
+        }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store { .. } => f.write_str("the store"),
+            Self::File { path, .. } => write!(f, "the file {path:?}"),
+        }
+    }
 }
 
 /// Which jobs.

@@ -79,6 +79,41 @@ pub enum JoinError {
     },
 }
 
+/// A range of joined audio that cannot be read. Bytes are counted from 0, and a range ends before its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RangeError {
+    /// It starts where it ends, or behind.
+    #[error("bytes {start} to {end} are none: the end must be behind the start")]
+    Empty {
+        /// Where it starts.
+        start: u64,
+        /// Before which byte it ends.
+        end: u64,
+    },
+    /// It ends behind the end of the audio.
+    #[error("bytes {start} to {end} are not all there: the audio has {length}, so end at {length} at most")]
+    PastEnd {
+        /// Where it starts.
+        start: u64,
+        /// Before which byte it ends.
+        end: u64,
+        /// How many bytes the audio has.
+        length: u64,
+    },
+    /// It has more bytes than are read into memory at once.
+    #[error(
+        "bytes {start} to {end} are more than the {max} that are read into memory at once: read them in chunks"
+    )]
+    TooLong {
+        /// Where it starts.
+        start: u64,
+        /// Before which byte it ends.
+        end: u64,
+        /// Most bytes that are read at once.
+        max: u64,
+    },
+}
+
 impl Joined {
     /// Joins audio in the order given. Tags and encoders' descriptions of single pieces are left out; samples and
     /// frames stay as they are. An MP3 begins with a frame that describes the whole, so that players know its exact
@@ -137,6 +172,21 @@ impl Joined {
 
     fn sound_end(&self) -> u64 {
         self.spans.last().map_or(self.head.len() as u64, |last| last.end)
+    }
+
+    /// Checks that a range has bytes, and that all of them are there.
+    ///
+    /// # Errors
+    /// When it has none, or ends behind the end.
+    pub fn check_range(&self, range: &Range<u64>) -> Result<(), RangeError> {
+        let (Range { start, end }, length) = (range.clone(), self.bytes());
+        if start >= end {
+            return Err(RangeError::Empty { start, end });
+        }
+        if end > length {
+            return Err(RangeError::PastEnd { start, end, length });
+        }
+        Ok(())
     }
 
     /// What stands in a range of it, in order; what lies behind its end is left out.

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod fairness;
+mod giving;
 mod jobs;
 mod laws;
 mod leases;
 mod ledger;
+mod results;
 mod undeliverable;

@@ -1,8 +1,9 @@
 //! Several processes on one database, as one store: each worker's batches go by one of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
@@ -10,7 +11,7 @@ use kingcong_core::{
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
-        OutputRow, Pulse, Store, StoreError, VoiceRow, WalletBook, Written,
+        OutputHead, OutputRow, Pulse, Store, StoreError, VoiceRow, WalletBook, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -84,6 +85,18 @@ impl Store for Several {
 
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.first().output(task).await
+    }
+
+    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError> {
+        self.first().output_heads(job).await
+    }
+
+    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        self.first().output_bytes(task, range).await
+    }
+
+    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.first().subtitles(job).await
     }
 
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
@@ -20,8 +22,8 @@ use kingcong_core::{
     provider::Work,
     store::{
         AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-        LimitCount, MemoryStore, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow, WalletBook,
-        Written,
+        LimitCount, MemoryStore, OutputHead, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow,
+        WalletBook, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -282,6 +284,18 @@ impl Store for Connection {
 
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.read(self.database.memory.output(task)).await
+    }
+
+    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError> {
+        self.read(self.database.memory.output_heads(job)).await
+    }
+
+    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        self.read(self.database.memory.output_bytes(task, range)).await
+    }
+
+    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.read(self.database.memory.subtitles(job)).await
     }
 
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

@@ -226,6 +226,7 @@ laws! {
     reading:
         rows_read_back_as_they_were_written,
         jobs_are_found_by_user_and_state,
+        results_are_read_in_parts,
         attempts_are_found_by_job_key_route_and_failure,
         long_lists_are_read_in_pages,
         what_is_not_there_is_not_found,

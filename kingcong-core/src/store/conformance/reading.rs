@@ -18,8 +18,8 @@ use crate::{
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::Switch,
     store::{
-        Accept, AddKey, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, LateAnswer,
-        Movement, NewAudit, Outcome, PAGE_MAX, Store, StoredOutput,
+        Accept, AddKey, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, Kept,
+        LateAnswer, Movement, NewAudit, Outcome, OutputHead, PAGE_MAX, Store, StoredOutput,
     },
     vault::SecretVersion,
     work::{AttemptState, Ending, JobState, Pace, Sound},
@@ -141,6 +141,61 @@ async fn attempt(store: &dyn Store, id: AttemptId) -> crate::work::Attempt {
     let filter = AttemptFilter { limit: PAGE_MAX, ..Default::default() };
     let attempts = store.attempts(&filter).await.expect("the store can be read");
     attempts.into_iter().find(|attempt| attempt.id == id).expect("it was leased")
+}
+
+/// What a job's tasks gave is told in their order without its bytes, and of these as many are read as are asked for.
+pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, _) = with_keys(&scene, &[NewKey::new("ai33", 9, 9)]).await;
+    let order = Order::new("user-1", 4).on(&[("ai33", 1)]);
+    let job = worker.admitted(&order).await.job.id;
+    let mut leases = worker.claim(pool("ai33"), 4).await.leases;
+    leases.sort_by_key(|lease| lease.attempt.task);
+    let sound = super::fixtures::sound(44_100);
+    let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    let file = Body::File { path: "/kết quả.mp3".into(), bytes: 9_000_000_000 };
+    // Every body and subtitle at another task.
+    let bodies =
+        [Body::Memory(bytes.clone().into()), file.clone(), Body::Memory(Bytes::from_static(&[7; 16]))];
+    let srts = [None, Some(ODD_TEXT.to_owned()), Some(String::new())];
+    let mut tasks = Vec::new();
+    for ((lease, body), srt) in leases.iter().zip(bodies).zip(&srts) {
+        let output = StoredOutput::Audio { body, sound: sound.clone(), srt: srt.clone() };
+        let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+        tasks.push(worker.settled(lease, result).await.task);
+    }
+    let heads = store.output_heads(job).await.expect("the store can be read");
+    let subtitles = store.subtitles(job).await.expect("the store can be read");
+    assert_eq!((heads.len(), subtitles.len()), (4, 4));
+    for (task, srt) in tasks.iter().zip(srts) {
+        assert_eq!(subtitles[task.place as usize], srt);
+        let kept = match task.id {
+            id if id == tasks[0].id => Kept::Store { bytes: 70_000 },
+            id if id == tasks[1].id => Kept::File { path: "/kết quả.mp3".into(), bytes: 9_000_000_000 },
+            _ => Kept::Store { bytes: 16 },
+        };
+        let head = OutputHead::Audio { task: task.id, sound: sound.clone(), kept };
+        assert_eq!(heads[task.place as usize], Some(head));
+    }
+    let place = |lease: &crate::store::Lease| lease.attempt.task;
+    let open = scene.task(place(&leases[3])).await.place as usize;
+    assert_eq!((&heads[open], &subtitles[open]), (&None, &None));
+
+    for (start, end) in [(0, 0), (0, 1), (0, 70_000), (65_535, 65_552), (69_999, 70_001), (70_000, 70_001)] {
+        let read = store.output_bytes(tasks[0].id, start..end).await.expect("the store can be read");
+        let there = start as usize..(end as usize).min(bytes.len());
+        assert_eq!(read.expect("it is there"), bytes[there], "{start}..{end}");
+    }
+    let far = store.output_bytes(tasks[0].id, u64::MAX - 1..u64::MAX).await.expect("the store can be read");
+    assert_eq!(far.as_deref(), Some(&[][..]));
+    let small = store.output_bytes(tasks[2].id, 0..16).await.expect("the store can be read");
+    assert_eq!(small.as_deref(), Some(&[7; 16][..]));
+    for task in [tasks[1].id, place(&leases[3]), TaskId::from_uuid(scene.ids.uuid())] {
+        assert_eq!(store.output_bytes(task, 0..1).await.expect("the store can be read"), None);
+    }
+    let unknown = JobId::from_uuid(scene.ids.uuid());
+    assert_eq!(store.output_heads(unknown).await.expect("the store can be read"), []);
+    assert_eq!(store.subtitles(unknown).await.expect("the store can be read"), Vec::<Option<String>>::new());
 }
 
 /// Filters of jobs add up; the newest come first.
