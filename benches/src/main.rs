@@ -24,6 +24,7 @@ mod overspend;
 mod polls;
 mod process;
 mod processes;
+mod range;
 mod split;
 mod sql;
 mod stage;
@@ -79,6 +80,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "http/overhead", run: http::measure },
     Benchmark { name: "text/hostile", run: hostile::measure },
     Benchmark { name: "memory/queued", run: memory::measure },
+    Benchmark { name: "result/range", run: range::measure },
 ];
 
 fn main() -> ExitCode {

@@ -59,9 +59,12 @@ pub enum Door {
     /// What the job says, without its bytes.
     #[serde(rename = "job.audio")]
     JobAudio { job: JobId },
-    /// The bytes from `start` to before `end`; to the end without one.
+    /// The bytes from `start` to before `end`.
     #[serde(rename = "job.read_audio")]
-    JobReadAudio { job: JobId, start: u64, end: Option<u64> },
+    JobReadAudio { job: JobId, start: u64, end: u64 },
+    /// The first chunk of these bytes; refused when not all of them are there.
+    #[serde(rename = "job.audio_chunk")]
+    JobAudioChunk { job: JobId, start: u64, end: u64 },
     #[serde(rename = "job.subtitles")]
     JobSubtitles { job: JobId },
     #[serde(rename = "job.task_output")]
@@ -218,6 +221,16 @@ fn answer_all<'a, T: 'a, V: Serialize + From<&'a T>>(rows: &'a [T]) -> Answer {
     answer(&rows.iter().map(V::from).collect::<Vec<V>>())
 }
 
+fn bytes(bytes: Bytes) -> Answer {
+    Answer { attachment: Some(bytes), ..nothing() }
+}
+
+/// Goes on on a thread of the library: a door is begun on its caller's, which may be that of an event loop, and audio
+/// takes longer to copy than another thread needs to wake up.
+async fn leave_callers_thread() {
+    tokio::task::yield_now().await;
+}
+
 fn nothing() -> Answer {
     Answer { json: "null".to_owned(), attachment: None }
 }
@@ -251,25 +264,34 @@ impl Door {
             Self::JobStatus { job } => answer(&ReportView::from(&kc.job(job).status().await?)),
             Self::JobWait { job } => answer(&ReportView::from(&kc.job(job).wait().await?)),
             Self::JobCancel { job } => answer(&ReportView::from(&kc.job(job).cancel().await?)),
-            Self::JobResult { job } => result(kc.job(job).result().await?),
-            Self::JobAudio { job } => answer(&AudioView::from(&library.audio(job).await?)),
+            Self::JobResult { job } => {
+                leave_callers_thread().await;
+                result(kc.job(job).result().await?)
+            }
+            Self::JobAudio { job } => {
+                leave_callers_thread().await;
+                answer(&AudioView::from(&library.audio(job).await?))
+            }
             Self::JobReadAudio { job, start, end } => {
-                let audio = library.audio(job).await?;
-                let bytes = audio.read(start..end.unwrap_or_else(|| audio.bytes())).await?;
-                Answer { attachment: Some(bytes), ..nothing() }
+                leave_callers_thread().await;
+                bytes(library.audio(job).await?.read(start..end).await?)
+            }
+            Self::JobAudioChunk { job, start, end } => {
+                leave_callers_thread().await;
+                let mut chunks = library.audio(job).await?.chunks(start..end)?;
+                bytes(chunks.next().await.transpose()?.unwrap_or_default())
             }
             Self::JobSubtitles { job } => answer(&kc.job(job).subtitles().await?),
-            Self::JobTaskOutput { job, place } => match kc.job(job).task_output(place).await? {
-                None => nothing(),
-                Some(output) => {
-                    let (view, body) = ResultView::of_task(output);
-                    let attachment = match body {
-                        None => None,
-                        Some(body) => Some(read(job, place, body).await?),
-                    };
-                    Answer { attachment, ..answer(&view) }
-                }
-            },
+            Self::JobTaskOutput { job, place } => {
+                leave_callers_thread().await;
+                let Some(output) = kc.job(job).task_output(place).await? else { return Ok(nothing()) };
+                let (view, body) = ResultView::of_task(output);
+                let attachment = match body {
+                    None => None,
+                    Some(body) => Some(read(job, place, body).await?),
+                };
+                Answer { attachment, ..answer(&view) }
+            }
             Self::JobEvents { job } => {
                 let events = kc.job(job).events().await?;
                 let unit = kc.job(job).status().await?.job.payer().map_or(credit, |payer| payer.unit);

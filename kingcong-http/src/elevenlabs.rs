@@ -104,9 +104,10 @@ impl ElevenLabs {
                 (cost, told, None)
             }
             Subtitles::Srt => {
-                let (headers, answer) = exchange.audio_json(request, wait, AUDIO_ANSWER_BYTES_MAX).await?;
-                let audio = text(&answer, &["audio_base64"])
-                    .and_then(|base64| Base64::decode_vec(&base64).ok())
+                let base64 = |answer: &Value| Base64::decode_vec(&text(answer, &["audio_base64"])?).ok();
+                let (headers, answer, audio) =
+                    exchange.audio_json(request, wait, AUDIO_ANSWER_BYTES_MAX, base64).await?;
+                let audio = audio
                     .filter(|audio| !audio.is_empty())
                     .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
                 writer.write(&audio).await?;

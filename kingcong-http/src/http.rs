@@ -189,29 +189,46 @@ impl Exchange<'_> {
             BodyError::TooLong => self.unclear("an answer of more bytes than any real one has"),
             BodyError::Lost(error) => self.lost(error),
         })?;
-        self.read_json(status, &headers, &body)
+        self.check_json(status, &headers, &body, serde_json::from_slice(&body).ok())
     }
 
     /// Sends and reads a JSON answer that says yes and carries audio as text, of at most `limit` bytes; gives its
-    /// headers too.
+    /// headers too, and what `decode` makes of it. A megabyte of it takes milliseconds, so that is done on a thread
+    /// that may block.
     pub(crate) async fn audio_json(
         &self,
         request: RequestBuilder,
         wait: Duration,
         limit: usize,
-    ) -> Result<(HeaderMap, Value), Failure> {
+        decode: fn(&Value) -> Option<Vec<u8>>,
+    ) -> Result<(HeaderMap, Value, Option<Vec<u8>>), Failure> {
         let response = self.open(request, wait).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read_bounded(response, limit).await.map_err(|error| match error {
             BodyError::TooLong => too_large(limit as u64),
             BodyError::Lost(error) => self.lost(error),
         })?;
-        let json = self.read_json(status, &headers, &body)?;
-        Ok((headers, json))
+        let read = move || {
+            let json: Option<Value> = serde_json::from_slice(&body).ok();
+            let audio = json.as_ref().and_then(decode);
+            (body, json, audio)
+        };
+        let (body, json, audio) = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| self.unclear(format!("an answer whose reading was stopped: {error}")))?;
+        let json = self.check_json(status, &headers, &body, json)?;
+        Ok((headers, json, audio))
     }
 
-    fn read_json(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
-        let json = serde_json::from_slice(body).map_err(|_| {
+    /// The JSON that was found in a body, if it is there and says yes.
+    fn check_json(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        json: Option<Value>,
+    ) -> Result<Value, Failure> {
+        let json = json.ok_or_else(|| {
             self.unclear(format!("an answer that is not JSON: {}", String::from_utf8_lossy(body)))
         })?;
         if hides_refusal(&json) {

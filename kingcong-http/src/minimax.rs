@@ -82,10 +82,11 @@ impl MiniMax {
         let mut writer = Writer::open(&call.sink, call.attempt).await?;
         let request = exchange.request(Method::POST, &["v1", "t2a_v2"], &[])?.json(&body);
         let wait = self.http.settings.synchronous_timeout;
-        let (_, answer) = exchange.audio_json(request, wait, AUDIO_ANSWER_BYTES_MAX).await?;
+        let hex =
+            |answer: &Value| base16ct::mixed::decode_vec(text(field(answer, "data")?, &["audio"])?).ok();
+        let (_, answer, audio) = exchange.audio_json(request, wait, AUDIO_ANSWER_BYTES_MAX, hex).await?;
         let data = field(&answer, "data").unwrap_or(&Value::Null);
-        let audio = text(data, &["audio"])
-            .and_then(|hex| base16ct::mixed::decode_vec(hex).ok())
+        let audio = audio
             .filter(|audio| !audio.is_empty())
             .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
         writer.write(&audio).await?;

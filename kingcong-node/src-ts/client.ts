@@ -361,6 +361,7 @@ export class KingCong {
     const client = {
       knock: <T>(door: string, given: Json, how: How): Promise<T> => this.#knock(door, given, how),
       result: (door: string, given: Json, signal: AbortSignal | undefined) => this.#result(door, given, signal),
+      bytes: (door: string, given: Json, signal: AbortSignal | undefined) => this.#bytes(door, given, signal),
       closeStream: (stream: number) => {
         if (this.#closing === undefined) this.#library.closeStream(stream);
       },
@@ -469,6 +470,11 @@ export class KingCong {
   #request<T>(door: string, request: Speech | CloneVoice, waiting: Waiting | undefined): Promise<T> {
     const [asked, attachment] = requestOf(request);
     return this.#knock(door, { request: asked }, { signal: optionsOf({}, waiting)[1], attachment });
+  }
+
+  async #bytes(door: string, given: Json, signal: AbortSignal | undefined): Promise<Buffer> {
+    const { bytes } = await this.#answer(door, given, { signal });
+    return bytes ?? Buffer.alloc(0);
   }
 
   async #result(door: string, given: Json, signal: AbortSignal | undefined): Promise<JobResult | null> {

@@ -48,6 +48,8 @@ export type ErrorCode =
   | 'master_key_failed'
   /** The result of `fields.job` cannot be had, because it has not completed or its files are gone. */
   | 'output_unavailable'
+  /** The bytes `fields.start` to `fields.end` of a job's audio are none, not all there, or too many to read at once. */
+  | 'range_refused'
   /** The client was closed: open another. */
   | 'closed'
   /** Something failed that is none of the above. */

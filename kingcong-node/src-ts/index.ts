@@ -11,7 +11,7 @@ export { KingCong, type MasterKeySource, type OpenOptions } from './client';
 export type { Attempts, Config, Keys, Packages, Prices, Reports, Voices, Wallets } from './doors';
 export { KingCongError, type ErrorCode, type ErrorField, type Language } from './errors';
 export type { MasterKey } from './host';
-export type { JobEvents, JobHandle } from './job';
+export type { JobAudio, JobEvents, JobHandle } from './job';
 export type { Log, LogEvent, LogLevel } from './log';
 export type { Provider } from './providers';
 export type * from './types';

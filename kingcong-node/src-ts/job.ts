@@ -11,6 +11,7 @@ import { count, optionsOf, type Json } from './wire';
 /** @internal What a job needs of its client. */
 export interface JobClient extends Client {
   result(door: string, given: Json, signal: AbortSignal | undefined): Promise<JobResult | null>;
+  bytes(door: string, given: Json, signal: AbortSignal | undefined): Promise<Buffer>;
   closeStream(stream: number): void;
 }
 
@@ -45,10 +46,25 @@ export class JobHandle {
     return this.#report('job.cancel', waiting);
   }
 
-  /** What it gave: its tasks' results, joined in order. Rejects with `output_unavailable` unless it has completed. */
+  /**
+   * What it gave: its tasks' results, joined in order; audio as a whole in memory, up to 64 MiB. Rejects with
+   * `output_unavailable` unless it has completed, and for longer audio: `audio` gives any length.
+   */
   async result(waiting?: Waiting): Promise<JobResult> {
     const result = await this.#client.result('job.result', { job: this.id }, signalIn(waiting));
     return result as JobResult;
+  }
+
+  /** What it says, to be read in ranges and chunks. Rejects with `output_unavailable` unless it has completed. */
+  async audio(waiting?: Waiting): Promise<JobAudio> {
+    const given = { job: this.id };
+    const head = await this.#client.knock<AudioHead>('job.audio', given, { signal: signalIn(waiting) });
+    return new JobAudio(this.#client, this.id, head);
+  }
+
+  /** Its subtitles as SubRip, joined; null where none were asked for or given. */
+  async subtitles(waiting?: Waiting): Promise<string | null> {
+    return this.#client.knock('job.subtitles', { job: this.id }, { signal: signalIn(waiting) });
   }
 
   /** The result of one task, by its place from 0; null while it has none. */
@@ -78,6 +94,95 @@ export class JobHandle {
 
   async #report(door: string, waiting: Waiting | undefined): Promise<JobReport> {
     return this.#client.knock(door, { job: this.id }, { signal: signalIn(waiting) });
+  }
+}
+
+/** @internal What a job's audio is, without its bytes. */
+interface AudioHead {
+  readonly length: number;
+  readonly contentType: string;
+  readonly durationMs: number;
+}
+
+/**
+ * What a completed job says, as one file in the order of its tasks. Of it is read what is asked for, and nothing is held
+ * open: who stops reading leaves nothing behind.
+ *
+ * Bytes are counted from 0, and a range ends before its end. One that is empty or ends behind the audio is refused with
+ * `range_refused`; when a task's result is gone or is not as long as it was, reading ends with `output_unavailable`.
+ *
+ * @example
+ * ```ts
+ * import type { KingCong } from 'kingcong';
+ *
+ * async function download(kc: KingCong, id: string): Promise<Response> {
+ *   const audio = await kc.job(id).audio();
+ *   const headers = { 'Content-Type': audio.contentType, 'Content-Length': String(audio.length) };
+ *   return new Response(audio.stream(), { headers });
+ * }
+ * ```
+ */
+export class JobAudio implements AsyncIterable<Buffer> {
+  /** The id of the job. */
+  readonly job: string;
+  /** How many bytes there are. */
+  readonly length: number;
+  /** The media type: `audio/mpeg` or `audio/wav`. */
+  readonly contentType: string;
+  /** How long it lasts. */
+  readonly durationMs: number;
+  readonly #client: JobClient;
+
+  /** @internal */
+  constructor(client: JobClient, job: string, head: AudioHead) {
+    this.#client = client;
+    this.job = job;
+    this.length = head.length;
+    this.contentType = head.contentType;
+    this.durationMs = head.durationMs;
+  }
+
+  /** The bytes from `start` to before `end`: all of them, up to 64 MiB. */
+  async read(start = 0, end = this.length, waiting?: Waiting): Promise<Buffer> {
+    return this.#client.bytes('job.read_audio', this.#range(start, end), signalIn(waiting));
+  }
+
+  /** The same bytes in chunks of 256 KiB, each read when it is asked for; of any number. */
+  async *chunks(start = 0, end = this.length, waiting?: Waiting): AsyncGenerator<Buffer, void, undefined> {
+    const signal = signalIn(waiting);
+    for (let left = this.#range(start, end); ; ) {
+      const chunk = await this.#client.bytes('job.audio_chunk', left, signal);
+      yield chunk;
+      left = { ...left, start: left.start + chunk.length };
+      if (left.start >= left.end) return;
+    }
+  }
+
+  /** The same as a stream of the web, for a `Response`. Nothing is read ahead; cancelling it ends the reading. */
+  stream(start = 0, end = this.length): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const left = new AbortController();
+    const chunks = this.chunks(start, end, { signal: left.signal });
+    return new ReadableStream(
+      {
+        async pull(controller) {
+          const { done, value } = await chunks.next();
+          if (done) controller.close();
+          else controller.enqueue(value as Buffer<ArrayBuffer>);
+        },
+        cancel() {
+          left.abort();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    return this.chunks();
+  }
+
+  #range(start: number, end: number): { readonly job: string; readonly start: number; readonly end: number } {
+    return { job: this.job, start: count(start, 'start'), end: count(end, 'end') };
   }
 }
 

@@ -4,6 +4,8 @@
 
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 
 import type { JobEvent, JobResult, NewPackage } from 'kingcong';
 import { describe, expect, test } from 'vitest';
@@ -14,6 +16,12 @@ async function all(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
   const seen = [];
   for await (const event of events) seen.push(event);
   return seen;
+}
+
+async function chunksOf(chunks: AsyncIterable<Buffer>): Promise<Buffer[]> {
+  const read = [];
+  for await (const chunk of chunks) read.push(chunk);
+  return read;
 }
 
 function audioOf(result: JobResult | null): Buffer {
@@ -49,6 +57,69 @@ describe.each(STORES)('on %s', (store) => {
     expect(audioOf(await job.taskOutput(0)).length).toBeGreaterThan(44);
     expect(await job.status()).toEqual(done);
     expect((await kc.verify()).isSound).toBe(true);
+  });
+
+  test("a job's audio is read in ranges, chunks and streams", async () => {
+    const { kc, upstream } = await stage(store);
+    upstream.milliseconds = 20_000;
+    await prepare(kc, 100);
+    const job = await kc.submit(speech('Câu một. Câu hai. Câu ba.', { pieces: 3 }));
+    await job.wait();
+    const whole = audioOf(await job.result());
+    const audio = await job.audio();
+    expect(audio).toMatchObject({ job: job.id, length: whole.length, contentType: 'audio/wav', durationMs: 60_000 });
+    expect(audio.length).toBe(44 + 3 * 320_000);
+    expect(whole.equals(await audio.read())).toBe(true);
+    for (const [start, end] of [
+      [0, 1],
+      [0, 44],
+      [43, 45],
+      [320_043, 320_046],
+      [audio.length - 1, audio.length],
+    ] as const) {
+      expect(await audio.read(start, end)).toEqual(whole.subarray(start, end));
+      expect(await chunksOf(audio.chunks(start, end))).toEqual([whole.subarray(start, end)]);
+      const sent = await new Response(audio.stream(start, end)).arrayBuffer();
+      expect(Buffer.from(sent)).toEqual(whole.subarray(start, end));
+    }
+    const chunks = await chunksOf(audio);
+    expect(chunks.map((chunk) => chunk.length)).toEqual([262_144, 262_144, 262_144, audio.length - 3 * 262_144]);
+    expect(whole.equals(Buffer.concat(chunks))).toBe(true);
+    expect(whole.equals(await buffer(Readable.from(audio)))).toBe(true);
+    // Whoever stops reading leaves nothing behind, and another begins where it likes.
+    for await (const chunk of audio.chunks(1)) {
+      expect(chunk.equals(whole.subarray(1, 1 + 262_144))).toBe(true);
+      break;
+    }
+    const reader = audio.stream().getReader();
+    expect((await reader.read()).value?.length).toBe(262_144);
+    await reader.cancel();
+    expect(await reader.read()).toEqual({ done: true, value: undefined });
+    expect(await job.subtitles()).toBeNull();
+
+    for (const [start, end] of [
+      [5, 5],
+      [7, 3],
+      [audio.length, audio.length],
+      [0, audio.length + 1],
+    ] as const) {
+      const refused = { code: 'range_refused', fields: { start, end } };
+      await expect(audio.read(start, end)).rejects.toMatchObject(refused);
+      await expect(audio.chunks(start, end).next()).rejects.toMatchObject(refused);
+      await expect(audio.stream(start, end).getReader().read()).rejects.toMatchObject(refused);
+    }
+    await expect(audio.read(-2)).rejects.toThrow('start must not be negative, and is -2');
+    await expect(audio.read(0.5)).rejects.toThrow('start must be a whole number');
+    await expect(audio.read(0, 10, { signal: AbortSignal.abort(new Error('gone')) })).rejects.toThrow('gone');
+  });
+
+  test('a job without audio says why', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const later = await kc.submit(speech('Later.', { startAt: tomorrow() }));
+    for (const asked of [later.audio(), later.subtitles(), later.result()]) {
+      await expect(asked).rejects.toMatchObject({ code: 'output_unavailable', fields: { job: later.id } });
+    }
   });
 
   test('run submits and waits', async () => {

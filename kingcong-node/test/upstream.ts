@@ -43,11 +43,13 @@ export function wav(milliseconds = 10): Buffer {
 export class Upstream implements Provider {
   readonly protocol = 'ai33';
   readonly calls: Call[] = [];
+  /** How long what it gives is. */
+  milliseconds = 10;
 
   async call(call: Call): Promise<Reply> {
     this.calls.push(call);
     if (call.work.kind === 'clone_voice') return { voice: `voice-of-${call.work.name}` };
-    return { audio: wav(), contentType: 'audio/wav', cost: call.work.text.length };
+    return { audio: wav(this.milliseconds), contentType: 'audio/wav', cost: call.work.text.length };
   }
 }
 

@@ -179,7 +179,11 @@ impl<'de, 'py> DeserializeSeed<'de> for Seed<'_, 'py> {
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         let py = self.py;
         match &self.shape.0 {
-            Kind::Plain | Kind::Attachment | Kind::Secret => self.plain(json),
+            Kind::Plain | Kind::Secret => self.plain(json),
+            Kind::Attachment => {
+                IgnoredAny::deserialize(json)?;
+                Ok(self.missing())
+            }
             Kind::Decimal => {
                 let value = self.plain(json)?;
                 decimal(py).and_then(|class| class.call1((value,))).map_err(failed)

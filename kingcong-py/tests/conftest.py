@@ -36,11 +36,13 @@ class Upstream:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        #: How long what it gives is.
+        self.milliseconds = 10
 
     async def call(self, call: Call) -> Reply:
         self.calls.append(call)
         if isinstance(call.work, SpeechWork):
-            return Reply(Audio(wav(), "audio/wav"), cost=len(call.work.text))
+            return Reply(Audio(wav(self.milliseconds), "audio/wav"), cost=len(call.work.text))
         return Reply(MadeVoice("voice-of-" + call.work.name))
 
 
@@ -63,6 +65,14 @@ class Host:
     async def all(self, events: Any) -> list[Any]:
         """Every event there is."""
         return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
+
+    async def first(self, items: Any) -> Any:
+        """The first of what a client of either kind gives one by one."""
+        return await anext(items) if hasattr(items, "__anext__") else next(items)
+
+    async def leave(self, items: Any) -> None:
+        """Asks for no more of them."""
+        await self.ask(items.aclose() if hasattr(items, "aclose") else items.close())
 
     async def prepare(self, credits: int = 1_000) -> None:
         """A key, and credits for the user."""

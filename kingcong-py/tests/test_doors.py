@@ -60,6 +60,57 @@ async def test_a_request_is_estimated_held_spoken_charged_and_read(host: Host) -
     assert (await host.ask(host.kc.verify())).is_sound
 
 
+async def test_a_jobs_audio_is_read_in_ranges_and_chunks(host: Host) -> None:
+    await host.prepare(credits=100)
+    host.upstream.milliseconds = 20_000
+    job = await host.ask(host.kc.submit(speech("Câu một. Câu hai. Câu ba.", pieces=3)))
+    await host.ask(job.wait(timeout=60))
+    whole = (await host.ask(job.result())).audio
+    audio = await host.ask(job.audio())
+    assert (audio.job, audio.length, audio.content_type) == (job.id, len(whole), "audio/wav")
+    assert (audio.length, audio.duration) == (44 + 3 * 320_000, timedelta(minutes=1))
+    assert await host.ask(audio.read()) == whole
+    for start, end in [(0, 1), (0, 44), (43, 45), (320_043, 320_046), (audio.length - 1, audio.length)]:
+        assert await host.ask(audio.read(start, end)) == whole[start:end]
+        assert await host.all(audio.chunks(start, end)) == [whole[start:end]]
+    assert await host.ask(audio.read(959_000)) == whole[959_000:]
+    chunks = await host.all(audio)
+    assert b"".join(chunks) == whole
+    assert [len(chunk) for chunk in chunks] == [262_144] * 3 + [audio.length - 3 * 262_144]
+    # Whoever stops reading leaves nothing behind, and another begins where it likes.
+    chunks = audio.chunks(1)
+    assert await host.first(chunks) == whole[1 : 1 + 262_144]
+    await host.leave(chunks)
+    assert await host.ask(job.subtitles()) is None
+
+    for start, end in [(5, 5), (7, 3), (audio.length, None), (0, audio.length + 1), (0, 2**63)]:
+        for reading in (audio.read, lambda start, end: host.first(audio.chunks(start, end))):
+            with pytest.raises(kingcong.RangeRefused) as refused:
+                await host.ask(reading(start, end))
+            expected = audio.length if end is None else end
+            assert (refused.value.start, refused.value.end) == (start, expected)
+    for start, end in [(-2, None), (0, -1)]:
+        for reading in (audio.read, audio.chunks):
+            with pytest.raises(kingcong.InvalidRequest, match="negative"):
+                await host.ask(reading(start, end))
+    with pytest.raises(TypeError, match="start"):
+        await host.ask(audio.read("0"))
+
+
+async def test_a_job_without_audio_says_why(host: Host) -> None:
+    await host.prepare(credits=20_000)
+    await host.ask(host.kc.keys.add("ai33", "minimax", "sk-canary-that-clones", limits=LIMITS))
+    clone = CloneVoice("user-1", "An", b"ID3-a-recording", "audio/mpeg", service="minimax")
+    job = await host.ask(host.kc.submit(clone))
+    await host.ask(job.wait())
+    later = await host.ask(host.kc.submit(speech(start_at=datetime.now(timezone.utc) + timedelta(days=1))))
+    for asked, why in [(job, "cloned voice"), (later, "it is open")]:
+        for door in (asked.audio, asked.subtitles):
+            with pytest.raises(kingcong.OutputUnavailable, match=why) as refused:
+                await host.ask(door())
+            assert refused.value.job == asked.id
+
+
 async def test_events_of_a_job_come_in_order_and_end(host: Host) -> None:
     await host.prepare()
     # Nothing starts before it is watched.

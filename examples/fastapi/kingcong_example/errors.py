@@ -32,6 +32,7 @@ STATUS: Mapping[type[KingCongError], int] = {
     kingcong.IdempotencyConflict: 409,
     kingcong.KeyRefused: 409,
     kingcong.OutputUnavailable: 409,
+    kingcong.RangeRefused: 416,
     kingcong.AmountRefused: 422,
     kingcong.ConfigurationRefused: 422,
     kingcong.InvalidRequest: 422,
@@ -65,8 +66,8 @@ class ErrorReply(BaseModel):
 class Refused(HTTPException):
     """A refusal of this backend's own."""
 
-    def __init__(self, status: int, code: str, en: str, vi: str) -> None:
-        super().__init__(status, en)
+    def __init__(self, status: int, code: str, en: str, vi: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, en, headers)
         self.code = code
         self.messages: Mapping[Language, str] = {"en": en, "vi": vi}
 
@@ -74,6 +75,12 @@ class Refused(HTTPException):
 def not_found() -> Refused:
     """For what does not exist, and alike for what is somebody else's."""
     return Refused(404, "not_found", "There is no such thing", "Không tìm thấy")
+
+
+def no_such_range(length: int) -> Refused:
+    """For a range that has no byte of so many."""
+    en, vi = "There is no such part", "Không có phần này"
+    return Refused(416, "range_refused", en, vi, {"Content-Range": f"bytes */{length}"})
 
 
 def language_of(accept_language: str) -> Language:
@@ -139,7 +146,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def of_backend(request: Request, error: Refused) -> JSONResponse:
-        return _reply(error.status_code, error.code, error.messages[_language(request)])
+        reply = _reply(error.status_code, error.code, error.messages[_language(request)])
+        reply.headers.update(error.headers or {})
+        return reply
 
     @app.exception_handler(RequestValidationError)
     async def of_form(request: Request, error: RequestValidationError) -> JSONResponse:

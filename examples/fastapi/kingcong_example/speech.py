@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from kingcong import (
     AsyncJobEvents,
@@ -21,7 +22,6 @@ from kingcong import (
     Missed,
     Operation,
     Speech,
-    SpeechResult,
     Subtitles,
     TaskCancelled,
     TaskDone,
@@ -37,7 +37,8 @@ from kingcong import (
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .dependencies import Caller, IdempotencyKey, Instant, Library, Words
-from .errors import Language, Responses, in_words, json_responses, not_found, responses
+from .errors import Language, Responses, in_words, json_responses, no_such_range, not_found, responses
+from .ranges import NotSatisfiable, part_of
 from .users import User
 
 router = APIRouter(tags=["speech"], responses=responses(401, 422, 500, 503))
@@ -178,6 +179,15 @@ def _own_job(report: OwnReport, kc: Library) -> AsyncJobHandle:
 OwnJob = Annotated[AsyncJobHandle, Depends(_own_job)]
 
 
+def _own_speech(report: OwnReport, job: OwnJob) -> AsyncJobHandle:
+    if report.job.operation is not Operation.SPEECH:
+        raise not_found()
+    return job
+
+
+OwnSpeech = Annotated[AsyncJobHandle, Depends(_own_speech)]
+
+
 @router.post("/text-to-speech/estimate", responses=responses(404))
 async def estimate(asked: SpeechRequest, user: Caller, kc: Library) -> Estimate:
     """What a text would cost. Nothing is charged."""
@@ -273,30 +283,46 @@ async def _or_none(happening: AsyncJobEvents) -> AsyncIterator[JobEvent | None]:
 
 
 SUBRIP = "application/x-subrip"
-_AUDIO: Responses = {200: {"description": "The speech.", "content": {"audio/mpeg": {}, "audio/wav": {}}}}
+_BYTES: dict[str, Any] = {"audio/mpeg": {}, "audio/wav": {}}
+_AUDIO: Responses = {
+    200: {"description": "The speech.", "content": _BYTES},
+    206: {"description": "The part of it that was asked for.", "content": _BYTES},
+}
 _SUBTITLES: Responses = {200: {"description": "The subtitles.", "content": {SUBRIP: {}}}}
 
 
-@router.get("/jobs/{id}/audio", response_class=Response, responses=_AUDIO | responses(404, 409))
-async def audio(job: OwnJob) -> Response:
-    """The speech of a completed job, as a download."""
-    speech = await _speech(job)
-    ending = "wav" if speech.content_type == "audio/wav" else "mp3"
-    name = {"Content-Disposition": f'attachment; filename="{job.id}.{ending}"'}
-    return Response(speech.audio, media_type=speech.content_type, headers=name)
+@router.get("/jobs/{id}/audio", response_class=Response, responses=_AUDIO | responses(404, 409, 416))
+async def audio(
+    job: OwnSpeech,
+    asked: Annotated[str | None, Header(alias="Range")] = None,
+    version: Annotated[str | None, Header(alias="If-Range")] = None,
+) -> Response:
+    """The speech of a completed job, as a download; a player may ask for a part of it."""
+    audio = await job.audio()
+    ending = "wav" if audio.content_type == "audio/wav" else "mp3"
+    # A completed job's audio never changes.
+    etag = f'"{job.id}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Content-Disposition": f'attachment; filename="{job.id}.{ending}"',
+    }
+    try:
+        part = part_of(audio.length, etag, asked, version)
+    except NotSatisfiable:
+        raise no_such_range(audio.length) from None
+    start, end = part or (0, audio.length)
+    headers["Content-Length"] = str(end - start)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{audio.length}"
+    status = 200 if part is None else 206
+    return StreamingResponse(audio.chunks(start, end), status, headers, audio.content_type)
 
 
 @router.get("/jobs/{id}/subtitles", response_class=Response, responses=_SUBTITLES | responses(404, 409))
-async def subtitles(job: OwnJob) -> Response:
+async def subtitles(job: OwnSpeech) -> Response:
     """The subtitles of a completed job, when the request asked for them and the upstream made some."""
-    speech = await _speech(job)
-    if speech.srt is None:
+    srt = await job.subtitles()
+    if srt is None:
         raise not_found()
-    return Response(speech.srt, media_type=SUBRIP)
-
-
-async def _speech(job: AsyncJobHandle) -> SpeechResult:
-    result = await job.result()
-    if not isinstance(result, SpeechResult):
-        raise not_found()
-    return result
+    return Response(srt, media_type=SUBRIP)

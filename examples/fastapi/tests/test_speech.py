@@ -37,6 +37,45 @@ def test_a_long_text_is_one_job_of_many_tasks_joined_in_order(rich: Api) -> None
         assert audio.getnframes() == int(done["job"]["charged"]) * SAMPLES_PER_CHARACTER
 
 
+def test_a_player_may_ask_for_a_part_of_the_audio(rich: Api) -> None:
+    address = f"/jobs/{rich.speak('Câu này dài vừa đủ. ' * 1000)['job']['id']}/audio"
+    whole = rich.http.get(address)
+    length, tag = len(whole.content), whole.headers["etag"]
+    assert (whole.headers["accept-ranges"], whole.headers["content-length"]) == ("bytes", str(length))
+    for asked, start, end in [
+        ("bytes=0-9", 0, 10),
+        (f"bytes={length - 5}-", length - 5, length),
+        (f"bytes=5-{length + 99}", 5, length),
+        ("bytes=-7", length - 7, length),
+        (f"bytes=-{length + 99}", 0, length),
+    ]:
+        for version in ({}, {"If-Range": tag}):
+            part = rich.http.get(address, headers={"Range": asked, **version})
+            assert (part.status_code, part.content) == (206, whole.content[start:end]), asked
+            assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{length}"
+            assert part.headers["content-length"] == str(end - start)
+    for asked in (f"bytes={length}-", f"bytes={length}-{length + 1}", "bytes=-0"):
+        refused = rich.http.get(address, headers={"Range": asked})
+        assert (refused.status_code, refused.headers["content-range"]) == (416, f"bytes */{length}"), asked
+        assert refused.json()["error"]["code"] == "range_refused"
+    # What is no range, several, of another unit or of another version is left aside.
+    for asked, version in [
+        ("bytes=9-3", {}),
+        ("bytes=-", {}),
+        ("bytes=0-1,5-6", {}),
+        ("lines=1-2", {}),
+        (f"bytes=0-{'9' * 5000}", {}),
+        ("bytes=0-9", {"If-Range": '"another"'}),
+    ]:
+        all_of_it = rich.http.get(address, headers={"Range": asked, **version})
+        assert (all_of_it.status_code, all_of_it.content) == (200, whole.content), asked
+    # Who goes away in the middle holds nothing up.
+    for _ in range(20):
+        with rich.http.stream("GET", address) as begun:
+            assert next(begun.iter_bytes())
+    assert rich.http.get(address).content == whole.content
+
+
 def test_the_same_request_with_the_same_key_is_one_job(rich: Api) -> None:
     key = {"Idempotency-Key": "story-1"}
     first = rich.post("/text-to-speech", speech("Hello."), 202, headers=key)["job"]["id"]

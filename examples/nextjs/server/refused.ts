@@ -50,6 +50,7 @@ const STATUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   contended: 503,
   store_unavailable: 503,
   output_unavailable: 404,
+  range_refused: 416,
   closed: 503,
 };
 

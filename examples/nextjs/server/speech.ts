@@ -1,6 +1,6 @@
 import 'server-only';
 
-import type { JobHandle, JobReport, KingCong, Speech, SpeechResult } from 'kingcong';
+import type { JobHandle, JobReport, KingCong, Speech } from 'kingcong';
 
 import type { NewSpeech } from '@/lib/requests';
 
@@ -24,12 +24,4 @@ export async function ownJob(kc: KingCong, user: User, id: string): Promise<[Job
   const report = await job.status();
   if (report.job.user !== user.id) throw notThere();
   return [job, report];
-}
-
-/** What a speech job of this user gave. */
-export async function ownSpeech(kc: KingCong, user: User, id: string): Promise<SpeechResult> {
-  const [job] = await ownJob(kc, user, id);
-  const result = await job.result();
-  if (result.kind !== 'speech') throw notThere();
-  return result;
 }

@@ -245,16 +245,45 @@ test('a player may ask for a part of the audio', async ({ as, stage }) => {
   const job = await stage.kc.submit({ user: 'lan', text: 'Một phần.', service: 'elevenlabs', voice: VOICE });
   await job.wait();
   const page = await as('lan');
-  const part = (range: string) => page.request.get(`/api/jobs/${job.id}/audio`, { headers: { Range: range } });
-  const whole = await (await page.request.get(`/api/jobs/${job.id}/audio`)).body();
-  for (const [range, expected] of [
-    ['bytes=0-9', whole.subarray(0, 10)],
-    [`bytes=${whole.length - 5}-`, whole.subarray(-5)],
-    ['bytes=-7', whole.subarray(-7)],
+  const address = `/api/jobs/${job.id}/audio`;
+  const part = (range: string, more = {}) => page.request.get(address, { headers: { Range: range, ...more } });
+  const all = await page.request.get(address);
+  const whole = await all.body();
+  const { length } = whole;
+  const etag = all.headers()['etag'] ?? '';
+  expect(all.headers()).toMatchObject({ 'accept-ranges': 'bytes', 'content-length': String(length) });
+  for (const [range, start, end] of [
+    ['bytes=0-9', 0, 10],
+    [`bytes=${length - 5}-`, length - 5, length],
+    [`bytes=5-${length + 99}`, 5, length],
+    ['bytes=-7', length - 7, length],
+    [`bytes=-${length + 99}`, 0, length],
   ] as const) {
-    const answer = await part(range);
-    expect(answer.status(), range).toBe(206);
-    expect(await answer.body(), range).toEqual(expected);
+    for (const version of [{}, { 'If-Range': etag }]) {
+      const answer = await part(range, version);
+      expect(answer.status(), range).toBe(206);
+      expect((await answer.body()).equals(whole.subarray(start, end)), range).toBe(true);
+      const told = { 'content-range': `bytes ${start}-${end - 1}/${length}`, 'content-length': String(end - start) };
+      expect(answer.headers(), range).toMatchObject(told);
+    }
   }
-  expect((await part(`bytes=${whole.length}-`)).status()).toBe(416);
+  for (const range of [`bytes=${length}-`, `bytes=${length}-${length + 1}`, 'bytes=-0']) {
+    const answer = await part(range);
+    expect(answer.status(), range).toBe(416);
+    expect(answer.headers()['content-range'], range).toBe(`bytes */${length}`);
+  }
+  // What is no range, several, of another unit or of another version is left aside.
+  for (const [range, version] of [
+    ['bytes=9-3', {}],
+    ['bytes=-', {}],
+    ['bytes=0-1,5-6', {}],
+    ['lines=1-2', {}],
+    ['bytes=0-9', { 'If-Range': '"another"' }],
+  ] as const) {
+    const answer = await part(range, version);
+    expect(answer.status(), range).toBe(200);
+    expect((await answer.body()).equals(whole), range).toBe(true);
+  }
+  const head = await page.request.head(address, { headers: { Range: 'bytes=0-9' } });
+  expect([head.status(), head.headers()['content-length']]).toEqual([200, String(length)]);
 });

@@ -18,7 +18,7 @@ Start with :meth:`KingCong.open`; errors are :class:`KingCongError`; providers o
 from typing import TYPE_CHECKING
 
 from ._base import MasterKey
-from ._client import JobEvents, JobHandle, KingCong
+from ._client import JobAudio, JobEvents, JobHandle, KingCong
 from ._doors import (
     AsyncConfig,
     AsyncKeys,
@@ -55,6 +55,7 @@ from ._errors import (
     OutputUnavailable,
     PriceNotFound,
     QueueFull,
+    RangeRefused,
     StoreFailed,
     StoreUnavailable,
     UnderMaintenance,
@@ -136,12 +137,13 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    from ._async_client import AsyncJobEvents, AsyncJobHandle, AsyncKingCong
+    from ._async_client import AsyncJobAudio, AsyncJobEvents, AsyncJobHandle, AsyncKingCong
 
 __all__ = [
     "AmountRefused",
     "Archived",
     "AsyncConfig",
+    "AsyncJobAudio",
     "AsyncJobEvents",
     "AsyncJobHandle",
     "AsyncKeys",
@@ -175,6 +177,7 @@ __all__ = [
     "InsufficientCredits",
     "InvalidRequest",
     "Job",
+    "JobAudio",
     "JobEvent",
     "JobEvents",
     "JobHandle",
@@ -211,6 +214,7 @@ __all__ = [
     "PriceNotFound",
     "Prices",
     "QueueFull",
+    "RangeRefused",
     "Reports",
     "Role",
     "Route",
@@ -257,7 +261,7 @@ __all__ = [
     "__version__",
 ]
 
-_AWAITED = ("AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong")
+_AWAITED = ("AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong")
 
 
 def __getattr__(name: str) -> object:

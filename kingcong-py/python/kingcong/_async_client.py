@@ -11,12 +11,16 @@ from typing import Any
 
 from . import _logging, _native
 from ._base import (
+    AUDIO_HEAD,
+    BYTES,
     ESTIMATE,
     EVENT,
     PLAIN,
     REPORT,
     RESULT,
     SQLITE,
+    Audio,
+    AudioHead,
     Client,
     Request,
     Timeout,
@@ -44,7 +48,7 @@ from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolic
 from ._wire import encoder
 from .providers import Provider
 
-__all__ = ["AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
+__all__ = ["AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
 
 
 class AsyncKingCong(Client, AsyncRoot):
@@ -249,9 +253,19 @@ class AsyncJobHandle:
         return await self._report("job.cancel")
 
     async def result(self) -> JobResult:
-        """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
+        """As :meth:`JobHandle.result`, awaited."""
         result: JobResult = await self._kc._knock("job.result", {"job": self.id}, RESULT)
         return result
+
+    async def audio(self) -> AsyncJobAudio:
+        """What it says, to be read in ranges and chunks. :class:`OutputUnavailable` unless it has completed."""
+        head: AudioHead = await self._kc._knock("job.audio", {"job": self.id}, AUDIO_HEAD)
+        return AsyncJobAudio(self._kc, self.id, head)
+
+    async def subtitles(self) -> str | None:
+        """Its subtitles as SubRip, joined; None where none were asked for or given."""
+        srt: str | None = await self._kc._knock("job.subtitles", {"job": self.id}, PLAIN)
+        return srt
 
     async def task_output(self, place: int) -> JobResult | None:
         """The result of one task, by its place from 0; None while it has none."""
@@ -266,6 +280,39 @@ class AsyncJobHandle:
     async def _report(self, name: str) -> JobReport:
         report: JobReport = await self._kc._knock(name, {"job": self.id}, REPORT)
         return report
+
+
+class AsyncJobAudio(Audio):
+    """As :class:`JobAudio`, awaited: an ``async for`` loop gives all of it in chunks, and the loop goes on meanwhile.
+
+    ``StreamingResponse(audio.chunks(start, end))`` sends it with Starlette and FastAPI.
+    """
+
+    __slots__ = ("_kc",)
+
+    def __init__(self, kc: AsyncKingCong, job: str, head: AudioHead) -> None:
+        super().__init__(job, head)
+        self._kc = kc
+
+    async def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """As :meth:`JobAudio.read`, awaited."""
+        read: bytes = await self._kc._knock("job.read_audio", self._range(start, end), BYTES)
+        return read
+
+    def chunks(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """As :meth:`JobAudio.chunks`, awaited."""
+        return self._chunks(self._range(start, end))
+
+    async def _chunks(self, left: dict[str, Any]) -> AsyncIterator[bytes]:
+        while True:
+            chunk: bytes = await self._kc._knock("job.audio_chunk", left, BYTES)
+            yield chunk
+            left["start"] += len(chunk)
+            if left["start"] >= left["end"]:
+                return
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks()
 
 
 class AsyncJobEvents(AsyncIterator[JobEvent]):

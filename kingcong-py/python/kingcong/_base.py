@@ -6,6 +6,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeGuard
 
@@ -29,7 +30,7 @@ from ._types import (
     UnknownPolicy,
     VoiceResult,
 )
-from ._wire import encoder, shape, tagged, wire_name
+from ._wire import Record, encoder, shape, tagged, wire_name
 from .providers import Provider
 
 Request = Speech | CloneVoice
@@ -48,7 +49,7 @@ EVENT = tagged(
     }
 )
 RESULT = tagged({"speech": SpeechResult, "voice": VoiceResult})
-ESTIMATE, REPORT, PLAIN = shape(Estimate), shape(JobReport), shape(str)
+ESTIMATE, REPORT, PLAIN, BYTES = shape(Estimate), shape(JobReport), shape(str), shape(bytes)
 
 os.register_at_fork(after_in_child=_native.forked)
 
@@ -259,3 +260,42 @@ def length_of(timeout: Timeout) -> timedelta | None:
 def close_stream(client: Client, stream: int | None) -> None:
     if stream is not None and client._library is not None and client._process == os.getpid():
         client._library.close_stream(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHead(Record):
+    """What a job's audio is, without its bytes."""
+
+    length: int
+    content_type: str
+    duration: timedelta
+
+
+AUDIO_HEAD = shape(AudioHead)
+
+
+class Audio:
+    """What a completed job says, of either client."""
+
+    __slots__ = ("content_type", "duration", "job", "length")
+
+    #: The id of the job.
+    job: str
+    #: How many bytes there are.
+    length: int
+    #: The media type: ``audio/mpeg`` or ``audio/wav``.
+    content_type: str
+    #: How long it lasts.
+    duration: timedelta
+
+    def __init__(self, job: str, head: AudioHead) -> None:
+        self.job = job
+        self.length, self.content_type, self.duration = head.length, head.content_type, head.duration
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of job {self.job}: {self.length} bytes of {self.content_type}>"
+
+    def _range(self, start: int, end: int | None) -> dict[str, Any]:
+        """The bytes from ``start`` to before ``end``, as doors take them."""
+        before = self.length if end is None else encoder(int)(end, "end")
+        return {"job": self.job, "start": encoder(int)(start, "start"), "end": before}

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import _logging, _native
 from ._base import (
+    AUDIO_HEAD,
+    BYTES,
     ESTIMATE,
     EVENT,
     PLAIN,
     REPORT,
     RESULT,
     SQLITE,
+    Audio,
+    AudioHead,
     Client,
     Request,
     Timeout,
@@ -36,7 +40,7 @@ from .providers import Provider
 if TYPE_CHECKING:
     from ._loops import HostThread
 
-__all__ = ["JobEvents", "JobHandle", "KingCong"]
+__all__ = ["JobAudio", "JobEvents", "JobHandle", "KingCong"]
 
 
 class KingCong(Client, Root):
@@ -272,9 +276,22 @@ class JobHandle:
         return self._report("job.cancel")
 
     def result(self) -> JobResult:
-        """What it gave: its tasks' results, joined in order. :class:`OutputUnavailable` unless it has completed."""
+        """What it gave: its tasks' results, joined in order; audio as a whole in memory, up to 64 MiB.
+
+        :class:`OutputUnavailable` unless it has completed, and for longer audio: :meth:`audio` gives any length.
+        """
         result: JobResult = self._kc._knock("job.result", {"job": self.id}, RESULT)
         return result
+
+    def audio(self) -> JobAudio:
+        """What it says, to be read in ranges and chunks. :class:`OutputUnavailable` unless it has completed."""
+        head: AudioHead = self._kc._knock("job.audio", {"job": self.id}, AUDIO_HEAD)
+        return JobAudio(self._kc, self.id, head)
+
+    def subtitles(self) -> str | None:
+        """Its subtitles as SubRip, joined; None where none were asked for or given."""
+        srt: str | None = self._kc._knock("job.subtitles", {"job": self.id}, PLAIN)
+        return srt
 
     def task_output(self, place: int) -> JobResult | None:
         """The result of one task, by its place from 0; None while it has none."""
@@ -289,6 +306,45 @@ class JobHandle:
     def _report(self, name: str, *, timeout: timedelta | None = None) -> JobReport:
         report: JobReport = self._kc._knock(name, {"job": self.id}, REPORT, timeout=timeout)
         return report
+
+
+class JobAudio(Audio):
+    """What a completed job says, as one file in the order of its tasks. Of it is read what is asked for.
+
+    Nothing is held open: who stops reading leaves nothing behind. A ``for`` loop gives all of it in chunks.
+    """
+
+    __slots__ = ("_kc",)
+
+    def __init__(self, kc: KingCong, job: str, head: AudioHead) -> None:
+        super().__init__(job, head)
+        self._kc = kc
+
+    def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from ``start`` to before ``end``, or to the end of the audio: all of them, or an error.
+
+        Raises :class:`RangeRefused` for a range that is empty, ends behind the audio, or has more than 64 MiB, and
+        :class:`OutputUnavailable` when a task's result is gone or is not as long as it was.
+        """
+        read: bytes = self._kc._knock("job.read_audio", self._range(start, end), BYTES)
+        return read
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same bytes in chunks of 256 KiB, each read when it is asked for; of any number. The range is refused
+        with the first."""
+        left = self._range(start, end)
+        return self._chunks(left)
+
+    def _chunks(self, left: dict[str, Any]) -> Iterator[bytes]:
+        while True:
+            chunk: bytes = self._kc._knock("job.audio_chunk", left, BYTES)
+            yield chunk
+            left["start"] += len(chunk)
+            if left["start"] >= left["end"]:
+                return
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.chunks()
 
 
 class JobEvents(Iterator[JobEvent]):

@@ -28,6 +28,7 @@ __all__ = [
     "OutputUnavailable",
     "PriceNotFound",
     "QueueFull",
+    "RangeRefused",
     "StoreFailed",
     "StoreUnavailable",
     "UnderMaintenance",
@@ -258,6 +259,12 @@ class OutputUnavailable(KingCongError):
     """The result of ``job`` cannot be had, because it has not completed or its files are gone."""
 
     code = "output_unavailable"
+
+
+class RangeRefused(KingCongError):
+    """The bytes ``start`` to ``end`` of a job's audio are none, not all there, or too many to be read at once."""
+
+    code = "range_refused"
 
 
 class Closed(KingCongError):

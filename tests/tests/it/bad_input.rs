@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
-    Error, KingCong, NewKey, Preset, Request, Settings,
+    Error, KingCong, NewKey, OutputError, Preset, Request, Settings,
     engine::JobResult,
     id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
     ledger::Refusal,
@@ -303,6 +303,15 @@ async fn what_does_not_exist_is_named() {
     let clone = Request::clone_voice("an", "Giọng An", &b"RIFF"[..], "audio/wav").service("minimax");
     let (job, _) = bench.done(clone).await;
     let JobResult::Voice { voice } = kc.job(job).result().await.unwrap() else { panic!("no voice") };
+    let is_voice = is!(Error::Output { reason: OutputError::NoAudio, .. });
+    bench.refuses(kc.job(job).audio(), is_voice, &[&job.to_string(), "cloned voice"]).await;
+    let (spoken, _) = bench.done(speech("an", "hello")).await;
+    let audio = kc.job(spoken).audio().await.unwrap();
+    let (end, past) = (audio.bytes(), audio.bytes() + 1);
+    let is_range = is!(Error::Range(_));
+    bench.tells(audio.read(7..7), is_range, &["bytes 7 to 7", "behind the start"], INVALID).await;
+    let says = [&*past.to_string(), &*format!("end at {end} at most")];
+    bench.tells(audio.read(0..past), is_range, &says, INVALID).await;
     let unknown = VoiceId::from_uuid(uuid(9));
     for (user, voice) in [("bình", voice), ("an", unknown)] {
         let request = Request::speech(user, "hello").service("minimax").cloned_voice(voice);
@@ -320,6 +329,8 @@ async fn what_does_not_exist_is_named() {
     bench.tells(job.wait(), is_gone, &says, INVALID).await;
     bench.tells(job.cancel(), is_gone, &says, INVALID).await;
     bench.tells(job.result(), is_gone, &says, INVALID).await;
+    bench.tells(job.audio(), is_gone, &says, INVALID).await;
+    bench.tells(job.subtitles(), is_gone, &says, INVALID).await;
     bench.tells(job.task_output(0), is_gone, &says, INVALID).await;
 
     let is_server = is!(Error::NotFound { what: "server", .. });

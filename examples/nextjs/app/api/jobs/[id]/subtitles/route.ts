@@ -1,11 +1,12 @@
 import { JobId } from '@/lib/requests';
 import { notThere } from '@/server/refused';
 import { forUsers } from '@/server/route';
-import { ownSpeech } from '@/server/speech';
+import { ownJob } from '@/server/speech';
 
 /** The subtitles of a completed job, when they were asked for and the upstream made some. */
 export const GET = forUsers({ params: JobId }, async ({ kc, user, params }) => {
-  const { srt } = await ownSpeech(kc, user, params.id);
+  const [job] = await ownJob(kc, user, params.id);
+  const srt = await job.subtitles();
   if (srt === null) throw notThere();
   const headers = {
     'Content-Type': 'application/x-subrip; charset=utf-8',
