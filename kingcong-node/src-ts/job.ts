@@ -150,7 +150,7 @@ export class JobAudio implements AsyncIterable<Buffer> {
   /** The same bytes in chunks of 256 KiB, each read when it is asked for; of any number. */
   async *chunks(start = 0, end = this.length, waiting?: Waiting): AsyncGenerator<Buffer, void, undefined> {
     const signal = signalIn(waiting);
-    for (let left = this.#range(start, end); ; ) {
+    for (let left = this.#range(start, end); ;) {
       const chunk = await this.#client.bytes('job.audio_chunk', left, signal);
       yield chunk;
       left = { ...left, start: left.start + chunk.length };

@@ -117,8 +117,8 @@ describe.each(STORES)('on %s', (store) => {
     const { kc } = await stage(store);
     await prepare(kc);
     const later = await kc.submit(speech('Later.', { startAt: tomorrow() }));
-    for (const asked of [later.audio(), later.subtitles(), later.result()]) {
-      await expect(asked).rejects.toMatchObject({ code: 'output_unavailable', fields: { job: later.id } });
+    for (const ask of [() => later.audio(), () => later.subtitles(), () => later.result()]) {
+      await expect(ask()).rejects.toMatchObject({ code: 'output_unavailable', fields: { job: later.id } });
     }
   });
 
