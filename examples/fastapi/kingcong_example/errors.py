@@ -66,7 +66,9 @@ class ErrorReply(BaseModel):
 class Refused(HTTPException):
     """A refusal of this backend's own."""
 
-    def __init__(self, status: int, code: str, en: str, vi: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, en: str, vi: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(status, en, headers)
         self.code = code
         self.messages: Mapping[Language, str] = {"en": en, "vi": vi}

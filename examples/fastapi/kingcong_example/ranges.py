@@ -6,15 +6,15 @@ import re
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-class NotSatisfiable(Exception):
+class NotSatisfiableError(Exception):
     """No byte of the representation is in the range."""
 
 
 def part_of(length: int, etag: str, asked: str | None, version: str | None) -> tuple[int, int] | None:
-    """The bytes from the first to before the second that ``Range`` and ``If-Range`` ask for; None for all of them.
+    """The bytes from the first to before the second that the headers ask for; None for all of them.
 
-    A range of another version, several ranges, another unit and what is no range at all are left aside, as the RFC
-    allows or demands.
+    ``asked`` is ``Range``, ``version`` is ``If-Range``. A range of another version, several ranges, another
+    unit and what is no range at all are left aside, as the RFC allows or demands.
     """
     found = _ONE_RANGE.fullmatch(asked or "")
     if found is None or version not in (None, etag):
@@ -24,10 +24,10 @@ def part_of(length: int, etag: str, asked: str | None, version: str | None) -> t
         if not last:
             return None
         if int(last) == 0:
-            raise NotSatisfiable
+            raise NotSatisfiableError
         return max(0, length - int(last)), length
     if last and int(last) < int(first):
         return None
     if int(first) >= length:
-        raise NotSatisfiable
+        raise NotSatisfiableError
     return int(first), min(int(last) + 1, length) if last else length

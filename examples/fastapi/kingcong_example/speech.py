@@ -38,7 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .dependencies import Caller, IdempotencyKey, Instant, Library, Words
 from .errors import Language, Responses, in_words, json_responses, no_such_range, not_found, responses
-from .ranges import NotSatisfiable, part_of
+from .ranges import NotSatisfiableError, part_of
 from .users import User
 
 router = APIRouter(tags=["speech"], responses=responses(401, 422, 500, 503))
@@ -309,7 +309,7 @@ async def audio(
     }
     try:
         part = part_of(audio.length, etag, asked, version)
-    except NotSatisfiable:
+    except NotSatisfiableError:
         raise no_such_range(audio.length) from None
     start, end = part or (0, audio.length)
     headers["Content-Length"] = str(end - start)
