@@ -236,8 +236,10 @@ async fn more_than_is_read_into_memory_at_once_is_read_in_chunks_only() {
         completed(&wav(24_000, 1, samples), 1, Outputs::Directory(folder.path().to_owned())).await;
     let error = job.result().await.unwrap_err();
     let (bytes, max) = (44 + JobAudio::READ_BYTES_MAX, JobAudio::READ_BYTES_MAX);
-    let too_large = |reason: &OutputError| matches!(reason, OutputError::TooLarge { bytes: had, max: most } if (*had, *most) == (bytes, max));
-    assert!(matches!(&error, Error::Output { reason, .. } if too_large(reason)), "{error}");
+    let Error::Output { reason: OutputError::TooLarge { bytes: had, max: most }, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((*had, *most), (bytes, max));
     let audio = job.audio().await.unwrap();
     assert_eq!(audio.bytes(), bytes);
     let error = audio.read(0..bytes).await.unwrap_err();
