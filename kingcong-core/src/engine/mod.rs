@@ -20,6 +20,7 @@ mod lane;
 mod monitor;
 mod poll;
 mod pulse;
+mod question;
 mod scrubbed;
 mod settings;
 mod snapshot;

@@ -9,7 +9,7 @@ use super::{Inner, KingCong};
 use crate::{
     error::Error,
     id::{KeyId, Route},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, Verdict},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, Verdict},
     provider::{Access, FailureKind, Health},
     routing::{Explanation, Switch},
     store::{Command, Duty, Outcome, TakeDuty},
@@ -142,7 +142,7 @@ impl Inner {
         let keys: Vec<Arc<Key>> = snapshot.keys.values().cloned().collect();
         for keys in keys.chunks(WRITTEN_AT_ONCE) {
             let asked: Vec<_> = stream::iter(keys.to_vec())
-                .map(|key| async move { (self.ask_key(&key).await, key) })
+                .map(|key| async move { (self.ask_key(&key, self.need_to_ask(&key)).await, key) })
                 .buffer_unordered(CHECKS_AT_ONCE)
                 .collect()
                 .await;
@@ -154,6 +154,7 @@ impl Inner {
                     | Err(
                         Error::NotFound { .. }
                         | Error::NoProvider { .. }
+                        | Error::Upstream(_)
                         | Error::KeyRemoved(_)
                         | Error::KeySuspended { .. },
                     ) => {}
@@ -168,6 +169,7 @@ impl Inner {
         let health = async {
             let (provider, base_url) = self.provider(&key.route.server)?;
             let secret = self.secret(&key).await?;
+            self.count_question(&key, PollNeed::Spare).await?;
             let access = Access { route: key.route.clone(), base_url, secret };
             Ok::<_, Error>(provider.health(&access).await?)
         };
@@ -187,7 +189,7 @@ impl Inner {
     /// Asks the upstream about a key by a call that costs nothing, and writes down what it says.
     pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<KeyWithLimits, Error> {
         let key = self.key(id).await?;
-        let verdict = self.ask_key(&key).await?;
+        let verdict = self.ask_key(&key, PollNeed::Due).await?;
         self.write_check(&key, verdict).await
     }
 
@@ -198,6 +200,8 @@ impl Inner {
         loop {
             match self.check_key(id).await {
                 Ok(key) if matches!(key.status, KeyStatus::Dead { .. }) => {}
+                // Its limit leaves no call for it now.
+                Err(Error::Upstream(_)) => {}
                 Ok(_) => return,
                 Err(error) => {
                     tracing::warn!(key = %id, %error, "check of a doubtful key failed; the monitor tries again");
@@ -212,7 +216,9 @@ impl Inner {
         }
     }
 
-    async fn ask_key(&self, key: &Key) -> Result<Verdict, Error> {
+    /// # Errors
+    /// [`Error::Upstream`] when the key's limit leaves no call for it; what the upstream says is a verdict.
+    async fn ask_key(&self, key: &Key, need: PollNeed) -> Result<Verdict, Error> {
         let (provider, base_url) = self.provider(&key.route.server)?;
         let secret = match self.secret(key).await {
             Ok(secret) => secret,
@@ -221,6 +227,7 @@ impl Inner {
                 return Ok(Verdict::Unreadable { reason });
             }
         };
+        self.count_question(key, need).await?;
         let access = Access { route: key.route.clone(), base_url, secret };
         Ok(match provider.balance(&access).await {
             Ok(balance) => Verdict::Alive(balance),

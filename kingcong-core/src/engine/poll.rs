@@ -304,7 +304,7 @@ impl Inner {
     }
 
     /// Whether asking servers of this route for results counts.
-    fn polls_of(&self, route: &Route) -> PollsCount {
+    pub(super) fn polls_of(&self, route: &Route) -> PollsCount {
         let snapshot = self.snapshot();
         // A server that was removed still works on what it took, and may have counted.
         snapshot

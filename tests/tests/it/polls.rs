@@ -8,9 +8,10 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     clock::{Clock, Timestamp},
-    id::ProtocolId,
+    id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Audio, Body, Call, Failure, Measured, Output, Progress, Provider, Reply, Sent, UpstreamId,
+        Accepted, Access, Audio, Body, Call, Failure, Health, Measured, Output, Progress, Provider, Reply,
+        Sent, UpstreamCredits, UpstreamId, VoicePage,
     },
     routing::Limits,
     store::MemoryStore,
@@ -93,6 +94,29 @@ impl Provider for Gateway {
         });
         told.map(Ok).collect()
     }
+
+    async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
+        self.asked();
+        Ok(None)
+    }
+
+    async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
+        self.asked();
+        Ok(Vec::new())
+    }
+
+    async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
+        self.asked();
+        Ok(VoicePage::default())
+    }
+}
+
+impl Gateway {
+    /// A call that asks and does no work.
+    fn asked(&self) {
+        let now = self.start.elapsed();
+        self.rows.lock().calls.push(now);
+    }
 }
 
 /// Tokio's stopped clock.
@@ -114,15 +138,13 @@ impl Clock for TokioClock {
     }
 }
 
-/// What an upstream saw of so many jobs in so many windows, with a key of an account or of its own.
-async fn seen(
+/// A library with one key, of an account or of its own, at an upstream that was not called yet.
+async fn opened(
     limits: (u32, u32),
     account: Option<&str>,
     takes: Duration,
     listed: usize,
-    jobs: u32,
-    windows: u32,
-) -> Rows {
+) -> (KingCong, Arc<Gateway>) {
     let start = Instant::now();
     let clock: Arc<dyn Clock> = Arc::new(TokioClock(start));
     let protocol = ProtocolId::new("ai33").unwrap();
@@ -144,6 +166,19 @@ async fn seen(
         None => key,
     };
     kc.keys().add(key).await.unwrap();
+    (kc, gateway)
+}
+
+/// What an upstream saw of so many jobs in so many windows, with a key of an account or of its own.
+async fn seen(
+    limits: (u32, u32),
+    account: Option<&str>,
+    takes: Duration,
+    listed: usize,
+    jobs: u32,
+    windows: u32,
+) -> Rows {
+    let (kc, gateway) = opened(limits, account, takes, listed).await;
     kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
     for job in 0..jobs {
         let request = Request::speech("an", format!("Job {job}.")).service("elevenlabs").voice("anna");
@@ -178,4 +213,37 @@ async fn work_that_newer_work_pushed_off_the_first_page_is_found() {
     let rows = seen((30, 30), Some("us"), Duration::from_secs(20), 5, 25, 4).await;
     assert!(rows.most() <= 30, "{} calls in a window", rows.most());
     assert_eq!(rows.waits.len(), 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_take_calls_of_a_limit_that_counts_them_and_are_refused_when_it_has_none() {
+    for account in [Some("us"), None] {
+        let (kc, gateway) = opened((30, 10), account, Duration::from_secs(1), 100).await;
+        let key = kc.keys().list().await.unwrap()[0].key.id;
+        let (mut answered, mut refused) = (0, Vec::new());
+        for _ in 0..15 {
+            for asked in [
+                kc.keys().check(key).await.map(drop),
+                kc.voices().offered("ai33", "elevenlabs", None).await.map(drop),
+            ] {
+                match asked {
+                    Ok(()) => answered += 1,
+                    Err(error) => refused.push(error),
+                }
+            }
+            kc.monitor().await.unwrap();
+        }
+        let rows = std::mem::take(&mut *gateway.rows.lock());
+        assert!(rows.most() <= 10, "{} calls in a window", rows.most());
+        assert!(answered >= 5, "{answered} were answered");
+        for error in refused {
+            assert!(error.is_retryable(), "{error}");
+            assert!(error.to_string().contains("leaves no call for a question now"), "{error}");
+        }
+        // What the upstream is asked of itself counts as well, for as long as it is asked.
+        tokio::time::sleep(WINDOW * 10).await;
+        let rows = std::mem::take(&mut *gateway.rows.lock());
+        assert!((5..=30).contains(&rows.calls.len()), "the monitor asked {} times", rows.calls.len());
+        kc.close().await;
+    }
 }

@@ -192,8 +192,9 @@ impl KeyDoors {
     /// Asks the upstream about a key, by a call that costs nothing.
     ///
     /// # Errors
-    /// When there is none of that id, it is suspended, no provider speaks its server's protocol, or the master key or
-    /// the store fails. An upstream that cannot be asked leaves the key as it was.
+    /// When there is none of that id, it is suspended, no provider speaks its server's protocol, its limit leaves no
+    /// call for it now where the upstream counts it, or the master key or the store fails. An upstream that cannot be
+    /// asked leaves the key as it was.
     pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
         self.inner().check_key(id).await

@@ -4,6 +4,7 @@ use super::KingCong;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, Route, ServerId, ServiceId, TenantId, UserId},
+    keys::PollNeed,
     provider::{Access, VoicePage},
     store::VoiceRow,
 };
@@ -25,7 +26,8 @@ impl VoiceDoors {
     /// [`VoiceOrigin::Cloned`]: crate::provider::VoiceOrigin::Cloned
     ///
     /// # Errors
-    /// An unknown server, no usable key, or an upstream that fails.
+    /// An unknown server, no usable key, a limit that leaves no call for it now where the upstream counts it, or an
+    /// upstream that fails.
     pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let inner = self.inner();
@@ -35,6 +37,7 @@ impl VoiceDoors {
         let key =
             key.ok_or_else(|| Error::NotFound { what: "usable key on route", name: route.to_string() })?;
         let secret = inner.secret(key).await?;
+        inner.count_question(key, PollNeed::Due).await?;
         Ok(provider.voices(&Access { route, base_url, secret }, page).await?)
     }
 

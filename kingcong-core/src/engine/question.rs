@@ -1,0 +1,63 @@
+//! Questions: calls that ask an upstream something and do no work, such as a key's balance. Where an upstream counts
+//! polls it counts them too, so they take a call of the same window first.
+
+use super::{Inner, lane::Executed};
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    keys::{Key, Limit, PollNeed},
+    provider::{Failure, FailureKind, Reached},
+    routing::PollsCount,
+    store::{Command, Outcome, Poll},
+};
+
+impl Inner {
+    /// Has the store count a question about a key, where its upstream counts it.
+    ///
+    /// # Errors
+    /// When the limit leaves no call for it now, or the store fails.
+    pub(super) async fn count_question(&self, key: &Key, need: PollNeed) -> Result<(), Error> {
+        let server = &key.route.server;
+        if self.polls_of(&key.route) == PollsCount::Free {
+            return Ok(());
+        }
+        let account_limit = key.account.as_deref().map(|account| Limit::id_of_account(server, account));
+        let egress_limit = Some(Limit::id_of_egress(server, &self.settings.egress));
+        let poll = Poll { key: key.id, account_limit, egress_limit, need };
+        match self.executed(Command::Poll(poll)).await? {
+            Executed { outcome: Outcome::Poll(Ok(())), .. } => Ok(()),
+            Executed { outcome: Outcome::Poll(Err(refused)), at, .. } => {
+                Err(Error::Upstream(no_call_left(key, refused.until, at)))
+            }
+            Executed { outcome, .. } => {
+                unreachable!("counting a call answers whether it was, not {outcome:?}")
+            }
+        }
+    }
+
+    /// Why the monitor asks about a key. One that works shows so by its work, and so does a key of its account: the
+    /// calls of their limit are better spent on work.
+    pub(super) fn need_to_ask(&self, key: &Key) -> PollNeed {
+        let snapshot = self.snapshot();
+        let shares_its_limit = |other: &Key| {
+            other.id == key.id
+                || (key.account.is_some()
+                    && other.account == key.account
+                    && other.route.server == key.route.server)
+        };
+        let works = snapshot.keys.values().any(|other| shares_its_limit(other) && other.is_usable());
+        if works { PollNeed::Spare } else { PollNeed::Due }
+    }
+}
+
+/// The failure of a question that may not be asked before `until`.
+fn no_call_left(key: &Key, until: Timestamp, now: Timestamp) -> Failure {
+    let limit = match &key.account {
+        Some(account) => format!("account {account:?}"),
+        None => format!("key {}", key.mask),
+    };
+    let message =
+        format!("the limit of {limit} on {} leaves no call for a question now: try again later", key.route);
+    let wait = (until < Timestamp::FAR).then(|| until.since(now));
+    Failure::new(FailureKind::Busy, Reached::No, message).with_retry_after(wait)
+}
