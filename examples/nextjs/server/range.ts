@@ -9,13 +9,14 @@ export interface Part {
 const ONE_RANGE = /^bytes=(\d*)-(\d*)$/;
 
 /**
- * What of `length` bytes a GET request asks for. A range of another version (`If-Range`), several ranges, another unit
- * and what is no range at all are left aside, as the RFC allows or demands: all of it is sent.
+ * What of `length` bytes a request asks for. A range of another version (`If-Range`) or for another method than GET,
+ * several ranges, another unit and what is no range at all are left aside, as the RFC allows or demands: all of it is
+ * sent.
  */
-export function partOf(headers: Headers, length: number, etag: string): Part | 'all' | 'none' {
+export function partOf({ method, headers }: Request, length: number, etag: string): Part | 'all' | 'none' {
   const version = headers.get('if-range');
   const range = ONE_RANGE.exec(headers.get('range') ?? '');
-  if (range === null || (version !== null && version !== etag)) return 'all';
+  if (method !== 'GET' || range === null || (version !== null && version !== etag)) return 'all';
   const [first = '', last = ''] = range.slice(1);
   if (first === '' && last === '') return 'all';
   if (first === '') return Number(last) > 0 ? { start: Math.max(0, length - Number(last)), end: length } : 'none';

