@@ -126,9 +126,10 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
     for statement in [
         format!(
             "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, wallet, hold, held, tasks, total_den, \
-             created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, deadline, finished_at) \
+             created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, deadline, finished_at, \
+             archived_attempts) \
              SELECT {job}, 'main', 'user-' || i % 1000, 'speech', 'elevenlabs', {wallet}, {hold}, 100, 1, 1, {now}, \
-             'completed', 0, 0, '100', '0', 100, {now}, {now} FROM {series} i"
+             'completed', 0, 0, '100', '0', 100, {now}, {now}, 0 FROM {series} i"
         ),
         format!(
             "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \

@@ -8,7 +8,7 @@
 //! the wallet's row, change it and insert a hold, and again with an entry to charge; no job, no task, no lease. All
 //! wait for the disk at every commit.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use kingcong_core::{
@@ -33,7 +33,7 @@ use crate::{
 };
 
 const REPEATS: usize = 5;
-const BATCH_COMMANDS: usize = 256;
+pub(crate) const BATCH_COMMANDS: usize = 256;
 const BATCHES: usize = 8;
 const JOBS_BY_HAND: usize = 512;
 /// Who write by hand on a server at the same time.
@@ -64,7 +64,7 @@ pub(crate) fn measure(place: &Place) -> Result<Vec<Figure>> {
 }
 
 /// A store with keys, and a user with credits.
-async fn opened(database: &Database) -> Result<(SqlStore, KingCong)> {
+pub(crate) async fn opened(database: &Database) -> Result<(SqlStore, KingCong)> {
     let store = database.store().await?;
     let settings = Settings { role: Role::Client, ..Settings::default() };
     let kc = KingCong::builder()
@@ -87,6 +87,14 @@ fn request() -> Result<CheckedRequest> {
 /// Jobs per second.
 async fn through_the_store(database: &Database) -> Result<f64> {
     let (store, kc) = opened(database).await?;
+    let (done, time) = fill(store, BATCHES).await?;
+    ensure!(kc.verify().await?.is_sound(), "the books do not add up");
+    kc.close().await;
+    Ok(done as f64 / time.as_secs_f64())
+}
+
+/// Admits, leases and charges jobs of one task, in batches; how many, and how long that took.
+pub(crate) async fn fill(store: SqlStore, batches: usize) -> Result<(usize, Duration)> {
     let configuration = store.configuration(None).await?.context("it was configured")?;
     let planner = Planner::new(configuration, [stage::route("ai33")?].into());
     let request = request()?;
@@ -94,7 +102,7 @@ async fn through_the_store(database: &Database) -> Result<f64> {
     let mut writer = Writer::register(store, &mut ids).await?;
     let mut done = 0;
     let started = Instant::now();
-    for _ in 0..BATCHES {
+    for _ in 0..batches {
         let admissions = (0..BATCH_COMMANDS).map(|_| planner.admission(&request, &mut ids));
         writer.write(admissions.collect::<Result<_>>()?).await?;
         let mut settlements = Vec::new();
@@ -111,10 +119,8 @@ async fn through_the_store(database: &Database) -> Result<f64> {
         }
     }
     let time = started.elapsed();
-    ensure!(done == BATCHES * BATCH_COMMANDS, "{done} jobs were charged");
-    ensure!(kc.verify().await?.is_sound(), "the books do not add up");
-    kc.close().await;
-    Ok(done as f64 / time.as_secs_f64())
+    ensure!(done == batches * BATCH_COMMANDS, "{done} jobs were charged");
+    Ok((done, time))
 }
 
 /// A worker that writes batches.

@@ -29,6 +29,7 @@ mod split;
 mod sql;
 mod stage;
 mod task;
+mod verify;
 mod wake;
 
 use std::{
@@ -68,6 +69,10 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "ledger/sqlite", run: || ledger::measure(&Place::Files) },
     Benchmark { name: "ledger/postgres", run: || ledger::measure(&Place::postgres()?) },
     Benchmark { name: "ledger/mariadb", run: || ledger::measure(&Place::mariadb()?) },
+    Benchmark { name: "verify/rows/sqlite", run: || verify::measure(&Place::Files) },
+    Benchmark { name: "verify/rows/postgres", run: || verify::measure(&Place::postgres()?) },
+    Benchmark { name: "verify/rows/mariadb", run: || verify::measure(&Place::mariadb()?) },
+    Benchmark { name: "verify/rows/sqlite/attempts=1000000", run: verify::million },
     Benchmark { name: "task/sqlite", run: || task::measure(&Place::Files) },
     Benchmark { name: "task/postgres", run: || task::measure(&Place::postgres()?) },
     Benchmark { name: "task/mariadb", run: || task::measure(&Place::mariadb()?) },

@@ -15,7 +15,7 @@ use kingcong_core::{
     pricing::{Charge, Measure, Operation, Overrun, Package, Price},
     provider::{FailureKind, Health, UpstreamCredits, VoicePage},
     routing::{Explanation, Limits, Maintenance, PollsCount, Standing, Switch, Switches, System},
-    store::{AuditEntry, Moved, StoredOutput, VoiceRow},
+    store::{AuditEntry, Discrepancy, Moved, StoredOutput, VoiceRow},
     usage::UsageRecord,
     work::{Attempt, AttemptState, Doubt, Ending, Job, TaskError},
 };
@@ -757,8 +757,32 @@ pub(crate) struct VerificationView {
     wallets: u64,
     jobs: u64,
     limits: u64,
-    discrepancies: Vec<String>,
+    found: u64,
+    discrepancies: Vec<DiscrepancyView>,
     is_sound: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DiscrepancyView {
+    kind: &'static str,
+    table: &'static str,
+    row: String,
+    column: Option<&'static str>,
+    found: String,
+    expected: String,
+}
+
+impl From<&Discrepancy> for DiscrepancyView {
+    fn from(one: &Discrepancy) -> Self {
+        Self {
+            kind: one.kind.as_str(),
+            table: one.row.table,
+            row: one.row.id.clone(),
+            column: Some(one.column).filter(|column| !column.is_empty()),
+            found: one.found.clone(),
+            expected: one.expected.clone(),
+        }
+    }
 }
 
 impl From<&Verification> for VerificationView {
@@ -767,7 +791,8 @@ impl From<&Verification> for VerificationView {
             wallets: found.wallets,
             jobs: found.jobs,
             limits: found.limits,
-            discrepancies: found.discrepancies.iter().map(ToString::to_string).collect(),
+            found: found.found,
+            discrepancies: found.discrepancies.iter().map(DiscrepancyView::from).collect(),
             is_sound: found.is_sound(),
         }
     }

@@ -389,7 +389,7 @@ export class KingCong {
   }
 
   /**
-   * Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
+   * Counts everything again, follows what rows name, and opens every secret; may run while work goes on.
    *
    * @example
    * ```ts

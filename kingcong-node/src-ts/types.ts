@@ -614,12 +614,32 @@ export interface AuditEntry {
   readonly at: Date;
 }
 
-/** What counting everything again found; `discrepancies` is empty when all is well. */
+/**
+ * What is wrong with a row that does not agree with the others: a column is not what other rows say (`wrong`), another
+ * row needs it and it is not there (`missing`), it names a row that is not there (`stray`), it cannot be read or is not
+ * written as KingCong writes it (`damaged`), its secret does not open (`sealed`).
+ */
+export type DiscrepancyKind = 'wrong' | 'missing' | 'stray' | 'damaged' | 'sealed';
+
+/** A row that does not agree with the others; `column` is null where the row as a whole is meant. */
+export interface Discrepancy {
+  readonly kind: DiscrepancyKind;
+  /** The table, as the database calls it. */
+  readonly table: string;
+  /** The row's id, or the columns of its key with commas between them. */
+  readonly row: string;
+  readonly column: string | null;
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** What verification found: `found` rows that do not agree, 0 when all is well; `discrepancies` are the first 1,000. */
 export interface Verification {
   readonly wallets: number;
   readonly jobs: number;
   readonly limits: number;
-  readonly discrepancies: readonly string[];
+  readonly found: number;
+  readonly discrepancies: readonly Discrepancy[];
   readonly isSound: boolean;
 }
 

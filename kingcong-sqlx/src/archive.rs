@@ -16,7 +16,7 @@ use kingcong_core::{
     id::WalletId,
     ledger::Opening,
     store::{StoreError, StoreErrorKind, verify_entries},
-    work::Attempt,
+    work::{Attempt, AttemptState, Ending},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -89,7 +89,18 @@ impl SqlStore {
             archive.write(&attempts).await?;
             let mut script = Script::default();
             for attempt in &attempts {
-                script.add("DELETE FROM kingcong_attempts WHERE id = ?", vec![attempt.id.as_uuid().into()]);
+                let (id, job) = (attempt.id.as_uuid(), attempt.job.as_uuid());
+                // What a task does not count is not counted here either.
+                if attempt.state != AttemptState::Ended(Ending::NotSent) {
+                    // The first waits for another process that archives the same; the second sees what it left.
+                    let locked =
+                        "UPDATE kingcong_jobs SET archived_attempts = archived_attempts WHERE id = ?";
+                    let counted = "UPDATE kingcong_jobs SET archived_attempts = archived_attempts + 1 \
+                         WHERE id = ? AND EXISTS (SELECT 1 FROM kingcong_attempts WHERE id = ?)";
+                    script.add(locked, vec![job.into()]);
+                    script.add(counted, vec![job.into(), id.into()]);
+                }
+                script.add("DELETE FROM kingcong_attempts WHERE id = ?", vec![id.into()]);
             }
             let mut between = self.between_batches().await?;
             let done = between.transaction.run(script).await;

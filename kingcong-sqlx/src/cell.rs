@@ -125,6 +125,11 @@ impl Row {
         Self { table, id: String::new(), cells: cells.into_iter(), column: 0 }
     }
 
+    /// The cells that were not taken yet.
+    pub(crate) fn cells(&self) -> &[Cell] {
+        self.cells.as_slice()
+    }
+
     fn bad(&self, why: impl fmt::Display) -> Corrupt {
         Corrupt { table: self.table, id: self.id.clone(), column: self.column, why: why.to_string() }
     }
@@ -227,10 +232,15 @@ impl Row {
         self.present(value)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
-        let bytes = self.bytes()?;
+    pub(crate) fn array_or_null<const N: usize>(&mut self) -> Result<Option<[u8; N]>, Corrupt> {
+        let Some(bytes) = self.bytes_or_null()? else { return Ok(None) };
         let found = bytes.len();
-        bytes.try_into().map_err(|_| self.bad(format_args!("it has {found} bytes of {N}")))
+        bytes.try_into().map(Some).map_err(|_| self.bad(format_args!("it has {found} bytes of {N}")))
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        let bytes = self.array_or_null()?;
+        self.present(bytes)
     }
 
     pub(crate) fn text_or_null(&mut self) -> Result<Option<String>, Corrupt> {

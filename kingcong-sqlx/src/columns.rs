@@ -36,7 +36,7 @@ const COLUMNS: [Columns; 24] = [
         ids: "wallet task_id",
         ints: "number amount balance_after debt_change debt_after created_at",
         texts: "type server service reference user_id",
-        bytes: "",
+        bytes: "idempotency",
     },
     Columns {
         table: "kingcong_openings",
@@ -95,9 +95,10 @@ const COLUMNS: [Columns; 24] = [
     Columns {
         table: "kingcong_jobs",
         ids: "id wallet hold",
-        ints: "held tasks total_den created_at open_tasks failed_tasks charged deadline finished_at",
+        ints: "held tasks total_den created_at open_tasks failed_tasks charged deadline finished_at \
+               archived_attempts",
         texts: "tenant user_id operation service state layout total_sum total_overrun",
-        bytes: "",
+        bytes: "idempotency",
     },
     Columns {
         table: "kingcong_tasks",

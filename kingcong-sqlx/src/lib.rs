@@ -27,6 +27,7 @@ mod session;
 mod sqlite;
 mod store;
 mod table;
+mod verify;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 

@@ -12,7 +12,7 @@ use kingcong_core::{
     store::{
         AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Kept,
         LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError,
-        StoreErrorKind, VoiceRow, WalletBook, Worker,
+        StoreErrorKind, VoiceRow, Worker,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
@@ -27,18 +27,18 @@ use crate::{
 
 /// Conditions of a query that is put together from a filter.
 #[derive(Default)]
-struct Query {
+pub(crate) struct Query {
     conditions: Vec<&'static str>,
     cells: Vec<Cell>,
 }
 
 impl Query {
-    fn and(&mut self, condition: &'static str, cells: impl IntoIterator<Item = Cell>) {
+    pub(crate) fn and(&mut self, condition: &'static str, cells: impl IntoIterator<Item = Cell>) {
         self.conditions.push(condition);
         self.cells.extend(cells);
     }
 
-    fn page(mut self, order: &str, limit: u32) -> (String, Vec<Cell>) {
+    pub(crate) fn page(mut self, order: &str, limit: u32) -> (String, Vec<Cell>) {
         self.cells.push(limit.min(PAGE_MAX).into());
         let conditions = match self.conditions.is_empty() {
             true => String::new(),
@@ -272,7 +272,7 @@ pub(crate) async fn output(session: &mut dyn Session, task: TaskId) -> Result<Op
 }
 
 /// The columns that [`read_head`] reads: `t` are the tasks, `o` their results.
-const HEADS: &str = "SELECT t.id, o.kind, o.sound, o.path, COALESCE(o.bytes, length(o.body)), o.voice \
+const HEADS: &str = "SELECT t.id, o.kind, o.sound, o.path, o.bytes, o.voice \
      FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id WHERE t.job = ? ORDER BY t.place";
 
 pub(crate) async fn output_heads(
@@ -423,46 +423,10 @@ pub(crate) async fn limits(session: &mut dyn Session) -> Result<Vec<LimitCount>,
     Ok(limits.into_iter().map(count).collect())
 }
 
-pub(crate) async fn wallet_books(
-    session: &mut dyn Session,
-    after: Option<WalletId>,
-    limit: u32,
-) -> Result<Vec<WalletBook>, StoreError> {
-    let mut query = Query::default();
-    if let Some(after) = after {
-        query.and("id > ?", [after.as_uuid().into()]);
-    }
-    let (rest, cells) = query.page("id", limit);
-    let mut books = Vec::new();
-    for wallet in select::<Wallet>(session, &rest, cells).await? {
-        let id = || vec![Cell::from(wallet.id.as_uuid())];
-        let opening = opening(session, wallet.id).await?;
-        let entries: Vec<EntryRow> = select(session, "WHERE wallet = ? ORDER BY number", id()).await?;
-        let holds = select(session, "WHERE wallet = ? ORDER BY id", id()).await?;
-        let entries = entries.into_iter().map(|row| row.entry).collect();
-        books.push(WalletBook { wallet, opening, entries, holds });
-    }
-    Ok(books)
-}
-
 /// Where the kept entries of a wallet begin.
 pub(crate) async fn opening(session: &mut dyn Session, wallet: WalletId) -> Result<Opening, StoreError> {
     let found = one(session, "WHERE wallet = ?", vec![wallet.as_uuid().into()]).await?;
     Ok(found.unwrap_or_else(|| Opening::new(wallet)))
-}
-
-pub(crate) async fn job_books(
-    session: &mut dyn Session,
-    after: Option<JobId>,
-    limit: u32,
-) -> Result<Vec<JobWithTasks>, StoreError> {
-    let mut query = Query::default();
-    if let Some(after) = after {
-        query.and("id > ?", [after.as_uuid().into()]);
-    }
-    let (rest, cells) = query.page("id", limit);
-    let jobs = select(session, &rest, cells).await?;
-    with_tasks(session, jobs).await
 }
 
 /// A worker, as the fence found it in its way.

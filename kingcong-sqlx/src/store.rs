@@ -17,9 +17,10 @@ use kingcong_core::{
     keys::{KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-        Journal, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow, Pulse, Store, StoreError,
-        StoreErrorKind, Tables, VoiceRow, WalletBook, Worker, Written, decide,
+        AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
+        JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow,
+        PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow, WalletBook,
+        Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -28,11 +29,13 @@ use parking_lot::Mutex;
 
 use crate::{
     ConnectError, Options,
+    cell::Row,
     load::{Decided, load_needs},
     read,
     save::save_changes,
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
-    table::Deed,
+    table::{Deed, Record as _},
+    verify,
 };
 
 /// A store on an SQL database. Clones are cheap and share everything.
@@ -468,20 +471,70 @@ impl Store for SqlStore {
         Ok(found)
     }
 
-    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
+    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError> {
         let mut session = self.reader().await?;
         session.begin_view().await?;
-        let found = read::wallet_books(&mut *session, after, limit).await?;
+        let found = verify::pool_counts(&mut *session).await?;
         session.end_view().await?;
         Ok(found)
     }
 
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError> {
+        verify::key_books(&mut *self.reader().await?).await
+    }
+
+    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
+        let after = after.map(|id| id.as_uuid().into());
+        let row = verify::next_row(&mut *self.reader().await?, Wallet::TABLE.name, after).await?;
+        row.map(|row| row.read(Row::uuid).map(WalletId::from_uuid)).transpose()
+    }
+
+    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
+        let after = after.map(|id| id.as_uuid().into());
+        let row = verify::next_row(&mut *self.reader().await?, Job::TABLE.name, after).await?;
+        row.map(|row| row.read(Row::uuid).map(JobId::from_uuid)).transpose()
+    }
+
+    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
+        let after = after.map(|key| key.as_slice().into());
+        let row = verify::next_row(&mut *self.reader().await?, IdempotencyRow::TABLE.name, after).await?;
+        row.map(|row| row.read(Row::array)).transpose()
+    }
+
+    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
         let mut session = self.reader().await?;
         session.begin_view().await?;
-        let found = read::job_books(&mut *session, after, limit).await?;
+        let found = verify::wallet_books(&mut *session, after, limit).await?;
         session.end_view().await?;
         Ok(found)
+    }
+
+    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = verify::wallet_book(&mut *session, id, after).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = verify::job_books(&mut *session, after, limit).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError> {
+        let mut session = self.reader().await?;
+        session.begin_view().await?;
+        let found = verify::answer_books(&mut *session, after, limit).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
+        verify::damaged_rows(&mut *self.reader().await?, found).await
     }
 
     async fn close(&self) {

@@ -30,6 +30,10 @@ impl Keychain {
         Self { master, keyring: Mutex::new(Keyring::default()), opened: Mutex::new(BTreeMap::new()) }
     }
 
+    pub(super) fn master(&self) -> &dyn MasterKey {
+        &*self.master
+    }
+
     /// Wipes the secrets of keys that are gone.
     pub(super) fn forget_all_but(&self, keys: &BTreeMap<KeyId, Arc<Key>>) {
         self.opened
@@ -38,7 +42,8 @@ impl Keychain {
     }
 }
 
-fn binding(tenant: &TenantId, key: KeyId, version: SecretVersion) -> Binding {
+/// What the secret of an upstream key is bound to.
+pub(super) fn binding(tenant: &TenantId, key: KeyId, version: SecretVersion) -> Binding {
     Binding { tenant: tenant.clone(), key, version, purpose: Purpose::UpstreamKey }
 }
 

@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use crate::store::Verification;
 pub use admin::{
     ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase, ReportDoors, SplitShare, VoiceDoors,
     WalletDoors,
@@ -45,7 +46,7 @@ pub use job::{JobHandle, JobReport, JobResult, TaskReport};
 pub use monitor::{RouteStatus, ServedHere, Status};
 pub use settings::{Outputs, Role, Settings};
 pub use submit::Estimate;
-pub use verify::Verification;
+pub use verify::verify;
 
 use crate::{
     clock::{Clock, Timestamp},

@@ -209,6 +209,8 @@ impl Inner {
     }
 
     fn admission(&self, request: &CheckedRequest, plan: &Plan, configuration_version: i64) -> Admit {
+        let mut ids: Vec<_> = plan.tasks.iter().map(|_| self.ids.uuid()).collect();
+        ids.sort_unstable();
         Admit {
             idempotency: request.idempotency,
             configuration_version,
@@ -229,8 +231,9 @@ impl Inner {
             tasks: plan
                 .tasks
                 .iter()
-                .map(|task| NewTask {
-                    id: TaskId::from_uuid(self.ids.uuid()),
+                .zip(ids)
+                .map(|(task, id)| NewTask {
+                    id: TaskId::from_uuid(id),
                     work: Arc::clone(&task.work),
                     characters: task.characters,
                     routes: Arc::clone(&task.routes),

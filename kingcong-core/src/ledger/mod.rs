@@ -209,6 +209,8 @@ pub struct Cause {
     pub task: Option<TaskId>,
     /// The host's reference, such as an order or a reason.
     pub reference: Option<String>,
+    /// The idempotency key that it was asked for under, hashed with its scope.
+    pub idempotency: Option<[u8; 32]>,
 }
 
 /// Why the ledger refused a command.

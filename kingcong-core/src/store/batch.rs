@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, UserId, VoiceId, WorkerId,
+        TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
     keys::{Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
@@ -202,7 +202,7 @@ pub struct Admit {
     pub shares: BTreeMap<ServerId, u32>,
     /// The one key that can do it.
     pub only_key: Option<KeyId>,
-    /// Its tasks, in order.
+    /// Its tasks, in order; their ids ascend, so that one that lost its place is found.
     pub tasks: Vec<NewTask>,
     /// Most tasks that may wait in a pool.
     pub queue_max: i64,
@@ -863,6 +863,8 @@ pub enum Remembered {
     Credited {
         /// How much.
         moved: Moved,
+        /// In which wallet.
+        wallet: WalletId,
         /// The first entry's number.
         entry: u64,
         /// In this unit.

@@ -2,6 +2,7 @@
 //! simulations and measurements.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
@@ -12,18 +13,19 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-    Journal, Kept, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
-    Store, StoreError, StoreErrorKind, StoredOutput, Tables, VoiceRow, WalletBook, Worker, Written, decide,
+    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook,
+    JobFilter, JobWithTasks, Journal, Kept, KeyBook, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX,
+    PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Store, StoreError, StoreErrorKind,
+    StoredOutput, Tables, Verification, VoiceRow, WalletBook, Worker, Written, decide,
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules},
-    ledger::{Entry, Opening, Wallet, WalletKey},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
+    ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
     provider::Body,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, AttemptState, Ending, Job, JobState, Task},
+    work::{Attempt, AttemptState, Ending, Job, JobState, Task, TaskState},
 };
 
 /// A store in memory.
@@ -95,6 +97,58 @@ fn head(task: TaskId, output: &StoredOutput) -> OutputHead {
             OutputHead::Audio { task, sound: sound.clone(), kept }
         }
         StoredOutput::Voice { id, .. } => OutputHead::Voice { id: *id },
+    }
+}
+
+/// The pool that a task waits in.
+const fn pool_of(task: &Task) -> Option<PoolId> {
+    match task.state {
+        TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => Some(pool),
+        TaskState::Running { .. } | TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled => None,
+    }
+}
+
+fn wallet_book(tables: &Tables, wallet: &Wallet, after: u64) -> WalletBook {
+    let id = wallet.id;
+    let holds = || tables.holds.iter().map(|(_, hold)| hold).filter(|hold| hold.wallet == id);
+    let entries = tables.entries.range((id, after.saturating_add(1))..=(id, u64::MAX));
+    let jobs = holds().filter_map(|hold| tables.jobs.get(&hold.job));
+    let charged = jobs.map(|job| i128::from(job.total.charged().get())).sum();
+    WalletBook {
+        wallet: wallet.clone(),
+        opening: Opening::new(id),
+        entries: page(entries.map(|(_, entry)| entry.clone()), PAGE_MAX),
+        holds: holds().filter(|hold| hold.state == HoldState::Open).cloned().collect(),
+        charged,
+    }
+}
+
+fn job_book(tables: &Tables, job: &Job) -> JobBook {
+    let mut tasks: Vec<Task> = tables.tasks_of(job.id).cloned().collect();
+    tasks.sort_by_key(|task| task.place);
+    let attempts: Vec<Attempt> = tables.attempts_of(job.id).cloned().collect();
+    let workers: BTreeSet<WorkerId> = attempts.iter().filter_map(|attempt| attempt.worker).collect();
+    let outputs: Vec<OutputRow> =
+        tasks.iter().filter_map(|task| tables.outputs.get(&task.id)).cloned().collect();
+    let voices = outputs.iter().filter_map(|output| match output.output {
+        StoredOutput::Voice { id, .. } => tables.voices.get(&id).cloned(),
+        StoredOutput::Audio { .. } => None,
+    });
+    let of_tasks: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
+    let entries = tables.entries.range((job.wallet, 0)..=(job.wallet, u64::MAX)).map(|(_, entry)| entry);
+    let is_of_task = |entry: &&Entry| entry.cause.task.is_some_and(|task| of_tasks.contains(&task));
+    JobBook {
+        job: job.clone(),
+        hold: tables.holds.get(&job.hold).cloned(),
+        has_wallet: tables.wallets.get(&job.wallet).is_some(),
+        workers: workers.iter().filter_map(|id| tables.workers.get(id)).cloned().collect(),
+        voices: voices.collect(),
+        entries: entries.filter(is_of_task).cloned().collect(),
+        archived_entries: 0,
+        answer: job.idempotency.and_then(|key| tables.idempotency.get(&key).cloned()),
+        tasks,
+        attempts,
+        outputs,
     }
 }
 
@@ -340,36 +394,81 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError> {
+        self.read(|tables| {
+            let mut waiting: BTreeMap<PoolId, u64> = BTreeMap::new();
+            for pool in tables.tasks().iter().filter_map(|(_, task)| pool_of(task)) {
+                *waiting.entry(pool).or_default() += 1;
+            }
+            let count = |pool: &Pool| PoolCount {
+                waiting_tasks: waiting.get(&pool.id).copied().unwrap_or(0),
+                pool: pool.clone(),
+            };
+            tables.pools.iter().map(|(_, pool)| count(pool)).collect()
+        })
+    }
+
+    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError> {
+        self.read(|tables| {
+            let limit = |key: &Key| tables.key_limits().get(&Limit::id_of_key(key.id)).cloned();
+            let books =
+                tables.keys.iter().map(|(_, key)| Some(KeyBook { limit: limit(key)?, key: key.clone() }));
+            books.flatten().collect()
+        })
+    }
+
+    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
+        self.read(|tables| tables.wallets.iter().map(|(id, _)| *id).find(|id| Some(*id) > after))
+    }
+
+    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
+        self.read(|tables| tables.jobs.iter().map(|(id, _)| *id).find(|id| Some(*id) > after))
+    }
+
+    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
+        self.read(|tables| tables.idempotency.iter().map(|(key, _)| *key).find(|key| Some(*key) > after))
+    }
+
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
         self.read(|tables| {
             let wallets = tables.wallets.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+            page(wallets.map(|(_, wallet)| wallet_book(tables, wallet, 0)), limit)
+        })
+    }
+
+    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError> {
+        self.read(|tables| tables.wallets.get(&id).map(|wallet| wallet_book(tables, wallet, after)))
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError> {
+        self.read(|tables| {
+            let jobs = tables.jobs.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+            page(jobs.map(|(_, job)| job_book(tables, job)), limit)
+        })
+    }
+
+    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.idempotency.iter().filter(|(key, _)| after.is_none_or(|after| **key > after));
             page(
-                wallets.map(|(id, wallet)| WalletBook {
-                    wallet: wallet.clone(),
-                    opening: Opening::new(*id),
-                    entries: tables
-                        .entries
-                        .range((*id, 0)..=(*id, u64::MAX))
-                        .map(|(_, e)| e.clone())
-                        .collect(),
-                    holds: tables
-                        .holds
-                        .iter()
-                        .map(|(_, hold)| hold)
-                        .filter(|hold| hold.wallet == *id)
-                        .cloned()
-                        .collect(),
+                rows.map(|(_, row)| {
+                    let (job, entry) = match &row.answer {
+                        Remembered::Job { job, .. } => (tables.jobs.get(job), None),
+                        Remembered::Credited { wallet, entry, .. } => {
+                            (None, tables.entries.get(&(*wallet, *entry)))
+                        }
+                        Remembered::Refused(_) => (None, None),
+                    };
+                    AnswerBook { row: row.clone(), job: job.cloned(), entry: entry.cloned(), archived: 0 }
                 }),
                 limit,
             )
         })
     }
 
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
-        self.read(|tables| {
-            let jobs = tables.jobs.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
-            page(jobs.filter_map(|(_, job)| with_tasks(tables, job)), limit)
-        })
+    /// Rows in memory are values, with no form of writing, and nobody but decisions changes them.
+    async fn damaged_rows(&self, _found: &mut Verification) -> Result<(), StoreError> {
+        self.check_open()
     }
 
     async fn close(&self) {

@@ -24,9 +24,7 @@ pub use decide::decide;
 pub use memory::MemoryStore;
 pub use needs::{ClaimNeeds, Needs};
 pub use tables::*;
-pub use verify::{
-    Discrepancy, Figure, Recount, RowId, verify_entries, verify_job, verify_limit, verify_wallet,
-};
+pub use verify::*;
 
 use crate::{
     clock::Timestamp,
@@ -145,11 +143,38 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Limits with the open attempts that they should count, to be recounted.
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError>;
 
-    /// Wallets with everything that they should add up from, in id order after `after`.
+    /// Pools with the tasks that they should count.
+    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError>;
+
+    /// Every key, the removed ones too, with its own limit; those that have one.
+    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError>;
+
+    /// The first wallet in id order after `after`, whether it can be read or not.
+    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError>;
+
+    /// The first job likewise.
+    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError>;
+
+    /// The first idempotency key likewise.
+    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// Wallets with what they should add up from, in id order after `after`; of their entries the first [`PAGE_MAX`].
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError>;
 
-    /// Jobs with their tasks, in id order after `after`, to be recounted.
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError>;
+    /// One wallet with what it should add up from; of its entries the first [`PAGE_MAX`] after the number `after`.
+    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError>;
+
+    /// Jobs with everything that belongs to them, in id order after `after`. Fewer than `limit` where they are large,
+    /// but none only when there are no more.
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError>;
+
+    /// Idempotency keys with what their answers name, in the order of the keys after `after`.
+    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError>;
+
+    /// Adds what is wrong with rows by themselves, of every table: those that cannot be read, that are not written as
+    /// this release writes them (mirrors among them that are not what they repeat), and that name rows which are not
+    /// there.
+    async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError>;
 
     /// Ends what the store holds open; nothing is read or written after it.
     async fn close(&self);
@@ -325,10 +350,12 @@ pub struct WalletBook {
     pub wallet: Wallet,
     /// What its archived entries add up to.
     pub opening: Opening,
-    /// Every entry that was not archived, by number.
+    /// Entries that were not archived, by number; see where the book is from.
     pub entries: Vec<Entry>,
-    /// Every hold.
+    /// Every open hold.
     pub holds: Vec<Hold>,
+    /// What its jobs were charged, in smallest steps: jobs are never archived.
+    pub charged: i128,
 }
 
 /// What went wrong in a store.

@@ -30,6 +30,8 @@ pub struct Job {
     pub hold: HoldId,
     /// How much that is.
     pub held: Amount,
+    /// The idempotency key that it was admitted under, hashed with its scope.
+    pub idempotency: Option<[u8; 32]>,
     /// How many tasks it has.
     pub tasks: u32,
     /// How many of them have not ended.
@@ -48,6 +50,8 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When its last task ended.
     pub finished_at: Option<Timestamp>,
+    /// How many of the attempts that its tasks count were archived.
+    pub archived_attempts: u32,
 }
 
 /// Where a job is.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kingcong_core::{
-    id::{HoldId, JobId, TaskId},
+    id::{HoldId, JobId, Route, ServerId, ServiceId, TaskId},
     ledger::{Cause, Entry, EntryKind, Hold, HoldState, Opening, Refusal, Wallet},
     money::Amount,
     store::{
@@ -266,7 +266,8 @@ fn uuid(hold: u8) -> Uuid {
 }
 
 fn cause(hold: u8) -> Cause {
-    Cause { task: Some(TaskId::from_uuid(uuid(hold))), ..Cause::default() }
+    let route = Route::new(ServerId::new("ai33").unwrap(), ServiceId::new("elevenlabs").unwrap());
+    Cause { task: Some(TaskId::from_uuid(uuid(hold))), route: Some(route), ..Cause::default() }
 }
 
 impl Ledger {
@@ -335,6 +336,7 @@ impl Ledger {
             opening: Opening::new(self.wallet.id),
             entries: self.entries.clone(),
             holds: self.holds.values().cloned().collect(),
+            charged: self.wallet.total_spent.get().into(),
         }
     }
 }

@@ -703,7 +703,7 @@ class Root:
 
     @door("verify")
     def verify(self) -> Verification:
-        """Counts wallets, holds, jobs and limits again, and compares; may run while work goes on.
+        """Counts everything again, follows what rows name, and opens every secret; may run while work goes on.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

@@ -24,6 +24,8 @@ __all__ = [
     "CloneVoice",
     "ClonedVoice",
     "Credited",
+    "Discrepancy",
+    "DiscrepancyKind",
     "Ended",
     "Entry",
     "EntryKind",
@@ -890,14 +892,48 @@ class AuditEntry(Record):
     at: datetime
 
 
+class DiscrepancyKind(_Word):
+    """What is wrong with a row that does not agree with the others."""
+
+    WRONG = "wrong"
+    """A column is not what other rows say."""
+    MISSING = "missing"
+    """Another row needs it, and it is not there."""
+    STRAY = "stray"
+    """It names a row that is not there, or that does not know it."""
+    DAMAGED = "damaged"
+    """It cannot be read, or is not written as KingCong writes it."""
+    SEALED = "sealed"
+    """Its secret does not open: it was altered or is another row's, or its data key is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy(Record):
+    """A row that does not agree with the others: ``table`` and ``row`` name it as the database does.
+
+    ``column`` is none where the row as a whole is meant.
+    """
+
+    kind: DiscrepancyKind
+    table: str
+    row: str
+    column: str | None
+    found: str
+    expected: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verification(Record):
-    """What counting everything again found; ``discrepancies`` is empty when all is well."""
+    """What verification found: ``found`` rows that do not agree with others, 0 when all is well.
+
+    ``discrepancies`` are the first 1,000 of them.
+    """
 
     wallets: int
     jobs: int
     limits: int
-    discrepancies: tuple[str, ...]
+    found: int
+    discrepancies: tuple[Discrepancy, ...]
     is_sound: bool
 
 

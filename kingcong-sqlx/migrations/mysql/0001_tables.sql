@@ -41,10 +41,12 @@ CREATE TABLE IF NOT EXISTS kingcong_transactions (
     service       VARCHAR(32),
     task_id       BINARY(16),
     reference     MEDIUMTEXT,
+    idempotency   BINARY(32),                   -- the key that it was asked for under, hashed
     created_at    BIGINT NOT NULL,
     user_id       VARCHAR(190),                 -- mirror of the wallet's
     service_used  VARCHAR(65) AS (CONCAT(server, '_', service)) VIRTUAL, -- mirror
-    UNIQUE KEY kingcong_transactions_number (wallet, number)
+    UNIQUE KEY kingcong_transactions_number (wallet, number),
+    KEY kingcong_transactions_task (task_id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- What the archived entries of a wallet add up to: where those that are kept begin.
@@ -193,6 +195,7 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     held          BIGINT NOT NULL,
     tasks         BIGINT NOT NULL,
     total_den     BIGINT NOT NULL,
+    idempotency   BINARY(32),                       -- the key that it was admitted under, hashed
     created_at    BIGINT NOT NULL,
     state         VARCHAR(32) NOT NULL,
     open_tasks    BIGINT NOT NULL,
@@ -203,6 +206,7 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     charged       BIGINT NOT NULL,
     deadline      BIGINT NOT NULL,
     finished_at   BIGINT,
+    archived_attempts BIGINT NOT NULL,
     KEY kingcong_jobs_user (tenant, user_id, id),
     KEY kingcong_jobs_deadline (state, deadline),
     KEY kingcong_jobs_state (state, id)

@@ -41,11 +41,13 @@ CREATE TABLE kingcong_transactions (
     service       TEXT,
     task_id       UUID,
     reference     TEXT,
+    idempotency   BYTEA,                        -- the key that it was asked for under, hashed
     created_at    BIGINT NOT NULL,
     user_id       TEXT,                         -- mirror of the wallet's
     service_used  TEXT GENERATED ALWAYS AS (server || '_' || service) STORED, -- mirror
     UNIQUE (wallet, number)
 );
+CREATE INDEX kingcong_transactions_task ON kingcong_transactions (task_id) WHERE task_id IS NOT NULL;
 
 -- What the archived entries of a wallet add up to: where those that are kept begin.
 CREATE TABLE kingcong_openings (
@@ -192,6 +194,7 @@ CREATE TABLE kingcong_jobs (
     held         BIGINT NOT NULL,
     tasks        BIGINT NOT NULL,
     total_den    BIGINT NOT NULL,
+    idempotency  BYTEA,                       -- the key that it was admitted under, hashed
     created_at   BIGINT NOT NULL,
     state        TEXT COLLATE "C" NOT NULL,
     open_tasks   BIGINT NOT NULL,
@@ -201,7 +204,8 @@ CREATE TABLE kingcong_jobs (
     total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      BIGINT NOT NULL,
     deadline     BIGINT NOT NULL,
-    finished_at  BIGINT
+    finished_at  BIGINT,
+    archived_attempts BIGINT NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
 CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';

@@ -38,11 +38,13 @@ CREATE TABLE kingcong_transactions (
     service       TEXT,
     task_id       BLOB,
     reference     TEXT,
+    idempotency   BLOB,                         -- the key that it was asked for under, hashed
     created_at    INTEGER NOT NULL,
     user_id       TEXT,                         -- mirror of the wallet's
     service_used  TEXT AS (server || '_' || service), -- mirror
     UNIQUE (wallet, number)
 ) STRICT;
+CREATE INDEX kingcong_transactions_task ON kingcong_transactions (task_id) WHERE task_id IS NOT NULL;
 
 -- What the archived entries of a wallet add up to: where those that are kept begin.
 CREATE TABLE kingcong_openings (
@@ -189,6 +191,7 @@ CREATE TABLE kingcong_jobs (
     held         INTEGER NOT NULL,
     tasks        INTEGER NOT NULL,
     total_den    INTEGER NOT NULL,
+    idempotency  BLOB,                       -- the key that it was admitted under, hashed
     created_at   INTEGER NOT NULL,
     state        TEXT NOT NULL,
     open_tasks   INTEGER NOT NULL,
@@ -198,7 +201,8 @@ CREATE TABLE kingcong_jobs (
     total_overrun TEXT NOT NULL,                -- what of it may be beyond the hold
     charged      INTEGER NOT NULL,
     deadline     INTEGER NOT NULL,
-    finished_at  INTEGER
+    finished_at  INTEGER,
+    archived_attempts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
 CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';

@@ -105,6 +105,7 @@ impl Record for EntryRow {
             "service",
             "task_id",
             "reference",
+            "idempotency",
             "created_at",
         ],
         mutable: &[],
@@ -126,6 +127,7 @@ impl Record for EntryRow {
             route.map(|route| route.service.as_str()).into(),
             entry.cause.task.map(TaskId::as_uuid).into(),
             entry.cause.reference.as_deref().into(),
+            entry.cause.idempotency.as_ref().map(<[u8; 32]>::as_slice).into(),
             entry.at.into(),
         ]);
     }
@@ -148,7 +150,8 @@ impl Record for EntryRow {
             _ => row.some(None)?,
         };
         let task = row.uuid_or_null()?.map(TaskId::from_uuid);
-        let cause = Cause { route, task, reference: row.text_or_null()? };
+        let (reference, idempotency) = (row.text_or_null()?, row.array_or_null()?);
+        let cause = Cause { route, task, reference, idempotency };
         let at = row.time()?;
         let entry = Entry { wallet, number, kind, amount, balance_after, debt_change, debt_after, cause, at };
         Ok(Self { entry, user: None })

@@ -142,7 +142,10 @@ impl Record for OutputRow {
         match &self.output {
             StoredOutput::Audio { body, sound, srt } => {
                 let (kind, path, length, bytes) = match body {
-                    Body::Memory(bytes) => ("audio", Cell::Null, Cell::Null, Cell::Bytes(bytes.to_vec())),
+                    Body::Memory(bytes) => {
+                        let length = Cell::unsigned(bytes.len() as u64);
+                        ("audio", Cell::Null, length, Cell::Bytes(bytes.to_vec()))
+                    }
                     Body::File { path, bytes } => {
                         // Paths are bytes on some systems; ours are made by the library from UTF-8.
                         let path = Cell::Text(path.to_string_lossy().into_owned());
@@ -174,7 +177,9 @@ impl Record for OutputRow {
         let (upstream_voice, name) = (row.text_or_null()?, row.text_or_null()?);
         let body = row.bytes_or_null()?;
         let body = match (kind.as_str(), path, bytes, body) {
-            ("audio", None, None, Some(body)) => Some(Body::Memory(body.into())),
+            ("audio", None, Some(bytes), Some(body)) if body.len() as u64 == bytes => {
+                Some(Body::Memory(body.into()))
+            }
             ("audio_file", Some(path), Some(bytes), None) => Some(Body::File { path: path.into(), bytes }),
             _ => None,
         };

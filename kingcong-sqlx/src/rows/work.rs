@@ -33,6 +33,7 @@ impl Record for Job {
             "held",
             "tasks",
             "total_den",
+            "idempotency",
             "created_at",
         ],
         mutable: &[
@@ -45,6 +46,7 @@ impl Record for Job {
             "charged",
             "deadline",
             "finished_at",
+            "archived_attempts",
         ],
         mirrors: &[],
     };
@@ -61,6 +63,7 @@ impl Record for Job {
             self.held.into(),
             self.tasks.into(),
             self.total.den().into(),
+            self.idempotency.as_ref().map(<[u8; 32]>::as_slice).into(),
             self.created_at.into(),
         ]);
     }
@@ -76,6 +79,7 @@ impl Record for Job {
             self.total.charged().into(),
             self.deadline.into(),
             self.finished_at.into(),
+            self.archived_attempts.into(),
         ]);
     }
 
@@ -86,7 +90,8 @@ impl Record for Job {
         let service = row.parsed()?;
         let wallet = WalletId::from_uuid(row.uuid()?);
         let hold = HoldId::from_uuid(row.uuid()?);
-        let (held, tasks, den, created_at) = (row.amount()?, row.number()?, row.int()?, row.time()?);
+        let (held, tasks, den) = (row.amount()?, row.number()?, row.int()?);
+        let (idempotency, created_at) = (row.array_or_null()?, row.time()?);
         let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
         let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
         let layout = row.text_or_null()?;
@@ -105,6 +110,7 @@ impl Record for Job {
             wallet,
             hold,
             held,
+            idempotency,
             tasks,
             open_tasks,
             failed_tasks,
@@ -114,6 +120,7 @@ impl Record for Job {
             deadline: row.time()?,
             created_at,
             finished_at: row.time_or_null()?,
+            archived_attempts: row.number()?,
         })
     }
 }

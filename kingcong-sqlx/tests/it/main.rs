@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod archive;
+mod damage;
 mod databases;
 mod history;
 #[cfg(all(feature = "mysql", feature = "postgres"))]

@@ -10,8 +10,9 @@ use kingcong_core::{
     keys::{KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobFilter, JobWithTasks, LimitCount,
-        OutputHead, OutputRow, Pulse, Store, StoreError, VoiceRow, WalletBook, Written,
+        AnswerBook, AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook, JobFilter,
+        JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store, StoreError,
+        Verification, VoiceRow, WalletBook, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -132,12 +133,44 @@ impl Store for Several {
         self.first().limits().await
     }
 
+    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError> {
+        self.first().pool_counts().await
+    }
+
+    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError> {
+        self.first().key_books().await
+    }
+
+    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
+        self.first().next_wallet(after).await
+    }
+
+    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
+        self.first().next_job(after).await
+    }
+
+    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
+        self.first().next_answer(after).await
+    }
+
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
         self.first().wallet_books(after, limit).await
     }
 
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError> {
+        self.first().wallet_book(id, after).await
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError> {
         self.first().job_books(after, limit).await
+    }
+
+    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError> {
+        self.first().answer_books(after, limit).await
+    }
+
+    async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
+        self.first().damaged_rows(found).await
     }
 
     async fn close(&self) {

@@ -15,8 +15,7 @@ use kingcong_core::{
     routing::PollsCount,
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
-        MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_job, verify_limit,
-        verify_wallet,
+        MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_rows,
     },
     work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
 };
@@ -261,33 +260,13 @@ impl Books {
 
     /// Recounts everything that is kept beside what it sums up.
     pub(super) fn recount(&self, memory: &MemoryStore) {
-        for book in now(memory.wallet_books(None, PAGE_MAX)).unwrap_or_default() {
-            for discrepancy in verify_wallet(&book) {
-                self.stage.fail(format!("recount: {discrepancy}"));
+        match now(verify_rows(memory)) {
+            Ok(found) => {
+                for discrepancy in found.discrepancies {
+                    self.stage.fail(format!("recount: {discrepancy}"));
+                }
             }
-        }
-        let mut waiting: BTreeMap<PoolId, i64> = BTreeMap::new();
-        for book in now(memory.job_books(None, PAGE_MAX)).unwrap_or_default() {
-            for discrepancy in verify_job(&book) {
-                self.stage.fail(format!("recount: {discrepancy}"));
-            }
-            for pool in book.tasks.iter().filter_map(StatePool::state_pool) {
-                *waiting.entry(pool).or_default() += 1;
-            }
-        }
-        for count in now(memory.limits()).unwrap_or_default() {
-            for discrepancy in verify_limit(&count) {
-                self.stage.fail(format!("recount: {discrepancy}"));
-            }
-        }
-        let Ok(pulse) = now(memory.pulse()) else { return self.stage.fail("no pulse") };
-        for pool in pulse.pools.iter().map(|pulse| &pulse.pool) {
-            let recounted = waiting.get(&pool.id).copied().unwrap_or(0);
-            if pool.waiting != recounted {
-                let (route, waiting) = (&pool.route, pool.waiting);
-                self.stage
-                    .fail(format!("recount: pool of {route}: waiting is {waiting}, recounted {recounted}"));
-            }
+            Err(error) => self.stage.fail(format!("recount: {error}")),
         }
     }
 

@@ -21,9 +21,9 @@ use kingcong_core::{
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
-        AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobFilter, JobWithTasks,
-        LimitCount, MemoryStore, OutputHead, OutputRow, Pulse, Store, StoreError, StoreErrorKind, VoiceRow,
-        WalletBook, Written,
+        AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
+        JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount, Pulse,
+        Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -331,12 +331,44 @@ impl Store for Connection {
         self.read(self.database.memory.limits()).await
     }
 
+    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError> {
+        self.read(self.database.memory.pool_counts()).await
+    }
+
+    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError> {
+        self.read(self.database.memory.key_books()).await
+    }
+
+    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
+        self.read(self.database.memory.next_wallet(after)).await
+    }
+
+    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
+        self.read(self.database.memory.next_job(after)).await
+    }
+
+    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
+        self.read(self.database.memory.next_answer(after)).await
+    }
+
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
         self.read(self.database.memory.wallet_books(after, limit)).await
     }
 
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobWithTasks>, StoreError> {
+    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError> {
+        self.read(self.database.memory.wallet_book(id, after)).await
+    }
+
+    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError> {
         self.read(self.database.memory.job_books(after, limit)).await
+    }
+
+    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError> {
+        self.read(self.database.memory.answer_books(after, limit)).await
+    }
+
+    async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
+        self.read(self.database.memory.damaged_rows(found)).await
     }
 
     async fn close(&self) {

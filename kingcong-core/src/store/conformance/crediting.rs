@@ -96,8 +96,8 @@ pub(super) async fn a_purchase_is_made_once(store: &dyn Store, clock: &TestClock
     let outcomes = worker.write(commands).await;
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Credit(Ok(replayed.clone()))));
     let row = store.idempotency(&key.key).await.expect("the store can be read").expect("it is remembered");
-    let moved = first.moved;
-    assert_eq!(row.answer, Remembered::Credited { moved, entry: 1, unit: Unit::CREDIT });
+    let (moved, unit, wallet) = (first.moved, Unit::CREDIT, once(&worker).wallet.id());
+    assert_eq!(row.answer, Remembered::Credited { moved, wallet, entry: 1, unit });
 
     let other = Credit { idempotency: Some(idempotency("order-991", "package-2")), ..once(&worker) };
     assert_eq!(worker.credit(other).await, Err(NotCredited::Conflict));

@@ -14,12 +14,12 @@ use crate::{
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
     money::Amount,
-    pricing::{Measure, Overrun},
+    pricing::{Measure, Operation, Overrun},
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::{Switch, SystemCommand},
     store::{
-        AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
-        Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
+        Admit, AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine,
+        Outcome, Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
     work::{Attempt, AttemptState, Doubt, Ending, JobState, Task, TaskError, TaskState},
 };
@@ -280,7 +280,9 @@ pub(super) async fn what_a_job_costs_at_most_is_the_same_in_any_order(store: &dy
 pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = with_keys(&scene, &[roomy("ai33")]).await;
-    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let clone = Admit { operation: Operation::CloneVoice, ..Order::new("user-1", 1).admit(&scene.ids) };
+    let outcome = worker.execute(Command::Admit(Box::new(clone))).await;
+    assert!(matches!(outcome, Outcome::Admit(Ok(_))), "{outcome:?}");
     let lease = worker.lease(pool("ai33")).await;
     let id = VoiceId::from_uuid(scene.ids.uuid());
     let (upstream_voice, name) = ("up-77".to_owned(), "Giọng của tôi".to_owned());

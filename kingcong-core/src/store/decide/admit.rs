@@ -146,6 +146,7 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         wallet: hold.wallet,
         hold: hold.id,
         held: hold.amount,
+        idempotency: admit.idempotency.map(|idempotency| idempotency.key),
         tasks,
         open_tasks: tasks,
         failed_tasks: 0,
@@ -155,6 +156,7 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         deadline: admit.start_at.map_or(now, |at| at.max(now)).plus(admit.deadline),
         created_at: now,
         finished_at: None,
+        archived_attempts: 0,
     };
     tables.index_deadline(job.id, None, Some(job.deadline));
     tables.jobs.insert(job.id, job);

@@ -14,14 +14,18 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
     let id = credit.wallet.id();
     let mut wallet =
         tables.wallets.get(&id).cloned().unwrap_or_else(|| Wallet::open(credit.wallet.clone(), now));
+    let under = |cause: &Cause| Cause {
+        idempotency: credit.idempotency.map(|idempotency| idempotency.key),
+        ..cause.clone()
+    };
     let booked = match &credit.movement {
         Movement::Purchase { configuration_version, .. }
             if *configuration_version != tables.configuration.version =>
         {
             return Err(NotCredited::Stale);
         }
-        Movement::Purchase { amount, cause, .. } => wallet.purchase(*amount, cause.clone(), now),
-        Movement::Adjust { change, cause } => wallet.adjust(*change, cause.clone(), now),
+        Movement::Purchase { amount, cause, .. } => wallet.purchase(*amount, under(cause), now),
+        Movement::Adjust { change, cause } => wallet.adjust(*change, under(cause), now),
         Movement::Refund { task, amount, cause } => {
             let task = tables.tasks().get(task).ok_or(NotCredited::UnknownTask)?;
             let paid_by = tables.jobs.get(&task.job).map(|job| job.wallet);
@@ -33,7 +37,7 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
             let cause = Cause {
                 route: Some(task.planned_route().route().clone()),
                 task: Some(task.id),
-                ..cause.clone()
+                ..under(cause)
             };
             wallet.refund(amount, refundable, cause, now)
         }
@@ -97,13 +101,13 @@ fn write(
     entries: Vec<Entry>,
     now: Timestamp,
 ) -> Credited {
-    let unit = wallet.key.unit;
+    let (unit, id) = (wallet.key.unit, wallet.id);
     let entry = entries.first().map_or(wallet.last_entry, |entry| entry.number);
     for entry in &entries {
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
     }
     tables.wallets.insert(wallet.id, wallet);
     tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
-    remember(tables, credit, Remembered::Credited { moved, entry, unit }, now);
+    remember(tables, credit, Remembered::Credited { moved, wallet: id, entry, unit }, now);
     Credited { moved, entry, entries }
 }

@@ -252,7 +252,7 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timesta
     // The quote proved that the worst price fits; a measured one that does not is charged as the worst.
     let added = added.or_else(|_| total.add(&price.worst(), hold.amount)).unwrap_or_default();
     let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
-    let cause = Cause { route: Some(route), task: Some(settle.task), reference: None };
+    let cause = Cause { route: Some(route), task: Some(settle.task), ..Cause::default() };
     // Only the figures of a wallet that spent, or owes, 2^63 steps do not fit: what cannot be booked is not charged.
     let Ok(captured) = wallet.capture(hold, added.part, cause, now) else { return Money::default() };
     job.total = total;

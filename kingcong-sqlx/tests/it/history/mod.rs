@@ -20,8 +20,8 @@ use kingcong_core::{
     ledger::{Cause, HoldState},
     provider::{Failure, FailureKind, Reached},
     store::{
-        AttemptResult, Command, Credit, Lease, Movement, Outcome, PAGE_MAX, Settled, Stop, StopWhy, Stopped,
-        Store, UnknownPolicy, WalletBook, Written, conformance,
+        AttemptResult, Command, Credit, JobBook, Lease, Movement, Outcome, PAGE_MAX, Settled, Stop, StopWhy,
+        Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,
     },
     work::IdempotencyKey,
 };
@@ -246,14 +246,20 @@ fn refund(ids: &mut Ids, task: TaskId, who: u32) -> Command {
 
 /// What there is in the end.
 async fn books(store: &SqlStore) -> Vec<Book> {
+    let mut jobs = Vec::new();
+    while let page = store.job_books(jobs.last().map(|book: &JobBook| book.job.id), PAGE_MAX).await.unwrap()
+        && !page.is_empty()
+    {
+        jobs.extend(page);
+    }
     let book = |it: WalletBook| Book {
         wallet: it.wallet.id.as_uuid().as_u128(),
         balance: it.wallet.balance.get(),
         held: it.wallet.held.get(),
         entries: it.entries.iter().map(|it| (it.number, it.amount.get(), it.balance_after.get())).collect(),
-        holds: it
-            .holds
+        holds: jobs
             .iter()
+            .filter_map(|job| job.hold.as_ref().filter(|hold| hold.wallet == it.wallet.id))
             .map(|it| Hold {
                 job: it.job.as_uuid().as_u128(),
                 amount: it.amount.get(),

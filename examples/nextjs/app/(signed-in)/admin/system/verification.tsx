@@ -30,19 +30,19 @@ export function Verification() {
 function Findings({ found }: { readonly found: Found }) {
   const words = useWords().admin.system;
   const language = useLanguage();
-  const { wallets, jobs, limits, discrepancies, isSound } = found;
+  const { wallets, jobs, limits, found: rows, discrepancies, isSound } = found;
   const count = (number: number) => amountText(number, language);
   return (
     <Alert variant={isSound ? 'default' : 'bad'}>
       {isSound ? <CircleCheckIcon aria-hidden /> : <TriangleAlertIcon aria-hidden />}
       <div className="flex min-w-0 flex-col gap-2">
-        <strong>{isSound ? words.sound : words.unsound(count(discrepancies.length))}</strong>
+        <strong>{isSound ? words.sound : words.unsound(count(rows))}</strong>
         <p>{words.counted(count(wallets), count(jobs), count(limits))}</p>
         {!isSound && (
           <ul className="list-disc pl-4">
-            {discrepancies.map((discrepancy) => (
-              <li key={discrepancy} className="wrap-anywhere">
-                {discrepancy}
+            {discrepancies.map(({ kind, table, row, column, found: stored, expected }) => (
+              <li key={`${kind} ${table} ${row} ${column ?? ''} ${expected}`} className="wrap-anywhere">
+                {table} {row}: {column} {stored} → {expected}
               </li>
             ))}
           </ul>
