@@ -62,9 +62,9 @@ impl Inner {
         let open = || self.keychain.keyring.lock().open(envelope, &binding);
         let opened = match open() {
             // Another process may have made it since this one looked.
-            Err(VaultError::DataKeyMissing { .. }) => {
+            Err(VaultError::DataKeyMissing { version, .. }) => {
                 let mut failed = self.load_data_keys(&DataKeyUse::Tenant(key.tenant.clone())).await?;
-                match failed.remove(&envelope.data_key_version()) {
+                match failed.remove(&version) {
                     Some(error) => return Err(error.into()),
                     None => open(),
                 }

@@ -101,50 +101,51 @@ impl fmt::Display for Binding {
 }
 
 /// A sealed secret, as it is stored. Its bytes tell nothing of the secret but its length.
+///
+/// Whoever can write to the table can write anything: whether stored bytes are an envelope at all is seen when they are
+/// opened, so that one damaged row makes one key unreadable, and not every key of the store.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Envelope {
-    bytes: Vec<u8>,
-    data_key_version: DataKeyVersion,
-}
+pub struct Envelope(Vec<u8>);
 
 impl Envelope {
-    /// The envelope with these bytes.
+    /// What is stored as one.
+    #[must_use]
+    pub const fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The version of the tenant's data key that sealed it.
     ///
     /// # Errors
-    /// [`VaultError::NotAnEnvelope`] when they cannot be one. Whether it opens is seen on opening.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, VaultError> {
-        let bad = |why| VaultError::NotAnEnvelope { bytes: bytes.len(), why };
-        if !(ENVELOPE_BYTES_MIN..=ENVELOPE_BYTES_MAX).contains(&bytes.len()) {
+    /// [`VaultError::NotAnEnvelope`] when the bytes cannot be one.
+    pub fn data_key_version(&self) -> Result<DataKeyVersion, VaultError> {
+        let bad = |why| VaultError::NotAnEnvelope { bytes: self.0.len(), why };
+        if !(ENVELOPE_BYTES_MIN..=ENVELOPE_BYTES_MAX).contains(&self.0.len()) {
             return Err(bad("its length is impossible"));
         }
-        let data_key_version = match bytes[..10] {
+        let version = match self.0[..10] {
             [m0, m1, m2, m3, ..] if [m0, m1, m2, m3] != MAGIC => {
                 return Err(bad("its first bytes are wrong"));
             }
             [_, _, _, _, FORMAT, ALGORITHM, v0, v1, v2, v3] => u32::from_be_bytes([v0, v1, v2, v3]),
             _ => return Err(bad("its format is not known to this release")),
         };
-        let data_key_version =
-            DataKeyVersion::new(data_key_version).ok_or_else(|| bad("it names data key version 0"))?;
-        Ok(Self { bytes, data_key_version })
-    }
-
-    /// The bytes to store.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The version of the tenant's data key that sealed it.
-    #[must_use]
-    pub const fn data_key_version(&self) -> DataKeyVersion {
-        self.data_key_version
+        DataKeyVersion::new(version).ok_or_else(|| bad("it names data key version 0"))
     }
 }
 
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Envelope({} bytes, data key version {})", self.bytes.len(), self.data_key_version.get())
+        match self.data_key_version() {
+            Ok(version) => write!(f, "Envelope({} bytes, data key version {})", self.0.len(), version.get()),
+            Err(_) => write!(f, "Envelope({} bytes that are none)", self.0.len()),
+        }
     }
 }
 
@@ -212,7 +213,7 @@ pub(super) fn seal(
     bytes.extend_from_slice(commitment.expose());
     bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(&encrypt(&key, &nonce, &associated, secret.expose().as_bytes()));
-    Envelope { bytes, data_key_version: data_key.context.version }
+    Envelope(bytes)
 }
 
 /// Opens an envelope. The data key is the binding's tenant's, of the envelope's version.
@@ -222,7 +223,7 @@ pub(super) fn open(
     binding: &Binding,
 ) -> Result<Secret, VaultError> {
     let open = || {
-        let sealed = envelope.bytes.get(HEADER_BYTES - NONCE_BYTES - COMMITMENT_BYTES..)?;
+        let sealed = envelope.0.get(HEADER_BYTES - NONCE_BYTES - COMMITMENT_BYTES..)?;
         let (stored_commitment, sealed) = sealed.split_first_chunk::<COMMITMENT_BYTES>()?;
         let (nonce, encrypted) = sealed.split_first_chunk()?;
         let (key, commitment) = binding.keys(data_key);

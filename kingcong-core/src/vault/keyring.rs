@@ -143,9 +143,10 @@ impl Keyring {
     /// Opens a sealed secret, for exactly what it was sealed for.
     ///
     /// # Errors
-    /// [`VaultError::DataKeyMissing`]; [`VaultError::Tampered`] when the envelope was altered or is another row's.
+    /// [`VaultError::NotAnEnvelope`]; [`VaultError::DataKeyMissing`]; [`VaultError::Tampered`] when the envelope was
+    /// altered or is another row's.
     pub fn open(&self, envelope: &Envelope, binding: &Binding) -> Result<Secret, VaultError> {
-        let key = self.get(DataKeyUse::Tenant(binding.tenant.clone()), envelope.data_key_version())?;
+        let key = self.get(DataKeyUse::Tenant(binding.tenant.clone()), envelope.data_key_version()?)?;
         open(key, envelope, binding)
     }
 

@@ -95,10 +95,7 @@ impl Record for Key {
         let (label, mask) = (row.text()?, row.text()?);
         let secret_version = row.number::<u32>()?;
         let secret_version = row.some(SecretVersion::new(secret_version))?;
-        let envelope = match row.bytes_or_null()? {
-            Some(bytes) => Some(row.checked(Envelope::from_bytes(bytes))?),
-            None => None,
-        };
+        let envelope = row.bytes_or_null()?.map(Envelope::from_bytes);
         let switch = row.word(|word| match word {
             "on" => Some(Switch::On),
             "off" => Some(Switch::Off),

@@ -186,7 +186,7 @@ pub(crate) fn purchase(ids: &mut Ids, who: u32, amount: i64, order: Option<&str>
 pub(crate) fn envelope() -> Envelope {
     let mut bytes = b"KCv1\x01\x01\x00\x00\x00\x01".to_vec();
     bytes.extend([7; 32 + 12 + 20 + 16]);
-    Envelope::from_bytes(bytes).unwrap()
+    Envelope::from_bytes(bytes)
 }
 
 pub(crate) fn key(ids: &mut Ids, of: &Route, at: Timestamp) -> Key {

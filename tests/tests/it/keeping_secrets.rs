@@ -295,10 +295,21 @@ async fn a_lost_data_key_is_not_replaced_in_silence() {
 
 #[tokio::test]
 async fn a_secret_that_was_altered_is_unreadable_and_mended_by_registering_it_again() {
+    for envelope in [
+        // The last bytes are of the tag, the first say what it is, the fifth and sixth in which form.
+        "unhex(substr(hex(envelope), 1, 2 * length(envelope) - 8) || '00000000')",
+        "unhex('00000000' || substr(hex(envelope), 9))",
+        "unhex(substr(hex(envelope), 1, 8) || 'FFFF' || substr(hex(envelope), 13))",
+        "unhex(substr(hex(envelope), 1, 12) || '00000000' || substr(hex(envelope), 21))",
+        "x''",
+        "zeroblob(100000)",
+    ] {
+        is_unreadable_and_mended(&format!("UPDATE kingcong_api_keys SET envelope = {envelope}")).await;
+    }
+}
+
+async fn is_unreadable_and_mended(alter: &str) {
     let (directory, upstream) = (tempfile::tempdir().unwrap(), Upstream::new());
-    // The last bytes are of the tag.
-    let alter = "UPDATE kingcong_api_keys SET envelope = \
-                 unhex(substr(hex(envelope), 1, 2 * length(envelope) - 8) || '00000000')";
     let (url, id) = damaged(directory.path(), &upstream, alter).await;
     let kc = builder(&upstream).store(SqlStore::connect(&url).await.unwrap()).start().await.unwrap();
     let job = kc.submit(speech()).await.unwrap();

@@ -30,7 +30,7 @@ pub(super) fn add(tables: &mut Tables, new: &DataKey) -> Result<(), DataKeyLost>
 fn version_needed(key: &Key, used_for: &DataKeyUse) -> Option<DataKeyVersion> {
     match used_for {
         DataKeyUse::Tenant(tenant) if key.tenant == *tenant => {
-            key.envelope.as_ref().map(crate::vault::Envelope::data_key_version)
+            key.envelope.as_ref().and_then(|envelope| envelope.data_key_version().ok())
         }
         DataKeyUse::Tenant(_) => None,
         DataKeyUse::Fingerprints => (key.status != KeyStatus::Removed).then_some(DataKeyVersion::FIRST),
