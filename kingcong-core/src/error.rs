@@ -3,11 +3,11 @@
 use std::io;
 
 use crate::{
-    id::{InvalidId, KeyId, Route},
+    id::{InvalidId, KeyId, Route, ServerId},
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
-    routing::{InvalidBaseUrl, Origin, SystemError, Unavailable},
+    routing::{InvalidBaseUrl, Limits, Origin, SystemError, Unavailable},
     store::{Kept, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, JoinError, PlanError, RangeError, RequestError},
@@ -81,6 +81,29 @@ pub enum Error {
         route: Route,
         /// The key that has it.
         key: KeyId,
+    },
+    /// The account that a key names is known, and has other limits than those that were named for it.
+    #[error(
+        "account {account:?} of server {server} has other limits, {kept}: name these or none to register the key, or \
+         change them with accounts.set_limits first"
+    )]
+    OtherAccountLimits {
+        /// The server.
+        server: ServerId,
+        /// The account.
+        account: String,
+        /// The limits that it has.
+        kept: Limits,
+    },
+    /// A key would be the first of its account, and no limits were named for that.
+    #[error(
+        "no key of account {account:?} of server {server} is known: name the account's limits with its first key"
+    )]
+    NoAccountLimits {
+        /// The server.
+        server: ServerId,
+        /// The account.
+        account: String,
     },
     /// The key was removed; its secret is gone.
     #[error("key {0} was removed: register its secret again")]
@@ -286,6 +309,8 @@ impl Error {
             Self::Secret(_)
             | Self::DuplicateKey { .. }
             | Self::OtherAccount { .. }
+            | Self::OtherAccountLimits { .. }
+            | Self::NoAccountLimits { .. }
             | Self::KeyRemoved(_)
             | Self::KeySuspended { .. } => Message::KeyRefused,
             Self::UnknownRoute(_)

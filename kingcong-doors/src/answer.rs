@@ -4,7 +4,7 @@
 use kingcong_core::{
     clock::Timestamp,
     engine::{
-        Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport,
+        AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport,
         Verification,
     },
     id::{Route, ServerId, ServiceId},
@@ -480,6 +480,29 @@ impl From<&KeyWithLimits> for KeyView {
             checked_at: key.checked_at,
             last_used: key.last_used,
             created_at: key.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct AccountView {
+    server: String,
+    account: String,
+    limits: Limits,
+    in_flight: u32,
+    used_in_window: u32,
+    keys: Vec<KeyView>,
+}
+
+impl From<&AccountReport> for AccountView {
+    fn from(account: &AccountReport) -> Self {
+        Self {
+            server: account.server.to_string(),
+            account: account.name.clone(),
+            limits: account.limits,
+            in_flight: account.in_flight,
+            used_in_window: account.used_in_window,
+            keys: account.keys.iter().map(KeyView::from).collect(),
         }
     }
 }

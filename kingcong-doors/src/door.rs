@@ -12,7 +12,7 @@ use kingcong_core::{
     money::Unit,
     pricing::Operation,
     provider::Body,
-    routing::{Limits, Maintenance, Switch},
+    routing::{Limits, LimitsChange, Maintenance, Switch},
     store::{AttemptFilter, AttemptKind, JobFilter, Kept},
     work::JobState,
 };
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{
-        ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView,
+        AccountView, ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView,
         EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView,
         ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
@@ -150,7 +150,7 @@ pub enum Door {
     #[serde(rename = "keys.get")]
     KeysGet { key: KeyId },
     #[serde(rename = "keys.set_limits")]
-    KeysSetLimits { key: KeyId, max_in_flight: NonZeroU32, per_minute: NonZeroU32 },
+    KeysSetLimits { key: KeyId, max_in_flight: Option<NonZeroU32>, per_minute: Option<NonZeroU32> },
     #[serde(rename = "keys.enable")]
     KeysEnable { key: KeyId },
     #[serde(rename = "keys.disable")]
@@ -159,6 +159,15 @@ pub enum Door {
     KeysRemove { key: KeyId },
     #[serde(rename = "keys.check")]
     KeysCheck { key: KeyId },
+    #[serde(rename = "accounts.list")]
+    AccountsList {},
+    #[serde(rename = "accounts.set_limits")]
+    AccountsSetLimits {
+        server: String,
+        account: String,
+        max_in_flight: Option<NonZeroU32>,
+        per_minute: Option<NonZeroU32>,
+    },
     #[serde(rename = "voices.offered")]
     VoicesOffered { server: String, service: String, page: Option<String> },
     #[serde(rename = "voices.cloned")]
@@ -249,6 +258,7 @@ impl Door {
         let prices = || by.map_or_else(|| kc.prices(), |by| kc.prices().by(by));
         let config = || by.map_or_else(|| kc.config(), |by| kc.config().by(by));
         let keys = || by.map_or_else(|| kc.keys(), |by| kc.keys().by(by));
+        let accounts = || by.map_or_else(|| kc.accounts(), |by| kc.accounts().by(by));
         let credit = Unit::CREDIT;
         Ok(match self {
             Self::Estimate { request } => {
@@ -401,10 +411,11 @@ impl Door {
                 match (account, account_limits) {
                     (None, None) => {}
                     (Some(account), Some(limits)) => new = new.account(account, limits),
-                    (account, _) => {
-                        let value = account.unwrap_or_default();
-                        let bounds = "given together with account_limits, or neither";
-                        return Err(Error::Setting { setting: "account", value, bounds }.into());
+                    (Some(account), None) => new = new.known_account(account),
+                    (None, Some(limits)) => {
+                        let (setting, value) = ("account", format!("none, with account_limits of {limits},"));
+                        let bounds = "the name of the account that has these limits";
+                        return Err(Error::Setting { setting, value, bounds }.into());
                     }
                 }
                 answer(&KeyView::from(&keys().add(new).await?))
@@ -412,12 +423,18 @@ impl Door {
             Self::KeysList {} => answer_all::<_, KeyView>(&keys().list().await?),
             Self::KeysGet { key } => answer(&KeyView::from(&keys().get(key).await?)),
             Self::KeysSetLimits { key, max_in_flight, per_minute } => {
-                answer(&KeyView::from(&keys().set_limits(key, max_in_flight, per_minute).await?))
+                let change = LimitsChange { max_in_flight, per_minute };
+                answer(&KeyView::from(&keys().set_limits(key, change).await?))
             }
             Self::KeysEnable { key } => answer(&KeyView::from(&keys().enable(key).await?)),
             Self::KeysDisable { key } => answer(&KeyView::from(&keys().disable(key).await?)),
             Self::KeysRemove { key } => answer(&KeyView::from(&keys().remove(key).await?)),
             Self::KeysCheck { key } => answer(&KeyView::from(&keys().check(key).await?)),
+            Self::AccountsList {} => answer_all::<_, AccountView>(&accounts().list().await?),
+            Self::AccountsSetLimits { server, account, max_in_flight, per_minute } => {
+                let change = LimitsChange { max_in_flight, per_minute };
+                answer(&AccountView::from(&accounts().set_limits(&server, &account, change).await?))
+            }
             Self::VoicesOffered { server, service, page } => {
                 let page = kc.voices().offered(&server, &service, page.as_deref()).await?;
                 answer(&OfferedView::from(page))

@@ -201,6 +201,8 @@ fn code_of(error: &Error) -> Code {
         Error::Secret(_)
         | Error::DuplicateKey { .. }
         | Error::OtherAccount { .. }
+        | Error::OtherAccountLimits { .. }
+        | Error::NoAccountLimits { .. }
         | Error::KeyRemoved(_)
         | Error::KeySuspended { .. } => Code::KeyRefused,
         Error::UnknownRoute(_)
@@ -259,6 +261,14 @@ impl From<Error> for Problem {
             | Error::OtherAccount { key, .. }
             | Error::KeySuspended { key, .. }
             | Error::KeyRemoved(key) => problem.with("key", key.to_string()),
+            Error::OtherAccountLimits { server, account, kept } => problem
+                .with("server", server.as_str())
+                .with("account", account.as_str())
+                .with("max_in_flight", kept.max_in_flight.get())
+                .with("per_minute", kept.per_minute.get()),
+            Error::NoAccountLimits { server, account } => {
+                problem.with("server", server.as_str()).with("account", account.as_str())
+            }
             Error::NoProvider { server, protocol } => {
                 problem.with("server", server.as_str()).with("protocol", protocol.as_str())
             }

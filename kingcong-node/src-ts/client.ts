@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Config, Keys, Packages, Prices, Reports, Voices, Wallets, type How } from './doors';
+import { Accounts, Config, Keys, Packages, Prices, Reports, Voices, Wallets, type How } from './doors';
 import { problemOf } from './errors';
 import { JOB_STATE, requestOf } from './fields';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
@@ -243,6 +243,8 @@ export class KingCong {
   readonly config: Config;
   /** Upstream keys. */
   readonly keys: Keys;
+  /** Upstream accounts that several keys share. */
+  readonly accounts: Accounts;
   /** Voices, the upstreams' and the cloned ones. */
   readonly voices: Voices;
   /** Usage, errors, audit. */
@@ -328,6 +330,7 @@ export class KingCong {
     this.prices = new Prices(client);
     this.config = new Config(client);
     this.keys = new Keys(client);
+    this.accounts = new Accounts(client);
     this.voices = new Voices(client);
     this.reports = new Reports(client);
   }

@@ -7,6 +7,7 @@
 
 import {
   LIMITS,
+  LIMITS_CHANGE,
   OPERATION,
   SWITCH,
   UNIT,
@@ -18,6 +19,7 @@ import {
   serverOf,
 } from './fields';
 import type {
+  Account,
   Amount,
   AuditEntry,
   ClonedVoice,
@@ -27,6 +29,7 @@ import type {
   Explanation,
   Key,
   Limits,
+  LimitsChange,
   Maintenance,
   NewPackage,
   NewPrice,
@@ -45,7 +48,7 @@ import type {
   Waiting,
   Wallet,
 } from './types';
-import { amount, count, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
+import { amount, count, encode, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
 
 /** @internal Whoever can be knocked at. */
 export interface Client {
@@ -392,9 +395,12 @@ const KEYS_ADD: Fields = {
 export class Keys extends Group {
   /**
    * Registers a key that all users share; `limits` are the server's defaults when left out. `account` names the
-   * upstream account that the key belongs to, whose own limits its keys share.
+   * upstream account that the key belongs to, whose own limits its keys share: `accountLimits` are needed with the
+   * account's first key, and may be left out with others.
    *
-   * Rejects with `key_refused` for the same secret again, with the id of the key that has it in `fields.key`.
+   * Rejects with `key_refused` for the same secret again, with the id of the key that has it in `fields.key`, and for an
+   * account that has other limits, with these in `fields.maxInFlight` and `fields.perMinute`; `accounts.setLimits`
+   * changes them.
    *
    * @example
    * ```ts
@@ -431,9 +437,9 @@ export class Keys extends Group {
     return this.ask('keys.get', { key: text(key, 'key') }, waiting);
   }
 
-  /** Sets a key's limits. */
-  async setLimits(key: string, limits: Limits, waiting?: Waiting): Promise<Key> {
-    const given = record(LIMITS)(limits, 'limits') as { readonly [name: string]: Json };
+  /** Changes a key's limits; what is not named stays. */
+  async setLimits(key: string, change: LimitsChange, waiting?: Waiting): Promise<Key> {
+    const given = encode(LIMITS_CHANGE, change, 'change');
     return this.ask('keys.set_limits', { ...given, key: text(key, 'key') }, waiting);
   }
 
@@ -455,6 +461,38 @@ export class Keys extends Group {
   /** Asks the upstream about a key, by a call that costs nothing. */
   async check(key: string, waiting?: Waiting): Promise<Key> {
     return this.ask('keys.check', { key: text(key, 'key') }, waiting);
+  }
+}
+
+/** Upstream accounts that several keys share. One is known once a key is registered under its name. */
+export class Accounts extends Group {
+  /**
+   * Every account that a key was registered under, by server and name, with its limits, what of them is used and its
+   * keys. One whose keys were all removed keeps its limits for the next.
+   */
+  async list(waiting?: Waiting): Promise<Account[]> {
+    return this.ask('accounts.list', {}, waiting);
+  }
+
+  /**
+   * Changes an account's limits; what is not named stays. Every process keeps them from its next start of a call on, and
+   * calls under way end as ever.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const of = { account: 'us', accountLimits: { maxInFlight: 30, perMinute: 10 } };
+   * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream', of);
+   * const { limits } = await kc.accounts.by('admin-7').setLimits('ai33', 'us', { perMinute: 5 });
+   * console.log(limits.maxInFlight, limits.perMinute); // 30 5
+   * ```
+   */
+  async setLimits(server: string, account: string, change: LimitsChange, waiting?: Waiting): Promise<Account> {
+    const given = encode(LIMITS_CHANGE, change, 'change');
+    const of = { server: text(server, 'server'), account: text(account, 'account') };
+    return this.ask('accounts.set_limits', { ...given, ...of }, waiting);
   }
 }
 

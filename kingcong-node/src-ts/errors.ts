@@ -28,7 +28,10 @@ export type ErrorCode =
   | 'queue_full'
   /** There is no `fields.what` of the name `fields.name`. */
   | 'not_found'
-  /** An upstream key was refused: it is no secret, is registered already (as `fields.key`), or was removed. */
+  /**
+   * An upstream key was refused: it is no secret, is registered already (as `fields.key`), was removed, or its
+   * `fields.account` of `fields.server` has other limits (`fields.maxInFlight`, `fields.perMinute`) than were named.
+   */
   | 'key_refused'
   /** A change of the configuration, a price or a package is not legal. */
   | 'configuration_refused'

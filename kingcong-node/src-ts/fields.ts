@@ -41,6 +41,9 @@ export const JOB_STATE = oneOf(
 /** How many calls are allowed. */
 export const LIMITS: Fields = { maxInFlight: count, perMinute: count };
 
+/** What of them changes. */
+export const LIMITS_CHANGE: Fields = { maxInFlight: optional(count), perMinute: optional(count) };
+
 const ASKED: Fields = {
   user: text,
   service: text,

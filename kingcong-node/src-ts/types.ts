@@ -134,6 +134,12 @@ export interface Limits {
   readonly perMinute: number;
 }
 
+/** What of {@link Limits} changes; what is left out stays. */
+export interface LimitsChange {
+  readonly maxInFlight?: number | undefined;
+  readonly perMinute?: number | undefined;
+}
+
 /** So much, in whole units, per so many of a measure: `{ measure: 'token', price: '0.075', per: 1_000_000 }`. */
 export interface PriceLine {
   readonly measure: Measure;
@@ -533,6 +539,19 @@ export interface Key {
   readonly checkedAt: Date | null;
   readonly lastUsed: Date | null;
   readonly createdAt: Date;
+}
+
+/** An upstream account that keys share, with what they may do together. */
+export interface Account {
+  readonly server: string;
+  readonly account: string;
+  readonly limits: Limits;
+  /** Calls in flight now. */
+  readonly inFlight: number;
+  /** Calls of the last 60 seconds: starts, and polls where the upstream counts them. */
+  readonly usedInWindow: number;
+  /** The keys that were registered under it and not removed. */
+  readonly keys: readonly Key[];
 }
 
 /** A voice that an upstream offers. */

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
-import type { JobEvent, JobResult, NewPackage } from 'kingcong';
+import type { JobEvent, JobResult, Limits, NewPackage } from 'kingcong';
 import { describe, expect, test } from 'vitest';
 
 import { LIMITS, SECRET, STORES, folder, prepare, speech, stage, tomorrow } from './upstream';
@@ -364,6 +364,26 @@ describe.each(STORES)('on %s', (store) => {
     expect((await keys.remove(key.id)).status).toBe('removed');
     expect(await keys.list()).toEqual([]);
     await expect(keys.enable(key.id)).rejects.toMatchObject({ code: 'key_refused' });
+  });
+
+  test('an account keeps its limits until they are changed', async () => {
+    const { kc } = await stage(store);
+    const accounts = kc.accounts.by('admin-7');
+    const add = (service: string, accountLimits?: Limits) =>
+      kc.keys.add('ai33', service, `sk-of-${service}-1234`, { account: 'us', accountLimits });
+    await expect(add('elevenlabs')).rejects.toMatchObject({ code: 'key_refused' });
+    const key = await add('elevenlabs', { maxInFlight: 3, perMinute: 40 });
+    await expect(add('minimax', { maxInFlight: 3, perMinute: 41 })).rejects.toMatchObject({
+      code: 'key_refused',
+      fields: { maxInFlight: 3, perMinute: 40 },
+    });
+    await add('minimax');
+    const changed = await accounts.setLimits('ai33', 'us', { maxInFlight: 9 });
+    expect(changed).toMatchObject({ limits: { maxInFlight: 9, perMinute: 40 }, inFlight: 0, usedInWindow: 0 });
+    expect(changed.keys.map(({ service }) => service)).toEqual(['elevenlabs', 'minimax']);
+    expect(await accounts.list()).toEqual([changed]);
+    expect((await kc.keys.setLimits(key.id, { perMinute: 2 })).limits).toEqual({ ...key.limits, perMinute: 2 });
+    await expect(accounts.setLimits('ai33', 'them', {})).rejects.toMatchObject({ code: 'not_found' });
   });
 
   test('reports tell what was bought and sold', async () => {

@@ -314,6 +314,29 @@ async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:
         await host.ask(keys.enable(key.id))
 
 
+async def test_an_account_keeps_its_limits_until_they_are_changed(host: Host) -> None:
+    keys, accounts = host.kc.keys, host.kc.accounts.by("admin-7")
+
+    def add(service: str, limits: Limits | None) -> Any:
+        return host.ask(keys.add("ai33", service, f"sk-of-{service}-1234", account="us", account_limits=limits))
+
+    with pytest.raises(kingcong.KeyRefused):
+        await add("elevenlabs", None)
+    await add("elevenlabs", Limits(3, 40))
+    with pytest.raises(kingcong.KeyRefused, match="accounts.set_limits") as refused:
+        await add("minimax", Limits(3, 41))
+    assert (refused.value.max_in_flight, refused.value.per_minute) == (3, 40)
+    await add("minimax", None)
+    changed = await host.ask(accounts.set_limits("ai33", "us", max_in_flight=9))
+    assert (changed.limits, changed.in_flight, changed.used_in_window) == (Limits(9, 40), 0, 0)
+    assert [key.service for key in changed.keys] == ["elevenlabs", "minimax"]
+    assert await host.ask(accounts.list()) == (changed,)
+    (key, _) = changed.keys
+    assert (await host.ask(keys.set_limits(key.id, per_minute=2))).limits == Limits(key.limits.max_in_flight, 2)
+    with pytest.raises(kingcong.NotFound):
+        await host.ask(accounts.set_limits("ai33", "them", per_minute=1))
+
+
 async def test_reports_tell_what_was_bought_and_sold(host: Host) -> None:
     await host.prepare()
     done = await host.ask(host.kc.run(speech("abc")))

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
-    id::{AuditId, HoldId, JobId, LimitId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyWithLimits, Limit, Pool, Rules, Window},
+    id::{AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
     store::{
@@ -179,6 +179,26 @@ pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>
         Ok(KeyWithLimits { key: Key { last_used: newest.or(key.last_used), ..key }, limits })
     };
     rows.into_iter().map(|row| row.read(read_key)).collect()
+}
+
+pub(crate) async fn accounts(session: &mut dyn Session) -> Result<Vec<Account>, StoreError> {
+    let sql = format!(
+        "SELECT n.server, n.account, {} \
+         FROM (SELECT DISTINCT k.server, k.account, l.account AS account_limit \
+             FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id WHERE k.account IS NOT NULL) n \
+         JOIN kingcong_limits a ON a.id = n.account_limit",
+        Limit::TABLE.read_columns("a.")
+    );
+    let rows = session.fetch(Limit::TABLE.name, sql, Vec::new()).await?;
+    let read_account = |row: &mut Row| {
+        let (server, name): (ServerId, String) = (row.parsed()?, row.text()?);
+        Ok(Account { server, name, limit: Limit::read(row)? })
+    };
+    let accounts: Result<Vec<Account>, _> = rows.into_iter().map(|row| row.read(read_account)).collect();
+    let mut accounts = accounts?;
+    // Databases order texts each in their own way.
+    accounts.sort_by(|a, b| (&a.server, &a.name).cmp(&(&b.server, &b.name)));
+    Ok(accounts)
 }
 
 pub(crate) async fn data_keys(

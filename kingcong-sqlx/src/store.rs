@@ -14,7 +14,7 @@ use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{KeyWithLimits, Rules},
+    keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
@@ -388,6 +388,10 @@ impl Store for SqlStore {
 
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         read::keys(&mut *self.reader().await?).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        read::accounts(&mut *self.reader().await?).await
     }
 
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {

@@ -36,8 +36,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::store::Verification;
 pub use admin::{
-    ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase, ReportDoors, SplitShare, VoiceDoors,
-    WalletDoors,
+    AccountDoors, AccountReport, ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase,
+    ReportDoors, SplitShare, VoiceDoors, WalletDoors,
 };
 pub use audio::{AudioChunks, JobAudio};
 pub use builder::{Builder, Preset};

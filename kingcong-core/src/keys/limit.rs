@@ -133,6 +133,19 @@ impl Limit {
         Limits { max_in_flight: self.max_in_flight, per_minute: self.per_window }
     }
 
+    /// How many calls of the window that ends at `now` were made: starts, and polls where they count.
+    #[must_use]
+    pub fn used(&self, now: Timestamp, rules: &Rules) -> u32 {
+        let mut window = self.window.clone();
+        window.forget(self.time(now), rules.span());
+        window.count()
+    }
+
+    /// Sets how many calls it allows.
+    pub fn set_limits(&mut self, limits: Limits) {
+        (self.max_in_flight, self.per_window) = (limits.max_in_flight, limits.per_minute);
+    }
+
     /// The id of a key's limit.
     #[must_use]
     pub const fn id_of_key(key: KeyId) -> LimitId {

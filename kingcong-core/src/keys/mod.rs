@@ -5,11 +5,13 @@
 //! the last window, and until when it cools. [`Chain`] decides over locked rows whether a call may start, and whether
 //! a poll may be made that the upstream counts.
 
+mod account;
 mod key;
 mod limit;
 mod pool;
 mod window;
 
+pub use account::Account;
 pub use key::{Key, KeyStatus, KeyWithLimits, Verdict};
 pub use limit::{Chain, Level, Limit, PollNeed, Rules};
 pub use pool::{Flow, Passage, Pool, PoolId, RouteHealth, TAG_STEP};

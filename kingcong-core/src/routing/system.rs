@@ -97,6 +97,15 @@ pub struct Limits {
     pub per_minute: NonZeroU32,
 }
 
+/// What of [`Limits`] changes; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitsChange {
+    /// Most calls in flight at once.
+    pub max_in_flight: Option<NonZeroU32>,
+    /// Most calls started within any 60 seconds.
+    pub per_minute: Option<NonZeroU32>,
+}
+
 /// What is bought on a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -530,6 +539,27 @@ impl Limits {
             max_in_flight: NonZeroU32::new(max_in_flight)?,
             per_minute: NonZeroU32::new(per_minute)?,
         })
+    }
+
+    /// These limits after a change.
+    #[must_use]
+    pub fn changed(self, change: LimitsChange) -> Self {
+        Self {
+            max_in_flight: change.max_in_flight.unwrap_or(self.max_in_flight),
+            per_minute: change.per_minute.unwrap_or(self.per_minute),
+        }
+    }
+}
+
+impl From<Limits> for LimitsChange {
+    fn from(limits: Limits) -> Self {
+        Self { max_in_flight: Some(limits.max_in_flight), per_minute: Some(limits.per_minute) }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} calls in flight and {} starts a minute", self.max_in_flight, self.per_minute)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     money::{Amount, Unit},
     pricing::{Operation, Package, PackageError, Price, PriceError},
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
-    routing::{Origin, PollsCount, Switch, SystemCommand, SystemError},
+    routing::{Limits, LimitsChange, Origin, PollsCount, Switch, SystemCommand, SystemError},
     vault::{DataKey, DataKeyVersion},
     work::{Attempt, IdempotencyKey, Job, Layout, Sound, Task, TaskRoute},
 };
@@ -94,6 +94,8 @@ pub enum Command {
     AddKey(Box<AddKey>),
     /// Change a key by an admin door.
     ChangeKey(Box<ChangeKey>),
+    /// Change an account's limits by an admin door.
+    ChangeAccount(Box<ChangeAccount>),
     /// What a free check of a key found.
     CheckKey {
         /// The key.
@@ -114,7 +116,11 @@ impl Command {
     #[must_use]
     pub const fn stands_alone(&self) -> bool {
         match self {
-            Self::Configure(_) | Self::AddKey(_) | Self::ChangeKey(_) | Self::AddDataKey(_) => true,
+            Self::Configure(_)
+            | Self::AddKey(_)
+            | Self::ChangeKey(_)
+            | Self::ChangeAccount(_)
+            | Self::AddDataKey(_) => true,
             Self::Admit(_)
             | Self::Claim(_)
             | Self::Poll(_)
@@ -165,6 +171,8 @@ pub enum Outcome {
     Configure(Result<i64, NotConfigured>),
     /// Of [`Command::AddKey`], [`Command::ChangeKey`] and [`Command::CheckKey`].
     Key(Result<KeyWithLimits, NotChanged>),
+    /// Of [`Command::ChangeAccount`]: its limits afterwards, `None` when no key was ever registered under that name.
+    Account(Option<Limits>),
 }
 
 /// A job to admit.
@@ -786,8 +794,9 @@ pub struct AddKey {
     pub origin: Origin,
     /// Its limit.
     pub limit: Limit,
-    /// Its account's limit, when it shares one.
-    pub account_limit: Option<Limit>,
+    /// The limits of the account that it shares: for the first key of an account, its limits; for others the same
+    /// again, or none.
+    pub account_limits: Option<Limits>,
     /// Who did it.
     pub audit: NewAudit,
 }
@@ -808,15 +817,23 @@ pub struct ChangeKey {
 pub enum KeyChange {
     /// The administrator's switch.
     Switch(Switch),
-    /// Its limit.
-    SetLimit {
-        /// Most calls in flight.
-        max_in_flight: NonZeroU32,
-        /// Most starts per window.
-        per_window: NonZeroU32,
-    },
+    /// Its limits.
+    SetLimits(LimitsChange),
     /// Taken away for good; its secret is wiped.
     Remove,
+}
+
+/// Change an account's limits by an admin door.
+#[derive(Clone, Debug)]
+pub struct ChangeAccount {
+    /// The account's server.
+    pub server: ServerId,
+    /// The account, as its keys name it.
+    pub account: String,
+    /// The change.
+    pub change: LimitsChange,
+    /// Who did it.
+    pub audit: NewAudit,
 }
 
 /// Why a key was not registered or changed.
@@ -829,6 +846,13 @@ pub enum NotChanged {
     /// The same secret is registered on another service of the server, under another account or none: an upstream
     /// counts both as one, so both must name the same account.
     OtherAccount(KeyId),
+    /// Its account is known, and has other limits than those that were named for it.
+    OtherAccountLimits {
+        /// The limits that it has.
+        kept: Limits,
+    },
+    /// It would be the first key of its account, and no limits were named for that.
+    NoAccountLimits,
     /// It was removed.
     Removed,
     /// No server or service of that name.

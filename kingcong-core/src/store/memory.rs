@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
-    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
+    id::{AuditId, JobId, ServerId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
     provider::Body,
     vault::{DataKey, DataKeyUse},
@@ -230,6 +230,19 @@ impl Store for MemoryStore {
                 Some(KeyWithLimits { key: Key { last_used, ..key.clone() }, limits: limit.limits() })
             })
             .collect()
+        })
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(|tables| {
+            let named =
+                tables.keys.iter().filter_map(|(_, key)| Some((&key.route.server, key.account.as_ref()?)));
+            let named: BTreeSet<_> = named.collect();
+            let account = |(server, name): (&ServerId, &String)| {
+                let limit = tables.account_limits.get(&Limit::id_of_account(server, name))?.clone();
+                Some(Account { server: server.clone(), name: name.clone(), limit })
+            };
+            named.into_iter().filter_map(account).collect()
         })
     }
 

@@ -31,7 +31,7 @@ use crate::{
     id::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{KeyWithLimits, Limit, Pool, Rules},
+    keys::{Account, KeyWithLimits, Limit, Pool, Rules},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     pricing::{Catalogue, PriceList},
     routing::System,
@@ -83,6 +83,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Every key that was not removed.
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError>;
+
+    /// Every account that a key was registered under, also where all of these were removed, by server and name.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
 
     /// The data keys of one use, newest version first.
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError>;

@@ -172,7 +172,12 @@ impl Needs {
             Command::RecordLate(_) => {}
             Command::AddKey(add) => {
                 self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
-                self.shared_limits.extend(add.account_limit.as_ref().map(|limit| limit.id));
+                self.shared_limits.extend(add.limit.account);
+            }
+            // Its keys are looked at again by the next claim.
+            Command::ChangeAccount(change) => {
+                self.keys_of.insert(change.server.clone());
+                self.shared_limits.insert(Limit::id_of_account(&change.server, &change.account));
             }
             Command::ChangeKey(change) => self.add_key(change.key),
             Command::CheckKey { key, .. } => self.add_key(*key),

@@ -16,7 +16,7 @@ use kingcong_core::{
     keys::Verdict,
     pricing::Measure,
     provider::{FailureKind, Reached, UpstreamCredits},
-    routing::{Maintenance, Switch, SystemCommand},
+    routing::{Limits, Maintenance, Switch, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, ConfigurationChange, KeyChange, Lease, MemoryStore, NotAdmitted,
         PAGE_MAX, StopWhy, UnknownPolicy,
@@ -180,9 +180,8 @@ fn step() -> impl Strategy<Value = Step> {
     let limits = (1..5_u32, 1..20_u32);
     let change = prop_oneof![
         3 => switch().prop_map(KeyChange::Switch),
-        2 => limits.clone().prop_map(|(in_flight, per_window)| KeyChange::SetLimit {
-            max_in_flight: in_flight.try_into().unwrap(),
-            per_window: per_window.try_into().unwrap(),
+        2 => limits.clone().prop_map(|(in_flight, per_window)| {
+            KeyChange::SetLimits(Limits::new(in_flight, per_window).unwrap().into())
         }),
         1 => Just(KeyChange::Remove),
     ];

@@ -142,7 +142,48 @@ async fn a_key_tells_its_limits() {
         let kept = if key["id"] == added["id"] { &limits(5, 60) } else { &ai33["limits"] };
         assert_eq!(&key["limits"], kept);
     }
-    assert_eq!(ask(&library, "keys.remove", id).await["limits"], limits(5, 60));
+    let starts = json!({ "key": added["id"], "per_minute": 7 });
+    assert_eq!(ask(&library, "keys.set_limits", starts).await["limits"], limits(5, 7), "the other stays");
+    assert_eq!(ask(&library, "keys.remove", id).await["limits"], limits(5, 7));
+    library.close().await;
+}
+
+#[tokio::test]
+async fn an_account_tells_its_limits_and_keeps_them_until_they_are_changed() {
+    let library = opened().await;
+    let limits =
+        |at_once: u32, per_minute: u32| json!({ "max_in_flight": at_once, "per_minute": per_minute });
+    let new = |service: &str, named: Value| {
+        let secret = format!("sk-canary-of-{service}");
+        let limits = ("account_limits", named);
+        json!({ "server": "ai33", "service": service, "secret": secret, "account": "us", limits.0: limits.1 })
+    };
+    let refused = async |with: Value| {
+        let knock = json!({ "door": "keys.add", "with": with }).to_string();
+        library.knock(&knock, None, None).await.unwrap_err()
+    };
+    let first = refused(new("elevenlabs", Value::Null)).await;
+    assert_eq!((first.code, &first.fields["account"]), (Code::KeyRefused, &json!("us")), "{first}");
+    let key = ask(&library, "keys.add", new("elevenlabs", limits(3, 40))).await;
+    let other = refused(new("minimax", limits(3, 41))).await;
+    assert_eq!((other.code, other.retryable), (Code::KeyRefused, false), "{other}");
+    for part in ["\"us\"", "ai33", "3 calls in flight and 40 starts a minute", "accounts.set_limits"] {
+        assert!(other.message.contains(part), "{other}");
+    }
+    let kept = json!({ "server": "ai33", "account": "us", "max_in_flight": 3, "per_minute": 40 });
+    assert_eq!(Value::Object(other.fields.clone()), kept);
+    let same = ask(&library, "keys.add", new("minimax", Value::Null)).await;
+
+    let account = json!({ "server": "ai33", "account": "us", "max_in_flight": 9 });
+    let changed = ask(&library, "accounts.set_limits", account).await;
+    assert_eq!((&changed["limits"], &changed["in_flight"]), (&limits(9, 40), &json!(0)), "the other stays");
+    assert_eq!(changed["keys"], json!([key, same]));
+    assert_eq!(ask(&library, "accounts.list", json!({})).await, json!([changed]));
+    let last = ask(&library, "reports.audit", json!({ "limit": 1 })).await;
+    assert_eq!(last[0]["door"], "accounts.set_limits");
+    let unknown = json!({ "door": "accounts.set_limits", "with": { "server": "ai84", "account": "us" } });
+    let unknown = library.knock(&unknown.to_string(), None, None).await.unwrap_err();
+    assert_eq!((unknown.code, &unknown.fields["name"]), (Code::NotFound, &json!("us of ai84")));
     library.close().await;
 }
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ._base import MasterKey
 from ._client import JobAudio, JobEvents, JobHandle, KingCong
 from ._doors import (
+    AsyncAccounts,
     AsyncConfig,
     AsyncKeys,
     AsyncPackages,
@@ -65,6 +66,7 @@ from ._errors import (
 )
 from ._native import __version__
 from ._types import (
+    Account,
     Archived,
     AudioFormat,
     AuditEntry,
@@ -142,8 +144,11 @@ if TYPE_CHECKING:
     from ._async_client import AsyncJobAudio, AsyncJobEvents, AsyncJobHandle, AsyncKingCong
 
 __all__ = [
+    "Account",
+    "Accounts",
     "AmountRefused",
     "Archived",
+    "AsyncAccounts",
     "AsyncConfig",
     "AsyncJobAudio",
     "AsyncJobEvents",

@@ -33,6 +33,7 @@ from ._base import (
     sample_of,
 )
 from ._doors import (
+    AsyncAccounts,
     AsyncConfig,
     AsyncKeys,
     AsyncPackages,
@@ -154,6 +155,11 @@ class AsyncKingCong(Client, AsyncRoot):
     def keys(self) -> AsyncKeys:
         """Upstream keys."""
         return AsyncKeys(self)
+
+    @property
+    def accounts(self) -> AsyncAccounts:
+        """Upstream accounts that several keys share."""
+        return AsyncAccounts(self)
 
     @property
     def voices(self) -> AsyncVoices:

@@ -30,7 +30,7 @@ from ._base import (
     options_of,
     sample_of,
 )
-from ._doors import Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
+from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
 from ._green import Answers
 from ._native import Shape
 from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolicy
@@ -161,6 +161,11 @@ class KingCong(Client, Root):
     def keys(self) -> Keys:
         """Upstream keys."""
         return Keys(self)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Upstream accounts that several keys share."""
+        return Accounts(self)
 
     @property
     def voices(self) -> Voices:

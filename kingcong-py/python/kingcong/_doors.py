@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from ._native import Encoder, Shape
 from ._types import (
+    Account,
     Archived,
     AuditEntry,
     ClonedVoice,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "Accounts",
+    "AsyncAccounts",
     "AsyncConfig",
     "AsyncKeys",
     "AsyncPackages",
@@ -479,9 +482,11 @@ class Keys(_Group):
     ) -> Key:
         """Registers a key that all users share; ``limits`` are the server's defaults when left out.
 
-        ``account`` names the upstream account that the key belongs to, whose own limits its keys share. Raises
-        :class:`KeyRefused` for the same secret again, with the id of the key that has it in ``key``. A key that is
-        suspended or unreadable is the same key again when its secret is registered again.
+        ``account`` names the upstream account that the key belongs to, whose own limits its keys share:
+        ``account_limits`` are needed with the account's first key, and may be left out with others. Raises
+        :class:`KeyRefused` for the same secret again, with the id of the key that has it in ``key``, and for an account
+        that has other limits, with these in ``max_in_flight`` and ``per_minute``; ``accounts.set_limits`` changes them.
+        A key that is suspended or unreadable is the same key again when its secret is registered again.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -515,14 +520,14 @@ class Keys(_Group):
         raise NotImplementedError
 
     @door("keys.set_limits")
-    def set_limits(self, key: str, *, max_in_flight: int, per_minute: int) -> Key:
-        """Sets a key's limits.
+    def set_limits(self, key: str, *, max_in_flight: int | None = None, per_minute: int | None = None) -> Key:
+        """Changes a key's limits; what is not named stays.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     kc.keys.by("admin-7").set_limits(key.id, max_in_flight=5, per_minute=3).limits.per_minute
-        3
+        ...     kc.keys.by("admin-7").set_limits(key.id, per_minute=3).limits
+        Limits(max_in_flight=30, per_minute=3)
         """
         raise NotImplementedError
 
@@ -567,6 +572,42 @@ class Keys(_Group):
     @door("keys.check")
     def check(self, key: str) -> Key:
         """Asks the upstream about a key, by a call that costs nothing."""
+        raise NotImplementedError
+
+
+class Accounts(_Group):
+    """Upstream accounts that several keys share. One is known once a key is registered under its name."""
+
+    __slots__ = ()
+
+    @door("accounts.list")
+    def list(self) -> tuple[Account, ...]:
+        """Every account that a key was registered under, by server and name, with its limits, what of them is used and
+        its keys. One whose keys were all removed keeps its limits for the next.
+
+        >>> from kingcong import KingCong, Limits
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
+        ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
+        ...     [(account.account, account.limits.per_minute, len(account.keys)) for account in kc.accounts.list()]
+        [('us', 10, 1)]
+        """
+        raise NotImplementedError
+
+    @door("accounts.set_limits")
+    def set_limits(
+        self, server: str, account: str, *, max_in_flight: int | None = None, per_minute: int | None = None
+    ) -> Account:
+        """Changes an account's limits; what is not named stays. Every process keeps them from its next start of a call
+        on, and calls under way end as ever.
+
+        >>> from kingcong import KingCong, Limits
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
+        ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
+        ...     kc.accounts.by("admin-7").set_limits("ai33", "us", per_minute=5).limits
+        Limits(max_in_flight=30, per_minute=5)
+        """
         raise NotImplementedError
 
 
@@ -765,6 +806,12 @@ class AsyncConfig(Config):
 
 class AsyncKeys(Keys):
     """As :class:`Keys`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncAccounts(Accounts):
+    """As :class:`Accounts`, awaited."""
 
     __slots__ = ()
 

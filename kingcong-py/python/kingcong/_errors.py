@@ -202,7 +202,9 @@ class NotFound(KingCongError, LookupError):
 
 
 class KeyRefused(KingCongError):
-    """An upstream key was refused: it is no secret, is registered already (as ``key``), or was removed."""
+    """An upstream key was refused: it is no secret, is registered already (as ``key``), was removed, or its ``account``
+    of the ``server`` has other limits than were named for it (it has ``max_in_flight`` and ``per_minute``).
+    """
 
     code = "key_refused"
 

@@ -18,6 +18,7 @@ from ._errors import invalid
 from ._wire import Record, changed_fields_of, encoder, fields_of, sent
 
 __all__ = [
+    "Account",
     "Archived",
     "AudioFormat",
     "AuditEntry",
@@ -797,6 +798,21 @@ class Key(Record):
     checked_at: datetime | None
     last_used: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Record):
+    """An upstream account that keys share, with what they may do together.
+
+    ``used_in_window`` counts the calls of the last 60 seconds: starts, and polls where the upstream counts them.
+    """
+
+    server: str
+    account: str
+    limits: Limits
+    in_flight: int
+    used_in_window: int
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{KeyWithLimits, Rules},
+    keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AnswerBook, AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook, JobFilter,
@@ -58,6 +58,10 @@ impl Store for Several {
 
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.first().keys().await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.first().accounts().await
     }
 
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {

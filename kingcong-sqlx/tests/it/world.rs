@@ -25,7 +25,7 @@ use kingcong_core::{
         count_characters, hold_amount, kingcong_packages,
     },
     provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
-    routing::{PollsCount, Switch, System},
+    routing::{Limits, PollsCount, Switch, System},
     store::{
         AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
         Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Settle,
@@ -222,14 +222,11 @@ pub(crate) fn add_key(
     let mut key = key(ids, of, Timestamp::EPOCH);
     key.account = account.map(str::to_owned);
     let number = |number| NonZeroU32::new(number).unwrap();
-    let account_limit = account.map(|account| {
-        let id = Limit::id_of_account(&of.server, account);
-        Limit::new(id, Level::Account, number(in_flight * 2), number(per_minute * 2))
-    });
+    let account_limits = account.and_then(|_| Limits::new(in_flight * 2, per_minute * 2));
     let mut limit = Limit::new(Limit::id_of_key(key.id), Level::Key, number(in_flight), number(per_minute));
-    limit.account = account_limit.as_ref().map(|limit| limit.id);
+    limit.account = account.map(|account| Limit::id_of_account(&of.server, account));
     let origin = System::kingcong().servers[&of.server].base_url.origin();
-    Command::AddKey(Box::new(AddKey { key, origin, limit, account_limit, audit: audit(ids) }))
+    Command::AddKey(Box::new(AddKey { key, origin, limit, account_limits, audit: audit(ids) }))
 }
 
 pub(crate) fn work(text: &str) -> Work {

@@ -12,7 +12,7 @@ use kingcong_core::{
     keys::{Limit, PoolId, Rules},
     pricing::{Charge, Measure, Overrun, Price, PriceLine},
     provider::Measured,
-    routing::PollsCount,
+    routing::{Limits, PollsCount},
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
         MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_rows,
@@ -104,11 +104,12 @@ impl Books {
                     self.world.bound(key_meter(&name), limit.max_in_flight.get(), limit.per_window.get());
                     self.pages.lock().names.insert(add.key.id, name);
                 }
-                (Command::ChangeKey(change), Outcome::Key(Ok(_))) => {
-                    if let KeyChange::SetLimit { max_in_flight, per_window } = change.change
+                (Command::ChangeKey(change), Outcome::Key(Ok(key))) => {
+                    if let KeyChange::SetLimits(_) = change.change
                         && let Some(name) = self.pages.lock().names.get(&change.key)
                     {
-                        self.world.bound(key_meter(name), max_in_flight.get(), per_window.get());
+                        let Limits { max_in_flight, per_minute } = key.limits;
+                        self.world.bound(key_meter(name), max_in_flight.get(), per_minute.get());
                     }
                 }
                 _ => {}

@@ -12,7 +12,9 @@ use kingcong_core::{
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
     provider::Provider,
-    routing::{BaseUrl, EgressChange, Limits, Maintenance, PollsCount, Server, ServerChange, Switch},
+    routing::{
+        BaseUrl, EgressChange, Limits, LimitsChange, Maintenance, PollsCount, Server, ServerChange, Switch,
+    },
     store::{MemoryStore, PAGE_MAX, Store, UnknownPolicy},
     vault::{KeyBytes, StaticMasterKey},
     work::TaskState,
@@ -776,9 +778,12 @@ impl Scenario {
             6 => kc.keys().check(key).await,
             _ => {
                 let few = |to| NonZeroU32::new(u32::try_from(dice.between(1, to)).unwrap_or(1));
-                let (in_flight, per_window) = (few(6), few(12));
-                let in_flight = in_flight.unwrap_or(NonZeroU32::MIN);
-                kc.keys().set_limits(key, in_flight, per_window.unwrap_or(NonZeroU32::MIN)).await
+                let kept = dice.between(0, 2);
+                let change = LimitsChange {
+                    max_in_flight: if kept == 0 { None } else { few(6) },
+                    per_minute: if kept == 1 { None } else { few(12) },
+                };
+                kc.keys().set_limits(key, change).await
             }
         }
         .map(drop)

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use kingcong_core::{
     clock::Timestamp,
     id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
-    keys::{KeyWithLimits, Rules},
+    keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
@@ -256,6 +256,10 @@ impl Store for Connection {
 
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(self.database.memory.keys()).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(self.database.memory.accounts()).await
     }
 
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {

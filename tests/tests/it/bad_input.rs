@@ -585,12 +585,21 @@ async fn a_key_that_cannot_be_registered_is_refused() {
     bench.refuses(keys().add(new().label("l".repeat(191))), is_label, &["lll", "190 bytes"]).await;
     let is_account = is!(Error::Setting { setting: "account", .. });
     bench.refuses(keys().add(new().account("a\0", limits)), is_account, &["account", "190 bytes"]).await;
+    let is_new = is!(Error::NoAccountLimits { .. });
+    bench.refuses(keys().add(new().known_account("us")), is_new, &["us", "ai33", "first key"]).await;
+    let kept = Limits::new(2, 3).unwrap();
+    keys().add(NewKey::shared("ai33", "minimax", "sk-of-us-123456").account("us", kept)).await.unwrap();
+    let is_other = is!(Error::OtherAccountLimits { .. });
+    let says = ["us", "2 calls in flight and 3 starts a minute", "accounts.set_limits"];
+    bench.refuses(keys().add(new().account("us", limits)), is_other, &says).await;
+    let unknown = is!(Error::NotFound { what: "account", .. });
+    let accounts = bench.kc.accounts();
+    bench.refuses(accounts.set_limits("ai33", "them", limits), unknown, &["them of ai33", "name one"]).await;
     let is_nameless = is!(Error::NotFound { what: "account", .. });
     bench.refuses(keys().add(new().account("", limits)), is_nameless, &["account", "name one"]).await;
 
     let removed = add("ai33", "elevenlabs", "sk-to-be-removed-1234").await.unwrap().id;
     keys().remove(removed).await.unwrap();
-    let one = NonZeroU32::MIN;
     let id = KeyId::from_uuid(uuid(7));
     let gone = is!(Error::NotFound { what: "key", .. });
     let says = [&*id.to_string(), "name one"];
@@ -598,7 +607,7 @@ async fn a_key_that_cannot_be_registered_is_refused() {
     bench.refuses(keys().enable(id), gone, &says).await;
     bench.refuses(keys().disable(id), gone, &says).await;
     bench.refuses(keys().remove(id), gone, &says).await;
-    bench.refuses(keys().set_limits(id, one, one), gone, &says).await;
+    bench.refuses(keys().set_limits(id, limits), gone, &says).await;
     bench.refuses(keys().check(id), gone, &says).await;
     let wiped = is!(Error::KeyRemoved(_));
     bench.refuses(keys().enable(removed), wiped, &[&removed.to_string(), "register"]).await;

@@ -238,7 +238,7 @@ async fn a_secret_opens_with_a_data_key_that_another_process_made_meanwhile() {
         detail: "{}".into(),
     };
     let origin = BaseUrl::new("https://api.ai33.pro").unwrap().origin();
-    let add = AddKey { key: sealed, origin, limit, account_limit: None, audit };
+    let add = AddKey { key: sealed, origin, limit, account_limits: None, audit };
     write(&store, vec![Command::AddDataKey(wrapped), Command::AddKey(Box::new(add))]).await;
 
     // The outage of the master key is nobody's fault: the task waits.

@@ -1,13 +1,11 @@
 //! Key doors.
 
-use std::num::NonZeroU32;
-
 use super::KingCong;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit},
-    routing::{Limits, Switch},
+    routing::{Limits, LimitsChange, Switch},
     store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
     vault::{InvalidSecret, Secret, SecretVersion},
 };
@@ -27,7 +25,7 @@ pub struct NewKey {
     secret: Result<Secret, InvalidSecret>,
     label: String,
     limits: Option<Limits>,
-    account: Option<(String, Limits)>,
+    account: Option<(String, Option<Limits>)>,
 }
 
 impl NewKey {
@@ -61,10 +59,18 @@ impl NewKey {
         self
     }
 
-    /// Of this upstream account, which has limits of its own that its keys share.
+    /// Of this upstream account, which has limits of its own that its keys share. Where the account is known already,
+    /// they must be the ones that it has: the door to change them is [`AccountDoors`](super::AccountDoors).
     #[must_use]
     pub fn account(mut self, account: impl Into<String>, limits: Limits) -> Self {
-        self.account = Some((account.into(), limits));
+        self.account = Some((account.into(), Some(limits)));
+        self
+    }
+
+    /// Of this upstream account, which other keys were registered under: it keeps the limits that it has.
+    #[must_use]
+    pub fn known_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some((account.into(), None));
         self
     }
 }
@@ -77,7 +83,8 @@ impl KeyDoors {
     ///
     /// # Errors
     /// A secret that cannot be one, a route that is not configured, the same secret on the same route, or on another
-    /// service without the same account, a label or account name that is too long, a master key or store that fails.
+    /// service without the same account, an account that has other limits than the named ones, or is new without any, a
+    /// label or account name that is too long, a master key or store that fails.
     pub async fn add(&self, new: NewKey) -> Result<KeyWithLimits, Error> {
         let inner = self.inner();
         inner.check_open()?;
@@ -98,18 +105,14 @@ impl KeyDoors {
         let origin = server.base_url.origin();
         let limits = new.limits.unwrap_or(server.defaults);
         let mut limit = Limit::new(Limit::id_of_key(id), Level::Key, limits.max_in_flight, limits.per_minute);
-        let account_limit = match &new.account {
-            None => None,
-            Some((account, limits)) => {
-                if account.is_empty() {
-                    return Err(Error::NotFound { what: "account", name: String::new() });
-                }
-                check_name("account", account)?;
-                let id = Limit::id_of_account(&route.server, account);
-                limit.account = Some(id);
-                Some(Limit::new(id, Level::Account, limits.max_in_flight, limits.per_minute))
+        if let Some((account, _)) = &new.account {
+            if account.is_empty() {
+                return Err(Error::NotFound { what: "account", name: String::new() });
             }
-        };
+            check_name("account", account)?;
+            limit.account = Some(Limit::id_of_account(&route.server, account));
+        }
+        let (account, account_limits) = new.account.unzip();
         let key = Key {
             id,
             tenant: tenant.clone(),
@@ -118,7 +121,7 @@ impl KeyDoors {
             fingerprint,
             secret_version: SecretVersion::FIRST,
             envelope: Some(inner.seal(&tenant, id, &secret).await?),
-            account: new.account.map(|(account, _)| account),
+            account,
             switch: Switch::On,
             status: KeyStatus::Active,
             balance: None,
@@ -128,8 +131,15 @@ impl KeyDoors {
             route,
         };
         let audit = inner.audit(&actor, "keys.add", &(&key.id, &key.route, &key.mask));
-        let add = AddKey { key, origin, limit, account_limit, audit };
-        self.changed(id, inner.execute(Command::AddKey(Box::new(add))).await?).await
+        let add = AddKey { key, origin, limit, account_limits: account_limits.flatten(), audit };
+        let (server, account) = (add.key.route.server.clone(), add.key.account.clone().unwrap_or_default());
+        match inner.execute(Command::AddKey(Box::new(add))).await? {
+            Outcome::Key(Err(NotChanged::OtherAccountLimits { kept })) => {
+                Err(Error::OtherAccountLimits { server, account, kept })
+            }
+            Outcome::Key(Err(NotChanged::NoAccountLimits)) => Err(Error::NoAccountLimits { server, account }),
+            outcome => self.changed(id, outcome).await,
+        }
     }
 
     /// Every key that was not removed.
@@ -151,18 +161,16 @@ impl KeyDoors {
             .ok_or_else(|| Error::NotFound { what: "key", name: id.to_string() })
     }
 
-    /// Sets a key's limits.
+    /// Changes a key's limits; what is not named stays.
     ///
     /// # Errors
     /// When there is none of that id, it was removed, or the store fails.
     pub async fn set_limits(
         &self,
         id: KeyId,
-        max_in_flight: NonZeroU32,
-        per_minute: NonZeroU32,
+        change: impl Into<LimitsChange>,
     ) -> Result<KeyWithLimits, Error> {
-        self.change(id, "keys.set_limits", KeyChange::SetLimit { max_in_flight, per_window: per_minute })
-            .await
+        self.change(id, "keys.set_limits", KeyChange::SetLimits(change.into())).await
     }
 
     /// Switches a key on. One that the library knows to be dead stays out of its pool until a check finds it alive.

@@ -1,5 +1,6 @@
 //! The admin doors, in groups. Each names who acts ([`Actor`], `system` unless said by `by`) and leaves an audit row.
 
+mod accounts;
 mod config;
 mod keys;
 mod prices;
@@ -7,6 +8,7 @@ mod reports;
 mod voices;
 mod wallets;
 
+pub use accounts::{AccountDoors, AccountReport};
 pub use config::ConfigDoors;
 pub use keys::{KeyDoors, NewKey};
 pub use prices::{PackageDoors, PriceDoors};
@@ -57,6 +59,8 @@ macro_rules! door_groups {
 }
 
 door_groups! {
+    /// Upstream accounts that several keys share.
+    accounts: AccountDoors,
     /// Servers, services, routes, weights, maintenance.
     config: ConfigDoors,
     /// Upstream keys.

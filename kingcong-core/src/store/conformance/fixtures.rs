@@ -33,14 +33,14 @@ use crate::{
         AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
         VoiceSettings, Work,
     },
-    routing::{BaseUrl, Origin, PollsCount, Switch, System},
+    routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch, System},
     store::{
-        Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeKey, Claim, Claimed,
-        Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty, EgressLimit,
-        JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged, NotConfigured,
-        NotCredited, NotMine, Outcome, Poll, PollRefused, PoolPulse, Promote, Replan, Settle, Settled, Stop,
-        StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited,
-        Written,
+        Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeAccount, ChangeKey,
+        Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty,
+        EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged,
+        NotConfigured, NotCredited, NotMine, Outcome, Poll, PollRefused, PoolPulse, Promote, Replan, Settle,
+        Settled, Stop, StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled,
+        Waited, Written,
     },
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
@@ -395,8 +395,10 @@ pub struct NewKey {
     pub max_in_flight: u32,
     /// Most starts per window.
     pub per_window: u32,
-    /// The account that it belongs to, with the account's limits.
-    pub account: Option<(&'static str, u32, u32)>,
+    /// The account that it belongs to.
+    pub account: Option<&'static str>,
+    /// The account's limits: calls in flight, starts per window.
+    pub account_limits: Option<(u32, u32)>,
     /// Its secret's fingerprint; a new one when absent.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -405,13 +407,29 @@ impl NewKey {
     /// A key of [`route`] with these limits.
     #[must_use]
     pub fn new(server_name: &str, max_in_flight: u32, per_window: u32) -> Self {
-        Self { route: route(server_name), max_in_flight, per_window, account: None, fingerprint: None }
+        Self {
+            route: route(server_name),
+            max_in_flight,
+            per_window,
+            account: None,
+            account_limits: None,
+            fingerprint: None,
+        }
     }
 
     /// The key as one of that account, which allows so many calls in flight and so many starts per window.
     #[must_use]
     pub fn of_account(mut self, name: &'static str, max_in_flight: u32, per_window: u32) -> Self {
-        self.account = Some((name, max_in_flight, per_window));
+        self.account = Some(name);
+        self.account_limits = Some((max_in_flight, per_window));
+        self
+    }
+
+    /// The key as one of that account, which is known and keeps its limits.
+    #[must_use]
+    pub fn of_known_account(mut self, name: &'static str) -> Self {
+        self.account = Some(name);
+        self.account_limits = None;
         self
     }
 
@@ -422,16 +440,12 @@ impl NewKey {
     #[must_use]
     pub fn add(&self, ids: &Ids) -> AddKey {
         let id = KeyId::from_uuid(ids.uuid());
-        let bound = |limit| NonZeroU32::new(limit).expect("tests allow at least one call");
-        let limit =
-            |id, level, (in_flight, per_window)| Limit::new(id, level, bound(in_flight), bound(per_window));
-        let account_limit = self.account.map(|(name, in_flight, per_window)| {
-            let id = Limit::id_of_account(&self.route.server, name);
-            limit(id, Level::Account, (in_flight, per_window))
-        });
-        let own = (self.max_in_flight, self.per_window);
-        let mut key_limit = limit(Limit::id_of_key(id), Level::Key, own);
-        key_limit.account = account_limit.as_ref().map(|limit| limit.id);
+        let limits = |(in_flight, per_window)| {
+            Limits::new(in_flight, per_window).expect("tests allow at least one call")
+        };
+        let own = limits((self.max_in_flight, self.per_window));
+        let mut limit = Limit::new(Limit::id_of_key(id), Level::Key, own.max_in_flight, own.per_minute);
+        limit.account = self.account.map(|name| Limit::id_of_account(&self.route.server, name));
         let key = Key {
             id,
             route: self.route.clone(),
@@ -441,7 +455,7 @@ impl NewKey {
             fingerprint: self.fingerprint.unwrap_or_else(|| fingerprint(ids)),
             secret_version: SecretVersion::FIRST,
             envelope: Some(envelope()),
-            account: self.account.map(|(name, ..)| name.to_owned()),
+            account: self.account.map(str::to_owned),
             switch: Switch::On,
             status: KeyStatus::Active,
             balance: None,
@@ -450,7 +464,8 @@ impl NewKey {
             created_at: START,
         };
         let origin = origin(self.route.server.as_str());
-        AddKey { key, origin, limit: key_limit, account_limit, audit: audit(ids, "keys.add") }
+        let account_limits = self.account_limits.map(limits);
+        AddKey { key, origin, limit, account_limits, audit: audit(ids, "keys.add") }
     }
 }
 
@@ -963,6 +978,19 @@ impl TestWorker<'_> {
     pub async fn change_key(&self, key: KeyId, change: KeyChange) -> Result<KeyWithLimits, NotChanged> {
         let audit = audit(&self.scene.ids, "keys.change");
         outcome_of!(self.execute(Command::ChangeKey(Box::new(ChangeKey { key, change, audit }))).await, Key)
+    }
+
+    /// Changes an account's limits; what they are afterwards.
+    pub async fn change_account(
+        &self,
+        server_name: &str,
+        account: &str,
+        change: LimitsChange,
+    ) -> Option<Limits> {
+        let audit = audit(&self.scene.ids, "accounts.set_limits");
+        let (server, account) = (server(server_name), account.to_owned());
+        let change = ChangeAccount { server, account, change, audit };
+        outcome_of!(self.execute(Command::ChangeAccount(Box::new(change))).await, Account)
     }
 
     /// Tells what a check of a key found.

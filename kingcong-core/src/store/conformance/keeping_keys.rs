@@ -8,8 +8,8 @@ use super::fixtures::{
 use crate::{
     clock::Clock,
     id::{DataKeyId, KeyId, Route, TenantId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Verdict},
-    routing::{BaseUrl, ServerChange, Switch, SystemCommand},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules, Verdict},
+    routing::{BaseUrl, Limits, LimitsChange, ServerChange, Switch, SystemCommand},
     store::{
         AddKey, AttemptResult, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged, Outcome,
         Store,
@@ -138,10 +138,7 @@ pub(super) async fn new_limits_hold_from_the_next_claim_on(store: &dyn Store, cl
     worker.buy("user-1", 1000).await;
     worker.admit(&Order::new("user-1", 20)).await.expect("it can be paid");
     let key = worker.add_key(&NewKey::new("ai33", 2, 3)).await;
-    let set = |in_flight, per_window| KeyChange::SetLimit {
-        max_in_flight: NonZeroU32::new(in_flight).expect("it is not zero"),
-        per_window: NonZeroU32::new(per_window).expect("it is not zero"),
-    };
+    let set = |in_flight, per_window| KeyChange::SetLimits(limits(in_flight, per_window).into());
     let mut leases = worker.claim(pool("ai33"), 9).await.leases;
     assert_eq!(leases.len(), 2);
     clock.advance(Duration::from_secs(1));
@@ -161,6 +158,20 @@ pub(super) async fn new_limits_hold_from_the_next_claim_on(store: &dyn Store, cl
     assert_eq!(worker.claim(pool("ai33"), 9).await.leases, []);
     worker.settled(&leases[3], super::fixtures::done()).await;
     assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 1);
+    let starts = LimitsChange { per_minute: NonZeroU32::new(8), ..LimitsChange::default() };
+    for (change, after) in [(starts, limits(2, 8)), (LimitsChange::default(), limits(2, 8))] {
+        let changed = worker.change_key(key, KeyChange::SetLimits(change)).await;
+        assert_eq!(changed.expect("there is the key").limits, after, "what is not named stays");
+    }
+}
+
+/// How many audit rows there are.
+async fn audits(store: &dyn Store) -> usize {
+    store.audit(None, 100).await.expect("the store can be read").len()
+}
+
+fn limits(max_in_flight: u32, per_minute: u32) -> Limits {
+    Limits::new(max_in_flight, per_minute).expect("they are not zero")
 }
 
 /// What the library finds out about a key and what the administrator says are two things.
@@ -185,20 +196,85 @@ pub(super) async fn a_check_never_overrides_the_switch(store: &dyn Store, clock:
     assert_eq!(serving(&scene).await, 1);
 }
 
-/// Another key of an account that is in use finds its calls counted; what was said last of its bounds holds.
-pub(super) async fn a_known_account_keeps_its_state(store: &dyn Store, clock: &TestClock) {
+/// Another key of an account that is in use finds its calls counted and its limits kept: a registration that names
+/// others is refused, so that nobody overwrites them unseen.
+pub(super) async fn a_known_account_keeps_its_limits_and_its_state(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = scene.worker().await;
     worker.buy("user-1", 1000).await;
     worker.admit(&Order::new("user-1", 9)).await.expect("it can be paid");
-    worker.add_key(&NewKey::new("ai33", 9, 9).of_account("us", 2, 9)).await;
+    let key = || NewKey::new("ai33", 9, 9);
+    let refused = worker.try_add_key(&key().of_known_account("us")).await;
+    assert_eq!(refused, Err(NotChanged::NoAccountLimits), "it would be the first");
+    let first = worker.add_key(&key().of_account("us", 2, 9)).await;
     assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 2);
-    worker.add_key(&NewKey::new("ai33", 9, 9).of_account("us", 3, 8)).await;
+
+    let before = (store.accounts().await.expect("the store can be read"), audits(store).await);
+    for (in_flight, per_window) in [(3, 9), (2, 8), (1, 1)] {
+        let refused = worker.try_add_key(&key().of_account("us", in_flight, per_window)).await;
+        assert_eq!(refused, Err(NotChanged::OtherAccountLimits { kept: limits(2, 9) }));
+    }
+    assert_eq!((store.accounts().await.expect("the store can be read"), audits(store).await), before);
+    assert_eq!(store.keys().await.expect("the store can be read").len(), 1, "nothing was registered");
+
+    let second = worker.add_key(&key().of_account("us", 2, 9)).await;
+    let third = worker.add_key(&key().of_known_account("us")).await;
+    worker.add_key(&NewKey::new("ai84", 9, 9).of_account("us", 7, 7)).await;
     let account = scene.limit(Limit::id_of_account(&server("ai33"), "us")).await;
-    assert_eq!((account.in_flight, account.max_in_flight.get(), account.per_window.get()), (2, 3, 8));
-    assert_eq!(account.window.count(), 2);
-    clock.advance(Duration::from_secs(1));
-    assert_eq!(worker.claim(pool("ai33"), 9).await.leases.len(), 1);
+    assert_eq!((account.in_flight, account.limits(), account.window.count()), (2, limits(2, 9), 2));
+    assert_eq!(worker.claim(pool("ai33"), 9).await.leases, [], "three keys, one account");
+    for key in [first, second, third] {
+        worker.change_key(key, KeyChange::Remove).await.expect("there is the key");
+    }
+    let refused = worker.try_add_key(&key().of_account("us", 3, 9)).await;
+    assert_eq!(refused, Err(NotChanged::OtherAccountLimits { kept: limits(2, 9) }), "its calls still run");
+}
+
+/// A raised limit of an account lets its keys start at once, in whichever order they stand; a lowered one lets their
+/// calls end first.
+pub(super) async fn new_limits_of_an_account_hold_from_the_next_claim_on(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, other) = (scene.worker().await, scene.worker().await);
+    worker.buy("user-1", 1000).await;
+    worker.admit(&Order::new("user-1", 20)).await.expect("it can be paid");
+    for _ in 0..2 {
+        worker.add_key(&NewKey::new("ai33", 9, 9).of_account("us", 2, 3)).await;
+    }
+    worker.add_key(&NewKey::new("ai84", 9, 9).of_account("us", 2, 3)).await;
+    let in_flight = |limit| LimitsChange { max_in_flight: NonZeroU32::new(limit), per_minute: None };
+    let starts = |limit| LimitsChange { max_in_flight: None, per_minute: NonZeroU32::new(limit) };
+    let change = async |change| worker.change_account("ai33", "us", change).await;
+
+    let mut leases = other.claim(pool("ai33"), 9).await.leases;
+    assert_eq!(leases.len(), 2);
+    assert_eq!(change(in_flight(5)).await, Some(limits(5, 3)), "what is not named stays");
+    leases.extend(other.claim(pool("ai33"), 9).await.leases);
+    assert_eq!(leases.len(), 3, "three starts a window");
+    assert_eq!(change(starts(9)).await, Some(limits(5, 9)));
+    leases.extend(other.claim(pool("ai33"), 9).await.leases);
+    assert_eq!(leases.len(), 5, "five in flight");
+    assert_eq!(change(in_flight(2)).await, Some(limits(2, 9)));
+    for lease in &leases[..3] {
+        assert_eq!(other.claim(pool("ai33"), 9).await.leases, []);
+        other.settled(lease, super::fixtures::done()).await;
+    }
+    assert_eq!(change(LimitsChange::default()).await, Some(limits(2, 9)));
+
+    let accounts = store.accounts().await.expect("the store can be read");
+    let told: Vec<_> = accounts.iter().map(|a| (a.server.as_str(), &*a.name, a.limit.limits())).collect();
+    assert_eq!(told, [("ai33", "us", limits(2, 9)), ("ai84", "us", limits(2, 3))]);
+    let rules = Rules::default();
+    assert_eq!((accounts[0].limit.in_flight, accounts[0].limit.used(clock.now(), &rules)), (2, 5));
+    assert_eq!(accounts[0].limit.used(clock.now().plus(Duration::from_secs(61)), &rules), 0);
+    let rows = store.audit(None, 1).await.expect("the store can be read");
+    assert_eq!(rows[0].door, "accounts.set_limits");
+
+    let before = (accounts, audits(store).await);
+    assert_eq!(worker.change_account("ai84", "them", starts(9)).await, None, "nobody named it");
+    assert_eq!((store.accounts().await.expect("the store can be read"), audits(store).await), before);
 }
 
 /// A server's new base URL.

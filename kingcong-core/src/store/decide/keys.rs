@@ -3,9 +3,9 @@
 use crate::{
     clock::Timestamp,
     id::{KeyId, LimitId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, PoolId, Verdict},
-    routing::Limits,
-    store::{AddKey, AuditRow, ChangeKey, KeyChange, NotChanged, Tables},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PoolId, Verdict},
+    routing::{Limits, LimitsChange},
+    store::{AddKey, AuditRow, ChangeAccount, ChangeKey, KeyChange, NotChanged, Tables},
 };
 
 pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<KeyWithLimits, NotChanged> {
@@ -36,13 +36,16 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
             return Err(NotChanged::OtherAccount(twin.id));
         }
     }
-    if let Some(account) = &add.account_limit {
-        match tables.account_limits.get_mut(&account.id) {
-            // The account is known: its state stays, its bounds are what was said last.
-            Some(known) => {
-                (known.max_in_flight, known.per_window) = (account.max_in_flight, account.per_window);
+    if let Some(account) = add.limit.account {
+        match (tables.account_limits.get(&account).map(Limit::limits), add.account_limits) {
+            (Some(kept), Some(named)) if kept != named => {
+                return Err(NotChanged::OtherAccountLimits { kept });
             }
-            None => tables.insert_limit(account.clone()),
+            (Some(_), _) => {}
+            (None, Some(Limits { max_in_flight, per_minute })) => {
+                tables.insert_limit(Limit::new(account, Level::Account, max_in_flight, per_minute));
+            }
+            (None, None) => return Err(NotChanged::NoAccountLimits),
         }
     }
     if let Some(before) = again {
@@ -64,17 +67,32 @@ fn register_again(tables: &mut Tables, add: &AddKey, before: Key, now: Timestamp
     let Key { switch, last_used, created_at, .. } = before;
     let key = Key { switch, last_used, created_at, ..add.key.clone() };
     let id = key.id;
-    set_limits(tables, Limit::id_of_key(id), add.limit.limits(), now);
+    set_limits(tables, Limit::id_of_key(id), add.limit.limits().into(), now);
     *tables.keys.get_mut(&id)? = key;
     follow_usability(tables, id)
 }
 
 /// The new bounds decide from now on: the next claim finds the key's turn anew.
-fn set_limits(tables: &mut Tables, key: LimitId, limits: Limits, now: Timestamp) {
+fn set_limits(tables: &mut Tables, key: LimitId, change: LimitsChange, now: Timestamp) {
     tables.change_limits(key, None, None, |chain| {
-        (chain.key.max_in_flight, chain.key.per_window) = (limits.max_in_flight, limits.per_minute);
+        chain.key.set_limits(chain.key.limits().changed(change));
         chain.key.turn = now;
     });
+}
+
+/// Sets an account's limits. Keys that wait for the account are looked at again by the next claim.
+pub(super) fn change_account(tables: &mut Tables, change: &ChangeAccount, now: Timestamp) -> Option<Limits> {
+    let id = Limit::id_of_account(&change.server, &change.account);
+    let account = tables.account_limits.get_mut(&id)?;
+    let limits = account.limits().changed(change.change);
+    account.set_limits(limits);
+    let of_account = tables.key_limits().iter().filter(|(_, limit)| limit.account == Some(id));
+    let keys: Vec<LimitId> = of_account.map(|(key, _)| *key).collect();
+    for key in keys {
+        tables.change_limits(key, None, None, |chain| chain.key.turn = now);
+    }
+    tables.audits.push(AuditRow { audit: change.audit.clone(), at: now });
+    Some(limits)
 }
 
 pub(super) fn change(
@@ -92,10 +110,7 @@ pub(super) fn change(
             key.status = KeyStatus::Removed;
             key.envelope = None;
         }
-        KeyChange::SetLimit { max_in_flight, per_window } => {
-            let limits = Limits { max_in_flight: *max_in_flight, per_minute: *per_window };
-            set_limits(tables, Limit::id_of_key(change.key), limits, now);
-        }
+        KeyChange::SetLimits(limits) => set_limits(tables, Limit::id_of_key(change.key), *limits, now),
     }
     tables.audits.push(AuditRow { audit: change.audit.clone(), at: now });
     follow_usability(tables, change.key).ok_or(NotChanged::NotFound)

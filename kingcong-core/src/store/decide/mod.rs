@@ -39,6 +39,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Configure(configure) => Outcome::Configure(configure::configure(tables, configure, now)),
         Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
         Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
+        Command::ChangeAccount(change) => Outcome::Account(keys::change_account(tables, change, now)),
         Command::CheckKey { key, verdict } => Outcome::Key(keys::check(tables, *key, verdict, now)),
         Command::AddDataKey(key) => Outcome::DataKey(data_keys::add(tables, key)),
         Command::RecordLate(late) => {

@@ -11,7 +11,10 @@ export const GET = forAdministrators({}, ({ kc }) => kc.keys.list());
 export const POST = forAdministrators({ body: NewKey }, async ({ kc, user, body }) => {
   const { server, service, secret, label, account, ...given } = body;
   const limits = await limitsOn(kc, server, given);
-  const shared = account === '' ? {} : { account, accountLimits: await limitsOn(kc, server, {}) };
+  const known = (await kc.accounts.list()).some((known) => known.server === server && known.account === account);
+  // An account that other keys are of keeps the limits that it has.
+  const accountLimits = known ? undefined : await limitsOn(kc, server, {});
+  const shared = account === '' ? {} : { account, accountLimits };
   return kc.keys
     .by(user.id)
     .add(server, service, secret, { label, limits, ...shared })
