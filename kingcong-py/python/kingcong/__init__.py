@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ._base import MasterKey
 from ._client import JobAudio, JobEvents, JobHandle, KingCong
 from ._doors import (
+    Accounts,
     AsyncAccounts,
     AsyncConfig,
     AsyncKeys,
