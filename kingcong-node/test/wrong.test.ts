@@ -110,10 +110,16 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'limits.maxInFlight must be a whole number from 1 to 4294967295, not 0',
   ],
   [
-    'an account without limits',
+    'a new account without limits',
     (kc) => kc.keys.add('ai33', 'elevenlabs', 'sk-a-good-secret', { account: 'a' }),
+    'key_refused',
+    'first key',
+  ],
+  [
+    'limits of no account',
+    (kc) => kc.keys.add('ai33', 'elevenlabs', 'sk-a-good-secret', { accountLimits: { maxInFlight: 1, perMinute: 1 } }),
     'invalid_request',
-    'account',
+    'the name of the account',
   ],
   ['a key that is no id', (kc) => kc.keys.get('no-uuid'), 'invalid_request', 'UUID'],
   ['maintenance in a word', (kc) => loose(kc.config, 'setMaintenance')('full'), 'TypeError', 'maintenance must be an'],

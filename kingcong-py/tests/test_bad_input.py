@@ -89,7 +89,12 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         kingcong.InvalidRequest,
         "limits.max_in_flight must be a whole number from 1 to 4294967295, not 0",
     ),
-    (lambda kc: kc.keys.add("ai33", "elevenlabs", "sk-a-good-secret", account="a"), kingcong.InvalidRequest, "account"),
+    (lambda kc: kc.keys.add("ai33", "elevenlabs", "sk-a-good-secret", account="a"), kingcong.KeyRefused, "first key"),
+    (
+        lambda kc: kc.keys.add("ai33", "elevenlabs", "sk-a-good-secret", account_limits=kingcong.Limits(1, 1)),
+        kingcong.InvalidRequest,
+        "the name of the account",
+    ),
     (lambda kc: kc.keys.get("no-uuid"), kingcong.InvalidRequest, "UUID"),
     (lambda kc: kc.config.set_maintenance("full"), TypeError, "a Maintenance"),
     (lambda kc: kc.config.set_maintenance(Maintenance(services=("suno",))), kingcong.ConfigurationRefused, "suno"),
