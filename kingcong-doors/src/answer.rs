@@ -4,8 +4,8 @@
 use kingcong_core::{
     clock::Timestamp,
     engine::{
-        AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status, TaskReport,
-        Verification,
+        AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status,
+        TaskReport, Verification,
     },
     id::{Route, ServerId, ServiceId},
     keys::{KeyStatus, KeyWithLimits, Passage},

@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{
-        AccountView, ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView, EstimateView,
-        EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView, ReportView,
-        ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
+        AccountView, ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView,
+        EstimateView, EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView,
+        ReportView, ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
     },
     asked::{
         AskedAmount, AskedOrder, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange,

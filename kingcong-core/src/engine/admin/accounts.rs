@@ -50,7 +50,7 @@ impl AccountDoors {
             AccountReport {
                 limits: limit.limits(),
                 in_flight: limit.in_flight,
-                used_in_window: limit.used(now, &inner.settings.rules),
+                used_in_window: limit.used(now, &inner.rules),
                 keys: keys.iter().filter(is_its).cloned().collect(),
                 server,
                 name,
