@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{
-    Error, KingCong, Preset,
+    Error, KingCong,
     engine::{JobAudio, JobEvents},
     id::{JobId, SystemEntropy},
     money::Unit,
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     door::Door,
-    opening::{MasterKeySource, Opening, PresetName},
+    opening::{MasterKeySource, Opening},
     problem::{Code, Problem},
     reading::{Names, read},
 };
@@ -133,6 +133,7 @@ impl Library {
     ) -> Result<Self, Problem> {
         opening.check_master_key()?;
         let settings = opening.settings()?;
+        let (timeouts, preset) = (opening.timeouts()?, opening.preset()?);
         let master_key = match (master_key, &opening.master_key) {
             (Some(master_key), _) => master_key,
             (None, source) => Arc::new(static_master_key(source.as_ref())?),
@@ -140,10 +141,10 @@ impl Library {
         let mut builder = KingCong::builder()
             .settings(settings)
             .shared_master_key(master_key)
-            .providers(Upstreams::all()?)
+            .providers(Upstreams::with_settings(timeouts)?)
             .providers(providers);
-        if let Some(PresetName::Kingcong) = opening.preset {
-            builder = builder.preset(Preset::kingcong()?);
+        if let Some(preset) = preset {
+            builder = builder.preset(preset);
         }
         let (shared, store): (Arc<dyn Store>, _) = if opening.is_in_memory() {
             (Arc::new(MemoryStore::default()), None)

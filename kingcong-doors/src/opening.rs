@@ -1,14 +1,16 @@
 //! How a library is opened: the options of a face.
 
-use std::{fmt, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use kingcong_core::{
-    Error, Settings,
+    Error, Preset, Settings,
     engine::{Outputs, Role},
     id::Egress,
+    routing::BaseUrl,
     store::UnknownPolicy,
     work::Abbreviations,
 };
+use kingcong_http::UpstreamsError;
 use serde::Deserialize;
 
 use crate::{
@@ -59,6 +61,13 @@ pub struct Opening {
     window_ms: Option<u64>,
     guard_ms: Option<u64>,
     call_max_ms: Option<u64>,
+    connect_timeout_ms: Option<u64>,
+    send_timeout_ms: Option<u64>,
+    synchronous_timeout_ms: Option<u64>,
+    poll_timeout_ms: Option<u64>,
+    download_timeout_ms: Option<u64>,
+    /// Where servers of the preset are, in place of where it has them.
+    base_urls: Option<BTreeMap<String, String>>,
     /// How the face writes names.
     #[serde(skip)]
     pub(crate) names: Names,
@@ -182,6 +191,44 @@ impl Opening {
         // Before a database is opened, and perhaps made.
         settings.check()?;
         Ok(settings)
+    }
+
+    /// How long the protocols of the library wait for upstreams.
+    pub(crate) fn timeouts(&self) -> Result<kingcong_http::Settings, Problem> {
+        let mut settings = kingcong_http::Settings::default();
+        for (field, given) in [
+            (&mut settings.connect_timeout, self.connect_timeout_ms),
+            (&mut settings.send_timeout, self.send_timeout_ms),
+            (&mut settings.synchronous_timeout, self.synchronous_timeout_ms),
+            (&mut settings.poll_timeout, self.poll_timeout_ms),
+            (&mut settings.download_timeout, self.download_timeout_ms),
+        ] {
+            if let Some(ms) = given {
+                *field = Duration::from_millis(ms);
+            }
+        }
+        settings.check().map_err(UpstreamsError::from)?;
+        Ok(settings)
+    }
+
+    /// What is written into an empty store, with its servers where the options say.
+    pub(crate) fn preset(&self) -> Result<Option<Preset>, Problem> {
+        let base_urls = self.base_urls.iter().flatten();
+        let mut preset = match self.preset {
+            Some(PresetName::Kingcong) => Preset::kingcong()?,
+            None => match base_urls.clone().next() {
+                None => return Ok(None),
+                Some((server, _)) => {
+                    let (setting, value) = ("base_urls", format!("{server:?} without a preset"));
+                    let bounds = "given with the preset whose servers they are of";
+                    return Err(Error::Setting { setting, value, bounds }.into());
+                }
+            },
+        };
+        for (server, url) in base_urls {
+            preset = preset.base_url(server, BaseUrl::new(url).map_err(Error::from)?)?;
+        }
+        Ok(Some(preset))
     }
 
     /// Refuses a random master key where it would make stored secrets unreadable.

@@ -14,7 +14,7 @@ use kingcong_core::{
     vault::MasterKeyError,
     work::{AbbreviationError, PlanError, RangeError},
 };
-use kingcong_http::UpstreamsError;
+use kingcong_http::{InvalidTimeout, UpstreamsError};
 use kingcong_sqlx::ConnectError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -343,6 +343,9 @@ impl From<ConnectError> for Problem {
 
 impl From<UpstreamsError> for Problem {
     fn from(error: UpstreamsError) -> Self {
+        if let UpstreamsError::Timeout(InvalidTimeout { setting, value, bounds }) = error {
+            return Error::Setting { setting, value: format!("{value:?}"), bounds }.into();
+        }
         Self::new(Code::Failed, &error, &Message::TryAgain)
     }
 }

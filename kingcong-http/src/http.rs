@@ -57,7 +57,7 @@ impl Http {
                 .redirect(redirect::Policy::none())
                 .referer(false)
         };
-        let failed = |error: reqwest::Error| UpstreamsError { source: error.into() };
+        let failed = |error: reqwest::Error| UpstreamsError::Client { source: error.into() };
         let public = builder().dns_resolver(Arc::new(PublicNames::new()));
         Ok(Self {
             api: builder().build().map_err(failed)?,
@@ -85,7 +85,7 @@ fn tls_config() -> Result<rustls::ClientConfig, UpstreamsError> {
     let mut config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| UpstreamsError { source: error.into() })?
+            .map_err(|error| UpstreamsError::Client { source: error.into() })?
             .with_root_certificates(roots)
             .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

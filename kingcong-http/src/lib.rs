@@ -38,8 +38,9 @@ use std::sync::Arc;
 use kingcong_core::{id::ProtocolId, provider::Provider};
 
 pub use crate::settings::{
-    API_BODY_BYTES_MAX, AUDIO_ANSWER_BYTES_MAX, CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, POLL_TIMEOUT,
-    SEND_TIMEOUT, SYNCHRONOUS_TIMEOUT, Settings, USER_AGENT,
+    API_BODY_BYTES_MAX, AUDIO_ANSWER_BYTES_MAX, CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, DOWNLOAD_TIMEOUT_MAX,
+    InvalidTimeout, POLL_TIMEOUT, SEND_TIMEOUT, SYNCHRONOUS_TIMEOUT, Settings, TIMEOUT_MAX, TIMEOUT_MIN,
+    USER_AGENT,
 };
 
 /// The protocols of this crate.
@@ -58,8 +59,9 @@ impl Upstreams {
     /// Every protocol with these settings; they share one pool of connections.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// When a time-out is outside of its bounds, or no HTTP client can be made.
     pub fn with_settings(settings: Settings) -> Result<Vec<Arc<dyn Provider>>, UpstreamsError> {
+        settings.check()?;
         let http = http::Http::new(settings)?;
         Ok(vec![
             Arc::new(ai33::Ai33::new(http.clone())),
@@ -72,9 +74,17 @@ impl Upstreams {
 
 /// Why the protocols could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make an HTTP client: check the system's TLS and proxy settings")]
-pub struct UpstreamsError {
-    source: Box<dyn std::error::Error + Send + Sync>,
+#[non_exhaustive]
+pub enum UpstreamsError {
+    /// A time-out is outside of its bounds.
+    #[error(transparent)]
+    Timeout(#[from] InvalidTimeout),
+    /// No HTTP client can be made.
+    #[error("cannot make an HTTP client: check the system's TLS and proxy settings")]
+    Client {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// The id of a protocol of this crate.

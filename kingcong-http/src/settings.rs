@@ -12,6 +12,12 @@ pub const SYNCHRONOUS_TIMEOUT: Duration = Duration::from_secs(180);
 pub const POLL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest wait for a whole result.
 pub const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// The shortest of them: less gives up on an upstream that is well.
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+/// The longest of all but [`DOWNLOAD_TIMEOUT_MAX`]: below the time after which the engine takes an answer for lost.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(240);
+/// The longest wait for a whole result that can be set.
+pub const DOWNLOAD_TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long an idle connection is kept: shorter than the shortest that servers usually keep theirs, 5 s. A submit
 /// on a connection that the server is just closing would leave its fate unknown.
 pub(crate) const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(4);
@@ -39,6 +45,40 @@ pub struct Settings {
     pub poll_timeout: Duration,
     /// For a whole result.
     pub download_timeout: Duration,
+}
+
+impl Settings {
+    /// Checks every time-out, as making the protocols does.
+    ///
+    /// # Errors
+    /// The first one that is outside of its bounds.
+    pub fn check(&self) -> Result<(), InvalidTimeout> {
+        const BOUNDS: &str = "100 ms to 240 s";
+        for (setting, value, max, bounds) in [
+            ("connect_timeout", self.connect_timeout, TIMEOUT_MAX, BOUNDS),
+            ("send_timeout", self.send_timeout, TIMEOUT_MAX, BOUNDS),
+            ("synchronous_timeout", self.synchronous_timeout, TIMEOUT_MAX, BOUNDS),
+            ("poll_timeout", self.poll_timeout, TIMEOUT_MAX, BOUNDS),
+            ("download_timeout", self.download_timeout, DOWNLOAD_TIMEOUT_MAX, "100 ms to 15 min"),
+        ] {
+            if !(TIMEOUT_MIN..=max).contains(&value) {
+                return Err(InvalidTimeout { setting, value, bounds });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time-out that is outside of its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting {setting}: {value:?} must be {bounds}")]
+pub struct InvalidTimeout {
+    /// Which one.
+    pub setting: &'static str,
+    /// What was given.
+    pub value: Duration,
+    /// What it must be.
+    pub bounds: &'static str,
 }
 
 impl Default for Settings {

@@ -34,6 +34,7 @@ import {
   decode,
   instant,
   list,
+  mapping,
   oneOf,
   optional,
   optionsOf,
@@ -55,6 +56,8 @@ export type MasterKeySource = string | Uint8Array | { readonly file: string } | 
 export interface OpenOptions extends Waiting {
   /** `kingcong` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database. */
   readonly preset?: 'kingcong' | undefined;
+  /** Where servers of the preset are instead, by server, such as at a proxy; written with it. */
+  readonly baseUrls?: Readonly<Record<string, string>> | undefined;
   /**
    * Encrypts the upstream keys; or a function that gives it, which may be async. The environment variable
    * `KINGCONG_MASTER_KEY` when left out, and with `memory:` one that is made up.
@@ -97,6 +100,16 @@ export interface OpenOptions extends Waiting {
   readonly guardMs?: number | undefined;
   /** The longest that one call may take. */
   readonly callMaxMs?: number | undefined;
+  /** The longest wait for a connection to an upstream. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** The longest wait for an upstream that only takes the work. */
+  readonly sendTimeoutMs?: number | undefined;
+  /** The longest wait for an upstream that answers with the result. */
+  readonly synchronousTimeoutMs?: number | undefined;
+  /** The longest wait for an answer to a question: a poll, a balance, a page of voices. */
+  readonly pollTimeoutMs?: number | undefined;
+  /** The longest wait for a whole result. */
+  readonly downloadTimeoutMs?: number | undefined;
   /** Gets the library's log events. */
   readonly log?: Log | undefined;
   /** The least grave level that `log` gets; `info` when left out. */
@@ -105,6 +118,7 @@ export interface OpenOptions extends Waiting {
 
 const OPEN: Fields = {
   preset: optional(oneOf('kingcong')),
+  baseUrls: optional(mapping(text)),
   role: optional(oneOf('both', 'client')),
   outputs: optional(text),
   egress: optional(text),
@@ -123,6 +137,11 @@ const OPEN: Fields = {
   windowMs: optional(count),
   guardMs: optional(count),
   callMaxMs: optional(count),
+  connectTimeoutMs: optional(count),
+  sendTimeoutMs: optional(count),
+  synchronousTimeoutMs: optional(count),
+  pollTimeoutMs: optional(count),
+  downloadTimeoutMs: optional(count),
 };
 
 const LOG_LEVEL = oneOf(...LEVELS);

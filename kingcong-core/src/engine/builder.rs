@@ -14,11 +14,11 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     error::Error,
-    id::{Actor, Entropy, SystemEntropy, TenantId},
+    id::{Actor, Entropy, ServerId, SystemEntropy, TenantId},
     money::{Decimal, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine, kingcong_packages},
     provider::Provider,
-    routing::{Switch, System},
+    routing::{BaseUrl, Switch, System, SystemError},
     store::{Configuration, ConfigurationChange, MemoryStore, Store},
     vault::{DataKeyUse, MasterKey, StaticMasterKey},
 };
@@ -114,6 +114,21 @@ impl Preset {
             }
         }
         Ok(Self(configuration))
+    }
+
+    /// The preset with one of its servers elsewhere, such as at a proxy or a simulator: from the first call on.
+    ///
+    /// # Errors
+    /// When it has no server of that name.
+    pub fn base_url(mut self, server: &str, base_url: BaseUrl) -> Result<Self, Error> {
+        let id = ServerId::new(server)?;
+        let servers = &mut self.0.system.servers;
+        let known = servers.keys().cloned().collect();
+        match servers.get_mut(&id) {
+            Some(server) => server.base_url = base_url,
+            None => return Err(SystemError::UnknownServer { server: id, known }.into()),
+        }
+        Ok(self)
     }
 
     /// This configuration.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -77,6 +77,7 @@ class AsyncKingCong(Client, AsyncRoot):
         url: str,
         *,
         preset: str | None = None,
+        base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
         role: Role = Role.BOTH,
@@ -97,6 +98,11 @@ class AsyncKingCong(Client, AsyncRoot):
         window: timedelta | None = None,
         guard: timedelta | None = None,
         call_max: timedelta | None = None,
+        connect_timeout: timedelta | None = None,
+        send_timeout: timedelta | None = None,
+        synchronous_timeout: timedelta | None = None,
+        poll_timeout: timedelta | None = None,
+        download_timeout: timedelta | None = None,
     ) -> AsyncKingCong:
         """As :meth:`KingCong.open`, awaited."""
         given = locals()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeGuard
@@ -91,6 +91,12 @@ _SETTINGS: dict[str, Any] = {
     "window": timedelta,
     "guard": timedelta,
     "call_max": timedelta,
+    "connect_timeout": timedelta,
+    "send_timeout": timedelta,
+    "synchronous_timeout": timedelta,
+    "poll_timeout": timedelta,
+    "download_timeout": timedelta,
+    "base_urls": Mapping[str, str],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ class KingCong(Client, Root):
         url: str,
         *,
         preset: str | None = None,
+        base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
         role: Role = Role.BOTH,
@@ -86,10 +87,17 @@ class KingCong(Client, Root):
         window: timedelta | None = None,
         guard: timedelta | None = None,
         call_max: timedelta | None = None,
+        connect_timeout: timedelta | None = None,
+        send_timeout: timedelta | None = None,
+        synchronous_timeout: timedelta | None = None,
+        poll_timeout: timedelta | None = None,
+        download_timeout: timedelta | None = None,
     ) -> KingCong:
         """Opens the library on ``sqlite://…``, ``postgres://…``, ``mysql://…`` or ``memory:``.
 
-        ``preset="kingcong"`` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database.
+        ``preset="kingcong"`` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database, with
+        the servers of ``base_urls`` elsewhere, such as at a proxy. What each setting means, its unit, its default and
+        what is legal stands in the table of ``docs/python.md``.
         ``master_key`` encrypts the upstream keys: base64 or hexadecimal text, 32 bytes, a :class:`pathlib.Path` (the
         file is made when it is not there), a function that returns one of them, or an object with ``id``, ``wrap`` and
         ``unwrap`` (a KMS); the environment variable ``KINGCONG_MASTER_KEY`` when left out. ``providers`` are your own,
