@@ -109,7 +109,7 @@ impl ElevenLabs {
                     exchange.audio_json(request, wait, AUDIO_ANSWER_BYTES_MAX, base64).await?;
                 let audio = audio
                     .filter(|audio| !audio.is_empty())
-                    .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
+                    .ok_or_else(|| exchange.lacking_audio(&answer, "a success without audio"))?;
                 writer.write(&audio).await?;
                 let alignment =
                     field(&answer, "alignment").or_else(|| field(&answer, "normalized_alignment"));

@@ -255,6 +255,16 @@ impl Exchange<'_> {
         }
     }
 
+    /// The failure of a call that ended well and gave no audio: nothing runs upstream any more, and nothing is waited
+    /// for.
+    pub(crate) fn lacking_audio(&self, answer: &Value, what: &str) -> Failure {
+        let refusal = Refusal::from_json(StatusCode::OK, answer);
+        match (self.judge)(&refusal) {
+            (_, Reached::Maybe | Reached::Yes) => self.undeliverable(format!("{what}: {}", refusal.message)),
+            (_, Reached::No) => self.refused(&refusal),
+        }
+    }
+
     /// The failure of a success that is a text where audio should be: what its words name, if they do.
     pub(crate) async fn no_audio(&self, response: Response) -> Failure {
         let headers = response.headers().clone();
@@ -268,7 +278,7 @@ impl Exchange<'_> {
                 let asked = wait::in_headers(&headers);
                 self.refused(&Refusal::from_json(StatusCode::OK, &json).asking(asked))
             }
-            Ok(json @ Value::Object(_)) => self.lacking(&json, "a result that is no audio"),
+            Ok(json @ Value::Object(_)) => self.lacking_audio(&json, "a result that is no audio"),
             _ => {
                 let words = String::from_utf8_lossy(&body);
                 self.undeliverable(format!("audio was expected, and a text came: {}", words.trim()))

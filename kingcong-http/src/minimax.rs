@@ -88,7 +88,7 @@ impl MiniMax {
         let data = field(&answer, "data").unwrap_or(&Value::Null);
         let audio = audio
             .filter(|audio| !audio.is_empty())
-            .ok_or_else(|| exchange.lacking(&answer, "a success without audio"))?;
+            .ok_or_else(|| exchange.lacking_audio(&answer, "a success without audio"))?;
         writer.write(&audio).await?;
         let srt = match (speech.subtitles, short_text(data, &["subtitle_file"])) {
             // Subtitles that cannot be had do not undo speech that was paid for.

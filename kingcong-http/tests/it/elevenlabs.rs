@@ -191,21 +191,21 @@ async fn each_refusal_of_a_submit_has_its_class() {
             (answer(500, "{}"), Kind::Busy, Reached::Maybe, "500"),
             (answer(504, ""), Kind::Unknown, Reached::Maybe, "504"),
             (ok("<html>").with("content-type", "text/html"), Kind::Undeliverable, Reached::Yes, ""),
-            (ok("{}").with("content-type", "application/json"), Kind::Unknown, Reached::Maybe, ""),
+            (ok("{}").with("content-type", "application/json"), Kind::Undeliverable, Reached::Yes, ""),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn timings_without_audio_are_unknown() {
+async fn timings_without_audio_cannot_be_delivered() {
     for body in
         [json!({}), json!({"audio_base64": "***"}), json!({"audio_base64": ""}), json!({"audio_base64": 7})]
     {
         let server = Server::always(ok_json(body.clone())).await;
         let call = with_subtitles(&server.base_url, "elevenlabs");
         let failure = provider("elevenlabs").send(&call).await.unwrap_err();
-        assert_eq!((failure.kind, failure.reached), (Kind::Unknown, Reached::Maybe), "{body}");
+        assert_eq!((failure.kind, failure.reached), (Kind::Undeliverable, Reached::Yes), "{body}");
     }
 }
 

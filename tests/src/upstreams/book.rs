@@ -89,6 +89,7 @@ pub(super) struct KeyState {
 pub(super) struct NextFaults {
     pub(super) submit: VecDeque<SubmitFault>,
     pub(super) task: VecDeque<TaskFault>,
+    pub(super) audio: VecDeque<Arc<[u8]>>,
     pub(super) poll: VecDeque<PollFault>,
     pub(super) download: VecDeque<DownloadFault>,
 }
@@ -534,6 +535,7 @@ impl Book {
             queue,
             end,
             fault,
+            audio_instead: self.next.audio.pop_front(),
             state: State::Queued { position: 1 },
             group: order.group,
             polls: 0,

@@ -171,6 +171,12 @@ impl Server {
         self.with(|book, _| book.next.task.push_back(fault));
     }
 
+    /// The next accepted task has these bytes for its audio, under an audio's type; several form a line.
+    pub fn next_audio(&self, bytes: impl Into<Arc<[u8]>>) {
+        let bytes = bytes.into();
+        self.with(|book, _| book.next.audio.push_back(bytes));
+    }
+
     /// The next poll of a known task meets this fault; several form a line.
     pub fn next_poll(&self, fault: PollFault) {
         self.with(|book, _| book.next.poll.push_back(fault));

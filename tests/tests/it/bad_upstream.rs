@@ -6,10 +6,13 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
-    routing::{BaseUrl, Limits},
-    store::Store,
+    id::{ProtocolId, Route, ServerId, ServiceId},
+    pricing::{Operation, Price},
+    provider::FailureKind,
+    routing::{BaseUrl, Limits, PollsCount, Switch},
+    store::{AttemptFilter, Store},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{AttemptState, Ending, JobState},
 };
 use kingcong_tests::upstreams::{Broken, DownloadFault, PollFault, Refusal, Server, SubmitFault, Upstreams};
 use serde_json::{Value, json};
@@ -172,5 +175,82 @@ async fn whatever_an_upstream_answers_every_job_ends_and_is_charged_once_or_not(
     assert!(memory_peak_kib().is_none_or(|peak| peak < 1_500_000), "{:?} KiB", memory_peak_kib());
     let balance = kc.wallets().get("an").await.unwrap();
     assert_eq!(balance.held.get(), 0);
+    kc.close().await;
+}
+
+/// Bytes that are no audio, or not all of it: a page, a refusal, another container, a description of frames alone,
+/// nothing, samples without a header, and a WAV whose header announces twice of what came.
+fn no_audio() -> Vec<Vec<u8>> {
+    let mut info = vec![0; 417];
+    info[..4].copy_from_slice(&[0xff, 0xfb, 0x90, 0xc0]);
+    info[21..25].copy_from_slice(b"Info");
+    let mut torn = b"RIFF\x24\x20\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    torn.extend([44_100_u32.to_le_bytes(), 88_200_u32.to_le_bytes()].concat());
+    torn.extend(b"\x02\0\x10\0data\0\x20\0\0");
+    torn.resize(torn.len() + 4_096, 1);
+    vec![
+        b"<!doctype html><p>Please log in.".to_vec(),
+        br#"{"detail": {"status": "quota_exceeded"}}"#.to_vec(),
+        b"OggS\0\x02\0\0\0\0\0\0\0\0".repeat(100),
+        info,
+        Vec::new(),
+        vec![0; 8_820],
+        torn,
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_audio_costs_nothing_and_is_made_again() {
+    let upstreams = Upstreams::start().await.unwrap();
+    let kc = open(&upstreams, Arc::new(kingcong_core::store::MemoryStore::new())).await;
+    let sold = [
+        (upstreams.ai33(), "elevenlabs"),
+        (upstreams.ai84(), "elevenlabs"),
+        (upstreams.elevenlabs(), "elevenlabs"),
+        (upstreams.minimax(), "minimax"),
+    ];
+    for (server, service) in &sold[2..] {
+        let name = server.name();
+        let added = kingcong_core::routing::Server {
+            protocol: ProtocolId::new(name).unwrap(),
+            base_url: BaseUrl::new(server.url()).unwrap(),
+            weight: 0,
+            polls: PollsCount::Free,
+            defaults: Limits::new(30, 1000).unwrap(),
+            egress: None,
+        };
+        kc.config().add_server(name, added, &[(service, Switch::On)]).await.unwrap();
+        let route = Route::new(ServerId::new(name).unwrap(), ServiceId::new(service).unwrap());
+        let mut prices = kc.prices().list().await.unwrap();
+        prices.retain(|price| price.operation == Operation::Speech && price.route.service == route.service);
+        kc.prices().set_now(Price { route, ..prices.remove(0) }, None).await.unwrap();
+    }
+    for (server, service) in &sold {
+        for secret in server.secrets() {
+            let key = NewKey::shared(server.name(), *service, secret).limits(Limits::new(30, 1000).unwrap());
+            kc.keys().add(key).await.unwrap();
+        }
+    }
+    for (server, service) in &sold {
+        let weights = sold.each_ref().map(|(one, _)| (one.name(), u32::from(one.name() == server.name())));
+        kc.config().set_weights(&weights).await.unwrap();
+        for (place, bytes) in no_audio().into_iter().enumerate() {
+            let what = format!("{}, body {place}", server.name());
+            server.next_audio(bytes);
+            let request = Request::speech("an", "ten chars.").service(*service).voice("21m00Tcm4TlvDq8ikWAM");
+            let report = kc.submit(request).await.unwrap().wait().await.unwrap();
+            assert_eq!(report.job.state, JobState::Completed, "{what}: {report:?}");
+            assert_eq!(report.job.total.charged().get(), 10, "{what}: {report:?}");
+            let filter = AttemptFilter { job: Some(report.job.id), limit: 10, ..AttemptFilter::default() };
+            let failed = kc.reports().errors(filter).await.unwrap();
+            let ends: Vec<_> = failed.iter().map(|attempt| (&attempt.state, attempt.charged.get())).collect();
+            let is_undeliverable = |state: &AttemptState| {
+                let kind = FailureKind::Undeliverable;
+                matches!(state, AttemptState::Ended(Ending::Failed { kind: failed, .. }) if *failed == kind)
+            };
+            assert!(matches!(ends[..], [(state, 0)] if is_undeliverable(state)), "{what}: {ends:?}");
+        }
+    }
+    assert!(kc.verify().await.unwrap().is_sound());
     kc.close().await;
 }
