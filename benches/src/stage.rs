@@ -121,6 +121,7 @@ impl Planner {
             system: &self.configuration.system,
             prices: &self.configuration.prices,
             keyed: &self.routes,
+            capabilities: &BTreeMap::new(),
             task_characters_max: at_least_one(4_000),
             abbreviations: &self.abbreviations,
         };

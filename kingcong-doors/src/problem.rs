@@ -256,6 +256,13 @@ impl From<Error> for Problem {
                 error: PlanError::Unavailable(Unavailable::UnknownService { service, .. }),
                 ..
             } => problem.with("what", "service").with("name", service.as_str()),
+            Error::NoPlan { error: PlanError::Incapable { asked, able, .. }, .. } => {
+                let texts = |texts: Vec<String>| Value::from(texts);
+                let asked = texts(asked.iter().map(ToString::to_string).collect());
+                problem
+                    .with("asked", asked)
+                    .with("able", texts(able.iter().map(ToString::to_string).collect()))
+            }
             Error::NotFound { what, name } => problem.with("what", *what).with("name", name.as_str()),
             Error::DuplicateKey { key, .. }
             | Error::OtherAccount { key, .. }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, CloneVoice, ClonedVoice, Dropped, Failure, FailureKind, Health,
-        Laid, Measured, Output, Progress, Provider, Reply, Sent, Speech, Subtitles, UpstreamCredits,
-        UpstreamId, VoiceOrigin, VoicePage, Work,
+        Ability, Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, ClonedVoice, Dropped,
+        Failure, FailureKind, Health, Laid, Measured, Output, Progress, Provider, Reply, Sent, Speech,
+        Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     engine::{
         ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_MODEL, elevenlabs_voice_settings, minimax_language,
-        minimax_voice_setting,
+        minimax_voice_setting, without_voice_settings,
     },
     http::{Auth, Exchange, Http, Step},
     lenient::{cost, credits, field, first, percent, short_text, text, truth},
@@ -165,6 +165,14 @@ impl Ai33 {
 impl Provider for Ai33 {
     fn protocol(&self) -> &ProtocolId {
         &self.protocol
+    }
+
+    fn capabilities(&self, service: &ServiceId) -> Capabilities {
+        let mp3_alone = Capabilities::all().without(Ability::Wav);
+        match Engine::of_service(service) {
+            Some(Engine::ElevenLabs) | None => mp3_alone.without(Ability::CloneVoice),
+            Some(Engine::MiniMax) => without_voice_settings(mp3_alone),
+        }
     }
 
     fn poll_batch_max(&self) -> usize {

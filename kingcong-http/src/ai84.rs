@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, Failure, FailureKind, Health, Laid, Progress, Provider, Reply,
-        Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Ability, Accepted, Access, AudioFormat, Call, Capabilities, Failure, FailureKind, Health, Laid,
+        Progress, Provider, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin,
+        VoicePage, Work,
     },
 };
 use reqwest::Method;
@@ -17,7 +18,7 @@ use crate::{
     ai33::{TASK_ID_BYTES_MAX, read_balance, shared_voices},
     engine::{
         ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE,
-        elevenlabs_voice_settings, minimax_language,
+        elevenlabs_voice_settings, minimax_language, without_voice_settings,
     },
     http::{Auth, Exchange, Http, Step},
     lenient::{cost, count, field, first, hundredths, percent, short_text, text},
@@ -155,6 +156,14 @@ fn minimax_body(speech: &Speech, attempt: AttemptId) -> Value {
 impl Provider for Ai84 {
     fn protocol(&self) -> &ProtocolId {
         &self.protocol
+    }
+
+    fn capabilities(&self, service: &ServiceId) -> Capabilities {
+        let speech_alone = Capabilities::all().without(Ability::CloneVoice);
+        match Engine::of_service(service) {
+            Some(Engine::ElevenLabs) | None => speech_alone.without(Ability::Wav),
+            Some(Engine::MiniMax) => without_voice_settings(speech_alone),
+        }
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

@@ -7,7 +7,7 @@ use kingcong_core::{
 use serde_json::{Map, Value, json};
 
 use crate::{http::Exchange, lenient::hundredths};
-use kingcong_core::provider::VoiceSettings;
+use kingcong_core::provider::{Ability, Capabilities, VoiceSettings};
 
 /// The model that is named to ElevenLabs engines which want one.
 pub(crate) const ELEVENLABS_MODEL: &str = "eleven_multilingual_v2";
@@ -44,7 +44,7 @@ impl Engine {
         })
     }
 
-    fn of_service(service: &ServiceId) -> Option<Self> {
+    pub(crate) fn of_service(service: &ServiceId) -> Option<Self> {
         match service.as_str() {
             "elevenlabs" => Some(Self::ElevenLabs),
             "minimax" => Some(Self::MiniMax),
@@ -65,6 +65,13 @@ pub(crate) fn elevenlabs_voice_settings(settings: VoiceSettings) -> Option<Value
     .filter_map(|(name, value)| Some((name.to_owned(), hundredths(value?))))
     .collect();
     (!given.is_empty()).then_some(Value::Object(given))
+}
+
+/// What no MiniMax takes: its voices have a speed alone.
+pub(crate) fn without_voice_settings(capabilities: Capabilities) -> Capabilities {
+    [Ability::Stability, Ability::Similarity, Ability::Style]
+        .into_iter()
+        .fold(capabilities, Capabilities::without)
 }
 
 /// MiniMax's `voice_setting`.

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Laid, Measured,
-        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
-        Voice, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Laid,
+        Measured, Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits,
+        UpstreamId, Voice, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{Method, StatusCode, multipart::Form};
@@ -18,6 +18,7 @@ use crate::{
     ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     engine::{
         Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, minimax_language, minimax_voice_setting,
+        without_voice_settings,
     },
     http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
     lenient::{count, field, short_text, text},
@@ -236,6 +237,10 @@ fn measured(info: &Value) -> Measured {
 impl Provider for MiniMax {
     fn protocol(&self) -> &ProtocolId {
         &self.protocol
+    }
+
+    fn capabilities(&self, _service: &ServiceId) -> Capabilities {
+        without_voice_settings(Capabilities::all())
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Access, Call, Dropped, Failure, Health, Laid, Progress, Provider, Reply, Sent, UpstreamCredits,
-        UpstreamId, VoicePage,
+        Access, Call, Capabilities, Dropped, Failure, Health, Laid, Progress, Provider, Reply, Sent,
+        UpstreamCredits, UpstreamId, VoicePage,
     },
     vault::{Secret, scrub},
 };
@@ -37,6 +37,10 @@ impl Provider for Scrubbed {
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         self.0.send(call).await.map_err(|failure| clean(failure, &call.access.secret))
+    }
+
+    fn capabilities(&self, service: &ServiceId) -> Capabilities {
+        self.0.capabilities(service)
     }
 
     fn poll_batch_max(&self) -> usize {

@@ -8,8 +8,9 @@ use std::{
 use super::Inner;
 use crate::{
     error::Error,
-    id::{KeyId, Route},
+    id::{KeyId, ProtocolId, Route},
     keys::Key,
+    provider::{Capabilities, Provider},
     store::Configuration,
 };
 
@@ -20,13 +21,25 @@ pub(super) struct Snapshot {
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     /// The routes that have a usable key.
     pub(super) keyed: BTreeSet<Route>,
+    /// What can be done on the routes whose protocols this process speaks.
+    pub(super) capabilities: BTreeMap<Route, Capabilities>,
 }
 
 impl Snapshot {
-    fn new(configuration: Arc<Configuration>, keys: BTreeMap<KeyId, Arc<Key>>) -> Self {
+    fn new(
+        configuration: Arc<Configuration>,
+        keys: BTreeMap<KeyId, Arc<Key>>,
+        providers: &BTreeMap<ProtocolId, Arc<dyn Provider>>,
+    ) -> Self {
+        let system = &configuration.system;
+        let capable = |route: &Route| {
+            let provider = providers.get(&system.servers.get(&route.server)?.protocol)?;
+            Some((route.clone(), provider.capabilities(&route.service)))
+        };
+        let capabilities = system.routes.keys().filter_map(capable).collect();
         let usable = keys.values().filter(|key| key.is_usable());
         let keyed = usable.map(|key| key.route.clone()).collect();
-        Self { configuration, keys, keyed }
+        Self { configuration, keys, keyed, capabilities }
     }
 }
 
@@ -39,7 +52,7 @@ impl Inner {
             None => Arc::clone(&known.configuration),
         };
         let keys = self.store.keys().await?.into_iter().map(|read| (read.id, Arc::new(read.key))).collect();
-        let read = Arc::new(Snapshot::new(configuration, keys));
+        let read = Arc::new(Snapshot::new(configuration, keys, &self.providers));
         self.keychain.forget_all_but(&read.keys);
         // Another refresh may have read a newer configuration meanwhile: it stands.
         let is_newer = |now: &Arc<Snapshot>| now.configuration.version > read.configuration.version;

@@ -156,6 +156,7 @@ impl Inner {
             system,
             prices: &snapshot.configuration.prices,
             keyed: &snapshot.keyed,
+            capabilities: &snapshot.capabilities,
             task_characters_max: self.settings.task_characters_max,
             abbreviations: &self.settings.abbreviations,
         };

@@ -4,11 +4,15 @@
 //!
 //! A server's base URL is data, so one provider serves every server that speaks its protocol.
 
+mod capability;
+
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+pub use capability::{Ability, Capabilities};
 
 use crate::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
@@ -510,6 +514,12 @@ pub struct VoicePage {
 pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// The protocol that this provider speaks.
     fn protocol(&self) -> &ProtocolId;
+
+    /// What upstreams of this protocol can do for a service. A request that asks for what none of its servers can do is
+    /// refused, and others go to those that can. Everything, unless said otherwise.
+    fn capabilities(&self, _service: &ServiceId) -> Capabilities {
+        Capabilities::all()
+    }
 
     /// Sends work.
     async fn send(&self, call: &Call) -> Result<Sent, Failure>;

@@ -13,7 +13,7 @@ use crate::{
     message::Message,
     money::{Amount, Unit},
     pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
-    provider::{Speech, Work},
+    provider::{Ability, Capabilities, Speech, Work},
     routing::{System, Unavailable},
 };
 
@@ -26,6 +26,8 @@ pub struct PlanBasis<'a> {
     pub prices: &'a PriceList,
     /// The routes that have a usable key.
     pub keyed: &'a BTreeSet<Route>,
+    /// What can be done on which route; everything on one that is not there.
+    pub capabilities: &'a BTreeMap<Route, Capabilities>,
     /// Most characters in one task.
     pub task_characters_max: NonZeroU32,
     /// Words whose full stop ends no sentence, besides those that the library knows.
@@ -80,6 +82,16 @@ pub enum PlanError {
     /// Maintenance, an unknown service, or no route on.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// No eligible server can do what is asked.
+    #[error("{} cannot be done on {}: {}", list(.asked), list(.routes), elsewhere(.able))]
+    Incapable {
+        /// What of the request cannot be done.
+        asked: Vec<Ability>,
+        /// The routes that are on.
+        routes: Vec<Route>,
+        /// The configured routes that can do all that the request asks for.
+        able: Vec<Route>,
+    },
     /// Routes are on, and none has a usable key.
     #[error("no usable key on {}: add one, or enable one", list(.routes))]
     NoKey {
@@ -118,6 +130,15 @@ fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What to do where no route can.
+fn elsewhere(able: &[Route]) -> String {
+    if able.is_empty() {
+        "leave it out".into()
+    } else {
+        format!("leave it out, or ask for it on {}", list(able))
+    }
+}
+
 impl PlanError {
     /// What the user may be told.
     #[must_use]
@@ -136,7 +157,7 @@ impl PlanError {
             Self::Price(PriceError::NotFound { route, .. }) => {
                 Message::NoPrice { service: service(Some(route)) }
             }
-            Self::Price(_) | Self::Cut(_) => Message::BadRequest,
+            Self::Incapable { .. } | Self::Price(_) | Self::Cut(_) => Message::BadRequest,
         }
     }
 }
@@ -262,12 +283,41 @@ fn places(
         };
         return Err(PlanError::VoiceNowhere { voice, servers: shares.into_keys().collect() });
     }
+    keep_capable(request, basis, &mut places)?;
     if !places.iter().any(|place| basis.keyed.contains(&place.route)) {
         return Err(PlanError::NoKey { routes: places.into_iter().map(|place| place.route).collect() });
     }
     places.retain(|place| basis.keyed.contains(&place.route));
     shares.retain(|server, _| places.iter().any(|place| place.route.server == *server));
     Ok((shares, places, only_key))
+}
+
+/// Keeps the places that can do what the request asks for.
+fn keep_capable(
+    request: &CheckedRequest,
+    basis: PlanBasis<'_>,
+    places: &mut Vec<Place>,
+) -> Result<(), PlanError> {
+    let asked = request.asks_for();
+    let has = |route: &Route, ability: Ability| {
+        basis.capabilities.get(route).is_none_or(|capabilities| capabilities.has(ability))
+    };
+    let can = |route: &Route| asked.iter().all(|ability| has(route, *ability));
+    if places.iter().any(|place| can(&place.route)) {
+        places.retain(|place| can(&place.route));
+        return Ok(());
+    }
+    let routes: Vec<Route> = places.iter().map(|place| place.route.clone()).collect();
+    let lacks = |route: &Route, ability: &Ability| !has(route, *ability);
+    let nowhere = asked.iter().filter(|ability| routes.iter().all(|route| lacks(route, ability)));
+    let mut lacking: Vec<Ability> = nowhere.copied().collect();
+    // Each can be done somewhere, and all of them nowhere.
+    if lacking.is_empty() {
+        let somewhere = asked.iter().filter(|ability| routes.iter().any(|route| lacks(route, ability)));
+        lacking = somewhere.copied().collect();
+    }
+    let able = basis.system.routes.keys().filter(|route| can(route)).cloned().collect();
+    Err(PlanError::Incapable { asked: lacking, routes, able })
 }
 
 /// What each task is to do, and how much of each measure it has.

@@ -1,7 +1,7 @@
 //! What a user asks for.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::{NonZeroU16, NonZeroU32},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     id::{InvalidId, ServerId, ServiceId, TenantId, UserId, VoiceId},
     pricing::Operation,
-    provider::{AudioFormat, CloneVoice, Subtitles, VoiceSettings},
+    provider::{Ability, AudioFormat, CloneVoice, Subtitles, VoiceSettings},
 };
 
 /// What a user asks for. Built by [`Request::speech`] or [`Request::clone_voice`]; checked when it is submitted.
@@ -171,6 +171,32 @@ pub struct CheckedRequest {
     pub payer: Payer,
     /// The caller's key against doing it twice, with the hash of what it asked for.
     pub idempotency: Option<IdempotencyKey>,
+}
+
+impl CheckedRequest {
+    /// What it asks of the upstream that does it.
+    #[must_use]
+    pub fn asks_for(&self) -> BTreeSet<Ability> {
+        match &self.order {
+            Order::CloneVoice(_) => BTreeSet::from([Ability::CloneVoice]),
+            Order::Speech(_) => {
+                let format = match self.format {
+                    AudioFormat::Mp3 => Ability::Mp3,
+                    AudioFormat::Wav => Ability::Wav,
+                };
+                let VoiceSettings { stability, similarity, style, speed } = self.settings;
+                let asked = [
+                    Some(format),
+                    (self.subtitles == Subtitles::Srt).then_some(Ability::Subtitles),
+                    stability.map(|_| Ability::Stability),
+                    similarity.map(|_| Ability::Similarity),
+                    style.map(|_| Ability::Style),
+                    speed.map(|_| Ability::Speed),
+                ];
+                asked.into_iter().flatten().collect()
+            }
+        }
+    }
 }
 
 impl Request {

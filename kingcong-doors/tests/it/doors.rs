@@ -111,7 +111,10 @@ async fn voices_are_cloned_only_where_a_gateway_can() {
     };
     let held = estimate("minimax").await.unwrap().json;
     assert!(held.contains(r#""held":10000"#), "{held}");
-    assert_eq!(estimate("elevenlabs").await.unwrap_err().code, Code::PriceNotFound);
+    let refused = estimate("elevenlabs").await.unwrap_err();
+    assert_eq!((refused.code, refused.retryable), (Code::InvalidRequest, false), "{refused}");
+    assert_eq!(refused.fields["asked"], json!(["voice cloning"]));
+    assert_eq!(refused.fields["able"], json!(["ai33_minimax"]));
     library.close().await;
 }
 

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bad_upstream;
+mod capabilities;
 mod crash;
 mod engine;
 mod failures;
