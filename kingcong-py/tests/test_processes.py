@@ -184,6 +184,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(database: str, tmp_path: Path) 
             kc.wallets.adjust("user-1", 100, reason="test", idempotency_key="first")
             job = kc.submit(speech())
             try:
+                print("waiting", flush=True)
                 job.wait()
             except KeyboardInterrupt:
                 print("interrupted", flush=True)
@@ -194,7 +195,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(database: str, tmp_path: Path) 
     command = [sys.executable, "-c", OPEN + textwrap.dedent(script), database, let]
     process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline() == "called\n"
+    assert {process.stdout.readline(), process.stdout.readline()} == {"called\n", "waiting\n"}
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=HANGS_AFTER_S)
     assert rest.split() == ["interrupted", "9"]

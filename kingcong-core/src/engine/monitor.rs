@@ -169,7 +169,7 @@ impl Inner {
         let health = async {
             let (provider, base_url) = self.provider(&key.route.server)?;
             let secret = self.secret(&key).await?;
-            self.count_question(&key, PollNeed::Spare).await?;
+            self.count_question(&key, PollNeed::Question).await?;
             let access = Access { route: key.route.clone(), base_url, secret };
             Ok::<_, Error>(provider.health(&access).await?)
         };

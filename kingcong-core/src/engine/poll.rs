@@ -142,7 +142,7 @@ impl Pace {
     fn note_refused(&mut self, need: PollNeed, until: Timestamp, now: Timestamp) {
         match need {
             PollNeed::Due => self.due_from = until,
-            PollNeed::Spare => self.spare_from = now.plus(NO_SPARE_PAUSE),
+            PollNeed::Spare | PollNeed::Question => self.spare_from = now.plus(NO_SPARE_PAUSE),
         }
     }
 }

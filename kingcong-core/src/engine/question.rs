@@ -46,7 +46,7 @@ impl Inner {
                     && other.route.server == key.route.server)
         };
         let works = snapshot.keys.values().any(|other| shares_its_limit(other) && other.is_usable());
-        if works { PollNeed::Spare } else { PollNeed::Due }
+        if works { PollNeed::Question } else { PollNeed::Due }
     }
 }
 

@@ -61,6 +61,8 @@ pub enum PollNeed {
     Due,
     /// A result may be ready: it is made only where starts do not need the call.
     Spare,
+    /// A question that can wait, such as a working key's balance: it is made only where hardly any call was.
+    Question,
 }
 
 /// How long windows are and how much slack they get. Each store keeps its own, so that all its processes count alike.
@@ -231,12 +233,13 @@ impl Limit {
         let closed = self.closed_for_a_call_until(now, rules, 0);
         match need {
             PollNeed::Spare if closed.is_none() && !self.has_spare_for_poll() => Some(Timestamp::FAR),
+            PollNeed::Question if closed.is_none() && !self.has_room_for_question() => Some(Timestamp::FAR),
             // While it cools nothing passes, however many are kept.
             PollNeed::Due if closed.is_some() && self.cooling_until <= now => {
                 self.keep_one_more_for_polls(now, rules);
                 closed
             }
-            PollNeed::Spare | PollNeed::Due => closed,
+            PollNeed::Spare | PollNeed::Question | PollNeed::Due => closed,
         }
     }
 
@@ -245,6 +248,11 @@ impl Limit {
         let per_window = self.per_window.get();
         let has_half = self.window.count().saturating_add(1) <= per_window / 2;
         has_half || self.window.polls().saturating_add(1) <= per_window / 25
+    }
+
+    /// Whether a question that can wait leaves the window to work: three quarters of it, or all that came before.
+    fn has_room_for_question(&self) -> bool {
+        self.window.count().saturating_add(1) <= (self.per_window.get() / 4).max(1)
     }
 
     /// Lets nothing pass before `until`; an earlier deadline never shortens a later one.

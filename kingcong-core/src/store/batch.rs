@@ -341,7 +341,8 @@ pub struct Poll {
 /// A poll that may not be made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollRefused {
-    /// Not before this instant; [`Timestamp::FAR`] for one of [`PollNeed::Spare`] that starts leave no room for.
+    /// Not before this instant; [`Timestamp::FAR`] for one that is not needed, and that
+    /// starts leave no room for.
     pub until: Timestamp,
 }
 

@@ -430,7 +430,8 @@ pub(super) async fn starts_leave_room_for_the_polls_that_they_need(store: &dyn S
     assert_eq!(starts, [8, 9, 9, 9, 7, 7]);
 }
 
-/// A poll for a result that may be ready is made while half of the window is free, and else not: it keeps no room.
+/// A poll for a result that may be ready is made while half of the window is free, a question that can wait while three
+/// quarters are, and else not: neither keeps room.
 pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     store: &dyn Store,
     clock: &TestClock,
@@ -438,7 +439,11 @@ pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     let scene = Scene::configured(store, clock).await;
     let worker = with_work(&scene, &[NewKey::new("ai33", 30, 10).of_account("us", 30, 10)], 200).await;
     let lease = worker.claim_beside_polls(pool("ai33"), 1).await.leases.remove(0);
-    for _ in 0..4 {
+    assert_eq!(worker.poll(&lease, PollNeed::Question).await, Ok(()));
+    let refused =
+        worker.poll(&lease, PollNeed::Question).await.expect_err("the third call is more than a quarter");
+    assert_eq!(refused.until, Timestamp::FAR);
+    for _ in 0..3 {
         assert_eq!(worker.poll(&lease, PollNeed::Spare).await, Ok(()));
     }
     let refused = worker.poll(&lease, PollNeed::Spare).await.expect_err("the other half is for starts");
