@@ -169,7 +169,10 @@ def test_an_interpreter_ends_with_work_in_flight(database: str) -> None:
 
 def test_ctrl_c_ends_the_waiting_and_not_the_job(database: str, tmp_path: Path) -> None:
     script = """
-        import asyncio
+        import asyncio, signal
+
+        # Who is started in the background inherits that SIGINT is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         class Held(Upstream):
             async def call(self, call):

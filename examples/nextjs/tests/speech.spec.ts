@@ -91,7 +91,7 @@ test.describe('with upstreams that take their time', () => {
   test('a job that is cancelled gives back what was not begun', async ({ as, stage }) => {
     await stage.credits('lan', 10_000);
     for (const key of await stage.kc.keys.list())
-      await stage.kc.keys.setLimits(key.id, { maxInFlight: 1, perMinute: 5 });
+      await stage.kc.keys.setLimits(key.id, { maxInFlight: 1, perMinute: 10 });
     const page = await as('lan');
     await write(page, sentences(100), '20');
     await speak(page);
@@ -113,7 +113,7 @@ test.describe('with upstreams that take their time', () => {
   }) => {
     await stage.credits('lan', 10_000);
     for (const key of await stage.kc.keys.list())
-      await stage.kc.keys.setLimits(key.id, { maxInFlight: 1, perMinute: 5 });
+      await stage.kc.keys.setLimits(key.id, { maxInFlight: 1, perMinute: 10 });
     const [page, admin] = await Promise.all([as('lan'), as('admin')]);
     await write(page, sentences(100), '10');
     await speak(page);
