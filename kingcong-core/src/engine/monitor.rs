@@ -142,7 +142,7 @@ impl Inner {
         let keys: Vec<Arc<Key>> = snapshot.keys.values().cloned().collect();
         for keys in keys.chunks(WRITTEN_AT_ONCE) {
             let asked: Vec<_> = stream::iter(keys.to_vec())
-                .map(|key| async move { (self.ask_key(&key, self.need_to_ask(&key)).await, key) })
+                .map(|key| async move { (self.ask_key(&key, PollNeed::Question).await, key) })
                 .buffer_unordered(CHECKS_AT_ONCE)
                 .collect()
                 .await;
@@ -187,9 +187,13 @@ impl Inner {
     }
 
     /// Asks the upstream about a key by a call that costs nothing, and writes down what it says.
-    pub(super) async fn check_key(self: &Arc<Self>, id: KeyId) -> Result<KeyWithLimits, Error> {
+    pub(super) async fn check_key(
+        self: &Arc<Self>,
+        id: KeyId,
+        need: PollNeed,
+    ) -> Result<KeyWithLimits, Error> {
         let key = self.key(id).await?;
-        let verdict = self.ask_key(&key, PollNeed::Due).await?;
+        let verdict = self.ask_key(&key, need).await?;
         self.write_check(&key, verdict).await
     }
 
@@ -198,7 +202,7 @@ impl Inner {
     pub(super) async fn check_doubted(self: &Arc<Self>, id: KeyId) {
         let mut pause = Limit::DOUBT_PAUSE;
         loop {
-            match self.check_key(id).await {
+            match self.check_key(id, PollNeed::Question).await {
                 Ok(key) if matches!(key.status, KeyStatus::Dead { .. }) => {}
                 // Its limit leaves no call for it now.
                 Err(Error::Upstream(_)) => {}

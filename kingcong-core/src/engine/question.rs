@@ -34,20 +34,6 @@ impl Inner {
             }
         }
     }
-
-    /// Why the monitor asks about a key. One that works shows so by its work, and so does a key of its account: the
-    /// calls of their limit are better spent on work.
-    pub(super) fn need_to_ask(&self, key: &Key) -> PollNeed {
-        let snapshot = self.snapshot();
-        let shares_its_limit = |other: &Key| {
-            other.id == key.id
-                || (key.account.is_some()
-                    && other.account == key.account
-                    && other.route.server == key.route.server)
-        };
-        let works = snapshot.keys.values().any(|other| shares_its_limit(other) && other.is_usable());
-        if works { PollNeed::Question } else { PollNeed::Due }
-    }
 }
 
 /// The failure of a question that may not be asked before `until`.

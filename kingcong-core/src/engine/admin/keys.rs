@@ -4,7 +4,7 @@ use super::KingCong;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
-    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed},
     routing::{Limits, LimitsChange, Switch},
     store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
     vault::{InvalidSecret, Secret, SecretVersion},
@@ -205,7 +205,7 @@ impl KeyDoors {
     /// asked leaves the key as it was.
     pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
-        self.inner().check_key(id).await
+        self.inner().check_key(id, PollNeed::Due).await
     }
 
     async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<KeyWithLimits, Error> {
