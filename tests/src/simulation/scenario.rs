@@ -11,7 +11,7 @@ use kingcong_core::{
     ledger::Refusal,
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
-    provider::Provider,
+    provider::{Failure, FailureKind, Provider, Reached},
     routing::{
         BaseUrl, EgressChange, Limits, LimitsChange, Maintenance, PollsCount, Server, ServerChange, Switch,
     },
@@ -723,6 +723,8 @@ impl Scenario {
                     | Error::NotFound { .. }
                     | Error::KeyRemoved(_)
                     | Error::KeySuspended { .. }
+                    // A question that the key's limit leaves no call for.
+                    | Error::Upstream(Failure { kind: FailureKind::Busy, reached: Reached::No, .. })
                     | Error::UnknownRoute(_)
                     | Error::Configuration(_)
                     | Error::Price(_)),
@@ -897,6 +899,13 @@ impl Scenario {
                 self.add_key(server, service).await;
             }
         }
+        self.insist("heal", |kc| async move {
+            for key in kc.keys().list().await?.iter().filter(|key| key.switch == Switch::Off) {
+                kc.keys().enable(key.id).await?;
+            }
+            Ok(())
+        })
+        .await;
     }
 
     async fn wait_for_the_end(&self) {
@@ -914,7 +923,10 @@ impl Scenario {
                         .tasks
                         .iter()
                         .filter(|task| !task.is_ended())
-                        .map(|task| format!("{} {:?}", task.id, task.state))
+                        .map(|task| {
+                            let (route, only) = (task.planned_route().route(), task.only_key);
+                            format!("{} on {route}, by {only:?} alone: {:?}", task.id, task.state)
+                        })
                         .collect();
                     self.stage.fail(format!("job {} is stuck: {}", book.job.id, stuck.join(", ")));
                 }
