@@ -548,7 +548,7 @@ export interface Account {
   readonly limits: Limits;
   /** Calls in flight now. */
   readonly inFlight: number;
-  /** Calls of the last 60 seconds: starts, and polls where the upstream counts them. */
+  /** Calls of the last window: starts, and polls where the upstream counts them. */
   readonly usedInWindow: number;
   /** The keys that were registered under it and not removed. */
   readonly keys: readonly Key[];

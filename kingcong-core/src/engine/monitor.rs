@@ -142,7 +142,7 @@ impl Inner {
         let keys: Vec<Arc<Key>> = snapshot.keys.values().cloned().collect();
         for keys in keys.chunks(WRITTEN_AT_ONCE) {
             let asked: Vec<_> = stream::iter(keys.to_vec())
-                .map(|key| async move { (self.ask_key(&key, PollNeed::Question).await, key) })
+                .map(|key| async move { (self.ask_key(&key, PollNeed::Idle).await, key) })
                 .buffer_unordered(CHECKS_AT_ONCE)
                 .collect()
                 .await;
@@ -169,7 +169,7 @@ impl Inner {
         let health = async {
             let (provider, base_url) = self.provider(&key.route.server)?;
             let secret = self.secret(&key).await?;
-            self.count_question(&key, PollNeed::Question).await?;
+            self.count_question(&key, PollNeed::Idle).await?;
             let access = Access { route: key.route.clone(), base_url, secret };
             Ok::<_, Error>(provider.health(&access).await?)
         };
@@ -202,7 +202,7 @@ impl Inner {
     pub(super) async fn check_doubted(self: &Arc<Self>, id: KeyId) {
         let mut pause = Limit::DOUBT_PAUSE;
         loop {
-            match self.check_key(id, PollNeed::Question).await {
+            match self.check_key(id, PollNeed::Idle).await {
                 Ok(key) if matches!(key.status, KeyStatus::Dead { .. }) => {}
                 // Its limit leaves no call for it now.
                 Err(Error::Upstream(_)) => {}

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{Inner, Settings, events::JobEvent, lane::Executed};
 use crate::{
     clock::Timestamp,
+    error::Error,
     id::{LimitId, Route},
     keys::{Limit, PollNeed},
     pricing::Operation,
@@ -142,7 +143,7 @@ impl Pace {
     fn note_refused(&mut self, need: PollNeed, until: Timestamp, now: Timestamp) {
         match need {
             PollNeed::Due => self.due_from = until,
-            PollNeed::Spare | PollNeed::Question => self.spare_from = now.plus(NO_SPARE_PAUSE),
+            PollNeed::Spare | PollNeed::Asked | PollNeed::Idle => self.spare_from = now.plus(NO_SPARE_PAUSE),
         }
     }
 }
@@ -358,20 +359,25 @@ impl Inner {
         let attempt = &lease.attempt;
         let (account_limit, egress_limit) = (attempt.account_limit, attempt.egress_limit);
         let poll = Poll { key: attempt.key, account_limit, egress_limit, need };
-        match self.executed(Command::Poll(poll)).await {
-            Ok(Executed { outcome: Outcome::Poll(Ok(())), decided, .. }) => {
-                let is_late = self.clock.elapsed().saturating_sub(decided) >= Settings::SEND_SLACK;
-                if is_late { Err(self.store_now().plus(UNCOUNTED_PAUSE)) } else { Ok(()) }
-            }
-            Ok(Executed { outcome: Outcome::Poll(Err(refused)), .. }) => Err(refused.until),
-            Ok(Executed { outcome, .. }) => {
-                unreachable!("counting a poll answers whether it was, not {outcome:?}")
-            }
-            Err(error) => {
-                tracing::warn!(%error, attempt = %attempt.id, "a poll could not be counted: trying again");
-                Err(self.store_now().plus(UNCOUNTED_PAUSE))
-            }
-        }
+        self.count_call(poll).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, attempt = %attempt.id, "a poll could not be counted: trying again");
+            Err(self.store_now().plus(UNCOUNTED_PAUSE))
+        })
+    }
+
+    /// Has the store count a call that asks its upstream something, which is to be made at once; or says when it may be.
+    pub(super) async fn count_call(&self, poll: Poll) -> Result<Result<(), Timestamp>, Error> {
+        let Executed { outcome, decided, .. } = self.executed(Command::Poll(poll)).await?;
+        let Outcome::Poll(counted) = outcome else {
+            unreachable!("counting a call answers whether it was, not {outcome:?}")
+        };
+        // What was counted long ago would reach the upstream in another window.
+        let is_late = self.clock.elapsed().saturating_sub(decided) >= Settings::SEND_SLACK;
+        Ok(match counted {
+            Ok(()) if is_late => Err(self.store_now().plus(UNCOUNTED_PAUSE)),
+            Ok(()) => Ok(()),
+            Err(refused) => Err(refused.until),
+        })
     }
 
     async fn poll_unit(self: &Arc<Self>, Unit { page, tasks }: Unit) -> Asked {

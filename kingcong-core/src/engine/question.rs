@@ -1,21 +1,21 @@
 //! Questions: calls that ask an upstream something and do no work, such as a key's balance. Where an upstream counts
 //! polls it counts them too, so they take a call of the same window first.
 
-use super::{Inner, lane::Executed};
+use super::Inner;
 use crate::{
     clock::Timestamp,
     error::Error,
     keys::{Key, Limit, PollNeed},
     provider::{Failure, FailureKind, Reached},
     routing::PollsCount,
-    store::{Command, Outcome, Poll},
+    store::Poll,
 };
 
 impl Inner {
     /// Has the store count a question about a key, where its upstream counts it.
     ///
     /// # Errors
-    /// When the limit leaves no call for it now, or the store fails.
+    /// [`Error::Upstream`] when the limit leaves no call for it now, or what the store fails with.
     pub(super) async fn count_question(&self, key: &Key, need: PollNeed) -> Result<(), Error> {
         let server = &key.route.server;
         if self.polls_of(&key.route) == PollsCount::Free {
@@ -24,15 +24,8 @@ impl Inner {
         let account_limit = key.account.as_deref().map(|account| Limit::id_of_account(server, account));
         let egress_limit = Some(Limit::id_of_egress(server, &self.settings.egress));
         let poll = Poll { key: key.id, account_limit, egress_limit, need };
-        match self.executed(Command::Poll(poll)).await? {
-            Executed { outcome: Outcome::Poll(Ok(())), .. } => Ok(()),
-            Executed { outcome: Outcome::Poll(Err(refused)), at, .. } => {
-                Err(Error::Upstream(no_call_left(key, refused.until, at)))
-            }
-            Executed { outcome, .. } => {
-                unreachable!("counting a call answers whether it was, not {outcome:?}")
-            }
-        }
+        let counted = self.count_call(poll).await?;
+        counted.map_err(|until| Error::Upstream(no_call_left(key, until, self.store_now())))
     }
 }
 

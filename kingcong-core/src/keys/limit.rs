@@ -61,8 +61,11 @@ pub enum PollNeed {
     Due,
     /// A result may be ready: it is made only where starts do not need the call.
     Spare,
-    /// A question that can wait, such as a working key's balance: it is made only where hardly any call was.
-    Question,
+    /// Somebody waits for the answer to a question, such as an administrator: it is made where there is room, and
+    /// nothing is kept for it.
+    Asked,
+    /// Nobody waits for the answer, such as the monitor's: it is made only where hardly any call was.
+    Idle,
 }
 
 /// How long windows are and how much slack they get. Each store keeps its own, so that all its processes count alike.
@@ -233,13 +236,13 @@ impl Limit {
         let closed = self.closed_for_a_call_until(now, rules, 0);
         match need {
             PollNeed::Spare if closed.is_none() && !self.has_spare_for_poll() => Some(Timestamp::FAR),
-            PollNeed::Question if closed.is_none() && !self.has_room_for_question() => Some(Timestamp::FAR),
+            PollNeed::Idle if closed.is_none() && !self.is_idle() => Some(Timestamp::FAR),
             // While it cools nothing passes, however many are kept.
             PollNeed::Due if closed.is_some() && self.cooling_until <= now => {
                 self.keep_one_more_for_polls(now, rules);
                 closed
             }
-            PollNeed::Spare | PollNeed::Question | PollNeed::Due => closed,
+            PollNeed::Spare | PollNeed::Asked | PollNeed::Idle | PollNeed::Due => closed,
         }
     }
 
@@ -250,8 +253,8 @@ impl Limit {
         has_half || self.window.polls().saturating_add(1) <= per_window / 25
     }
 
-    /// Whether a question that can wait leaves the window to work: three quarters of it, or all that came before.
-    fn has_room_for_question(&self) -> bool {
+    /// Whether one call more is at most a quarter of the window, or the only one.
+    fn is_idle(&self) -> bool {
         self.window.count().saturating_add(1) <= (self.per_window.get() / 4).max(1)
     }
 

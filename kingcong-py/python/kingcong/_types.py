@@ -804,7 +804,7 @@ class Key(Record):
 class Account(Record):
     """An upstream account that keys share, with what they may do together.
 
-    ``used_in_window`` counts the calls of the last 60 seconds: starts, and polls where the upstream counts them.
+    ``used_in_window`` counts the calls of the last window: starts, and polls where the upstream counts them.
     """
 
     server: str

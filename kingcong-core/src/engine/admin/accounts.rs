@@ -27,7 +27,7 @@ pub struct AccountReport {
     pub limits: Limits,
     /// Calls in flight now.
     pub in_flight: u32,
-    /// Calls of the last 60 seconds: starts, and polls where the upstream counts them.
+    /// Calls of the last window: starts, and polls where the upstream counts them.
     pub used_in_window: u32,
     /// The keys that were registered under it and not removed.
     pub keys: Vec<KeyWithLimits>,

@@ -205,7 +205,7 @@ impl KeyDoors {
     /// asked leaves the key as it was.
     pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
-        self.inner().check_key(id, PollNeed::Due).await
+        self.inner().check_key(id, PollNeed::Asked).await
     }
 
     async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<KeyWithLimits, Error> {

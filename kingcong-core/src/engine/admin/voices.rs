@@ -37,7 +37,7 @@ impl VoiceDoors {
         let key =
             key.ok_or_else(|| Error::NotFound { what: "usable key on route", name: route.to_string() })?;
         let secret = inner.secret(key).await?;
-        inner.count_question(key, PollNeed::Due).await?;
+        inner.count_question(key, PollNeed::Asked).await?;
         Ok(provider.voices(&Access { route, base_url, secret }, page).await?)
     }
 

@@ -7,7 +7,7 @@ use super::fixtures::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    keys::{BUCKET_MICROS, Level, Limit, PollNeed, PoolId},
+    keys::{BUCKET_MICROS, Level, Limit, PollNeed, PoolId, Rules},
     money::Amount,
     provider::{FailureKind, Reached},
     routing::{Maintenance, Switch, SystemCommand},
@@ -430,8 +430,8 @@ pub(super) async fn starts_leave_room_for_the_polls_that_they_need(store: &dyn S
     assert_eq!(starts, [8, 9, 9, 9, 7, 7]);
 }
 
-/// A poll for a result that may be ready is made while half of the window is free, a question that can wait while three
-/// quarters are, and else not: neither keeps room.
+/// A poll for a result that may be ready is made while half of the window is free, a question that nobody waits for while
+/// three quarters are, and one that is waited for while a call is: none of them keeps room.
 pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     store: &dyn Store,
     clock: &TestClock,
@@ -439,14 +439,23 @@ pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     let scene = Scene::configured(store, clock).await;
     let worker = with_work(&scene, &[NewKey::new("ai33", 30, 10).of_account("us", 30, 10)], 200).await;
     let lease = worker.claim_beside_polls(pool("ai33"), 1).await.leases.remove(0);
-    assert_eq!(worker.poll(&lease, PollNeed::Question).await, Ok(()));
+    assert_eq!(worker.poll(&lease, PollNeed::Idle).await, Ok(()));
     let refused =
-        worker.poll(&lease, PollNeed::Question).await.expect_err("the third call is more than a quarter");
+        worker.poll(&lease, PollNeed::Idle).await.expect_err("the third call is more than a quarter");
     assert_eq!(refused.until, Timestamp::FAR);
     for _ in 0..3 {
         assert_eq!(worker.poll(&lease, PollNeed::Spare).await, Ok(()));
     }
     let refused = worker.poll(&lease, PollNeed::Spare).await.expect_err("the other half is for starts");
     assert_eq!(refused.until, Timestamp::FAR);
-    assert_eq!(worker.claim_beside_polls(pool("ai33"), 30).await.leases.len(), 5);
+    // Two of the five calls that are left, which starts are not kept from.
+    for _ in 0..2 {
+        assert_eq!(worker.poll(&lease, PollNeed::Asked).await, Ok(()));
+    }
+    assert_eq!(worker.claim_beside_polls(pool("ai33"), 30).await.leases.len(), 3);
+    let refused = worker.poll(&lease, PollNeed::Asked).await.expect_err("every call was made");
+    assert!(refused.until < Timestamp::FAR, "{refused:?}");
+    clock.advance(Rules::WINDOW + Rules::GUARD);
+    let starts = worker.claim_beside_polls(pool("ai33"), 30).await.leases.len();
+    assert_eq!(starts, 9, "a call is kept for polls, as if nobody had asked");
 }
