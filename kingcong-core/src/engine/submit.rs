@@ -81,7 +81,11 @@ impl KingCong {
         let request = check(request).await?;
         let admitted = match self.inner.replay(&request).await? {
             Some(admitted) => admitted,
-            None => self.inner.admit(&request).await?,
+            None => match self.inner.admit(&request).await {
+                // Another call under its key may have been admitted before there was no plan any more.
+                Err(error @ Error::NoPlan { .. }) => self.inner.replay(&request).await?.ok_or(error)?,
+                admitted => admitted?,
+            },
         };
         Ok(JobHandle::new(self.clone(), admitted.job))
     }

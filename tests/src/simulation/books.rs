@@ -463,7 +463,8 @@ impl Books {
     }
 
     /// Nothing of a process that closed is under way, but for answers that are lost, what it took over while nobody
-    /// could be asked because the server was removed and, when it gave up waiting, what the upstreams still work on.
+    /// could be asked because the server or the key was removed and, when it gave up waiting, what the upstreams still
+    /// work on.
     pub(super) fn check_closed(
         &self,
         memory: &MemoryStore,
@@ -477,8 +478,10 @@ impl Books {
             let was_removed = |configuration: &Configuration| {
                 !configuration.system.servers.contains_key(&attempt.route.server)
             };
+            let keys = now(memory.keys()).unwrap_or_default();
             let may_be_left = matches!(attempt.state, AttemptState::Unknown { .. })
                 || took_ms >= Scale::DRAIN_MS
+                || keys.iter().all(|known| known.key.id != attempt.key)
                 || self.pages.lock().configurations.values().any(was_removed);
             if !may_be_left {
                 self.stage.fail(format!("closed with {} {:?}", attempt.id, attempt.state));
