@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The options that are lengths of time, as the library names them; here they say their unit.
-pub(crate) const LENGTHS: [&str; 10] = [
+pub(crate) const LENGTHS: [&str; 15] = [
     "deadline",
     "dead_after",
     "poll_interval",
@@ -30,6 +30,11 @@ pub(crate) const LENGTHS: [&str; 10] = [
     "window",
     "guard",
     "call_max",
+    "connect_timeout",
+    "send_timeout",
+    "synchronous_timeout",
+    "poll_timeout",
+    "download_timeout",
 ];
 
 /// How a library is opened. What is left out is as [`Settings`] has it. Its `Debug` shows

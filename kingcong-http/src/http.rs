@@ -248,20 +248,21 @@ impl Exchange<'_> {
 
     /// The failure of a success that lacks what was asked for: what its words name, if they do.
     pub(crate) fn lacking(&self, answer: &Value, what: &str) -> Failure {
-        let refusal = Refusal::from_json(StatusCode::OK, answer);
-        match (self.judge)(&refusal) {
-            (_, Reached::Maybe | Reached::Yes) => self.unclear(format!("{what}: {}", refusal.message)),
-            (_, Reached::No) => self.refused(&refusal),
-        }
+        self.named(answer).unwrap_or_else(|words| self.unclear(format!("{what}: {words}")))
     }
 
     /// The failure of a call that ended well and gave no audio: nothing runs upstream any more, and nothing is waited
     /// for.
     pub(crate) fn lacking_audio(&self, answer: &Value, what: &str) -> Failure {
+        self.named(answer).unwrap_or_else(|words| self.undeliverable(format!("{what}: {words}")))
+    }
+
+    /// The failure that the words of a success name, or those words.
+    fn named(&self, answer: &Value) -> Result<Failure, String> {
         let refusal = Refusal::from_json(StatusCode::OK, answer);
         match (self.judge)(&refusal) {
-            (_, Reached::Maybe | Reached::Yes) => self.undeliverable(format!("{what}: {}", refusal.message)),
-            (_, Reached::No) => self.refused(&refusal),
+            (_, Reached::Maybe | Reached::Yes) => Err(refusal.message),
+            (_, Reached::No) => Ok(self.refused(&refusal)),
         }
     }
 

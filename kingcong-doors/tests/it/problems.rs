@@ -120,6 +120,7 @@ async fn a_wrong_option_is_named_in_the_face_s_words() {
     for (option, value, python, node, why) in [
         ("dead_after_ms", json!(1), "dead_after", "deadAfterMs", "must be at least 2 s"),
         ("window_ms", json!(0), "window", "windowMs", "must be 1 ms to a day"),
+        ("poll_timeout_ms", json!(1), "poll_timeout", "pollTimeoutMs", "must be 100 ms to 240 s"),
         ("calls_max", json!(0), "calls_max", "callsMax", "must be at least 1"),
         (
             "task_characters_max",
