@@ -7,7 +7,7 @@ use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     clock::{Clock, Timestamp},
     engine::{JobResult, Role},
-    id::{Egress, JobId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
+    id::{Egress, JobId, KeyId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
     ledger::Refusal,
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
@@ -17,7 +17,7 @@ use kingcong_core::{
     },
     store::{MemoryStore, PAGE_MAX, Store, UnknownPolicy},
     vault::{KeyBytes, StaticMasterKey},
-    work::TaskState,
+    work::{Task, TaskState},
 };
 use parking_lot::Mutex;
 
@@ -906,6 +906,17 @@ impl Scenario {
             Ok(())
         })
         .await;
+        // What a removed key alone can do waits for its deadline, which maintenance may have put off for long.
+        let memory = &self.database.memory;
+        let keys = now(memory.keys()).unwrap_or_default();
+        let is_gone = |key: KeyId| keys.iter().all(|known| known.key.id != key);
+        for book in now(memory.job_books(None, PAGE_MAX)).unwrap_or_default() {
+            let waits_in_vain = |task: &Task| !task.is_ended() && task.only_key.is_some_and(is_gone);
+            if book.tasks.iter().any(waits_in_vain) {
+                let id = book.job.id;
+                self.insist("heal", |kc| async move { kc.job(id).cancel().await }).await;
+            }
+        }
     }
 
     async fn wait_for_the_end(&self) {
