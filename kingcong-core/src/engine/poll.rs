@@ -365,7 +365,8 @@ impl Inner {
         })
     }
 
-    /// Has the store count a call that asks its upstream something, which is to be made at once; or says when it may be.
+    /// Has the store count a call that asks its upstream something, which is to be made at once; or says when it may
+    /// be.
     pub(super) async fn count_call(&self, poll: Poll) -> Result<Result<(), Timestamp>, Error> {
         let Executed { outcome, decided, .. } = self.executed(Command::Poll(poll)).await?;
         let Outcome::Poll(counted) = outcome else {

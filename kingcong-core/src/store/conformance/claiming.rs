@@ -430,8 +430,8 @@ pub(super) async fn starts_leave_room_for_the_polls_that_they_need(store: &dyn S
     assert_eq!(starts, [8, 9, 9, 9, 7, 7]);
 }
 
-/// A poll for a result that may be ready is made while half of the window is free, a question that nobody waits for while
-/// three quarters are, and one that is waited for while a call is: none of them keeps room.
+/// A poll for a result that may be ready is made while half of the window is free, a question that nobody waits for
+/// while three quarters are, and one that is waited for while a call is: none of them keeps room.
 pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     store: &dyn Store,
     clock: &TestClock,
