@@ -1,21 +1,52 @@
 //! The host's own functions as a provider or as the master key: what they are told, and what they answer.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
-    id::{AttemptId, ProtocolId},
+    id::{AttemptId, ProtocolId, ServiceId},
     money::Decimal,
     provider::{
-        Audio, Body, Call, ClonedVoice, Failure, FailureKind, Measured, Output, Provider, Reached, Reply,
-        Sent, Sink, UpstreamCredits, Work,
+        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, Measured, Output,
+        Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
     },
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
+
+/// What a host says of a provider of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostOffer {
+    protocol: ProtocolId,
+    #[serde(default)]
+    capabilities: BTreeMap<ServiceId, HostCapabilities>,
+}
+
+impl HostOffer {
+    /// The protocol that the provider speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> &ProtocolId {
+        &self.protocol
+    }
+}
+
+/// What the provider can do for a service: everything that is not said to be lacking.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostCapabilities {
+    #[serde(default)]
+    lacking: BTreeSet<Ability>,
+}
 
 /// One call that the host is to make.
 #[derive(Clone, Debug)]
@@ -129,17 +160,15 @@ pub trait HostCalls: Send + Sync + fmt::Debug + 'static {
 /// A host's function as a provider. It answers with the result itself: nothing is polled for.
 #[derive(Debug)]
 pub struct HostProvider {
-    protocol: ProtocolId,
+    offer: HostOffer,
     calls: Arc<dyn HostCalls>,
 }
 
 impl HostProvider {
-    /// A provider of that protocol.
-    ///
-    /// # Errors
-    /// When the protocol's name breaks its rule.
-    pub fn new(protocol: &str, calls: Arc<dyn HostCalls>) -> Result<Self, Problem> {
-        Ok(Self { protocol: ProtocolId::new(protocol)?, calls })
+    /// A provider that does what is offered by these calls.
+    #[must_use]
+    pub fn new(offer: HostOffer, calls: Arc<dyn HostCalls>) -> Self {
+        Self { offer, calls }
     }
 }
 
@@ -164,7 +193,13 @@ enum WorkView<'a> {
 #[async_trait]
 impl Provider for HostProvider {
     fn protocol(&self) -> &ProtocolId {
-        &self.protocol
+        &self.offer.protocol
+    }
+
+    fn capabilities(&self, service: &ServiceId) -> Capabilities {
+        let said = self.offer.capabilities.get(service);
+        let lacking = said.into_iter().flat_map(|said| &said.lacking);
+        lacking.copied().fold(Capabilities::all(), Capabilities::without)
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

@@ -38,7 +38,8 @@ mod reading;
 
 pub use door::Door;
 pub use host::{
-    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep, scrubbed,
+    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
+    scrubbed,
 };
 pub use library::{AT_ONCE_BYTES_MAX, Answer, Library};
 pub use opening::{MasterKeySource, Opening, PresetName};

@@ -14,6 +14,7 @@ use kingcong_http::UpstreamsError;
 use serde::Deserialize;
 
 use crate::{
+    host::HostOffer,
     problem::Problem,
     reading::{Names, read},
 };
@@ -48,6 +49,9 @@ pub struct Opening {
     pub preset: Option<PresetName>,
     /// Where the master key is; the host's own when left out and given beside.
     pub master_key: Option<MasterKeySource>,
+    /// The providers that the host serves: one of each protocol.
+    #[serde(default)]
+    pub providers: Vec<HostOffer>,
     role: Option<RoleName>,
     outputs: Option<PathBuf>,
     egress: Option<String>,

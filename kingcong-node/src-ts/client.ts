@@ -6,7 +6,7 @@
 
 import { Accounts, Config, Keys, Packages, Prices, Reports, Voices, Wallets, type How } from './doors';
 import { problemOf } from './errors';
-import { JOB_STATE, requestOf } from './fields';
+import { CAPABILITIES, JOB_STATE, requestOf } from './fields';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
 import { JobHandle } from './job';
 import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
@@ -169,16 +169,18 @@ async function openingOf(url: string, given: OpenOptions): Promise<Opening> {
   if (log !== undefined && typeof log !== 'function')
     throw new TypeError(`options.log must be a function, not ${shown(log)}`);
   LOG_LEVEL(logLevel, 'options.logLevel');
-  const served = providersOf(providers);
+  const [served, offers] = providersOf(providers);
   const source = typeof masterKey === 'function' ? await masterKey() : masterKey;
   const [told, service] = masterKeyOf(source, url);
   const host = { providers: served, masterKey: service };
-  return { options: { ...options, ...told, url }, host, log, logLevel, signal };
+  return { options: { ...options, ...told, url, providers: offers }, host, log, logLevel, signal };
 }
 
-function providersOf(providers: readonly Provider[]): Map<string, Provider> {
+/** The providers by their protocols, and what each is for. */
+function providersOf(providers: readonly Provider[]): readonly [Map<string, Provider>, readonly Json[]] {
   if (!Array.isArray(providers)) throw new TypeError(`options.providers must be an array, not ${shown(providers)}`);
   const served = new Map<string, Provider>();
+  const offers: Json[] = [];
   for (const [place, provider] of (providers as readonly Provider[]).entries()) {
     const name = `options.providers[${place}]`;
     if (typeof provider !== 'object' || provider === null || typeof provider.call !== 'function') {
@@ -187,8 +189,11 @@ function providersOf(providers: readonly Provider[]): Map<string, Provider> {
     const protocol = text(provider.protocol, `${name}.protocol`);
     if (served.has(protocol)) throw new TypeError(`${name} is a second provider of ${shown(protocol)}`);
     served.set(protocol, provider);
+    const { capabilities } = provider;
+    const can = capabilities === undefined ? {} : CAPABILITIES(capabilities, `${name}.capabilities`);
+    offers.push({ protocol, capabilities: can });
   }
-  return served;
+  return [served, offers];
 }
 
 function masterKeyOf(
@@ -287,8 +292,7 @@ export class KingCong {
     const number = ++lastClient;
     serve(number, host);
     if (log !== undefined) listen(number, log, logLevel);
-    const begin = () =>
-      native.open(mailbox, JSON.stringify(given), number, [...host.providers.keys()], host.masterKey?.id ?? null);
+    const begin = () => native.open(mailbox, JSON.stringify(given), number, host.masterKey?.id ?? null);
     const opening = KingCong.#opened(begin, number);
     return signal === undefined ? opening : openedUnless(signal, opening);
   }

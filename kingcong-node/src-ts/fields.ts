@@ -38,6 +38,15 @@ export const JOB_STATE = oneOf(
   'cancelled',
 );
 
+/** What a provider can do, by the services. */
+export const CAPABILITIES = mapping(
+  record({
+    lacking: optional(
+      list(oneOf('mp3', 'wav', 'subtitles', 'stability', 'similarity', 'style', 'speed', 'clone_voice')),
+    ),
+  }),
+);
+
 /** How many calls are allowed. */
 export const LIMITS: Fields = { maxInFlight: count, perMinute: count };
 

@@ -33,7 +33,7 @@ export interface Library {
 /** The native half. */
 export interface Native {
   readonly Mailbox: new (bell: () => void) => Mailbox;
-  open(mailbox: Mailbox, options: string, client: number, protocols: string[], key: string | null): Told;
+  open(mailbox: Mailbox, options: string, client: number, key: string | null): Told;
   scrubbed(words: string, secret: string): string;
 }
 

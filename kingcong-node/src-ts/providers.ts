@@ -92,10 +92,31 @@ export interface VoiceReply extends Told {
 /** What a finished call gave. */
 export type Reply = AudioReply | VoiceReply;
 
+/** Something that a request may ask for. */
+export type Ability =
+  | 'mp3'
+  | 'wav'
+  | 'subtitles'
+  | 'stability'
+  | 'similarity'
+  | 'style'
+  | 'speed'
+  | 'clone_voice';
+
+/** What can be done for a service: everything but what is `lacking`. */
+export interface Capabilities {
+  readonly lacking?: readonly Ability[] | undefined;
+}
+
 /** What serves the servers of a protocol. An instance of a class keeps its `this`. */
 export interface Provider {
   /** Such as `ai33`, to serve in place of the library's own, or a name of yours. */
   readonly protocol: string;
+  /**
+   * What it can do, by the services; everything for one that is not there. What no server of a service can do is refused
+   * when it is submitted, and what some can do goes to those. Read when the client is opened.
+   */
+  readonly capabilities?: Readonly<Record<string, Capabilities>> | undefined;
   /**
    * Does the task once, without trying again, within five minutes. `signal` is aborted when nobody waits any more,
    * because the call took longer or the client closed.

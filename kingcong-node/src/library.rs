@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
-use kingcong_doors::{AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostProvider, Names, Opening, Problem};
+use kingcong_doors::{
+    AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostOffer, HostProvider, Names, Opening, Problem,
+};
 use napi::{
     Result,
     bindgen_prelude::{BufferSlice, Either},
@@ -101,20 +103,14 @@ impl Library {
     }
 }
 
-/// Opens a library for a client: with its providers, by their protocols, and its key service, by its id.
+/// Opens a library for a client, with its key service, by its id.
 #[napi(catch_unwind)]
-pub(crate) fn open(
-    mailbox: &Mailbox,
-    options: String,
-    client: i64,
-    protocols: Vec<String>,
-    key: Option<String>,
-) -> Result<Told> {
+pub(crate) fn open(mailbox: &Mailbox, options: String, client: i64, key: Option<String>) -> Result<Told> {
     let post = mailbox.weak();
     send(
         mailbox,
         Box::pin(async move {
-            match opening(&options, client, &protocols, key.as_deref(), &post).await {
+            match opening(&options, client, key.as_deref(), &post).await {
                 Ok(library) => Outcome::Opened(library),
                 Err(problem) => Outcome::Failed(problem),
             }
@@ -126,16 +122,16 @@ pub(crate) fn open(
 async fn opening(
     options: &str,
     client: i64,
-    protocols: &[String],
     key: Option<&str>,
     post: &Weak<Post>,
 ) -> std::result::Result<kingcong_doors::Library, Problem> {
-    let opening = Opening::from_json(options, Names::Node)?;
-    let mut providers: Vec<Arc<dyn Provider>> = Vec::with_capacity(protocols.len());
-    for protocol in protocols {
-        let calls = NodeCalls { client, protocol: protocol.as_str().into(), post: Weak::clone(post) };
-        providers.push(Arc::new(HostProvider::new(protocol, Arc::new(calls))?));
-    }
+    let mut opening = Opening::from_json(options, Names::Node)?;
+    let serve = |offer: HostOffer| -> Arc<dyn Provider> {
+        let protocol = offer.protocol().as_str().into();
+        let calls = NodeCalls { client, protocol, post: Weak::clone(post) };
+        Arc::new(HostProvider::new(offer, Arc::new(calls)))
+    };
+    let providers = std::mem::take(&mut opening.providers).into_iter().map(serve).collect();
     let master_key = match key {
         None => None,
         Some(id) => {

@@ -4,9 +4,10 @@
  */
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { KingCong, type LogEvent, type MasterKey, type OpenOptions } from 'kingcong';
+import { KingCong, type CloneVoice, type LogEvent, type MasterKey, type OpenOptions, type Speech } from 'kingcong';
 import {
   AccountRateLimited,
   AnswerLost,
@@ -27,7 +28,7 @@ import {
 } from 'kingcong/providers';
 import { expect, test, vi } from 'vitest';
 
-import { MASTER_KEY, database, folder, gate, open, prepare, speech, wav } from './upstream';
+import { LIMITS, MASTER_KEY, SECRET, Upstream, database, folder, gate, open, prepare, speech, wav } from './upstream';
 
 /** A client whose provider does this; a task whose answer is lost soon fails, and is not tried again. */
 async function staged(
@@ -187,6 +188,62 @@ test.each([
     expect(error).toMatchObject({ kind, ...more });
   });
   await job.cancel();
+});
+
+/** A provider that makes neither WAV nor voices. */
+class Limited extends Upstream {
+  readonly capabilities: Provider['capabilities'] = { elevenlabs: { lacking: ['wav', 'clone_voice'] } };
+}
+
+test.each<[string, Speech | CloneVoice]>([
+  ['format wav', speech('Xin chào!', { format: 'wav' })],
+  [
+    'voice cloning',
+    { user: 'user-1', name: 'An', sample: Buffer.from('ID3'), contentType: 'audio/mpeg', service: 'elevenlabs' },
+  ],
+])('%s that a provider cannot do is refused, and nothing is written', async (lacks, request) => {
+  const upstream = new Limited();
+  const kc = await open('memory:', { providers: [upstream] });
+  await kc.keys.add('ai33', 'elevenlabs', SECRET, { limits: LIMITS });
+  await kc.wallets.adjust('user-1', 1_000, { reason: 'test', idempotencyKey: 'first' });
+  const before = await kc.wallets.get('user-1');
+  for (const asked of [kc.estimate(request), kc.submit(request)]) {
+    await expect(asked).rejects.toMatchObject({
+      code: 'invalid_request',
+      retryable: false,
+      message: expect.stringContaining(`${lacks} cannot be done on ai33_elevenlabs`) as string,
+      fields: { asked: [lacks] },
+    });
+  }
+  expect(await kc.wallets.get('user-1')).toEqual(before);
+  expect(await kc.jobs()).toEqual([]);
+  expect((await kc.run(speech())).job.state).toBe('completed');
+  expect(upstream.calls).toHaveLength(1);
+});
+
+test('what one server cannot do goes to another', async () => {
+  const [upstream, other] = [new Limited(), Object.assign(new Upstream(), { protocol: 'ai84' })];
+  const kc = await open('memory:', { providers: [upstream, other] });
+  for (const server of ['ai33', 'ai84']) {
+    await kc.keys.add(server, 'elevenlabs', `${SECRET}-${server}`, { limits: LIMITS });
+  }
+  await kc.wallets.adjust('user-1', 1_000, { reason: 'test', idempotencyKey: 'first' });
+  const wav = speech('Xin chào!', { format: 'wav' });
+  for (let job = 0; job < 5; job += 1) expect((await kc.run(wav)).job.state).toBe('completed');
+  expect([upstream.calls.length, other.calls.length]).toEqual([0, 5]);
+});
+
+test.each<[string, unknown, RegExp]>([
+  ['a text', 'wav', /options\.providers\[0\]\.capabilities must be an object/],
+  ['a field of nobody', { elevenlabs: { lacks: [] } }, /providers\[0\]\.capabilities\.elevenlabs has no field "lacks"/],
+  ['one word', { elevenlabs: { lacking: 'wav' } }, /capabilities\.elevenlabs\.lacking must be an array/],
+  ['an unknown word', { elevenlabs: { lacking: ['ogg'] } }, /elevenlabs\.lacking\[0\] must be 'mp3' or 'wav'/],
+  ['no service', { 'Eleven Labs': {} }, /^providers\[0\]\.capabilities.*ServiceId/],
+])('capabilities that are %s are named', async (_name, capabilities, says) => {
+  const made = folder();
+  const provider = Object.assign(new Upstream(), { capabilities }) as Provider;
+  await expect(open(`sqlite://${made}/never.db`, { providers: [provider] })).rejects.toThrow(says);
+  expect(readdirSync(made)).toEqual([]);
 });
 
 test('a failure with rubbish in its fields is a failure all the same', async () => {

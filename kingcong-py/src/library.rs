@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
 use kingcong_doors::{
-    AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostProvider, Names, Opening, Problem,
+    AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostOffer, HostProvider, Names, Opening, Problem,
 };
 use parking_lot::Mutex;
 use pyo3::{
@@ -236,32 +236,28 @@ impl Library {
     }
 }
 
-/// Providers by their protocols, and the id of the key service, all served by one loop.
-type Served = (Vec<String>, Option<String>);
-
 fn opening(
     options: &Bound<'_, PyDict>,
-    served: Served,
+    key: Option<&str>,
     host: Option<&Mailbox>,
 ) -> PyResult<Result<Asked, Problem>> {
     let mut json = Vec::new();
     write_json(&mut json, options)?;
-    Ok(opened(&String::from_utf8(json)?, served, host))
+    Ok(opened(&String::from_utf8(json)?, key, host))
 }
 
-fn opened(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Asked, Problem> {
-    let opening = Opening::from_json(options, Names::Python)?;
-    let (protocols, key) = served;
+fn opened(options: &str, key: Option<&str>, host: Option<&Mailbox>) -> Result<Asked, Problem> {
+    let mut opening = Opening::from_json(options, Names::Python)?;
     let post = host.map(Mailbox::weak).unwrap_or_default();
-    let mut providers: Vec<Arc<dyn Provider>> = Vec::with_capacity(protocols.len());
-    for protocol in protocols {
-        let calls = PythonCalls { protocol: protocol.as_str().into(), post: Weak::clone(&post) };
-        providers.push(Arc::new(HostProvider::new(&protocol, Arc::new(calls))?));
-    }
+    let serve = |offer: HostOffer| -> Arc<dyn Provider> {
+        let calls = PythonCalls { protocol: offer.protocol().as_str().into(), post: Weak::clone(&post) };
+        Arc::new(HostProvider::new(offer, Arc::new(calls)))
+    };
+    let providers = std::mem::take(&mut opening.providers).into_iter().map(serve).collect();
     let master_key = match key {
         None => None,
         Some(id) => {
-            let key = HostMasterKey::new(&id, Arc::new(PythonKeys { post }))?;
+            let key = HostMasterKey::new(id, Arc::new(PythonKeys { post }))?;
             Some(Arc::new(key) as Arc<dyn MasterKey>)
         }
     };
@@ -273,17 +269,18 @@ fn opened(options: &str, served: Served, host: Option<&Mailbox>) -> Result<Asked
     }))
 }
 
-/// Opens a library. `host` is the mailbox of the loop that serves its providers and its key service.
+/// Opens a library. `key` is the id of its key service, and `host` the mailbox of the loop that serves that and its
+/// providers.
 #[pyfunction]
-#[pyo3(signature = (mailbox, options, served, host))]
+#[pyo3(signature = (mailbox, options, key, host))]
 pub(crate) fn open<'py>(
     py: Python<'py>,
     mailbox: &Mailbox,
     options: &Bound<'_, PyDict>,
-    served: Served,
+    key: Option<&str>,
     host: Option<&Mailbox>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match opening(options, served, host)? {
+    match opening(options, key, host)? {
         // Certificates and files are read: not on the thread of an event loop.
         Ok(opening) => send(py, mailbox, opening, Hurry::Never),
         Err(problem) => Ok(Bound::new(py, Outcome::from(Ended::Failed(problem)))?.into_any()),
@@ -292,14 +289,14 @@ pub(crate) fn open<'py>(
 
 /// Opens a library and waits until it is.
 #[pyfunction]
-#[pyo3(signature = (options, served, host))]
+#[pyo3(signature = (options, key, host))]
 pub(crate) fn open_and_wait(
     py: Python<'_>,
     options: &Bound<'_, PyDict>,
-    served: Served,
+    key: Option<&str>,
     host: Option<&Mailbox>,
 ) -> PyResult<Outcome> {
-    match opening(options, served, host)? {
+    match opening(options, key, host)? {
         Ok(opening) => wait(py, opening, None),
         Err(problem) => Ok(Ended::Failed(problem).into()),
     }

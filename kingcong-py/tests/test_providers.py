@@ -10,20 +10,32 @@ import threading
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import kingcong
 import pytest
 from conftest import LIMITS, VOICE, Upstream, speech, wav
-from kingcong import AsyncKingCong, FailureKind, JobState, KeyStatus, KingCong, SpeechResult, VoiceSettings
+from kingcong import (
+    AsyncKingCong,
+    AudioFormat,
+    CloneVoice,
+    FailureKind,
+    JobState,
+    KeyStatus,
+    KingCong,
+    SpeechResult,
+    VoiceSettings,
+)
 from kingcong.providers import (
+    Ability,
     AccountRateLimited,
     AnswerLost,
     Audio,
     BadRequest,
     Busy,
     Call,
+    Capabilities,
     ContentRefused,
     EgressRateLimited,
     KeyDead,
@@ -118,6 +130,72 @@ def test_other_failures_are_tried_again_on_another_key(failure: ProviderFailure)
     assert (first.attempt != second.attempt, first.secret != second.secret) == (True, True)
     if isinstance(failure, KeyDead):
         assert KeyStatus.DEAD in states
+
+
+class Limited(Upstream):
+    """An upstream that makes neither WAV nor voices."""
+
+    capabilities: ClassVar[Any] = {"elevenlabs": Capabilities(lacking=(Ability.WAV, Ability.CLONE_VOICE))}
+
+
+@pytest.mark.parametrize(
+    ("request_", "lacks"),
+    [
+        (speech(format=AudioFormat.WAV), "format wav"),
+        (CloneVoice("user-1", "An", b"ID3", "audio/mpeg", service="elevenlabs"), "voice cloning"),
+    ],
+)
+async def test_what_a_provider_cannot_do_is_refused_and_nothing_is_written(request_: Any, lacks: str) -> None:
+    upstream = Limited()
+    async with await AsyncKingCong.open("memory:", providers=[upstream], **OPTIONS) as kc:
+        await kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests", limits=LIMITS)
+        await kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+        before = await kc.wallets.get("user-1")
+        for ask in (kc.estimate, kc.submit):
+            with pytest.raises(kingcong.InvalidRequest) as raised:
+                await ask(request_)
+            assert f"{lacks} cannot be done on ai33_elevenlabs" in str(raised.value)
+            assert not raised.value.retryable
+        assert await kc.wallets.get("user-1") == before
+        assert await kc.jobs() == ()
+        assert (await kc.run(speech(), timeout=60)).job.state is JobState.COMPLETED
+    assert len(upstream.calls) == 1
+
+
+def test_what_one_server_cannot_do_goes_to_another() -> None:
+    class Other(Upstream):
+        protocol = "ai84"
+
+    upstream, other = Limited(), Other()
+    with KingCong.open("memory:", providers=[upstream, other], **OPTIONS) as kc:
+        for server in ("ai33", "ai84"):
+            kc.keys.add(server, "elevenlabs", f"sk-canary-of-{server}-tests", limits=LIMITS)
+        kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+        for _ in range(5):
+            assert kc.run(speech(format=AudioFormat.WAV), timeout=60).job.state is JobState.COMPLETED
+    assert (len(upstream.calls), len(other.calls)) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "refused", "says"),
+    [
+        (Capabilities(), TypeError, "providers[0].capabilities must be a dict, not Capabilities"),
+        ({"elevenlabs": {"lacking": ["wav"]}}, TypeError, "providers[0].capabilities['elevenlabs'] must be a Capab"),
+        ({"elevenlabs": Capabilities(lacking="wav")}, TypeError, "lacking must be a list or tuple"),  # type: ignore[arg-type]
+        ({"elevenlabs": Capabilities(lacking=("ogg",))}, ValueError, "lacking[0] must be one of 'mp3', 'wav'"),  # type: ignore[arg-type]
+        ({7: Capabilities()}, TypeError, "a key of providers[0].capabilities must be a str, not int"),
+        ({"Eleven Labs": Capabilities()}, kingcong.InvalidRequest, "providers[0].capabilities"),
+    ],
+)
+def test_capabilities_that_cannot_be_are_named(
+    capabilities: Any, refused: type[Exception], says: str, tmp_path: Path
+) -> None:
+    upstream = Upstream()
+    upstream.capabilities = capabilities  # type: ignore[attr-defined]
+    with pytest.raises(refused) as raised:
+        KingCong.open(f"sqlite://{tmp_path}/never.db", providers=[upstream], master_key=bytes(32))
+    assert says in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Raises(BaseException):

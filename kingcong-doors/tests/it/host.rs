@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kingcong_core::provider::Provider;
+use kingcong_core::{
+    id::ServiceId,
+    provider::{Ability, Capabilities, Provider},
+};
 use kingcong_doors::{
-    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostProvider, HostReply, KeyStep, Library,
-    Names, Opening,
+    HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
+    Library, Names, Opening,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -40,10 +43,14 @@ impl HostCalls for Scripted {
     }
 }
 
+fn offer(protocol: &str) -> HostOffer {
+    serde_json::from_value(json!({ "protocol": protocol })).unwrap()
+}
+
 async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
     let host = Arc::new(Scripted { replies: Mutex::new(replies), ..Scripted::default() });
     let calls: Arc<dyn HostCalls> = Arc::<Scripted>::clone(&host);
-    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", calls).unwrap());
+    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new(offer("ai33"), calls));
     let options =
         json!({ "url": "memory:", "preset": "kingcong", "master_key": "random", "call_max_ms": 50 });
     let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
@@ -73,6 +80,33 @@ async fn a_call_is_told_what_it_needs_and_its_reply_is_charged() {
     assert_eq!((&told["server"], &told["work"]["speech"]["text"]), (&json!("ai33"), &json!("abc")));
     assert!(secret.starts_with("sk-canary-of-tests-"));
     assert!(!told.to_string().contains("sk-canary"), "the secret is beside the JSON, not in it");
+}
+
+#[test]
+fn what_a_provider_can_do_is_read_by_services_and_mistakes_name_their_field() {
+    let opening = |names: Names, capabilities: Value| {
+        let providers = json!([{ "protocol": "own", "capabilities": capabilities }]);
+        Opening::from_json(&json!({ "url": "memory:", "providers": providers }).to_string(), names)
+    };
+    let said = json!({ "elevenlabs": { "lacking": ["wav", "clone_voice"] }, "minimax": {} });
+    let mut read = opening(Names::Python, said).unwrap();
+    let provider = HostProvider::new(read.providers.remove(0), Arc::new(Scripted::default()));
+    for (service, lacking) in
+        [("elevenlabs", &[Ability::Wav, Ability::CloneVoice][..]), ("minimax", &[]), ("other", &[])]
+    {
+        let expected = lacking.iter().copied().fold(Capabilities::all(), Capabilities::without);
+        assert_eq!(provider.capabilities(&ServiceId::new(service).unwrap()), expected, "{service}");
+    }
+    for (wrong, field, says) in [
+        (json!({ "tts": { "lacking": ["ogg"] } }), "tts.lacking[0]", "'clone_voice', not ogg"),
+        (json!({ "tts": { "lacks": ["wav"] } }), "tts.lacks", "no field that is known"),
+        (json!({ "No Service": {} }), "", "ServiceId \"No Service\""),
+    ] {
+        let problem = opening(Names::Node, wrong.clone()).unwrap_err();
+        let named = problem.fields["field"].as_str().unwrap();
+        assert!(named.starts_with("providers[0].capabilities") && named.ends_with(field), "{wrong}: {named}");
+        assert!(problem.message.contains(says), "{wrong}: {problem}");
+    }
 }
 
 #[test]
@@ -155,7 +189,7 @@ async fn every_task_is_told_before_the_end_of_its_job() {
     let url = format!("sqlite://{}/kingcong.db", folder.path().display());
     let options = json!({ "url": url, "preset": "kingcong", "master_key": { "text": "00".repeat(32) } });
     let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
-    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new("ai33", Arc::new(Instant)).unwrap());
+    let provider: Arc<dyn Provider> = Arc::new(HostProvider::new(offer("ai33"), Arc::new(Instant)));
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
     let limits = json!({ "max_in_flight": 1000, "per_minute": 1_000_000 });

@@ -108,15 +108,15 @@ class AsyncKingCong(Client, AsyncRoot):
         given = locals()
         providers = checked_providers(providers)
         where, service = key_service(master_key)
-        options = options_of(url, where, given)
+        key = None if service is None else service.id
+        options = options_of(url, where, providers, given)
         SQLITE.check(url)
         _logging.start()
         host = Host(providers, service) if providers or service is not None else None
         try:
-            served = ([], None) if host is None else host.served
             mailbox = None if host is None else host.mailbox
             answers = Answers.of_running_loop()
-            outcome = _native.open(answers.mailbox, options, served, mailbox)
+            outcome = _native.open(answers.mailbox, options, key, mailbox)
             if isinstance(outcome, _native.Waiting):
                 outcome = await answers.wait(outcome)
             library = outcome.open(PLAIN)

@@ -31,7 +31,7 @@ from ._types import (
     VoiceResult,
 )
 from ._wire import Record, encoder, shape, tagged, wire_name
-from .providers import Provider
+from .providers import Capabilities, Provider
 
 Request = Speech | CloneVoice
 Timeout = timedelta | float | None
@@ -49,6 +49,7 @@ EVENT = tagged(
     }
 )
 RESULT = tagged({"speech": SpeechResult, "voice": VoiceResult})
+_CAPABILITIES = encoder(Mapping[str, Capabilities])
 ESTIMATE, REPORT, PLAIN, BYTES = shape(Estimate), shape(JobReport), shape(str), shape(bytes)
 
 os.register_at_fork(after_in_child=_native.forked)
@@ -56,9 +57,15 @@ os.register_at_fork(after_in_child=_native.forked)
 _IN_MEMORY = "memory:"
 
 
-def options_of(url: str, master_key: str | os.PathLike[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+def options_of(
+    url: str,
+    master_key: str | os.PathLike[str] | None,
+    providers: Sequence[Provider],
+    given: dict[str, Any],
+) -> dict[str, Any]:
     """The options as the native half takes them."""
     options: dict[str, Any] = {"url": encoder(str)(url, "url")}
+    options["providers"] = [_offer(provider, f"providers[{place}]") for place, provider in enumerate(providers)]
     if isinstance(master_key, str):
         options["master_key"] = {"text": master_key}
     elif isinstance(master_key, os.PathLike):
@@ -151,6 +158,15 @@ def checked_providers(given: Iterable[Provider]) -> tuple[Provider, ...]:
             raise invalid(f"there are two providers for protocol {protocol!r}: give one")
         protocols.add(protocol)
     return providers
+
+
+def _offer(provider: Provider, name: str) -> dict[str, Any]:
+    """What a provider is for, as the native half takes it."""
+    offer: dict[str, Any] = {"protocol": encoder(str)(provider.protocol, f"{name}.protocol")}
+    capabilities = getattr(provider, "capabilities", None)
+    if capabilities is not None:
+        offer["capabilities"] = _CAPABILITIES(capabilities, f"{name}.capabilities")
+    return offer
 
 
 class _SqliteClients:

@@ -111,7 +111,8 @@ class KingCong(Client, Root):
         given = locals()
         providers = checked_providers(providers)
         where, service = key_service(master_key)
-        options = options_of(url, where, given)
+        key = None if service is None else service.id
+        options = options_of(url, where, providers, given)
         SQLITE.check(url)
         _logging.start()
         thread = None
@@ -121,13 +122,12 @@ class KingCong(Client, Root):
             thread = HostThread(providers, service)
         try:
             host = None if thread is None else thread.host
-            served = ([], None) if host is None else host.served
             mailbox = None if host is None else host.mailbox
             answers = Answers.of_this_hub()
             if answers is None:
-                outcome = _native.open_and_wait(options, served, mailbox)
+                outcome = _native.open_and_wait(options, key, mailbox)
             else:
-                outcome = answers.of(_native.open(answers.mailbox, options, served, mailbox))
+                outcome = answers.of(_native.open(answers.mailbox, options, key, mailbox))
             library = outcome.open(PLAIN)
         except BaseException:
             if thread is not None:

@@ -117,11 +117,6 @@ class Host(Box):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._threads = asyncio.Semaphore(THREADS_MAX)
 
-    @property
-    def served(self) -> tuple[list[str], str | None]:
-        """The protocols, and the id of the key service."""
-        return list(self._providers), None if self._master_key is None else self._master_key.id
-
     def stop(self) -> None:
         """Takes no more calls. May be called from anywhere."""
         try:

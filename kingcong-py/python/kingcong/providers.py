@@ -15,6 +15,13 @@ which the client was opened. When nobody waits any more, because the client clos
 What ``call`` raises decides what happens next. A :class:`ProviderFailure` says what it means; anything else means that
 nobody knows what the upstream did: the work may be done and paid for, so it is tried again only once, after
 ``call_max``, and recorded as a possible double.
+
+A provider may have ``capabilities`` too: for each service by its name, what it cannot do there. What no server of a
+service can do is refused when it is submitted, and what some can do goes to those.
+
+>>> from kingcong.providers import Ability, Capabilities
+>>> class Whisper(Echo):
+...     capabilities = {"elevenlabs": Capabilities(lacking=(Ability.WAV, Ability.CLONE_VOICE))}
 """
 
 from __future__ import annotations
@@ -25,16 +32,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
-from ._types import AudioFormat, FailureKind, Subtitles, VoiceSettings
+from ._types import AudioFormat, FailureKind, Subtitles, VoiceSettings, _Word
 from ._wire import MILLISECOND, Record
 
 __all__ = [
+    "Ability",
     "AccountRateLimited",
     "AnswerLost",
     "Audio",
     "BadRequest",
     "Busy",
     "Call",
+    "Capabilities",
     "CloneVoiceWork",
     "ContentRefused",
     "EgressRateLimited",
@@ -128,8 +137,32 @@ class Reply(Record):
     characters: int | None = None
 
 
+class Ability(_Word):
+    """Something that a request may ask for."""
+
+    MP3 = "mp3"
+    WAV = "wav"
+    SUBTITLES = "subtitles"
+    STABILITY = "stability"
+    SIMILARITY = "similarity"
+    STYLE = "style"
+    SPEED = "speed"
+    CLONE_VOICE = "clone_voice"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities(Record):
+    """What can be done for a service: everything but what is ``lacking``."""
+
+    lacking: tuple[Ability, ...] = ()
+
+
 class Provider(Protocol):
-    """What serves the servers of a protocol."""
+    """What serves the servers of a protocol.
+
+    It may have ``capabilities`` besides, a mapping from services to :class:`Capabilities`. They are read when the
+    client is opened; for a service that is not there it can do everything.
+    """
 
     protocol: str
 
