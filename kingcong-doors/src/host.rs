@@ -14,7 +14,7 @@ use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     money::Decimal,
     provider::{
-        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, Measured, Output,
+        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, InvalidMp3Layout, Measured, Mp3Layout, Output,
         Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
     },
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
@@ -46,6 +46,27 @@ impl HostOffer {
 struct HostCapabilities {
     #[serde(default)]
     lacking: BTreeSet<Ability>,
+    mp3: Option<HostMp3>,
+}
+
+/// The layout of every MP3 of the service.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "AskedMp3")]
+struct HostMp3(Mp3Layout);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedMp3 {
+    sample_rate: u32,
+    channels: u16,
+}
+
+impl TryFrom<AskedMp3> for HostMp3 {
+    type Error = InvalidMp3Layout;
+
+    fn try_from(asked: AskedMp3) -> Result<Self, InvalidMp3Layout> {
+        Mp3Layout::new(asked.sample_rate, asked.channels).map(Self)
+    }
 }
 
 /// One call that the host is to make.
@@ -197,9 +218,11 @@ impl Provider for HostProvider {
     }
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
-        let said = self.offer.capabilities.get(service);
-        let lacking = said.into_iter().flat_map(|said| &said.lacking);
-        lacking.copied().fold(Capabilities::all(), Capabilities::without)
+        let Some(HostCapabilities { lacking, mp3 }) = self.offer.capabilities.get(service) else {
+            return Capabilities::all();
+        };
+        let able = lacking.iter().copied().fold(Capabilities::all(), Capabilities::without);
+        mp3.iter().fold(able, |able, HostMp3(layout)| able.with_mp3(*layout))
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

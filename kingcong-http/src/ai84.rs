@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     ai33::{TASK_ID_BYTES_MAX, read_balance, shared_voices},
     engine::{
-        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE,
+        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE, asked_mp3,
         elevenlabs_voice_settings, minimax_language, without_voice_settings,
     },
     http::{Auth, Exchange, Http, Step},
@@ -159,7 +159,7 @@ impl Provider for Ai84 {
     }
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
-        let speech_alone = Capabilities::all().without(Ability::CloneVoice);
+        let speech_alone = Capabilities::all().without(Ability::CloneVoice).with_mp3(asked_mp3());
         match Engine::of_service(service) {
             Some(Engine::ElevenLabs) | None => speech_alone.without(Ability::Wav),
             Some(Engine::MiniMax) => without_voice_settings(speech_alone),

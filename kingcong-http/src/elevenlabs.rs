@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Access, Audio, AudioFormat, Call, CloneVoice, Failure, FailureKind, Health, Measured, Output,
+        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Measured, Output,
         Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage, Work,
     },
 };
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     download::told_audio_type,
-    engine::{ELEVENLABS_MP3, Engine, elevenlabs_voice_settings},
+    engine::{ELEVENLABS_MP3, Engine, asked_mp3, elevenlabs_voice_settings},
     http::{Auth, Exchange, Http, Step},
     lenient::{count, field, text, thousandths, truth},
     protocol,
@@ -150,6 +150,10 @@ impl ElevenLabs {
 impl Provider for ElevenLabs {
     fn protocol(&self) -> &ProtocolId {
         &self.protocol
+    }
+
+    fn capabilities(&self, _service: &ServiceId) -> Capabilities {
+        Capabilities::all().with_mp3(asked_mp3())
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

@@ -7,7 +7,7 @@ use kingcong_core::{
 use serde_json::{Map, Value, json};
 
 use crate::{http::Exchange, lenient::hundredths};
-use kingcong_core::provider::{Ability, Capabilities, VoiceSettings};
+use kingcong_core::provider::{Ability, Capabilities, Mp3Layout, VoiceSettings};
 
 /// The model that is named to ElevenLabs engines which want one.
 pub(crate) const ELEVENLABS_MODEL: &str = "eleven_multilingual_v2";
@@ -65,6 +65,11 @@ pub(crate) fn elevenlabs_voice_settings(settings: VoiceSettings) -> Option<Value
     .filter_map(|(name, value)| Some((name.to_owned(), hundredths(value?))))
     .collect();
     (!given.is_empty()).then_some(Value::Object(given))
+}
+
+/// The layout of every MP3 that is asked for as [`ELEVENLABS_MP3`], or at [`MINIMAX_SAMPLE_RATE`]: 44.1 kHz mono.
+pub(crate) fn asked_mp3() -> Mp3Layout {
+    Mp3Layout::new(MINIMAX_SAMPLE_RATE, 1).expect("MP3s have 44.1 kHz and one channel")
 }
 
 /// What no MiniMax takes: its voices have a speed alone.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     engine::{
-        Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, minimax_language, minimax_voice_setting,
+        Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, asked_mp3, minimax_language, minimax_voice_setting,
         without_voice_settings,
     },
     http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
@@ -240,7 +240,7 @@ impl Provider for MiniMax {
     }
 
     fn capabilities(&self, _service: &ServiceId) -> Capabilities {
-        without_voice_settings(Capabilities::all())
+        without_voice_settings(Capabilities::all()).with_mp3(asked_mp3())
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

@@ -44,6 +44,7 @@ export const CAPABILITIES = mapping(
     lacking: optional(
       list(oneOf('mp3', 'wav', 'subtitles', 'stability', 'similarity', 'style', 'speed', 'clone_voice')),
     ),
+    mp3: optional(record({ sampleRate: count, channels: count })),
   }),
 );
 

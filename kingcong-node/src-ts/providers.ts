@@ -103,9 +103,22 @@ export type Ability =
   | 'speed'
   | 'clone_voice';
 
+/** How MP3s are laid out. */
+export interface Mp3Layout {
+  /** Samples in a second, such as 44,100. */
+  readonly sampleRate: number;
+  /** Mono or stereo. */
+  readonly channels: 1 | 2;
+}
+
 /** What can be done for a service: everything but what is `lacking`. */
 export interface Capabilities {
   readonly lacking?: readonly Ability[] | undefined;
+  /**
+   * The layout of all its MP3s, where it is known: those of two layouts cannot be joined, so a job of several pieces goes
+   * to servers of one. WAVs need none, they are converted.
+   */
+  readonly mp3?: Mp3Layout | undefined;
 }
 
 /** What serves the servers of a protocol. An instance of a class keeps its `this`. */

@@ -233,11 +233,30 @@ test('what one server cannot do goes to another', async () => {
   expect([upstream.calls.length, other.calls.length]).toEqual([0, 5]);
 });
 
+test('a job of several MP3s goes to servers of one layout', async () => {
+  const laidOut = (protocol: string, channels: 1 | 2) =>
+    Object.assign(new Upstream(), {
+      protocol,
+      capabilities: { elevenlabs: { mp3: { sampleRate: 44_100, channels } } } as const,
+    });
+  const [mono, stereo] = [laidOut('ai33', 1), laidOut('ai84', 2)];
+  const kc = await open('memory:', { providers: [mono, stereo] });
+  for (const server of ['ai33', 'ai84']) {
+    await kc.keys.add(server, 'elevenlabs', `${SECRET}-${server}`, { limits: LIMITS });
+  }
+  await kc.config.setWeights({ ai33: 1, ai84: 2 });
+  await kc.wallets.adjust('user-1', 1_000, { reason: 'test', idempotencyKey: 'first' });
+  await kc.run(speech('One is here. Two is here. Three is here.', { pieces: 3 }));
+  expect([mono.calls.length, stereo.calls.length]).toEqual([0, 3]);
+});
+
 test.each<[string, unknown, RegExp]>([
   ['a text', 'wav', /options\.providers\[0\]\.capabilities must be an object/],
   ['a field of nobody', { elevenlabs: { lacks: [] } }, /providers\[0\]\.capabilities\.elevenlabs has no field "lacks"/],
   ['one word', { elevenlabs: { lacking: 'wav' } }, /capabilities\.elevenlabs\.lacking must be an array/],
   ['an unknown word', { elevenlabs: { lacking: ['ogg'] } }, /elevenlabs\.lacking\[0\] must be 'mp3' or 'wav'/],
+  ['no layout', { elevenlabs: { mp3: { sampleRate: 44_000, channels: 1 } } }, /elevenlabs\.mp3: no MP3 has 1 channels at 44000/],
+  ['half a layout', { elevenlabs: { mp3: { sampleRate: 44_100 } } }, /elevenlabs\.mp3\.channels is missing/],
   ['no service', { 'Eleven Labs': {} }, /^providers\[0\]\.capabilities.*ServiceId/],
 ])('capabilities that are %s are named', async (_name, capabilities, says) => {
   const made = folder();

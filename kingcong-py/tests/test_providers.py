@@ -40,6 +40,7 @@ from kingcong.providers import (
     EgressRateLimited,
     KeyDead,
     MadeVoice,
+    Mp3Layout,
     OutOfCredit,
     ProviderFailure,
     RateLimited,
@@ -176,6 +177,24 @@ def test_what_one_server_cannot_do_goes_to_another() -> None:
     assert (len(upstream.calls), len(other.calls)) == (0, 5)
 
 
+def test_a_job_of_several_mp3s_goes_to_servers_of_one_layout() -> None:
+    class Mono(Upstream):
+        capabilities: ClassVar[Any] = {"elevenlabs": Capabilities(mp3=Mp3Layout(44_100, 1))}
+
+    class Stereo(Upstream):
+        protocol = "ai84"
+        capabilities: ClassVar[Any] = {"elevenlabs": Capabilities(mp3=Mp3Layout(44_100, 2))}
+
+    mono, stereo = Mono(), Stereo()
+    with KingCong.open("memory:", providers=[mono, stereo], **OPTIONS) as kc:
+        for server in ("ai33", "ai84"):
+            kc.keys.add(server, "elevenlabs", f"sk-canary-of-{server}-tests", limits=LIMITS)
+        kc.config.set_weights({"ai33": 1, "ai84": 2})
+        kc.wallets.adjust("user-1", 1_000, reason="test", idempotency_key="first")
+        kc.run(speech("One is here. Two is here. Three is here.", pieces=3), timeout=60)
+    assert (len(mono.calls), len(stereo.calls)) == (0, 3)
+
+
 @pytest.mark.parametrize(
     ("capabilities", "refused", "says"),
     [
@@ -183,6 +202,8 @@ def test_what_one_server_cannot_do_goes_to_another() -> None:
         ({"elevenlabs": {"lacking": ["wav"]}}, TypeError, "providers[0].capabilities['elevenlabs'] must be a Capab"),
         ({"elevenlabs": Capabilities(lacking="wav")}, TypeError, "lacking must be a list or tuple"),  # type: ignore[arg-type]
         ({"elevenlabs": Capabilities(lacking=("ogg",))}, ValueError, "lacking[0] must be one of 'mp3', 'wav'"),  # type: ignore[arg-type]
+        ({"elevenlabs": Capabilities(mp3=(44_100, 1))}, TypeError, "mp3 must be a Mp3Layout"),  # type: ignore[arg-type]
+        ({"elevenlabs": Capabilities(mp3=Mp3Layout(44_000, 1))}, ValueError, "elevenlabs.mp3: no MP3 has 1 channels at"),
         ({7: Capabilities()}, TypeError, "a key of providers[0].capabilities must be a str, not int"),
         ({"Eleven Labs": Capabilities()}, kingcong.InvalidRequest, "providers[0].capabilities"),
     ],

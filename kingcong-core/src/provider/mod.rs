@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use capability::{Ability, Capabilities};
+pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
 
 use crate::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
@@ -517,6 +517,8 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
 
     /// What upstreams of this protocol can do for a service. A request that asks for what none of its servers can do is
     /// refused, and others go to those that can. Everything, unless said otherwise.
+    ///
+    /// A job of several MP3s goes to servers whose known layouts are one ([`Capabilities::with_mp3`]).
     fn capabilities(&self, _service: &ServiceId) -> Capabilities {
         Capabilities::all()
     }

@@ -13,7 +13,7 @@ use crate::{
     message::Message,
     money::{Amount, Unit},
     pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
-    provider::{Ability, Capabilities, Speech, Work},
+    provider::{Ability, AudioFormat, Capabilities, Mp3Layout, Speech, Work},
     routing::{System, Unavailable},
 };
 
@@ -172,21 +172,22 @@ impl Plan {
         basis: PlanBasis<'_>,
         voice: Option<&KnownVoice>,
     ) -> Result<Self, PlanError> {
-        let (shares, places, only_key) = places(request, basis, voice)?;
+        let (mut shares, mut places, only_key) = places(request, basis, voice)?;
         let operation = match request.order {
             Order::Speech(_) => Operation::Speech,
             Order::CloneVoice(_) => Operation::CloneVoice,
         };
+        let works = works(request, basis)?;
+        if works.len() > 1 && request.format == AudioFormat::Mp3 {
+            keep_one_layout(basis.capabilities, &mut shares, &mut places);
+        }
         let mut quoted = Quoted::default();
         let mut planned = |(work, quantities): (Work, Quantities)| {
             let routes = quoted.routes(request, basis, operation, &places, &quantities)?;
             let characters = u32::try_from(quantities.characters).unwrap_or(u32::MAX);
             Ok(PlannedTask { work: Arc::new(work), characters, routes })
         };
-        let tasks = works(request, basis)?
-            .into_iter()
-            .map(&mut planned)
-            .collect::<Result<Vec<PlannedTask>, PlanError>>()?;
+        let tasks = works.into_iter().map(&mut planned).collect::<Result<Vec<PlannedTask>, PlanError>>()?;
         let prices = tasks.iter().map(|task| task.routes.iter().map(|route| &route.price));
         let held = hold_amount(prices.clone())?;
         let all: Vec<&RoutePrice> = prices.flatten().collect();
@@ -320,6 +321,26 @@ fn keep_capable(
     Err(PlanError::Incapable { asked: lacking, routes, able })
 }
 
+/// Keeps the places whose MP3s can be joined, as far as their layouts are known: of several known layouts that whose
+/// servers weigh most together, or, of equal weights, that of the first server. A place of unknown layout stays.
+fn keep_one_layout(
+    capabilities: &BTreeMap<Route, Capabilities>,
+    shares: &mut BTreeMap<ServerId, u32>,
+    places: &mut Vec<Place>,
+) {
+    let layout = |place: &Place| capabilities.get(&place.route)?.mp3();
+    let weight = |wanted: Mp3Layout| -> u64 {
+        let alike = places.iter().filter(|place| layout(place) == Some(wanted));
+        alike.filter_map(|place| shares.get(&place.route.server)).map(|&weight| u64::from(weight)).sum()
+    };
+    // Of equal keys `max_by_key` takes the last.
+    let Some(kept) = places.iter().rev().filter_map(layout).max_by_key(|&layout| weight(layout)) else {
+        return;
+    };
+    places.retain(|place| layout(place).is_none_or(|layout| layout == kept));
+    shares.retain(|server, _| places.iter().any(|place| place.route.server == *server));
+}
+
 /// What each task is to do, and how much of each measure it has.
 fn works(request: &CheckedRequest, basis: PlanBasis<'_>) -> Result<Vec<(Work, Quantities)>, PlanError> {
     match &request.order {
@@ -342,6 +363,54 @@ fn works(request: &CheckedRequest, basis: PlanBasis<'_>) -> Result<Vec<(Work, Qu
                 Ok((Work::Speech(speech), quantities))
             };
             text.cut(cut, basis.abbreviations)?.into_iter().map(speak).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Of servers whose layouts are known, those of one layout stay: the one that weighs most. All others stay.
+        #[test]
+        fn servers_of_one_job_have_one_layout_as_far_as_it_is_known(
+            servers in prop::collection::vec((0u32..4, prop::option::of(0usize..3)), 1..7),
+        ) {
+            let layouts = [(44_100, 1), (24_000, 1), (44_100, 2)];
+            let layouts = layouts.map(|(rate, channels)| Mp3Layout::new(rate, channels).unwrap());
+            let route = |server: usize| {
+                Route::new(ServerId::new(format!("s{server}")).unwrap(), crate::id::ServiceId::new("tts").unwrap())
+            };
+            let known = |server: usize| servers[server].1.map(|layout| layouts[layout]);
+            let all = 0..servers.len();
+            let mut places: Vec<Place> =
+                all.clone().map(|server| Place { route: route(server), voice: "".into() }).collect();
+            let mut shares: BTreeMap<ServerId, u32> =
+                all.clone().map(|server| (route(server).server, servers[server].0)).collect();
+            let capabilities: BTreeMap<Route, Capabilities> = all
+                .clone()
+                .filter_map(|server| Some((route(server), Capabilities::all().with_mp3(known(server)?))))
+                .collect();
+            keep_one_layout(&capabilities, &mut shares, &mut places);
+
+            let weight = |layout: Mp3Layout| -> u32 {
+                all.clone().filter(|&it| known(it) == Some(layout)).map(|it| servers[it].0).sum()
+            };
+            let kept: Vec<usize> =
+                all.clone().filter(|&it| places.iter().any(|place| place.route == route(it))).collect();
+            let of_kept: Option<Mp3Layout> = kept.iter().find_map(|&it| known(it));
+            prop_assert_eq!(of_kept.is_some(), all.clone().any(|it| known(it).is_some()));
+            for server in all {
+                let stays = known(server).is_none() || known(server) == of_kept;
+                prop_assert_eq!(kept.contains(&server), stays, "s{}", server);
+                prop_assert_eq!(shares.contains_key(&route(server).server), stays, "s{}", server);
+                if let (Some(layout), Some(of_kept)) = (known(server), of_kept) {
+                    prop_assert!(weight(layout) <= weight(of_kept));
+                }
+            }
         }
     }
 }

@@ -12,8 +12,10 @@ use async_trait::async_trait;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
     engine::{JobReport, Outputs},
-    id::ProtocolId,
-    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent, Sink},
+    id::{ProtocolId, ServiceId},
+    provider::{
+        Audio, Body, Call, Capabilities, Failure, Measured, Mp3Layout, Output, Provider, Reply, Sent, Sink,
+    },
     routing::Limits,
     store::MemoryStore,
     vault::{KeyBytes, StaticMasterKey},
@@ -26,7 +28,8 @@ pub(crate) type Gives = Arc<dyn Fn(usize) -> (Vec<u8>, Option<u64>) + Send + Syn
 pub(crate) struct Giving {
     protocol: ProtocolId,
     gives: Gives,
-    calls: AtomicUsize,
+    calls: Arc<AtomicUsize>,
+    mp3: Option<Mp3Layout>,
 }
 
 impl std::fmt::Debug for Giving {
@@ -39,6 +42,10 @@ impl std::fmt::Debug for Giving {
 impl Provider for Giving {
     fn protocol(&self) -> &ProtocolId {
         &self.protocol
+    }
+
+    fn capabilities(&self, _service: &ServiceId) -> Capabilities {
+        self.mp3.into_iter().fold(Capabilities::all(), Capabilities::with_mp3)
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
@@ -59,9 +66,21 @@ impl Provider for Giving {
 }
 
 pub(crate) async fn open(weights: [u32; 2], gives: [Gives; 2], outputs: Outputs) -> KingCong {
-    let providers = ["ai33", "ai84"].into_iter().zip(gives).map(|(protocol, gives)| {
+    open_knowing(weights, gives, [None, None], outputs).await.0
+}
+
+/// With the layouts of the servers' MP3s as far as they are known; tells how often each was called.
+pub(crate) async fn open_knowing(
+    weights: [u32; 2],
+    gives: [Gives; 2],
+    mp3s: [Option<Mp3Layout>; 2],
+    outputs: Outputs,
+) -> (KingCong, [Arc<AtomicUsize>; 2]) {
+    let calls = [Arc::default(), Arc::default()];
+    let servers = ["ai33", "ai84"].into_iter().zip(gives).zip(mp3s).zip(&calls);
+    let providers = servers.map(|(((protocol, gives), mp3), calls)| {
         let protocol = ProtocolId::new(protocol).unwrap();
-        Arc::new(Giving { protocol, gives, calls: AtomicUsize::new(0) }) as Arc<dyn Provider>
+        Arc::new(Giving { protocol, gives, calls: Arc::clone(calls), mp3 }) as Arc<dyn Provider>
     });
     let kc = KingCong::builder()
         .preset(Preset::kingcong().unwrap())
@@ -78,7 +97,7 @@ pub(crate) async fn open(weights: [u32; 2], gives: [Gives; 2], outputs: Outputs)
         kc.keys().add(key.limits(Limits::new(1000, 100_000).unwrap())).await.unwrap();
     }
     kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
-    kc
+    (kc, calls)
 }
 
 pub(crate) fn gives(bytes: Vec<u8>) -> Gives {

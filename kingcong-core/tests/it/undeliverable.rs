@@ -1,17 +1,22 @@
 //! What cannot be delivered is not charged: every bad result is refused before it is settled and made again, parts of
 //! two layouts are made one, and a price per second follows the audio that came.
 
-use std::{num::NonZeroU32, path::Path, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use kingcong_core::{
     JobHandle,
     engine::{JobResult, Outputs},
+    provider::Mp3Layout,
     pricing::{Charge, Measure, Operation, Price, PriceLine},
     store::{AttemptFilter, PAGE_MAX},
     work::{JobState, Sound},
 };
 
-use crate::giving::{Gives, gives, open, run, wav};
+use crate::giving::{Gives, gives, open, open_knowing, run, wav};
 
 fn first(bytes: Vec<u8>, later: Vec<u8>) -> Gives {
     Arc::new(move |call| (if call == 0 { bytes.clone() } else { later.clone() }, None))
@@ -113,6 +118,36 @@ async fn a_job_over_two_servers_is_one_layout() {
             kc.close().await;
         }
         assert_eq!(files(folder.path()), 10, "{what}");
+    }
+}
+
+/// Where the servers' layouts are known, no piece is made twice because of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_two_known_layouts_share_no_job() {
+    let [mono, two] = [1, 2].map(|channels| Mp3Layout::new(44_100, channels).ok());
+    for (what, weights, known, first_alone) in [
+        ("the first weighs more", [70, 30], [mono, two], Some(true)),
+        ("the second weighs more", [30, 70], [mono, two], Some(false)),
+        ("both weigh the same", [50, 50], [mono, two], Some(true)),
+        ("one is not known", [70, 30], [mono, None], None),
+    ] {
+        let gives = [gives(mp3(40)), gives(stereo(40))];
+        let (kc, calls) = open_knowing(weights, gives, known, Outputs::Store).await;
+        let (_, report) = run(&kc, TEN, 10).await;
+        assert_eq!((report.tasks.len(), report.job.state), (10, JobState::Completed), "{what}");
+        let made: [usize; 2] = [0, 1].map(|server: usize| calls[server].load(Relaxed));
+        match first_alone {
+            Some(true) => assert_eq!(made, [10, 0], "{what}"),
+            Some(false) => assert_eq!(made, [0, 10], "{what}"),
+            None => assert!(made[0] > 0 && made[1] > 0 && made[0] + made[1] > 10, "{what}: {made:?}"),
+        }
+        // What is one piece can be made anywhere.
+        for _ in 0..10 {
+            run(&kc, "One is here.", 1).await;
+        }
+        let alone: [usize; 2] = [0, 1].map(|server: usize| calls[server].load(Relaxed) - made[server]);
+        assert!(alone[0] > 0 && alone[1] > 0 && alone[0] + alone[1] == 10, "{what}: {alone:?}");
+        kc.close().await;
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     id::ServiceId,
-    provider::{Ability, Capabilities, Provider},
+    provider::{Ability, Capabilities, Mp3Layout, Provider},
 };
 use kingcong_doors::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
@@ -88,18 +88,23 @@ fn what_a_provider_can_do_is_read_by_services_and_mistakes_name_their_field() {
         let providers = json!([{ "protocol": "own", "capabilities": capabilities }]);
         Opening::from_json(&json!({ "url": "memory:", "providers": providers }).to_string(), names)
     };
-    let said = json!({ "elevenlabs": { "lacking": ["wav", "clone_voice"] }, "minimax": {} });
+    let mp3 = json!({ "sample_rate": 24_000, "channels": 1 });
+    let said = json!({ "elevenlabs": { "lacking": ["wav", "clone_voice"] }, "minimax": { "mp3": mp3 } });
     let mut read = opening(Names::Python, said).unwrap();
     let provider = HostProvider::new(read.providers.remove(0), Arc::new(Scripted::default()));
-    for (service, lacking) in
-        [("elevenlabs", &[Ability::Wav, Ability::CloneVoice][..]), ("minimax", &[]), ("other", &[])]
-    {
-        let expected = lacking.iter().copied().fold(Capabilities::all(), Capabilities::without);
+    for (service, expected) in [
+        ("elevenlabs", Capabilities::all().without(Ability::Wav).without(Ability::CloneVoice)),
+        ("minimax", Capabilities::all().with_mp3(Mp3Layout::new(24_000, 1).unwrap())),
+        ("other", Capabilities::all()),
+    ] {
         assert_eq!(provider.capabilities(&ServiceId::new(service).unwrap()), expected, "{service}");
     }
     for (wrong, field, says) in [
         (json!({ "tts": { "lacking": ["ogg"] } }), "tts.lacking[0]", "'clone_voice', not ogg"),
         (json!({ "tts": { "lacks": ["wav"] } }), "tts.lacks", "no field that is known"),
+        (json!({ "tts": { "mp3": { "sample_rate": 44_000, "channels": 1 } } }), "tts.mp3", "at 44000 Hz"),
+        (json!({ "tts": { "mp3": { "sample_rate": 44_100, "channels": 3 } } }), "tts.mp3", "3 channels"),
+        (json!({ "tts": { "mp3": { "sample_rate": 44_100 } } }), "tts.mp3.channels", "is missing"),
         (json!({ "No Service": {} }), "", "ServiceId \"No Service\""),
     ] {
         let problem = opening(Names::Node, wrong.clone()).unwrap_err();

@@ -50,6 +50,7 @@ __all__ = [
     "KeyDead",
     "KeyDoubtful",
     "MadeVoice",
+    "Mp3Layout",
     "NotAllowed",
     "OutOfCredit",
     "Provider",
@@ -151,10 +152,23 @@ class Ability(_Word):
 
 
 @dataclass(frozen=True, slots=True)
+class Mp3Layout(Record):
+    """How MP3s are laid out: samples in a second, such as 44,100, and 1 channel (mono) or 2 (stereo)."""
+
+    sample_rate: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities(Record):
-    """What can be done for a service: everything but what is ``lacking``."""
+    """What can be done for a service: everything but what is ``lacking``.
+
+    ``mp3`` is the layout of all its MP3s, where it is known: those of two layouts cannot be joined, so a job of several
+    pieces goes to servers of one. WAVs need none, they are converted.
+    """
 
     lacking: tuple[Ability, ...] = ()
+    mp3: Mp3Layout | None = None
 
 
 class Provider(Protocol):
