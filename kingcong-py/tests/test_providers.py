@@ -203,7 +203,11 @@ def test_a_job_of_several_mp3s_goes_to_servers_of_one_layout() -> None:
         ({"elevenlabs": Capabilities(lacking="wav")}, TypeError, "lacking must be a list or tuple"),  # type: ignore[arg-type]
         ({"elevenlabs": Capabilities(lacking=("ogg",))}, ValueError, "lacking[0] must be one of 'mp3', 'wav'"),  # type: ignore[arg-type]
         ({"elevenlabs": Capabilities(mp3=(44_100, 1))}, TypeError, "mp3 must be a Mp3Layout"),  # type: ignore[arg-type]
-        ({"elevenlabs": Capabilities(mp3=Mp3Layout(44_000, 1))}, ValueError, "elevenlabs.mp3: no MP3 has 1 channels at"),
+        (
+            {"elevenlabs": Capabilities(mp3=Mp3Layout(44_000, 1))},
+            ValueError,
+            "elevenlabs.mp3: no MP3 has 1 channels at",
+        ),
         ({7: Capabilities()}, TypeError, "a key of providers[0].capabilities must be a str, not int"),
         ({"Eleven Labs": Capabilities()}, kingcong.InvalidRequest, "providers[0].capabilities"),
     ],
