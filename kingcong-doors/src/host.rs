@@ -14,8 +14,8 @@ use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
     money::Decimal,
     provider::{
-        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, InvalidMp3Layout, Measured, Mp3Layout, Output,
-        Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
+        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, InvalidMp3Layout,
+        Measured, Mp3Layout, Output, Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
     },
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };

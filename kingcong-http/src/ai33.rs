@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::{
     engine::{
-        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_MODEL, asked_mp3, elevenlabs_voice_settings, minimax_language,
-        minimax_voice_setting, without_voice_settings,
+        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_MODEL, asked_mp3, elevenlabs_voice_settings,
+        minimax_language, minimax_voice_setting, without_voice_settings,
     },
     http::{Auth, Exchange, Http, Step},
     lenient::{cost, credits, field, first, percent, short_text, text, truth},
@@ -170,9 +170,7 @@ impl Provider for Ai33 {
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
         let mp3_alone = Capabilities::all().without(Ability::Wav);
         match Engine::of_service(service) {
-            Some(Engine::ElevenLabs) | None => {
-                mp3_alone.without(Ability::CloneVoice).with_mp3(asked_mp3())
-            }
+            Some(Engine::ElevenLabs) | None => mp3_alone.without(Ability::CloneVoice).with_mp3(asked_mp3()),
             // Its layout cannot be asked for.
             Some(Engine::MiniMax) => without_voice_settings(mp3_alone),
         }

@@ -7,8 +7,9 @@ use base64ct::{Base64, Encoding};
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
     provider::{
-        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Measured, Output,
-        Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage, Work,
+        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Measured,
+        Output, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage,
+        Work,
     },
 };
 use reqwest::{

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use crate::{
     ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     engine::{
-        Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, asked_mp3, minimax_language, minimax_voice_setting,
-        without_voice_settings,
+        Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, asked_mp3, minimax_language,
+        minimax_voice_setting, without_voice_settings,
     },
     http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
     lenient::{count, field, short_text, text},

@@ -10,8 +10,8 @@ use std::{
 use kingcong_core::{
     JobHandle,
     engine::{JobResult, Outputs},
-    provider::Mp3Layout,
     pricing::{Charge, Measure, Operation, Price, PriceLine},
+    provider::Mp3Layout,
     store::{AttemptFilter, PAGE_MAX},
     work::{JobState, Sound},
 };
