@@ -202,7 +202,8 @@ impl Inner {
     pub(super) async fn check_doubted(self: &Arc<Self>, id: KeyId) {
         let mut pause = Limit::DOUBT_PAUSE;
         loop {
-            match self.check_key(id, PollNeed::Idle).await {
+            // It serves nothing meanwhile, so its own work wants no call of its limit.
+            match self.check_key(id, PollNeed::Asked).await {
                 Ok(key) if matches!(key.status, KeyStatus::Dead { .. }) => {}
                 // Its limit leaves no call for it now.
                 Err(Error::Upstream(_)) => {}

@@ -61,8 +61,8 @@ pub enum PollNeed {
     Due,
     /// A result may be ready: it is made only where starts do not need the call.
     Spare,
-    /// Somebody waits for the answer to a question, such as an administrator: it is made where there is room, and
-    /// nothing is kept for it.
+    /// Somebody waits for the answer to a question, such as an administrator, or a key that is in doubt: it is made
+    /// where there is room, and nothing is kept for it.
     Asked,
     /// Nobody waits for the answer, such as the monitor's: it is made only where hardly any call was.
     Idle,
