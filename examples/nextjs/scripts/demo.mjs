@@ -68,7 +68,9 @@ await seed(environment.DATABASE_URL, environment.KINGCONG_MASTER_KEY, JSON.parse
 
 const next = path.join(import.meta.dirname, '..', 'node_modules', 'next', 'dist', 'bin', 'next');
 const command = process.argv.includes('--dev') ? 'dev' : 'start';
-const app = spawn(process.execPath, [next, command, '--hostname', '127.0.0.1'], {
+// Longer than clients and proxies keep an idle connection: one that ends it first resets their next request.
+const idle = command === 'start' ? ['--keepAliveTimeout', '75000'] : [];
+const app = spawn(process.execPath, [next, command, ...idle, '--hostname', '127.0.0.1'], {
   cwd: path.join(import.meta.dirname, '..'),
   env: environment,
   stdio: 'inherit',

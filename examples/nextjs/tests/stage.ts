@@ -125,7 +125,9 @@ export class Stage {
     };
     // For what tests do in the app's name, such as signing a payment.
     Object.assign(process.env, { PAYMENT_SECRET: environment.PAYMENT_SECRET });
-    const app = new Program(process.execPath, [NEXT, 'start', APP, '--hostname', '127.0.0.1'], environment);
+    // A request on a connection that the app is just ending, because it was idle, would be reset.
+    const options = ['--hostname', '127.0.0.1', '--keepAliveTimeout', '75000'];
+    const app = new Program(process.execPath, [NEXT, 'start', APP, ...options], environment);
     let url: string;
     try {
       url = await app.line((line) => /Local: +(http:\S+)/.exec(line)?.[1]);
