@@ -93,15 +93,7 @@ export interface VoiceReply extends Told {
 export type Reply = AudioReply | VoiceReply;
 
 /** Something that a request may ask for. */
-export type Ability =
-  | 'mp3'
-  | 'wav'
-  | 'subtitles'
-  | 'stability'
-  | 'similarity'
-  | 'style'
-  | 'speed'
-  | 'clone_voice';
+export type Ability = 'mp3' | 'wav' | 'subtitles' | 'stability' | 'similarity' | 'style' | 'speed' | 'clone_voice';
 
 /** How MP3s are laid out. */
 export interface Mp3Layout {

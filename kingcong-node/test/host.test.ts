@@ -255,7 +255,11 @@ test.each<[string, unknown, RegExp]>([
   ['a field of nobody', { elevenlabs: { lacks: [] } }, /providers\[0\]\.capabilities\.elevenlabs has no field "lacks"/],
   ['one word', { elevenlabs: { lacking: 'wav' } }, /capabilities\.elevenlabs\.lacking must be an array/],
   ['an unknown word', { elevenlabs: { lacking: ['ogg'] } }, /elevenlabs\.lacking\[0\] must be 'mp3' or 'wav'/],
-  ['no layout', { elevenlabs: { mp3: { sampleRate: 44_000, channels: 1 } } }, /elevenlabs\.mp3: no MP3 has 1 channels at 44000/],
+  [
+    'no layout',
+    { elevenlabs: { mp3: { sampleRate: 44_000, channels: 1 } } },
+    /elevenlabs\.mp3: no MP3 has 1 channels at 44000/,
+  ],
   ['half a layout', { elevenlabs: { mp3: { sampleRate: 44_100 } } }, /elevenlabs\.mp3\.channels is missing/],
   ['no service', { 'Eleven Labs': {} }, /^providers\[0\]\.capabilities.*ServiceId/],
 ])('capabilities that are %s are named', async (_name, capabilities, says) => {
