@@ -10,7 +10,7 @@ use crate::{
     routing::{InvalidBaseUrl, Limits, Origin, SystemError, Unavailable},
     store::{Kept, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
-    work::{InvalidIdempotencyKey, JoinError, PlanError, RangeError, RequestError},
+    work::{InvalidIdempotencyKey, Job, JobState, JoinError, PlanError, RangeError, RequestError},
 };
 
 /// Why a door did not do what was asked.
@@ -188,6 +188,14 @@ pub enum Error {
         /// Why.
         reason: OutputError,
     },
+    /// A job's failed tasks are not tried again.
+    #[error("job {job} is not retried: {reason}")]
+    Retry {
+        /// The job.
+        job: crate::id::JobId,
+        /// Why.
+        reason: RetryError,
+    },
     /// A range of a job's audio cannot be read.
     #[error(transparent)]
     Range(#[from] RangeError),
@@ -254,6 +262,30 @@ pub enum OutputError {
     },
 }
 
+/// Why a job's failed tasks are not tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RetryError {
+    /// It has not ended with failed tasks.
+    #[error("it is {}; only one that has ended with failed tasks can be retried", .state.as_str())]
+    State {
+        /// What it is.
+        state: JobState,
+    },
+    /// It was retried as often as a job may be.
+    #[error("it was retried {} times already; submit what is missing as a new job", Job::RETRIES_MAX)]
+    TooOften,
+    /// A task may have been done and charged upstream, and the process does not send such again.
+    #[error(
+        "task {place} may have been done and charged upstream, and the setting unknown is to fail; submit what is \
+         missing as a new job if it may be bought twice"
+    )]
+    InDoubt {
+        /// Its place among the job's tasks, from 0.
+        place: u32,
+    },
+}
+
 impl Error {
     /// What the vault says of a secret that does not open: its bytes, or those of its data key, are not what they were.
     /// A master key that cannot be asked, or is not the store's, says nothing about the secret.
@@ -302,6 +334,7 @@ impl Error {
             | Self::Setting { .. }
             | Self::NotTheStores { .. }
             | Self::Range(_)
+            | Self::Retry { .. }
             | Self::NotFound { .. }
             | Self::Package(PackageError::NotFound { .. } | PackageError::NotAsOrdered { .. }) => {
                 Message::BadRequest

@@ -56,5 +56,5 @@ pub mod vault;
 pub mod work;
 
 pub use engine::{Builder, JobHandle, KingCong, NewKey, Preset, Settings};
-pub use error::{Error, OutputError};
+pub use error::{Error, OutputError, RetryError};
 pub use work::Request;

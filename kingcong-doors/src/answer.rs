@@ -211,6 +211,7 @@ pub(crate) struct JobView {
     tasks: u32,
     open_tasks: u32,
     failed_tasks: u32,
+    retries: u32,
     deadline: Timestamp,
     created_at: Timestamp,
     finished_at: Option<Timestamp>,
@@ -238,6 +239,7 @@ impl From<&Job> for JobView {
             tasks: job.tasks,
             open_tasks: job.open_tasks,
             failed_tasks: job.failed_tasks,
+            retries: job.retries,
             deadline: job.deadline,
             created_at: job.created_at,
             finished_at: job.finished_at,
@@ -387,6 +389,7 @@ pub(crate) enum EventView {
     TaskDone { place: u32, charged: Units },
     TaskFailed { place: u32, error: TaskErrorView },
     TaskCancelled { place: u32 },
+    Retried { tasks: u32 },
     Ended { state: &'static str, charged: Units },
     Missed { events: u64 },
 }
@@ -404,6 +407,7 @@ impl EventView {
             }
             JobEvent::TaskFailed { place, error } => Self::TaskFailed { place, error: (&error).into() },
             JobEvent::TaskCancelled { place } => Self::TaskCancelled { place },
+            JobEvent::Retried { tasks } => Self::Retried { tasks },
             JobEvent::Ended { state, charged } => {
                 Self::Ended { state: state.as_str(), charged: Units::new(charged, unit) }
             }

@@ -1,6 +1,6 @@
 //! Every door, as data: its name, what it takes, and what it answers.
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use kingcong_core::{
@@ -54,6 +54,8 @@ pub enum Door {
     JobWait { job: JobId },
     #[serde(rename = "job.cancel")]
     JobCancel { job: JobId },
+    #[serde(rename = "job.retry")]
+    JobRetry { job: JobId, idempotency_key: String, deadline_ms: Option<u64> },
     #[serde(rename = "job.result")]
     JobResult { job: JobId },
     /// What the job says, without its bytes.
@@ -274,6 +276,11 @@ impl Door {
             Self::JobStatus { job } => answer(&ReportView::from(&kc.job(job).status().await?)),
             Self::JobWait { job } => answer(&ReportView::from(&kc.job(job).wait().await?)),
             Self::JobCancel { job } => answer(&ReportView::from(&kc.job(job).cancel().await?)),
+            Self::JobRetry { job, idempotency_key, deadline_ms } => {
+                let job = by.map_or_else(|| kc.job(job), |by| kc.job(job).by(by));
+                let deadline = deadline_ms.map(Duration::from_millis);
+                answer(&ReportView::from(&job.retry(&idempotency_key, deadline).await?))
+            }
             Self::JobResult { job } => {
                 leave_callers_thread().await;
                 result(kc.job(job).result().await?)

@@ -2,7 +2,7 @@
 //! user may be told, and the figures that belong to it.
 
 use kingcong_core::{
-    Error,
+    Error, RetryError,
     id::InvalidId,
     ledger::Refusal,
     message::{Language, Message},
@@ -67,6 +67,8 @@ pub enum Code {
     MasterKeyFailed,
     /// A job's result cannot be had.
     OutputUnavailable,
+    /// A job's failed tasks are not tried again.
+    RetryRefused,
     /// A range of a job's audio is empty, too long, or not all there.
     RangeRefused,
     /// The library was closed.
@@ -217,6 +219,7 @@ fn code_of(error: &Error) -> Code {
         Error::Vault(_) => Code::VaultFailed,
         Error::MasterKey(_) => Code::MasterKeyFailed,
         Error::Output { .. } => Code::OutputUnavailable,
+        Error::Retry { .. } => Code::RetryRefused,
         Error::Range(_) => Code::RangeRefused,
         Error::Closed => Code::Closed,
         _ => Code::Failed,
@@ -283,7 +286,10 @@ impl From<Error> for Problem {
                 let kind = serde_json::to_value(kind).expect("a kind is a word");
                 problem.with("kind", kind).with("upstream_code", code.clone())
             }
-            Error::Output { job, .. } => problem.with("job", job.to_string()),
+            Error::Retry { job, reason: RetryError::State { state } } => {
+                problem.with("job", job.to_string()).with("state", state.as_str())
+            }
+            Error::Retry { job, .. } | Error::Output { job, .. } => problem.with("job", job.to_string()),
             Error::Setting { setting, .. } | Error::NotTheStores { setting, .. } => {
                 problem.with("setting", *setting)
             }

@@ -51,6 +51,11 @@ export type ErrorCode =
   | 'master_key_failed'
   /** The result of `fields.job` cannot be had, because it has not completed or its files are gone. */
   | 'output_unavailable'
+  /**
+   * The failed tasks of `fields.job` are not tried again: it has not ended with such (it is in `fields.state`), was
+   * retried ten times, or has a task that may have been done upstream and is not to be sent again.
+   */
+  | 'retry_refused'
   /** The bytes `fields.start` to `fields.end` of a job's audio are none, not all there, or too many to read at once. */
   | 'range_refused'
   /** The client was closed: open another. */

@@ -6,7 +6,7 @@
 
 import type { Client } from './doors';
 import type { JobEvent, JobReport, JobResult, Waiting } from './types';
-import { count, optionsOf, type Json } from './wire';
+import { count, optional, optionsOf, text, type Fields, type Json } from './wire';
 
 /** @internal What a job needs of its client. */
 export interface JobClient extends Client {
@@ -19,16 +19,25 @@ function signalIn(waiting: Waiting | undefined): AbortSignal | undefined {
   return optionsOf({}, waiting)[1];
 }
 
-/** A submitted job: watch it, wait for it, read its results, cancel it. */
+const RETRY: Fields = { idempotencyKey: text, deadlineMs: optional(count) };
+
+/** A submitted job: watch it, wait for it, read its results, cancel it, retry it. */
 export class JobHandle {
   /** Its id, for `kc.job(id)` in any process. */
   readonly id: string;
   readonly #client: JobClient;
+  readonly #by: string | undefined;
 
   /** @internal */
-  constructor(client: JobClient, id: string) {
+  constructor(client: JobClient, id: string, by?: string) {
     this.id = id;
     this.#client = client;
+    this.#by = by;
+  }
+
+  /** The same job in the name of an administrator, for the audit of `retry`; `system` when nobody is named. */
+  by(actor: string): JobHandle {
+    return new JobHandle(this.#client, this.id, text(actor, 'actor'));
   }
 
   /** What is known of it now. */
@@ -44,6 +53,32 @@ export class JobHandle {
   /** Ends it as far as its tasks have not been sent; those that were run to their end and are charged. */
   async cancel(waiting?: Waiting): Promise<JobReport> {
     return this.#report('job.cancel', waiting);
+  }
+
+  /**
+   * Tries the failed tasks of a job again that has ended with such. What they may cost is held anew, at the prices of
+   * the job's quote; tasks that are done stay as they are, with their results and charges.
+   *
+   * The same key gives the same answer, for ever: the job is retried once. It is one of the user's, like those of
+   * submits. `deadlineMs` is how long the job may take from now on. Rejects with `retry_refused` for a job that has not
+   * ended with failed tasks or was cancelled, `output_unavailable` where the result of a task is gone, and what `submit`
+   * rejects with; nothing is written then, but a refusal for money is remembered under its key.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * async function tryAgain(kc: KingCong, id: string): Promise<void> {
+   *   const { job } = await kc.job(id).by('support').retry({ idempotencyKey: `${id}, second try` });
+   *   console.log(job.openTasks, job.held);
+   * }
+   * ```
+   */
+  async retry(
+    options: Waiting & { readonly idempotencyKey: string; readonly deadlineMs?: number | undefined },
+  ): Promise<JobReport> {
+    const [given, signal] = optionsOf(RETRY, options);
+    return this.#client.knock('job.retry', { ...given, job: this.id }, { by: this.#by, signal });
   }
 
   /**

@@ -402,6 +402,7 @@ export interface Job {
   readonly tasks: number;
   readonly openTasks: number;
   readonly failedTasks: number;
+  readonly retries: number;
   readonly deadline: Date;
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
@@ -501,6 +502,12 @@ export interface TaskCancelled {
   readonly place: number;
 }
 
+/** The job had ended, and so many failed tasks of it are tried again. */
+export interface Retried {
+  readonly kind: 'retried';
+  readonly tasks: number;
+}
+
 /** The job ended; nothing more follows. */
 export interface Ended {
   readonly kind: 'ended';
@@ -515,7 +522,8 @@ export interface Missed {
 }
 
 /** Something that happened to a job. */
-export type JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed;
+export type JobEvent =
+  TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Retried | Ended | Missed;
 
 // --- keys, voices, reports
 

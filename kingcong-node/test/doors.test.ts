@@ -59,6 +59,38 @@ describe.each(STORES)('on %s', (store) => {
     expect((await kc.verify()).isSound).toBe(true);
   });
 
+  test('what failed of a job is tried again and nothing is bought twice', async () => {
+    const { kc, upstream } = await stage(store);
+    await prepare(kc, 100);
+    upstream.refused = 'hai';
+    const job = await kc.submit(speech('Câu một. Câu hai. Câu ba.', { pieces: 3 }));
+    const failed = await job.wait();
+    expect(failed.job).toMatchObject({ state: 'completed_with_failures', failedTasks: 1 });
+
+    upstream.refused = undefined;
+    const asked = { idempotencyKey: 'second try', deadlineMs: 3_600_000 };
+    const again = await job.by('support').retry(asked);
+    expect(again.job).toMatchObject({ retries: 1, held: 25, failedTasks: 0 });
+    const done = await job.wait();
+    expect(done.job).toMatchObject({ state: 'completed', charged: 25 });
+    expect(done.available).toBe(75);
+    expect(done.tasks.map((task) => task.attempts)).toEqual([1, 2, 1]);
+    expect(upstream.calls).toHaveLength(4);
+    expect(await job.result()).toMatchObject({ kind: 'speech', durationMs: 30 });
+
+    // The same key is the same retry, and nothing else.
+    expect(await job.retry(asked)).toEqual(done);
+    const conflict = { code: 'idempotency_conflict' };
+    await expect(job.retry({ idempotencyKey: 'second try' })).rejects.toMatchObject(conflict);
+    const submit = kc.submit(speech('Another.', { idempotencyKey: 'second try' }));
+    await expect(submit).rejects.toMatchObject(conflict);
+    const refused = { code: 'retry_refused', fields: { job: job.id, state: 'completed' } };
+    await expect(job.retry({ idempotencyKey: 'third try' })).rejects.toMatchObject(refused);
+    const audited = (await kc.reports.audit()).filter((row) => row.door === 'jobs.retry');
+    expect(audited.map((row) => row.actor)).toEqual(['support']);
+    expect((await kc.verify()).isSound).toBe(true);
+  });
+
   test("a job's audio is read in ranges, chunks and streams", async () => {
     const { kc, upstream } = await stage(store);
     upstream.milliseconds = 20_000;

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { KingCong, type OpenOptions, type Speech } from 'kingcong';
-import type { Call, Provider, Reply } from 'kingcong/providers';
+import { BadRequest, type Call, type Provider, type Reply } from 'kingcong/providers';
 import { onTestFinished } from 'vitest';
 
 export const VOICE = '21m00Tcm4TlvDq8ikWAM';
@@ -45,10 +45,13 @@ export class Upstream implements Provider {
   readonly calls: Call[] = [];
   /** How long what it gives is. */
   milliseconds = 10;
+  /** Texts with this in them are refused. */
+  refused: string | undefined;
 
   async call(call: Call): Promise<Reply> {
     this.calls.push(call);
     if (call.work.kind === 'clone_voice') return { voice: `voice-of-${call.work.name}` };
+    if (this.refused !== undefined && call.work.text.includes(this.refused)) throw new BadRequest('not that one');
     return { audio: wav(this.milliseconds), contentType: 'audio/wav', cost: call.work.text.length };
   }
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from kingcong import AsyncKingCong, KingCong, Limits, Speech
-from kingcong.providers import Audio, Call, MadeVoice, Reply, SpeechWork
+from kingcong.providers import Audio, BadRequest, Call, MadeVoice, Reply, SpeechWork
 
 VOICE = "21m00Tcm4TlvDq8ikWAM"
 #: More than any test needs in a minute.
@@ -38,10 +38,14 @@ class Upstream:
         self.calls: list[Call] = []
         #: How long what it gives is.
         self.milliseconds = 10
+        #: Texts with this in them are refused.
+        self.refused: str | None = None
 
     async def call(self, call: Call) -> Reply:
         self.calls.append(call)
         if isinstance(call.work, SpeechWork):
+            if self.refused is not None and self.refused in call.work.text:
+                raise BadRequest("not that one")
             return Reply(Audio(wav(self.milliseconds), "audio/wav"), cost=len(call.work.text))
         return Reply(MadeVoice("voice-of-" + call.work.name))
 

@@ -60,6 +60,42 @@ async def test_a_request_is_estimated_held_spoken_charged_and_read(host: Host) -
     assert (await host.ask(host.kc.verify())).is_sound
 
 
+async def test_what_failed_of_a_job_is_tried_again_and_nothing_is_bought_twice(host: Host) -> None:
+    await host.prepare(credits=100)
+    host.upstream.refused = "hai"
+    job = await host.ask(host.kc.submit(speech("Câu một. Câu hai. Câu ba.", pieces=3)))
+    failed = await host.ask(job.wait(timeout=60))
+    assert (failed.job.state, failed.job.failed_tasks) == (JobState.COMPLETED_WITH_FAILURES, 1)
+    assert failed.available == 100 - failed.job.charged
+
+    host.upstream.refused = None
+    again = await host.ask(job.by("support").retry("second try", deadline=timedelta(hours=1)))
+    assert (again.job.retries, again.job.held, again.job.failed_tasks) == (1, Decimal(25), 0)
+    assert again.job.deadline > failed.job.finished_at + timedelta(minutes=59)
+    done = await host.ask(job.wait(timeout=60))
+    assert (done.job.state, done.job.charged, done.available) == (JobState.COMPLETED, Decimal(25), Decimal(75))
+    assert [task.attempts for task in done.tasks] == [1, 2, 1]
+    assert len(host.upstream.calls) == 4
+    result = await host.ask(job.result())
+    assert isinstance(result, SpeechResult)
+    assert result.duration == timedelta(milliseconds=30)
+
+    # The same key is the same retry, and nothing else.
+    assert await host.ask(job.retry("second try", deadline=timedelta(hours=1))) == done
+    with pytest.raises(kingcong.IdempotencyConflict):
+        await host.ask(job.retry("second try"))
+    with pytest.raises(kingcong.IdempotencyConflict):
+        await host.ask(host.kc.submit(speech(idempotency_key="second try")))
+    with pytest.raises(kingcong.RetryRefused, match="it is completed") as refused:
+        await host.ask(job.retry("third try"))
+    assert (refused.value.job, refused.value.state) == (job.id, "completed")
+    with pytest.raises(kingcong.InvalidRequest, match="deadline"):
+        await host.ask(job.retry("third try", deadline=timedelta(0)))
+    (audited,) = [row for row in await host.ask(host.kc.reports.audit()) if row.door == "jobs.retry"]
+    assert audited.actor == "support"
+    assert (await host.ask(host.kc.verify())).is_sound
+
+
 async def test_a_jobs_audio_is_read_in_ranges_and_chunks(host: Host) -> None:
     await host.prepare(credits=100)
     host.upstream.milliseconds = 20_000

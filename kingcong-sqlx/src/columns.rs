@@ -95,16 +95,16 @@ const COLUMNS: [Columns; 24] = [
     Columns {
         table: "kingcong_jobs",
         ids: "id wallet hold",
-        ints: "held tasks total_den created_at open_tasks failed_tasks charged deadline finished_at \
+        ints: "tasks total_den created_at held retries open_tasks failed_tasks charged deadline finished_at \
                archived_attempts",
         texts: "tenant user_id operation service state layout total_sum total_overrun",
-        bytes: "idempotency",
+        bytes: "idempotency retried_under",
     },
     Columns {
         table: "kingcong_tasks",
         ids: "id job only_key pool attempt",
-        ints: "place characters weight created_at tag until planned reached attempts unfit_routes \
-               credits_cost refunded completed_at",
+        ints: "place characters weight created_at tag until planned reached attempts reached_before \
+               attempts_before unfit_routes credits_cost refunded completed_at",
         texts: "tenant user_id routes state error doubt input_data",
         bytes: "tried",
     },

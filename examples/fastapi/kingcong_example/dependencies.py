@@ -63,12 +63,11 @@ def _text(value: object) -> object:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_text)]
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Makes it safe to send a request again: with the same key it is done once, for ever.",
-    ),
-]
+_ONCE = Header(
+    min_length=1,
+    max_length=200,
+    pattern=r"^[\x21-\x7e]+$",
+    description="Makes it safe to send a request again: with the same key it is done once, for ever.",
+)
+IdempotencyKey = Annotated[str | None, _ONCE]
+NeededIdempotencyKey = Annotated[str, _ONCE]

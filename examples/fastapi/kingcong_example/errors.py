@@ -32,6 +32,7 @@ STATUS: Mapping[type[KingCongError], int] = {
     kingcong.IdempotencyConflict: 409,
     kingcong.KeyRefused: 409,
     kingcong.OutputUnavailable: 409,
+    kingcong.RetryRefused: 409,
     kingcong.RangeRefused: 416,
     kingcong.AmountRefused: 422,
     kingcong.ConfigurationRefused: 422,

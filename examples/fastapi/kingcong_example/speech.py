@@ -21,6 +21,7 @@ from kingcong import (
     JobState,
     Missed,
     Operation,
+    Retried,
     Speech,
     Subtitles,
     TaskCancelled,
@@ -36,7 +37,7 @@ from kingcong import (
 )
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .dependencies import Caller, IdempotencyKey, Instant, Library, Words
+from .dependencies import Caller, IdempotencyKey, Instant, Library, NeededIdempotencyKey, Words
 from .errors import Language, Responses, in_words, json_responses, no_such_range, not_found, responses
 from .ranges import NotSatisfiableError, part_of
 from .users import User
@@ -105,6 +106,7 @@ class JobView(BaseModel):
     tasks: int
     open_tasks: int
     failed_tasks: int
+    retries: int
     deadline: datetime
     created_at: datetime
     finished_at: datetime | None
@@ -229,6 +231,12 @@ async def cancel(job: OwnJob, words: Words) -> JobDetail:
     return JobDetail.of(await job.cancel(), words)
 
 
+@router.post("/jobs/{id}/retry", responses=responses(402, 404, 409))
+async def retry(job: OwnJob, words: Words, idempotency_key: NeededIdempotencyKey) -> JobDetail:
+    """Tries again what of it failed, at the price of its quote. What is done is not charged again."""
+    return JobDetail.of(await job.retry(idempotency_key), words)
+
+
 _EVENTS = json_responses(401, 404, 422, 500, 503)
 
 
@@ -254,6 +262,8 @@ async def events(job: OwnJob, words: Words) -> AsyncIterator[ServerSentEvent]:
                     yield ServerSentEvent(event="task_failed", data=Progress(place=place, error=message))
                 case TaskCancelled(place=place):
                     yield ServerSentEvent(event="task_cancelled", data=Progress(place=place))
+                case Retried():
+                    yield ServerSentEvent(event="job", data=JobDetail.of(await job.status(), words))
                 case Ended():
                     yield ServerSentEvent(event="ended", data=JobDetail.of(await job.status(), words))
                 case Missed() | None:

@@ -22,6 +22,7 @@ USER_DOORS = [
     ("GET", f"/jobs/{SOME}/audio"),
     ("GET", f"/jobs/{SOME}/subtitles"),
     ("POST", f"/jobs/{SOME}/cancel"),
+    ("POST", f"/jobs/{SOME}/retry"),
     ("POST", "/voices"),
     ("GET", "/voices"),
     ("GET", "/voices/elevenlabs"),
@@ -101,9 +102,11 @@ def test_users_do_not_see_each_others_jobs(rich: Api, backend: Backend) -> None:
         ("GET", f"/jobs/{job}/audio"),
         ("GET", f"/jobs/{job}/subtitles"),
         ("POST", f"/jobs/{job}/cancel"),
+        ("POST", f"/jobs/{job}/retry"),
     ]:
-        answer = stranger.http.request(method, path)
-        nobodys = stranger.http.request(method, path.replace(job, str(SOME)))
+        key = {"Idempotency-Key": "again"}
+        answer = stranger.http.request(method, path, headers=key)
+        nobodys = stranger.http.request(method, path.replace(job, str(SOME)), headers=key)
         assert answer.status_code == nobodys.status_code == 404, (method, path)
     assert stranger.get("/jobs") == []
     assert [entry["kind"] for entry in stranger.get("/transactions")["transactions"]] == ["purchase"]

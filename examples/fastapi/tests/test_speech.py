@@ -144,6 +144,30 @@ def test_what_fails_costs_nothing_and_says_why(rich: Api, admin: Api) -> None:
     assert vietnamese == "Nội dung bị từ chối"
 
 
+def test_what_failed_is_tried_again_and_what_is_done_is_not(rich: Api) -> None:
+    text = "Câu này dài vừa đủ. " * 1000 + f"Hi {REFUSED_WORD}."
+    job = rich.post("/text-to-speech", speech(text), 202)["job"]["id"]
+    failed = rich.ended(job)
+    assert (failed["job"]["state"], failed["job"]["failed_tasks"]) == ("completed_with_failures", 1)
+    rich.post(f"/jobs/{job}/retry", None, 422)
+
+    key = {"Idempotency-Key": "again-1"}
+    for _ in range(2):
+        assert rich.post(f"/jobs/{job}/retry", headers=key)["job"]["retries"] == 1
+        # The word is refused for ever.
+        again = rich.ended(job)
+    done = [task for task in again["tasks"] if task["state"] == "completed"]
+    assert done == [task for task in failed["tasks"] if task["state"] == "completed"]
+    assert (again["job"]["state"], again["balance"]) == (failed["job"]["state"], failed["balance"])
+    assert again["available"] == again["balance"], "nothing is held any more"
+
+    whole = rich.speak()["job"]["id"]
+    refused = rich.post(f"/jobs/{whole}/retry", None, 409, headers={"Idempotency-Key": "again-2"})
+    assert refused["error"]["code"] == "retry_refused"
+    taken = rich.post(f"/jobs/{whole}/retry", None, 409, headers=key)
+    assert taken["error"]["code"] == "idempotency_conflict"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

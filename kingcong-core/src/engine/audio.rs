@@ -18,7 +18,7 @@ use super::apart;
 use crate::{
     error::{Error, OutputError},
     id::{JobId, TaskId},
-    store::{Kept, Store},
+    store::{Kept, OutputHead, Store},
     work::{Joined, Part, RangeError, Sound},
 };
 
@@ -149,10 +149,7 @@ impl JobAudio {
             Kept::File { path, bytes } => {
                 let (kept, path, settled) = (kept.clone(), path.clone(), *bytes);
                 let reading = move || read_file(&path, settled, range, before);
-                apart(reading).await?.map_err(|error| match error {
-                    FileError::Length(found) => OutputError::Altered { place, kept, settled, found },
-                    FileError::Io(problem) => OutputError::Unreadable { place, kept, problem },
-                })
+                apart(reading).await?.map_err(|error| error.of(place, kept))
             }
         };
         read.map_err(|reason| Error::Output { job: self.whole.job, reason })
@@ -184,11 +181,40 @@ impl JobAudio {
     }
 }
 
+/// Whether pieces of a job, with their places, are where they were settled, and have the lengths that they had.
+pub(super) async fn check_pieces(job: JobId, pieces: Vec<(usize, Option<OutputHead>)>) -> Result<(), Error> {
+    let check = |place: usize, head: Option<OutputHead>| match head {
+        None => Err(OutputError::Missing { place }),
+        Some(OutputHead::Audio { kept: kept @ Kept::File { .. }, .. }) => check_file(place, kept),
+        Some(OutputHead::Audio { kept: Kept::Store { .. }, .. } | OutputHead::Voice { .. }) => Ok(()),
+    };
+    let checking = move || pieces.into_iter().try_for_each(|(place, head)| check(place, head));
+    apart(checking).await?.map_err(|reason| Error::Output { job, reason })
+}
+
+fn check_file(place: usize, kept: Kept) -> Result<(), OutputError> {
+    let Kept::File { path, bytes } = &kept else { return Ok(()) };
+    match read_file(path, *bytes, 0..0, Vec::new()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.of(place, kept)),
+    }
+}
+
 /// Why a range of a file cannot be read.
 enum FileError {
     /// It has another length than it had.
     Length(u64),
     Io(io::ErrorKind),
+}
+
+impl FileError {
+    /// Of a piece that is kept so.
+    fn of(self, place: usize, kept: Kept) -> OutputError {
+        match self {
+            Self::Length(found) => OutputError::Altered { place, settled: kept.bytes(), kept, found },
+            Self::Io(problem) => OutputError::Unreadable { place, kept, problem },
+        }
+    }
 }
 
 impl From<io::Error> for FileError {

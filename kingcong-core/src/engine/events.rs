@@ -65,6 +65,11 @@ pub enum JobEvent {
         /// Its place.
         place: u32,
     },
+    /// The job had ended, and its failed tasks are tried again.
+    Retried {
+        /// How many tasks.
+        tasks: u32,
+    },
     /// The job ended; nothing more follows.
     Ended {
         /// How.

@@ -1,16 +1,20 @@
 //! A submitted job as its host sees it: watch it, wait for it, read its results, cancel it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{
-    Inner, KingCong, apart,
+    Inner, KingCong,
+    admin::system_actor,
+    apart,
     audio::JobAudio,
     events::{JobEvent, JobEvents},
 };
 use crate::{
     clock::Timestamp,
     error::{Error, OutputError},
-    id::{JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId},
+    id::{Actor, InvalidId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId},
     ledger::Wallet,
     money::Amount,
     store::{
@@ -25,6 +29,7 @@ use crate::{
 pub struct JobHandle {
     kc: KingCong,
     id: JobId,
+    actor: Result<Actor, InvalidId>,
 }
 
 /// What is known of a job.
@@ -34,7 +39,7 @@ pub struct JobReport {
     pub job: Job,
     /// Its tasks, in order.
     pub tasks: Vec<TaskReport>,
-    /// What was released when it ended; zero before.
+    /// What was released when it ended, the last time; zero before.
     pub released: Amount,
     /// What is available in the wallet that pays, now.
     pub available: Amount,
@@ -81,7 +86,7 @@ impl KingCong {
     /// The job of that id, whether it exists or not.
     #[must_use]
     pub fn job(&self, id: JobId) -> JobHandle {
-        JobHandle { kc: self.clone(), id }
+        JobHandle::new(self.clone(), id)
     }
 
     /// Jobs, newest first; at most 1,000 at once.
@@ -94,8 +99,23 @@ impl KingCong {
 }
 
 impl JobHandle {
-    pub(super) const fn new(kc: KingCong, id: JobId) -> Self {
-        Self { kc, id }
+    pub(super) const fn inner(&self) -> &Arc<Inner> {
+        &self.kc.inner
+    }
+
+    pub(super) fn new(kc: KingCong, id: JobId) -> Self {
+        Self { kc, id, actor: system_actor() }
+    }
+
+    /// Acts in this name, for the audit of [`JobHandle::retry`].
+    #[must_use]
+    pub fn by(mut self, actor: impl AsRef<str>) -> Self {
+        self.actor = Actor::new(actor);
+        self
+    }
+
+    pub(super) fn actor(&self) -> Result<Actor, InvalidId> {
+        self.actor.clone()
     }
 
     /// Its id.
@@ -140,7 +160,12 @@ impl JobHandle {
                 biased;
                 event = events.next() => {
                     if matches!(event, Some(JobEvent::Ended { .. }) | None) {
-                        return self.status().await;
+                        let report = self.status().await?;
+                        if report.job.state.is_final() {
+                            return Ok(report);
+                        }
+                        // It was retried meanwhile.
+                        events = self.events().await?;
                     }
                 }
                 () = inner.closed.cancelled() => return Err(Error::Closed),
@@ -261,7 +286,7 @@ impl JobHandle {
 }
 
 impl Inner {
-    async fn job_row(&self, id: JobId) -> Result<JobWithTasks, Error> {
+    pub(super) async fn job_row(&self, id: JobId) -> Result<JobWithTasks, Error> {
         let row = self.store.job(id).await?;
         row.ok_or_else(|| Error::NotFound { what: "job", name: id.to_string() })
     }

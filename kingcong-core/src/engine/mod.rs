@@ -21,6 +21,7 @@ mod monitor;
 mod poll;
 mod pulse;
 mod question;
+mod retry;
 mod scrubbed;
 mod settings;
 mod snapshot;

@@ -117,7 +117,7 @@ impl Inner {
             _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
             Remembered::Job { job, held } => Ok(Some(Admitted { job, held, pools: Vec::new() })),
             Remembered::Refused(refusal) => Err(refusal.into()),
-            Remembered::Credited { .. } => Err(Error::IdempotencyConflict),
+            Remembered::Retried { .. } | Remembered::Credited { .. } => Err(Error::IdempotencyConflict),
         }
     }
 

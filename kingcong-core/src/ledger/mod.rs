@@ -74,7 +74,7 @@ pub struct Wallet {
     pub updated_at: Timestamp,
 }
 
-/// Credits set aside for a job.
+/// Credits set aside for a job. When failed tasks of it are tried again, the same hold is opened again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Its id.
@@ -83,13 +83,13 @@ pub struct Hold {
     pub wallet: WalletId,
     /// For which job.
     pub job: JobId,
-    /// What was set aside.
+    /// What its job may be charged in all: what was set aside, on top of what was charged before it was opened again.
     pub amount: Amount,
     /// What of it was captured so far; never more than `amount`.
     pub captured: Amount,
     /// Open until its job ends.
     pub state: HoldState,
-    /// When it was opened.
+    /// When it was opened, the last time.
     pub opened_at: Timestamp,
 }
 
@@ -316,6 +316,44 @@ impl Wallet {
     /// # Errors
     /// [`Refusal::InDebt`], or [`Refusal::InsufficientCredits`] when more is asked than is available.
     pub fn hold(&mut self, id: HoldId, job: JobId, amount: Amount, now: Timestamp) -> Result<Hold, Refusal> {
+        self.set_aside(amount, now)?;
+        Ok(Hold {
+            id,
+            wallet: self.id,
+            job,
+            amount,
+            captured: Amount::ZERO,
+            state: HoldState::Open,
+            opened_at: now,
+        })
+    }
+
+    /// Opens a closed hold again, and sets `amount` aside for what is still to be done. What its job was `charged` so
+    /// far counts as captured, also what was charged beyond the hold.
+    ///
+    /// # Errors
+    /// As [`Wallet::hold`]; the hold is closed as before then.
+    ///
+    /// # Panics
+    /// When the hold is another wallet's or open.
+    pub fn reopen(
+        &mut self,
+        hold: &mut Hold,
+        charged: Amount,
+        amount: Amount,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        assert_eq!(hold.wallet, self.id, "the hold is this wallet's");
+        assert!(matches!(hold.state, HoldState::Closed { .. }), "an open hold is not opened again");
+        let in_all = charged.plus(amount)?;
+        self.set_aside(amount, now)?;
+        (hold.amount, hold.captured) = (in_all, charged);
+        (hold.state, hold.opened_at) = (HoldState::Open, now);
+        Ok(())
+    }
+
+    /// Sets an amount aside, if it is available.
+    fn set_aside(&mut self, amount: Amount, now: Timestamp) -> Result<(), Refusal> {
         if amount < Amount::ZERO {
             return Err(Refusal::NotPositive { amount: self.money(amount) });
         }
@@ -328,15 +366,7 @@ impl Wallet {
         }
         self.held = self.held.plus(amount)?;
         self.updated_at = now;
-        Ok(Hold {
-            id,
-            wallet: self.id,
-            job,
-            amount,
-            captured: Amount::ZERO,
-            state: HoldState::Open,
-            opened_at: now,
-        })
+        Ok(())
     }
 
     /// Charges `part` for finished work: from the open hold, then from what is available, the rest as debt.

@@ -58,6 +58,17 @@ pub enum Work {
     CloneVoice(CloneVoice),
 }
 
+impl Work {
+    /// The upstream's model that is asked for.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Speech(speech) => speech.model.as_deref(),
+            Self::CloneVoice(_) => None,
+        }
+    }
+}
+
 /// A text to speak, already cut to what one call may carry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speech {

@@ -4,7 +4,7 @@
 //! lock the rows of a whole batch in one order before anything is decided.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,7 +23,7 @@ use crate::{
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
     routing::{Limits, LimitsChange, Origin, PollsCount, Switch, SystemCommand, SystemError},
     vault::{DataKey, DataKeyVersion},
-    work::{Attempt, IdempotencyKey, Job, Layout, Sound, Task, TaskRoute},
+    work::{Attempt, IdempotencyKey, Job, JobState, Layout, PlanError, Sound, Task, TaskRoute},
 };
 
 use super::Configuration;
@@ -76,6 +76,8 @@ pub enum Command {
     Settle(Box<Settle>),
     /// End a job as far as its tasks have not been sent.
     Stop(Stop),
+    /// Try the failed tasks of a job again: money held anew, tasks queued.
+    Retry(Box<Retry>),
     /// Queue tasks whose instant has come.
     Promote(Promote),
     /// Move waiting tasks off a pool that serves nothing.
@@ -127,6 +129,7 @@ impl Command {
             | Self::Accept(_)
             | Self::Settle(_)
             | Self::Stop(_)
+            | Self::Retry(_)
             | Self::Promote(_)
             | Self::Replan(_)
             | Self::Adopt(_)
@@ -155,6 +158,8 @@ pub enum Outcome {
     Settle(Result<Box<Settled>, Unsettled>),
     /// Of [`Command::Stop`]: the job afterwards, `None` when there is none of that user.
     Stop(Option<Stopped>),
+    /// Of [`Command::Retry`].
+    Retry(Result<Retried, NotRetried>),
     /// Of [`Command::Promote`] and [`Command::Replan`]: the pools that got work.
     Moved(Vec<PoolId>),
     /// Of [`Command::Adopt`].
@@ -543,6 +548,63 @@ pub struct Stopped {
     pub released: Amount,
 }
 
+/// Try the failed tasks of a job again.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// Against doing it twice.
+    pub idempotency: IdempotencyKey,
+    /// The job.
+    pub job: JobId,
+    /// The routes that have a usable key, as far as its sender knows.
+    pub keyed: BTreeSet<Route>,
+    /// How long the job may take from now on.
+    pub deadline: Duration,
+    /// Whether tasks may be sent again that may have been done and charged upstream.
+    pub unknown: UnknownPolicy,
+    /// Most tasks that may wait in a pool.
+    pub queue_max: i64,
+    /// Who did it.
+    pub audit: NewAudit,
+}
+
+/// A job whose failed tasks are tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retried {
+    /// The pools that got work, with their routes; empty for a replay.
+    pub pools: Vec<(PoolId, Route)>,
+    /// How many tasks are tried again.
+    pub tasks: u32,
+}
+
+/// Why a job's failed tasks are not tried again. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRetried {
+    /// There is no such job.
+    UnknownJob,
+    /// It has not ended with failed tasks.
+    State(JobState),
+    /// It was retried [`Job::RETRIES_MAX`] times.
+    TooOften,
+    /// A task may have been done and charged upstream, and is not to be sent again.
+    InDoubt {
+        /// Its place among the job's tasks, from 0.
+        place: u32,
+    },
+    /// Maintenance, no route of its quote, no key, no price.
+    NoPlan(PlanError),
+    /// The wallet refused; remembered under the idempotency key.
+    Refused(Refusal),
+    /// The idempotency key was used for another payload.
+    Conflict,
+    /// A pool's queue is full.
+    QueueFull {
+        /// The route.
+        route: Route,
+        /// How many tasks wait there.
+        waiting: i64,
+    },
+}
+
 /// Queue tasks whose instant has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Promote {
@@ -882,6 +944,17 @@ pub enum Remembered {
         /// The job.
         job: JobId,
         /// What was held for it.
+        held: Amount,
+    },
+    /// A job's failed tasks were tried again.
+    Retried {
+        /// The job.
+        job: JobId,
+        /// Which retry of it this was, from 1.
+        retry: u32,
+        /// How many tasks.
+        tasks: u32,
+        /// The most that the job might be charged from then on.
         held: Amount,
     },
     /// Money was moved.

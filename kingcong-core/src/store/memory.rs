@@ -146,6 +146,7 @@ fn job_book(tables: &Tables, job: &Job) -> JobBook {
         entries: entries.filter(is_of_task).cloned().collect(),
         archived_entries: 0,
         answer: job.idempotency.and_then(|key| tables.idempotency.get(&key).cloned()),
+        retry_answer: job.retried_under.and_then(|key| tables.idempotency.get(&key).cloned()),
         tasks,
         attempts,
         outputs,
@@ -466,7 +467,9 @@ impl Store for MemoryStore {
             page(
                 rows.map(|(_, row)| {
                     let (job, entry) = match &row.answer {
-                        Remembered::Job { job, .. } => (tables.jobs.get(job), None),
+                        Remembered::Job { job, .. } | Remembered::Retried { job, .. } => {
+                            (tables.jobs.get(job), None)
+                        }
                         Remembered::Credited { wallet, entry, .. } => {
                             (None, tables.entries.get(&(*wallet, *entry)))
                         }

@@ -29,6 +29,8 @@ pub struct Needs {
     pub jobs: BTreeSet<JobId>,
     /// Jobs all of whose tasks are needed.
     pub tasks_of: BTreeSet<JobId>,
+    /// Jobs whose failed tasks may be queued again; they are among `tasks_of`.
+    pub retries: BTreeSet<JobId>,
     /// Tasks.
     pub tasks: BTreeSet<TaskId>,
     /// Tasks whose [`crate::provider::Work`] is needed too.
@@ -141,6 +143,12 @@ impl Needs {
                 self.jobs.insert(stop.job);
                 self.tasks_of.insert(stop.job);
             }
+            Command::Retry(retry) => {
+                self.idempotency.insert(retry.idempotency.key);
+                self.jobs.insert(retry.job);
+                self.tasks_of.insert(retry.job);
+                self.retries.insert(retry.job);
+            }
             Command::Promote(promote) => self.due = self.due.max(promote.tasks_max),
             Command::Replan(replan) => {
                 self.ready.push((replan.pool, replan.tasks_max));
@@ -234,6 +242,17 @@ impl Needs {
                     self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
                 }
             }
+        }
+        for job in &self.retries {
+            // What runs may fail in this very batch.
+            for task in tables.tasks_of(*job).filter(|task| task.state != TaskState::Done) {
+                for pool in task.routes.iter().map(|route| task.pool_of(route.route())) {
+                    self.pools.insert(pool);
+                    self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
+                }
+            }
+            // All tasks of a job ask for one model.
+            self.inputs.extend(tables.tasks_of(*job).next().map(|task| task.id));
         }
         for (worker, ..) in &self.adopt {
             let open = tables.open_attempts(*worker).filter_map(|id| tables.attempts().get(&id));

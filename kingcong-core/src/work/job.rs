@@ -28,10 +28,15 @@ pub struct Job {
     pub wallet: WalletId,
     /// What was set aside for it.
     pub hold: HoldId,
-    /// How much that is.
+    /// The most that it may be charged: what was set aside for it. Of a job that was retried, what it had been charged
+    /// by then, and what was set aside for its failed tasks.
     pub held: Amount,
     /// The idempotency key that it was admitted under, hashed with its scope.
     pub idempotency: Option<[u8; 32]>,
+    /// How often its failed tasks were tried again by a command; at most [`Job::RETRIES_MAX`].
+    pub retries: u32,
+    /// The idempotency key of the last such command, hashed with its scope.
+    pub retried_under: Option<[u8; 32]>,
     /// How many tasks it has.
     pub tasks: u32,
     /// How many of them have not ended.
@@ -48,7 +53,7 @@ pub struct Job {
     pub deadline: Timestamp,
     /// When it was admitted.
     pub created_at: Timestamp,
-    /// When its last task ended.
+    /// When its last task ended; none while tasks are open, also after a retry.
     pub finished_at: Option<Timestamp>,
     /// How many of the attempts that its tasks count were archived.
     pub archived_attempts: u32,
@@ -108,6 +113,9 @@ impl JobState {
 }
 
 impl Job {
+    /// How often the failed tasks of one job may be tried again by a command.
+    pub const RETRIES_MAX: u32 = 10;
+
     /// The wallet that pays: the user's or the tenant's, in one of the units; none if it is neither.
     #[must_use]
     pub fn payer(&self) -> Option<WalletKey> {

@@ -28,7 +28,7 @@ pub use cut::{Cut, CutError};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
 pub use join::{JOINED_BYTES_MAX, JoinError, Joined, Part, RangeError};
-pub use plan::{KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
+pub use plan::{FrozenQuote, KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use polling::{Awaited, Experience, WAIT_HALF, WAIT_MAX, due_at};
 pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};
 pub use subtitles::join_srt;

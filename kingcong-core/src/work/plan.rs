@@ -9,7 +9,7 @@ use std::{
 
 use super::{Abbreviations, CheckedRequest, Cut, CutError, Order, TaskRoute, VoiceChoice};
 use crate::{
-    id::{KeyId, Route, ServerId, VoiceId},
+    id::{KeyId, Route, ServerId, ServiceId, VoiceId},
     message::Message,
     money::{Amount, Unit},
     pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
@@ -194,6 +194,53 @@ impl Plan {
         let denominator = common_denominator(&all)?;
         let unit = all.first().map_or(Unit::CREDIT, |price| price.unit());
         Ok(Self { operation, unit, shares, only_key, tasks, held, denominator })
+    }
+}
+
+/// The quote of tasks that were admitted before, as far as it tells whether they may be done now.
+#[derive(Clone, Copy, Debug)]
+pub struct FrozenQuote<'a> {
+    /// On which service.
+    pub service: &'a ServiceId,
+    /// What is done.
+    pub operation: Operation,
+    /// The upstream's model that was asked for.
+    pub model: Option<&'a str>,
+    /// Where it may be done.
+    pub routes: &'a [TaskRoute],
+    /// The one key that can do it.
+    pub only_key: Option<KeyId>,
+}
+
+impl FrozenQuote<'_> {
+    /// The servers of the quote that may do it now, with their weights; at least one.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]: maintenance, no route of the quote, no key, or no price. What it costs is what was quoted.
+    pub fn shares(
+        &self,
+        system: &System,
+        prices: &PriceList,
+        keyed: &BTreeSet<Route>,
+    ) -> Result<BTreeMap<ServerId, u32>, PlanError> {
+        let mut shares = system.eligible(self.service)?;
+        let routes = || self.routes.iter().map(TaskRoute::route);
+        let on: Vec<&Route> = routes().filter(|route| shares.contains_key(&route.server)).collect();
+        if on.is_empty() {
+            return Err(match (self.only_key, routes().next()) {
+                (Some(_), Some(route)) => PlanError::VoiceRouteOff { route: route.clone() },
+                _ => Unavailable::NoRoute(self.service.clone()).into(),
+            });
+        }
+        let usable: BTreeSet<&Route> = on.iter().copied().filter(|route| keyed.contains(*route)).collect();
+        if usable.is_empty() {
+            return Err(PlanError::NoKey { routes: on.into_iter().cloned().collect() });
+        }
+        for route in &usable {
+            prices.find(route, self.model, self.operation)?;
+        }
+        shares.retain(|server, _| usable.iter().any(|route| route.server == *server));
+        Ok(shares)
     }
 }
 

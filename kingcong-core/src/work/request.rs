@@ -211,6 +211,9 @@ impl Request {
     /// How far ahead it may be scheduled: 366 days.
     pub const AHEAD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
+    /// What the idempotency keys of requests are told from others by; retries of what was requested share it.
+    pub(crate) const DOOR: &'static str = "submit";
+
     /// Asks for `text` to be spoken.
     #[must_use]
     pub fn speech(user: impl AsRef<str>, text: impl Into<String>) -> Self {
@@ -408,6 +411,13 @@ impl Request {
         }
     }
 
+    pub(crate) fn check_deadline(deadline: Duration) -> Result<(), RequestError> {
+        if deadline < Duration::from_secs(1) || deadline > Self::DEADLINE_MAX {
+            return Err(out_of_bounds("deadline", format!("{deadline:?}"), "1 s to 7 days".into()));
+        }
+        Ok(())
+    }
+
     /// Checks everything that can be checked without configuration or store.
     ///
     /// # Errors
@@ -427,15 +437,11 @@ impl Request {
         if parts.weight.get() > Self::WEIGHT_MAX {
             return Err(out_of_bounds("weight", parts.weight, format!("1 to {}", Self::WEIGHT_MAX)));
         }
-        if let Some(deadline) = parts.deadline
-            && (deadline < Duration::from_secs(1) || deadline > Self::DEADLINE_MAX)
-        {
-            return Err(out_of_bounds("deadline", format!("{deadline:?}"), "1 s to 7 days".into()));
-        }
+        parts.deadline.map_or(Ok(()), Self::check_deadline)?;
         // Before its hash: what is too long is refused before any work.
         let order = parts.subject.check()?;
         let idempotency = idempotency_key
-            .map(|key| IdempotencyKey::new("submit", &tenant, user.as_str(), &key, &(&service, &parts)))
+            .map(|key| IdempotencyKey::new(Self::DOOR, &tenant, user.as_str(), &key, &(&service, &parts)))
             .transpose()?;
         let Parts {
             voice,

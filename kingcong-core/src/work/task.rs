@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Doubt;
+use super::{Doubt, Job};
 use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
@@ -44,6 +44,10 @@ pub struct Task {
     pub reached: u8,
     /// Attempts in all.
     pub attempts: u8,
+    /// How many of `reached` were before the last retry of its job that it was part of.
+    pub reached_before: u8,
+    /// How many of `attempts` were before that.
+    pub attempts_before: u8,
     /// Keys that were tried.
     pub tried: Vec<KeyId>,
     /// Which of `routes` cannot do it, a bit each.
@@ -171,12 +175,16 @@ pub enum Next {
     Fail(TaskError),
 }
 
+// The attempts of every round of a job are counted in one byte.
+const _: () = assert!(Task::ATTEMPTS_MAX as u32 * (Job::RETRIES_MAX + 1) <= u8::MAX as u32);
+
 impl Task {
-    /// Most attempts that may have reached an upstream.
+    /// Most attempts that may have reached an upstream, anew after each retry of its job.
     pub const REACHED_MAX: u8 = 3;
     /// So many keys of a route at most are asked for what their plan or permissions may not allow.
     pub const NOT_ALLOWED_KEYS_MAX: u32 = 3;
-    /// Most attempts in all: refusals that prove that nothing was done do not count against the three.
+    /// Most attempts, anew after each retry of its job: refusals that prove that nothing was done do not count against
+    /// the three.
     pub const ATTEMPTS_MAX: u8 = 20;
     /// The pause before the second try after a busy upstream; doubles with each.
     pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
@@ -201,17 +209,50 @@ impl Task {
         matches!(self.state, TaskState::Done | TaskState::Failed { .. } | TaskState::Cancelled)
     }
 
+    /// Attempts since it was queued by a command: by its submit, or by the last retry that it was part of.
+    #[must_use]
+    pub const fn attempts_now(&self) -> u8 {
+        self.attempts.saturating_sub(self.attempts_before)
+    }
+
+    /// Whether an upstream may have made it already, and charged for it: an answer was lost, or what it made could not
+    /// be used.
+    #[must_use]
+    pub fn may_have_been_made(&self) -> bool {
+        let was_unusable = matches!(
+            &self.state,
+            TaskState::Failed {
+                error: TaskError::Upstream { kind: FailureKind::TooLarge | FailureKind::Undeliverable, .. }
+            }
+        );
+        was_unusable || self.doubt == Doubt::PossibleDouble
+    }
+
+    /// Queues a failed task again, as if it were new: every route may be able to do it, and it has all its attempts.
+    /// What is known of earlier ones stays: their numbers, the keys that were tried, and the doubt.
+    pub fn retry(&mut self, planned: u8, state: TaskState) {
+        if self.may_have_been_made() {
+            self.doubt = Doubt::PossibleDouble;
+        }
+        self.state = state;
+        self.planned = planned;
+        self.unfit_routes = 0;
+        (self.reached_before, self.attempts_before) = (self.reached, self.attempts);
+        self.finished_at = None;
+    }
+
     /// What follows a failed attempt, which is counted already.
     #[must_use]
     pub fn after_failure(&self, failure: &Failure) -> Next {
         let fail = || Next::Fail(TaskError::of(failure));
-        if self.reached >= Self::REACHED_MAX || self.attempts >= Self::ATTEMPTS_MAX {
+        let reached = self.reached.saturating_sub(self.reached_before);
+        if reached >= Self::REACHED_MAX || self.attempts_now() >= Self::ATTEMPTS_MAX {
             return fail();
         }
         match failure.kind {
             FailureKind::BadRequest | FailureKind::Policy | FailureKind::TooLarge => fail(),
             // One key in doubt is no outage. When the next one is in doubt too, its attempts would be spent in vain.
-            FailureKind::KeyDoubtful if self.attempts > 1 => self.after_pause(failure),
+            FailureKind::KeyDoubtful if self.attempts_now() > 1 => self.after_pause(failure),
             // Another key or route may be able to; the caller fails it when there is none.
             FailureKind::NotAllowed
             | FailureKind::Unsupported
@@ -229,7 +270,7 @@ impl Task {
 
     /// Again, after a pause that doubles with each attempt, and never before the upstream wants to be asked.
     fn after_pause(&self, failure: &Failure) -> Next {
-        let doublings = u32::from(self.attempts.saturating_sub(1)).min(6);
+        let doublings = u32::from(self.attempts_now().saturating_sub(1)).min(6);
         let pause = Self::BUSY_PAUSE.saturating_mul(1 << doublings).min(Self::BUSY_PAUSE_MAX);
         Next::After(pause.max(failure.wait().unwrap_or_default()))
     }

@@ -1,5 +1,5 @@
 //! Jobs, tasks and attempts under random commands: workers that claim, settle in every way, die and are adopted from;
-//! users who order, cancel and are refunded; administrators who switch routes, keys and maintenance.
+//! users who order, cancel, retry and are refunded; administrators who switch routes, keys and maintenance.
 //!
 //! After every step everything adds up, no task is without a place, and what each job was charged is the exact sum of
 //! what was done for it, rounded up once. At the end every job comes to its end.
@@ -19,7 +19,7 @@ use kingcong_core::{
     routing::{Limits, Maintenance, Switch, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, ConfigurationChange, KeyChange, Lease, MemoryStore, NotAdmitted,
-        PAGE_MAX, StopWhy, UnknownPolicy,
+        NotRetried, PAGE_MAX, Retry, StopWhy, UnknownPolicy,
         conformance::{
             fixtures::{
                 DEAD_AFTER, NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, credits_on, done,
@@ -28,7 +28,7 @@ use kingcong_core::{
             recount,
         },
     },
-    work::{AttemptState, Task, TaskState},
+    work::{AttemptState, Job, JobState, Task, TaskState},
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -61,6 +61,10 @@ enum Step {
     Stop {
         job: Index,
         why: StopWhy,
+    },
+    Retry {
+        job: Index,
+        unknown: UnknownPolicy,
     },
     Promote,
     Replan {
@@ -148,14 +152,17 @@ fn end() -> impl Strategy<Value = End> {
         FailureKind::Unsupported,
     ]);
     let reached = prop::sample::select(vec![Reached::No, Reached::Maybe, Reached::Yes]);
-    let policy = prop::sample::select(vec![UnknownPolicy::Retry, UnknownPolicy::Fail]);
     prop_oneof![
         5 => Just(End::Done),
         2 => Just(End::NotSent),
         8 => (kind, reached).prop_map(|(kind, reached)| End::Failed(kind, reached)),
         1 => Just(End::Unanswered),
-        2 => policy.prop_map(End::Lost),
+        2 => unknown().prop_map(End::Lost),
     ]
+}
+
+fn unknown() -> impl Strategy<Value = UnknownPolicy> {
+    prop::sample::select(vec![UnknownPolicy::Retry, UnknownPolicy::Fail])
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -199,6 +206,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => index().prop_map(|lease| Step::Accept { lease }),
         14 => (index(), end()).prop_map(|(lease, end)| Step::Settle { lease, end }),
         2 => (index(), why).prop_map(|(job, why)| Step::Stop { job, why }),
+        4 => (index(), unknown()).prop_map(|(job, unknown)| Step::Retry { job, unknown }),
         3 => Just(Step::Promote),
         2 => (0..2_usize).prop_map(|from| Step::Replan { from }),
         1 => index().prop_map(|worker| Step::Die { worker }),
@@ -245,6 +253,8 @@ struct World<'a> {
     tasks: Vec<(usize, TaskId)>,
     /// Every key with the place of its server.
     keys: Vec<(KeyId, usize)>,
+    /// How often a retry was asked for.
+    retries: u32,
 }
 
 impl<'a> World<'a> {
@@ -256,6 +266,7 @@ impl<'a> World<'a> {
             jobs: BTreeMap::new(),
             tasks: Vec::new(),
             keys: Vec::new(),
+            retries: 0,
         };
         for (place, server) in SERVERS.into_iter().enumerate() {
             world.keys.push((world.workers[0].add_key(&NewKey::new(server, 3, 10)).await, place));
@@ -305,6 +316,39 @@ impl<'a> World<'a> {
         }
         if settled.task.state != (TaskState::Running { attempt: lease.attempt.id }) {
             self.leases.remove(place);
+        }
+    }
+
+    /// What failed is tried again, or the job is as it was.
+    async fn retry(&mut self, job: JobId, unknown: UnknownPolicy) {
+        let before = self.scene.job(job).await;
+        self.retries += 1;
+        let command = self.workers[0].retry_command(job, &self.retries.to_string());
+        let retried = self.workers[0].retry_as(Retry { unknown, queue_max: 40, ..command }).await;
+        let after = self.scene.job(job).await;
+        let is_failed = |task: &&Task| matches!(task.state, TaskState::Failed { .. });
+        match &retried {
+            Ok(retried) => {
+                let failed = before.tasks.iter().filter(is_failed).count();
+                assert!(failed > 0 && failed == retried.tasks as usize, "{before:?}");
+                assert_eq!((after.job.state, after.job.open_tasks), (JobState::Open, retried.tasks));
+                for (before, after) in before.tasks.iter().zip(&after.tasks) {
+                    assert!(is_failed(&before) || before == after, "{before:?} {after:?}");
+                }
+            }
+            Err(NotRetried::State(state)) => {
+                let can_be = [JobState::Failed, JobState::CompletedWithFailures].contains(state);
+                assert!(!can_be && *state == before.job.state, "{before:?}");
+            }
+            Err(NotRetried::InDoubt { place }) => {
+                assert!(before.tasks[*place as usize].may_have_been_made());
+            }
+            Err(NotRetried::TooOften) => assert_eq!(before.job.retries, Job::RETRIES_MAX),
+            Err(NotRetried::NoPlan(_) | NotRetried::Refused(_) | NotRetried::QueueFull { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        if retried.is_err() {
+            assert_eq!(after, before);
         }
     }
 
@@ -372,6 +416,12 @@ impl<'a> World<'a> {
                     self.workers[0].stop(*job.get(&jobs), why).await;
                 }
             }
+            Step::Retry { job, unknown } => {
+                let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
+                if !jobs.is_empty() {
+                    self.retry(*job.get(&jobs), unknown).await;
+                }
+            }
             Step::Promote => {
                 self.workers[0].promote(5).await;
             }
@@ -428,7 +478,8 @@ impl<'a> World<'a> {
             let charged = i128::from(book.job.total.charged().get());
             assert_eq!(charged, rounded_up(self.jobs[&book.job.id].sum), "{:?}", book.job);
             for task in &book.tasks {
-                assert!(task.reached <= Task::REACHED_MAX && task.attempts <= Task::ATTEMPTS_MAX);
+                let reached = task.reached - task.reached_before;
+                assert!(reached <= Task::REACHED_MAX && task.attempts_now() <= Task::ATTEMPTS_MAX);
                 match &task.state {
                     TaskState::Ready { pool, .. } => {
                         assert!(pulse.pools.iter().any(|pulse| pulse.pool.id == *pool), "{task:?}");

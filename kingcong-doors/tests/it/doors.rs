@@ -216,6 +216,10 @@ async fn a_request_goes_in_and_its_report_comes_out() {
     let report = ask(&library, "job.cancel", json!({ "job": job })).await;
     assert_eq!((&report["job"]["state"], &report["released"]), (&json!("cancelled"), &json!(9)));
     assert_eq!(report["tasks"][0]["state"], json!("failed"));
+    let retry = json!({ "job": job, "idempotency_key": "again", "deadline_ms": 60_000 });
+    let problem = refused(&library, "job.retry", retry).await;
+    assert_eq!((problem.code, &problem.fields["state"]), (Code::RetryRefused, &json!("cancelled")));
+    assert_eq!(problem.fields["job"], job);
     let mut kinds = Vec::new();
     loop {
         let event = ask(&library, "events.next", json!({ "stream": stream })).await;

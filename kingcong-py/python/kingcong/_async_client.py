@@ -30,6 +30,7 @@ from ._base import (
     key_service,
     length_of,
     options_of,
+    retry_of,
     sample_of,
 )
 from ._doors import (
@@ -232,15 +233,20 @@ class AsyncKingCong(Client, AsyncRoot):
 
 
 class AsyncJobHandle:
-    """A submitted job: watch it, wait for it, read its results, cancel it."""
+    """A submitted job: watch it, wait for it, read its results, cancel it, retry it."""
 
-    __slots__ = ("_kc", "id")
+    __slots__ = ("_by", "_kc", "id")
 
     id: str
 
-    def __init__(self, kc: AsyncKingCong, id: str) -> None:
+    def __init__(self, kc: AsyncKingCong, id: str, by: str | None = None) -> None:
         self._kc = kc
+        self._by = by
         self.id = id
+
+    def by(self, actor: str) -> AsyncJobHandle:
+        """As :meth:`JobHandle.by`."""
+        return AsyncJobHandle(self._kc, self.id, encoder(str)(actor, "actor"))
 
     def __repr__(self) -> str:
         return f"AsyncJobHandle({self.id!r})"
@@ -263,6 +269,12 @@ class AsyncJobHandle:
     async def cancel(self) -> JobReport:
         """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
         return await self._report("job.cancel")
+
+    async def retry(self, idempotency_key: str, *, deadline: timedelta | None = None) -> JobReport:
+        """As :meth:`JobHandle.retry`, awaited."""
+        given = retry_of(self.id, idempotency_key, deadline)
+        report: JobReport = await self._kc._knock("job.retry", given, REPORT, by=self._by)
+        return report
 
     async def result(self) -> JobResult:
         """As :meth:`JobHandle.result`, awaited."""

@@ -18,6 +18,7 @@ from ._types import (
     Estimate,
     JobReport,
     Missed,
+    Retried,
     Role,
     Speech,
     SpeechResult,
@@ -44,6 +45,7 @@ EVENT = tagged(
         "task_done": TaskDone,
         "task_failed": TaskFailed,
         "task_cancelled": TaskCancelled,
+        "retried": Retried,
         "ended": Ended,
         "missed": Missed,
     }
@@ -207,6 +209,15 @@ def _is_sqlite_file(url: str) -> bool:
 
 
 SQLITE = _SqliteClients()
+
+
+def retry_of(job: str, idempotency_key: str, deadline: timedelta | None) -> dict[str, Any]:
+    """What a retry of a job is asked with."""
+    return {
+        "job": job,
+        "idempotency_key": encoder(str)(idempotency_key, "idempotency_key"),
+        "deadline_ms": encoder(timedelta | None)(deadline, "deadline"),
+    }
 
 
 class Client:

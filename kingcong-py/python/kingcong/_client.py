@@ -28,6 +28,7 @@ from ._base import (
     key_service,
     length_of,
     options_of,
+    retry_of,
     sample_of,
 )
 from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
@@ -260,15 +261,20 @@ class KingCong(Client, Root):
 
 
 class JobHandle:
-    """A submitted job: watch it, wait for it, read its results, cancel it."""
+    """A submitted job: watch it, wait for it, read its results, cancel it, retry it."""
 
-    __slots__ = ("_kc", "id")
+    __slots__ = ("_by", "_kc", "id")
 
     id: str
 
-    def __init__(self, kc: KingCong, id: str) -> None:
+    def __init__(self, kc: KingCong, id: str, by: str | None = None) -> None:
         self._kc = kc
+        self._by = by
         self.id = id
+
+    def by(self, actor: str) -> JobHandle:
+        """The same job in an administrator's name, for the audit of :meth:`retry`; ``system`` when nobody is named."""
+        return JobHandle(self._kc, self.id, encoder(str)(actor, "actor"))
 
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
@@ -287,6 +293,31 @@ class JobHandle:
     def cancel(self) -> JobReport:
         """Ends it as far as its tasks have not been sent; those that were run to their end and are charged."""
         return self._report("job.cancel")
+
+    def retry(self, idempotency_key: str, *, deadline: timedelta | None = None) -> JobReport:
+        """Tries the failed tasks of a job again that has ended with such. What they may cost is held anew, at the
+        prices of the job's quote; tasks that are done stay as they are, with their results and charges.
+
+        The same key gives the same answer, for ever: the job is retried once. It is one of the user's, like those of
+        submits. ``deadline`` is how long the job may take from now on. Raises :class:`RetryRefused` for a job that has
+        not ended with failed tasks or was cancelled, :class:`OutputUnavailable` where the result of a task is gone, and
+        what ``submit`` raises; nothing is written then, but a refusal for money is remembered under its key.
+
+        >>> from kingcong import KingCong, RetryRefused, Speech
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     job = kc.submit(Speech("user-1", "Xin chào!", service="elevenlabs", voice="v"))
+        ...     _ = job.cancel()
+        ...     try:
+        ...         job.retry("order-991, second try")
+        ...     except RetryRefused as error:
+        ...         print(error.job == job.id)
+        True
+        """
+        given = retry_of(self.id, idempotency_key, deadline)
+        report: JobReport = self._kc._knock("job.retry", given, REPORT, by=self._by)
+        return report
 
     def result(self) -> JobResult:
         """What it gave: its tasks' results, joined in order; audio as a whole in memory, up to 64 MiB.

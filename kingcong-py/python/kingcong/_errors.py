@@ -29,6 +29,7 @@ __all__ = [
     "PriceNotFound",
     "QueueFull",
     "RangeRefused",
+    "RetryRefused",
     "StoreFailed",
     "StoreUnavailable",
     "UnderMaintenance",
@@ -261,6 +262,14 @@ class OutputUnavailable(KingCongError):
     """The result of ``job`` cannot be had, because it has not completed or its files are gone."""
 
     code = "output_unavailable"
+
+
+class RetryRefused(KingCongError):
+    """The failed tasks of ``job`` are not tried again: it has not ended with such (it is in ``state``), was retried ten
+    times, or has a task that may have been done upstream and is not to be sent again.
+    """
+
+    code = "retry_refused"
 
 
 class RangeRefused(KingCongError):

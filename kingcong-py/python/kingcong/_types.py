@@ -644,6 +644,7 @@ class Job(Record):
     tasks: int
     open_tasks: int
     failed_tasks: int
+    retries: int
     deadline: datetime
     created_at: datetime
     finished_at: datetime | None
@@ -758,6 +759,13 @@ class TaskCancelled(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Retried(Record):
+    """The job had ended, and so many failed tasks of it are tried again."""
+
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended(Record):
     """The job ended; nothing more follows."""
 
@@ -772,7 +780,7 @@ class Missed(Record):
     events: int
 
 
-JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Ended | Missed
+JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Retried | Ended | Missed
 
 
 # --- keys, voices, reports

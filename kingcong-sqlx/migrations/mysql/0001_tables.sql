@@ -192,11 +192,13 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     service       VARCHAR(32) NOT NULL,
     wallet        BINARY(16) NOT NULL,
     hold          BINARY(16) NOT NULL,
-    held          BIGINT NOT NULL,
     tasks         BIGINT NOT NULL,
     total_den     BIGINT NOT NULL,
     idempotency   BINARY(32),                       -- the key that it was admitted under, hashed
     created_at    BIGINT NOT NULL,
+    held          BIGINT NOT NULL,
+    retries       BIGINT NOT NULL,
+    retried_under BINARY(32),                       -- the key of its last retry, hashed
     state         VARCHAR(32) NOT NULL,
     open_tasks    BIGINT NOT NULL,
     failed_tasks  BIGINT NOT NULL,
@@ -233,6 +235,8 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     planned      BIGINT NOT NULL,
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
+    reached_before BIGINT NOT NULL,           -- of reached, before its last retry
+    attempts_before BIGINT NOT NULL,           -- of attempts, before its last retry
     tried        BLOB NOT NULL,                 -- ids of keys, one after the other
     unfit_routes BIGINT NOT NULL,
     doubt        VARCHAR(32) NOT NULL,

@@ -191,11 +191,13 @@ CREATE TABLE kingcong_jobs (
     service      TEXT NOT NULL,
     wallet       UUID NOT NULL,
     hold         UUID NOT NULL,
-    held         BIGINT NOT NULL,
     tasks        BIGINT NOT NULL,
     total_den    BIGINT NOT NULL,
     idempotency  BYTEA,                       -- the key that it was admitted under, hashed
     created_at   BIGINT NOT NULL,
+    held         BIGINT NOT NULL,
+    retries      BIGINT NOT NULL,
+    retried_under BYTEA,                       -- the key of its last retry, hashed
     state        TEXT COLLATE "C" NOT NULL,
     open_tasks   BIGINT NOT NULL,
     failed_tasks BIGINT NOT NULL,
@@ -232,6 +234,8 @@ CREATE TABLE kingcong_tasks (
     planned      BIGINT NOT NULL,
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
+    reached_before BIGINT NOT NULL,           -- of reached, before its last retry
+    attempts_before BIGINT NOT NULL,           -- of attempts, before its last retry
     tried        BYTEA NOT NULL,                 -- ids of keys, one after the other
     unfit_routes BIGINT NOT NULL,
     doubt        TEXT NOT NULL,

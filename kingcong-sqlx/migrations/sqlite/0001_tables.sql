@@ -188,11 +188,13 @@ CREATE TABLE kingcong_jobs (
     service      TEXT NOT NULL,
     wallet       BLOB NOT NULL,
     hold         BLOB NOT NULL,
-    held         INTEGER NOT NULL,
     tasks        INTEGER NOT NULL,
     total_den    INTEGER NOT NULL,
     idempotency  BLOB,                       -- the key that it was admitted under, hashed
     created_at   INTEGER NOT NULL,
+    held         INTEGER NOT NULL,
+    retries      INTEGER NOT NULL,
+    retried_under BLOB,                       -- the key of its last retry, hashed
     state        TEXT NOT NULL,
     open_tasks   INTEGER NOT NULL,
     failed_tasks INTEGER NOT NULL,
@@ -229,6 +231,8 @@ CREATE TABLE kingcong_tasks (
     planned      INTEGER NOT NULL,
     reached      INTEGER NOT NULL,
     attempts     INTEGER NOT NULL,
+    reached_before INTEGER NOT NULL,           -- of reached, before its last retry
+    attempts_before INTEGER NOT NULL,           -- of attempts, before its last retry
     tried        BLOB NOT NULL,                 -- ids of keys, one after the other
     unfit_routes INTEGER NOT NULL,
     doubt        TEXT NOT NULL,

@@ -194,19 +194,13 @@ impl Record for Hold {
     const TABLE: Table = Table {
         name: "kingcong_holds",
         key: 1,
-        fixed: &["id", "wallet", "job", "amount", "opened_at"],
-        mutable: &["captured", "closed_at", "released"],
+        fixed: &["id", "wallet", "job"],
+        mutable: &["amount", "opened_at", "captured", "closed_at", "released"],
         mirrors: &[],
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.wallet.as_uuid().into(),
-            self.job.as_uuid().into(),
-            self.amount.into(),
-            self.opened_at.into(),
-        ]);
+        cells.extend([self.id.as_uuid().into(), self.wallet.as_uuid().into(), self.job.as_uuid().into()]);
     }
 
     fn mutable(&self, cells: &mut Vec<Cell>) {
@@ -214,7 +208,8 @@ impl Record for Hold {
             HoldState::Open => (None, None),
             HoldState::Closed { at, released } => (Some(at), Some(released)),
         };
-        cells.extend([self.captured.into(), closed_at.into(), released.into()]);
+        cells.extend([self.amount.into(), self.opened_at.into(), self.captured.into()]);
+        cells.extend([closed_at.into(), released.into()]);
     }
 
     fn read(row: &mut Row) -> Result<Self, Corrupt> {

@@ -30,13 +30,15 @@ impl Record for Job {
             "service",
             "wallet",
             "hold",
-            "held",
             "tasks",
             "total_den",
             "idempotency",
             "created_at",
         ],
         mutable: &[
+            "held",
+            "retries",
+            "retried_under",
             "state",
             "open_tasks",
             "failed_tasks",
@@ -60,7 +62,6 @@ impl Record for Job {
             self.service.as_str().into(),
             self.wallet.as_uuid().into(),
             self.hold.as_uuid().into(),
-            self.held.into(),
             self.tasks.into(),
             self.total.den().into(),
             self.idempotency.as_ref().map(<[u8; 32]>::as_slice).into(),
@@ -70,6 +71,9 @@ impl Record for Job {
 
     fn mutable(&self, cells: &mut Vec<Cell>) {
         cells.extend([
+            self.held.into(),
+            self.retries.into(),
+            self.retried_under.as_ref().map(<[u8; 32]>::as_slice).into(),
             Cell::Word(self.state.as_str()),
             self.open_tasks.into(),
             self.failed_tasks.into(),
@@ -90,8 +94,9 @@ impl Record for Job {
         let service = row.parsed()?;
         let wallet = WalletId::from_uuid(row.uuid()?);
         let hold = HoldId::from_uuid(row.uuid()?);
-        let (held, tasks, den) = (row.amount()?, row.number()?, row.int()?);
+        let (tasks, den) = (row.number()?, row.int()?);
         let (idempotency, created_at) = (row.array_or_null()?, row.time()?);
+        let (held, retries, retried_under) = (row.amount()?, row.number()?, row.array_or_null()?);
         let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
         let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
         let layout = row.text_or_null()?;
@@ -111,6 +116,8 @@ impl Record for Job {
             hold,
             held,
             idempotency,
+            retries,
+            retried_under,
             tasks,
             open_tasks,
             failed_tasks,
@@ -140,6 +147,8 @@ const TASK_MUTABLE: &[&str] = &[
     "planned",
     "reached",
     "attempts",
+    "reached_before",
+    "attempts_before",
     "tried",
     "unfit_routes",
     "doubt",
@@ -200,6 +209,8 @@ impl Record for Task {
             Cell::Int(self.planned.into()),
             Cell::Int(self.reached.into()),
             Cell::Int(self.attempts.into()),
+            Cell::Int(self.reached_before.into()),
+            Cell::Int(self.attempts_before.into()),
             Cell::Bytes(tried),
             Cell::unsigned(self.unfit_routes),
             doubt_word(self.doubt),
@@ -220,6 +231,7 @@ impl Record for Task {
         let planned: u8 = row.number()?;
         row.some(routes.get(usize::from(planned)))?;
         let (reached, attempts) = (row.number()?, row.number()?);
+        let (reached_before, attempts_before) = (row.number()?, row.number()?);
         let tried = row.bytes()?;
         let (tried, rest) = tried.as_chunks::<16>();
         row.some(rest.is_empty().then_some(()))?;
@@ -238,6 +250,8 @@ impl Record for Task {
             weight,
             reached,
             attempts,
+            reached_before,
+            attempts_before,
             tried,
             unfit_routes: row.int()?.cast_unsigned(),
             doubt: read_doubt(row)?,

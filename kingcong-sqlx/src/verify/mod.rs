@@ -236,7 +236,8 @@ impl Shelf {
         let wallets = || jobs.iter().map(|job| job.wallet.as_uuid());
         let payers: Vec<Wallet> = by_ids(session, wallets()).await?;
         let openings: Vec<Opening> = by_ids(session, wallets()).await?;
-        let keys: BTreeSet<[u8; 32]> = jobs.iter().filter_map(|job| job.idempotency).collect();
+        let keys = jobs.iter().flat_map(|job| job.idempotency.into_iter().chain(job.retried_under));
+        let keys: BTreeSet<[u8; 32]> = keys.collect();
         let keys = keys.iter().map(|key| key.as_slice().into()).collect();
         let answers = load::<IdempotencyRow>(session, keys).await?;
 
@@ -294,6 +295,7 @@ impl Shelf {
             entries: self.entries.remove(&job.id).unwrap_or_default(),
             archived_entries: self.openings.get(&job.wallet).copied().unwrap_or(0),
             answer: job.idempotency.and_then(|key| self.answers.get(&key).cloned()),
+            retry_answer: job.retried_under.and_then(|key| self.answers.get(&key).cloned()),
             attempts,
             outputs,
             job,
@@ -344,14 +346,14 @@ pub(crate) async fn answer_books(
     let (rest, cells) = query.page("id", limit);
     let rows: Vec<IdempotencyRow> = select(session, &rest, cells).await?;
     let jobs = rows.iter().filter_map(|row| match row.answer {
-        Remembered::Job { job, .. } => Some(job.as_uuid()),
+        Remembered::Job { job, .. } | Remembered::Retried { job, .. } => Some(job.as_uuid()),
         Remembered::Credited { .. } | Remembered::Refused(_) => None,
     });
     let jobs: BTreeMap<JobId, Job> =
         by_ids::<Job>(session, jobs).await?.into_iter().map(|job| (job.id, job)).collect();
     let credited = rows.iter().filter_map(|row| match row.answer {
         Remembered::Credited { wallet, entry, .. } => Some((wallet, entry)),
-        Remembered::Job { .. } | Remembered::Refused(_) => None,
+        Remembered::Job { .. } | Remembered::Retried { .. } | Remembered::Refused(_) => None,
     });
     let credited: BTreeSet<(WalletId, u64)> = credited.collect();
     let ids = credited.iter().flat_map(|(wallet, entry)| [wallet.as_uuid().into(), Cell::unsigned(*entry)]);
@@ -364,7 +366,9 @@ pub(crate) async fn answer_books(
     let archived: BTreeMap<WalletId, u64> =
         openings.into_iter().map(|opening| (opening.wallet, opening.number)).collect();
     let book = |row: IdempotencyRow| match row.answer {
-        Remembered::Job { job, .. } => AnswerBook { job: jobs.get(&job).cloned(), ..AnswerBook::new(row) },
+        Remembered::Job { job, .. } | Remembered::Retried { job, .. } => {
+            AnswerBook { job: jobs.get(&job).cloned(), ..AnswerBook::new(row) }
+        }
         Remembered::Credited { wallet, entry, .. } => AnswerBook {
             entry: entries.get(&(wallet, entry)).cloned(),
             archived: archived.get(&wallet).copied().unwrap_or(0),

@@ -28,8 +28,8 @@ use kingcong_core::{
     routing::{Limits, PollsCount, Switch, System},
     store::{
         AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
-        Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Settle,
-        Store, StoredOutput, Written,
+        Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Retry,
+        Settle, Store, StoredOutput, UnknownPolicy, Written,
     },
     vault::{Envelope, Fingerprint, SecretVersion},
     work::{Coding, IdempotencyKey, Layout, Pace, Sound, TaskRoute},
@@ -282,6 +282,20 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
         only_key: None,
         queue_max: 1_000_000,
     }
+}
+
+pub(crate) fn retry(ids: &mut Ids, who: u32, job: JobId, key: &str) -> Command {
+    let (tenant, user) = (TenantId::main(), user(who));
+    let idempotency = IdempotencyKey::new("submit", &tenant, user.as_str(), key, &("retry", job)).unwrap();
+    Command::Retry(Box::new(Retry {
+        idempotency,
+        job,
+        keyed: ["ai33", "ai84"].map(route).into(),
+        deadline: Duration::from_secs(3600),
+        unknown: UnknownPolicy::Retry,
+        queue_max: 1_000_000,
+        audit: audit(ids),
+    }))
 }
 
 pub(crate) fn claim(ids: &mut Ids, of: &Route, leases_max: u32) -> Command {

@@ -15,7 +15,7 @@ use kingcong_core::{
     routing::{Limits, PollsCount},
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
-        MemoryStore, Movement, Outcome, PAGE_MAX, Store, StoredOutput, verify_rows,
+        MemoryStore, Movement, NewTask, Outcome, PAGE_MAX, Retried, Retry, Store, StoredOutput, verify_rows,
     },
     work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
 };
@@ -47,6 +47,8 @@ struct Pages {
     /// What each wallet was credited with, apart from debt payments: purchases, refunds and corrections.
     credited: BTreeMap<WalletId, i128>,
     orders: BTreeMap<[u8; 32], u32>,
+    /// The retries of each job, in their order.
+    retries: BTreeMap<JobId, Vec<Again>>,
     names: BTreeMap<KeyId, String>,
     /// Planned tasks per service and shares, by server.
     splits: BTreeMap<String, BTreeMap<ServerId, u64>>,
@@ -55,6 +57,16 @@ struct Pages {
     idle_since: BTreeMap<PoolId, u64>,
     leased: BTreeSet<AttemptId>,
     served: BTreeSet<TaskId>,
+}
+
+/// A retry of a job.
+#[derive(Debug)]
+struct Again {
+    key: [u8; 32],
+    /// What the job might cost in all from then on.
+    held: i128,
+    /// The tasks that were done before.
+    done: BTreeSet<TaskId>,
 }
 
 /// The only task of its user in a pool where others wait.
@@ -90,6 +102,9 @@ impl Books {
                 (Command::Admit(admit), Outcome::Admit(Ok(admitted))) if admitted.job == admit.job => {
                     let moved = batch.commands.iter().any(|other| matches!(other, Command::Replan(_)));
                     self.admitted(memory, admit, moved);
+                }
+                (Command::Retry(retry), Outcome::Retry(Ok(retried))) if !retried.pools.is_empty() => {
+                    self.retried(memory, retry, retried);
                 }
                 (Command::Claim(_), Outcome::Claim(claimed)) => self.claimed(claimed),
                 // Whoever left a pool and comes back queues there anew.
@@ -190,6 +205,35 @@ impl Books {
         }
     }
 
+    /// What failed is held for anew, on top of what was charged; nothing is retried twice under one key.
+    fn retried(&self, memory: &MemoryStore, retry: &Retry, retried: &Retried) {
+        let Ok(Some(row)) = now(memory.job(retry.job)) else {
+            return self.stage.fail(format!("job {} was retried and is not there", retry.job));
+        };
+        let mut pages = self.pages.lock();
+        let Some(admit) = pages.jobs.get(&retry.job).map(Arc::clone) else {
+            return self.stage.fail(format!("job {} was retried and never admitted", retry.job));
+        };
+        let done: BTreeSet<TaskId> =
+            row.tasks.iter().filter(|task| task.state == TaskState::Done).map(|task| task.id).collect();
+        let again = admit.tasks.iter().filter(|task| !done.contains(&task.id));
+        if again.clone().count() != retried.tasks as usize {
+            self.stage.fail(format!("job {}: {} tasks are not all that failed", retry.job, retried.tasks));
+        }
+        let charged = i128::from(row.job.total.charged().get());
+        let bound = self.bound(&pages, &admit, again);
+        let held = i128::from(row.job.held.get());
+        if bound.map(|bound| charged + bound) != Some(held) {
+            self.stage.fail(format!("job {}: {held} held, {charged} and {bound:?} is right", retry.job));
+        }
+        let retries = pages.retries.entry(retry.job).or_default();
+        let key = retry.idempotency.key;
+        if retries.iter().any(|before| before.key == key) {
+            self.stage.fail(format!("job {} was retried twice under one key", retry.job));
+        }
+        retries.push(Again { key, held, done });
+    }
+
     fn claimed(&self, claimed: &Claimed) {
         let mut pages = self.pages.lock();
         for lease in &claimed.leases {
@@ -245,9 +289,19 @@ impl Books {
     /// What is to be held for a job: its tasks' dearest routes at the prices of the configuration that it was
     /// planned with.
     fn held(&self, pages: &Pages, admit: &Admit) -> Option<i128> {
+        self.bound(pages, admit, admit.tasks.iter())
+    }
+
+    /// The same of some of its tasks.
+    fn bound<'a>(
+        &self,
+        pages: &Pages,
+        admit: &Admit,
+        tasks: impl Iterator<Item = &'a NewTask>,
+    ) -> Option<i128> {
         let configuration = pages.configurations.get(&admit.configuration_version)?;
         let mut sum = Exact::default();
-        for task in &admit.tasks {
+        for task in tasks {
             let bound = audio_ms_bound(task.characters);
             let prices = task.routes.iter().map(|route| {
                 let price = price(configuration, route.route(), admit)?;
@@ -352,15 +406,18 @@ impl Books {
                 self.stage.fail(format!("job {} was never admitted", book.job.id));
                 continue;
             };
-            let (mut sum, mut overrun) = (Exact::default(), Exact::default());
+            let retries = pages.retries.get(&book.job.id).map_or(&[][..], Vec::as_slice);
+            let mut costs = vec![Costs::default(); retries.len() + 1];
             for task in &book.tasks {
                 match (&task.state, done.get(&task.id)) {
                     (TaskState::Done, Some(attempt)) => {
                         let (price, of) = self.price(&pages, admit, attempt).unwrap_or_default();
-                        sum = sum.plus(price);
+                        let round = retries.iter().filter(|again| !again.done.contains(&task.id)).count();
+                        let round = &mut costs[round];
+                        round.sum = round.sum.plus(price);
                         match of {
                             Overrun::Operator => {}
-                            Overrun::Payer => overrun = overrun.plus(price),
+                            Overrun::Payer => round.overrun = round.overrun.plus(price),
                         }
                         self.check_output(memory, task, attempt);
                     }
@@ -374,8 +431,9 @@ impl Books {
                     (_, None) => {}
                 }
             }
-            // At most the hold, or what tasks with an overrun cost.
-            let right = sum.ceil().min(book.job.held.get().into()).max(overrun.ceil());
+            let held_first = self.held(&pages, admit).unwrap_or_default();
+            let holds = std::iter::once(held_first).chain(retries.iter().map(|again| again.held));
+            let right = charge(holds.zip(costs));
             self.check_charge(&book.job, right);
             *charged.entry(book.job.wallet).or_default() += right;
         }
@@ -507,6 +565,27 @@ impl Scale {
     pub(super) const IDLE_MAX_MS: u64 = 2_000;
     /// How long everything may take to end once nothing goes wrong any more.
     pub(super) const END_MS: u64 = 20 * Plan::CALL_MAX_MS;
+}
+
+/// What the tasks cost that were done between two retries of a job.
+#[derive(Clone, Copy, Debug, Default)]
+struct Costs {
+    sum: Exact,
+    /// Of prices with an overrun.
+    overrun: Exact,
+}
+
+/// What a job costs whose tasks cost so much under these holds, one after the other: at most the hold, or what tasks
+/// with an overrun cost.
+fn charge(rounds: impl Iterator<Item = (i128, Costs)>) -> i128 {
+    let (mut sum, mut overrun) = (Exact::default(), Exact::default());
+    for (held, costs) in rounds {
+        let least = |a: Exact, b: Exact| if a.compare(&b).is_lt() { a } else { b };
+        let most = |a: Exact, b: Exact| if a.compare(&b).is_lt() { b } else { a };
+        overrun = overrun.plus(costs.overrun);
+        sum = most(least(sum.plus(costs.sum), Exact { num: held, den: 1 }), overrun);
+    }
+    sum.ceil()
 }
 
 /// Every attempt.
@@ -641,6 +720,10 @@ fn said(command: &Command, outcome: &Outcome) -> Option<String> {
         (Command::Settle(settle), _) => format!("settle {}: not mine", settle.attempt),
         (Command::Stop(stop), Outcome::Stop(Some(stopped))) => {
             format!("stop {} {:?}: {:?}, {} ended", stop.job, stop.why, stopped.job.state, stopped.ended)
+        }
+        (Command::Retry(retry), Outcome::Retry(result)) => {
+            let result = result.as_ref().map(|retried| retried.tasks);
+            format!("retry {}: {result:?}", retry.job)
         }
         (Command::Adopt(adopt), Outcome::Adopt(adopted)) => {
             let ids: Vec<String> = adopted.leases.iter().map(|lease| lease.attempt.id.to_string()).collect();

@@ -15,9 +15,9 @@ use kingcong_core::{
     routing::{
         BaseUrl, EgressChange, Limits, LimitsChange, Maintenance, PollsCount, Server, ServerChange, Switch,
     },
-    store::{MemoryStore, PAGE_MAX, Store, UnknownPolicy},
+    store::{JobFilter, MemoryStore, PAGE_MAX, Store, UnknownPolicy},
     vault::{KeyBytes, StaticMasterKey},
-    work::{Task, TaskState},
+    work::{JobState, Task, TaskState},
 };
 use parking_lot::Mutex;
 
@@ -52,6 +52,7 @@ pub(super) struct Scenario {
     processes: Mutex<Vec<Process>>,
     asked: Mutex<Vec<Asked>>,
     voices: Mutex<Vec<Voice>>,
+    retries: Mutex<Vec<Again>>,
     done: Mutex<Counters>,
 }
 
@@ -70,6 +71,16 @@ struct Process {
 struct Asked {
     order: Order,
     answer: Option<Answer>,
+}
+
+/// A retry that was asked for under an idempotency key, with the answer when it is known.
+#[derive(Clone, Debug)]
+struct Again {
+    job: JobId,
+    key: String,
+    deadline: Option<Duration>,
+    /// The wallet's refusal, or none when it was made.
+    answer: Option<Result<(), Refusal>>,
 }
 
 /// A voice that a user cloned.
@@ -150,6 +161,7 @@ impl Scenario {
             processes: Mutex::default(),
             asked: Mutex::default(),
             voices: Mutex::default(),
+            retries: Mutex::default(),
             done: Mutex::default(),
         })
     }
@@ -376,7 +388,8 @@ impl Scenario {
                 65..=69 => self.order_twice_at_once().await,
                 70..=79 => self.buy_at_once().await,
                 80..=87 => self.refund_something().await,
-                88..=93 => self.cancel_something().await,
+                88..=90 => self.cancel_something().await,
+                91..=93 => self.retry_something().await,
                 94..=95 => self.read_something().await,
                 96 if !stage.plan.is_calm() => self.order_poison().await,
                 _ => {
@@ -657,6 +670,71 @@ impl Scenario {
         match process.life.of(process.kc.job(job).cancel()).await {
             None | Some(Ok(_) | Err(Error::Store(_) | Error::Closed)) => {}
             Some(Err(error)) => self.stage.fail(format!("cancelling {job}: {error}")),
+        }
+    }
+
+    /// Retries a job that ended with failed tasks, or some other; under a new key, or one that was used before; once,
+    /// or twice at once.
+    async fn retry_something(&self) {
+        let stage = &self.stage;
+        let known = self.retries.lock().clone();
+        let again = if !known.is_empty() && stage.dice.percent(25) {
+            stage.dice.pick(&known)
+        } else {
+            let state = stage.dice.pick(&[JobState::CompletedWithFailures, JobState::Failed]);
+            let failed = JobFilter { state: Some(state), limit: PAGE_MAX, ..JobFilter::default() };
+            let failed = now(self.database.memory.jobs(&failed)).unwrap_or_default();
+            let job = match self.known_job() {
+                _ if !failed.is_empty() && stage.dice.percent(90) => stage.dice.pick(&failed).id,
+                Some((job, _)) => job,
+                None => return,
+            };
+            let deadline =
+                stage.dice.percent(20).then(|| Duration::from_millis(stage.dice.between(1_000, 40_000)));
+            let again = Again { job, key: self.name("retry"), deadline, answer: None };
+            self.retries.lock().push(again.clone());
+            again
+        };
+        if stage.dice.percent(30) {
+            futures_util::future::join(self.retry(&again), self.retry(&again)).await;
+        } else {
+            self.retry(&again).await;
+        }
+        if stage.dice.percent(40) {
+            self.wait_for(again.job).await;
+        }
+    }
+
+    /// Retries a job, and sees whether the answer fits what was answered before.
+    async fn retry(&self, again: &Again) {
+        let (Some(process), stage) = (self.any(), &self.stage) else { return };
+        let is_answered = |known: &Again| known.key == again.key && known.answer.is_some();
+        let was_answered = self.retries.lock().iter().any(is_answered);
+        let handle = process.kc.job(again.job);
+        let retry = handle.retry(&again.key, again.deadline);
+        let answer = match process.life.of(retry).await {
+            None => return,
+            Some(Ok(_)) => Ok(()),
+            Some(Err(Error::Refused(refusal))) => Err(refusal),
+            Some(Err(error)) => {
+                stage.note(|| format!("{}: {error}", again.key));
+                let is_passing = matches!(error, Error::Store(_) | Error::Closed);
+                let is_about_now =
+                    matches!(error, Error::Retry { .. } | Error::NoPlan { .. } | Error::QueueFull { .. });
+                if !is_passing && (!is_about_now || was_answered) {
+                    stage.fail(format!("retry {}: {error}", again.key));
+                }
+                return;
+            }
+        };
+        stage.note(|| format!("{} answered {answer:?}", again.key));
+        let mut retries = self.retries.lock();
+        let Some(known) = retries.iter_mut().find(|known| known.key == again.key) else { return };
+        match &known.answer {
+            Some(before) if *before != answer => {
+                stage.fail(format!("{}: answered {answer:?}, before {before:?}", again.key));
+            }
+            _ => known.answer = Some(answer),
         }
     }
 

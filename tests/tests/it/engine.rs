@@ -1,18 +1,25 @@
 //! The engine through its doors: two processes on one store, watchers, and results that are long in coming.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU16,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
-    Error, KingCong, NewKey, Preset, Request, Settings,
+    Error, KingCong, NewKey, OutputError, Preset, Request, Settings,
     clock::{Clock, SystemClock, Timestamp},
-    engine::JobEvent,
+    engine::{JobEvent, Outputs, Role},
     id::ProtocolId,
     pricing::Price,
     provider::{
-        Accepted, Audio, Body, Call, Failure, Laid, Measured, Output, Progress, Provider, Reply, Sent,
-        UpstreamId, Work,
+        Accepted, Audio, Body, Call, Failure, FailureKind, Laid, Measured, Output, Progress, Provider,
+        Reached, Reply, Sent, Sink, UpstreamId, Work,
     },
     store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
     vault::{KeyBytes, StaticMasterKey},
@@ -29,14 +36,17 @@ const FRAME: [u8; 417] = {
 
 /// The result of a text with this in it is not to be had before `downloads` has a permit.
 const SLOW: &str = "slow";
+/// A text with this in it is refused while the gateway is ill.
+const ILL: &str = "ill";
 /// Events that a watcher may be behind by.
 const BEHIND_MAX: u64 = 1024;
 
-/// Takes everything; every result lies ready at the first poll.
+/// Takes everything while it is well; every result lies ready at the first poll.
 #[derive(Debug)]
 struct Gateway {
     protocol: ProtocolId,
     downloads: Arc<Semaphore>,
+    is_ill: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -50,6 +60,10 @@ impl Provider for Gateway {
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
+        let is_refused = matches!(&*call.work, Work::Speech(speech) if speech.text.contains(ILL));
+        if is_refused && self.is_ill.load(Ordering::SeqCst) {
+            return Err(Failure::new(FailureKind::BadRequest, Reached::No, "it is ill"));
+        }
         Ok(Sent::Accepted(Accepted {
             upstream_id: UpstreamId(call.attempt.to_string()),
             cost: None,
@@ -66,7 +80,14 @@ impl Provider for Gateway {
         if matches!(&*call.work, Work::Speech(speech) if speech.text.contains(SLOW)) {
             let _permit = self.downloads.acquire().await.unwrap();
         }
-        let body = Body::Memory(Bytes::from_static(&FRAME));
+        let body = match &call.sink {
+            Sink::Memory { .. } => Body::Memory(Bytes::from_static(&FRAME)),
+            Sink::Directory { path, .. } => {
+                let path = path.join(call.attempt.to_string());
+                std::fs::write(&path, FRAME).unwrap();
+                Body::File { path, bytes: FRAME.len() as u64 }
+            }
+        };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() })
     }
@@ -95,6 +116,7 @@ struct Stage {
     clock: Arc<dyn Clock>,
     store: Arc<MemoryStore>,
     downloads: Arc<Semaphore>,
+    is_ill: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -104,7 +126,7 @@ impl Stage {
 
     fn by(clock: Arc<dyn Clock>) -> Self {
         let store = Arc::new(MemoryStore::with_clock(Arc::clone(&clock)));
-        Self { clock, store, downloads: Arc::new(Semaphore::new(0)) }
+        Self { clock, store, downloads: Arc::new(Semaphore::new(0)), is_ill: Arc::default() }
     }
 
     /// A process on the one store.
@@ -116,6 +138,7 @@ impl Stage {
         let gateway = |name| Gateway {
             protocol: ProtocolId::new(name).unwrap(),
             downloads: Arc::clone(&self.downloads),
+            is_ill: Arc::clone(&self.is_ill),
         };
         KingCong::builder()
             .shared_store(Arc::<MemoryStore>::clone(&self.store))
@@ -269,6 +292,81 @@ async fn scheduled_work_is_cancelled_before_and_never_too_far_ahead() {
             matches!(&refused, Some(Error::Request(RequestError::OutOfBounds { what: "start_at", .. })));
         assert!(is_told, "{refused:?}");
     }
+    kc.close().await;
+}
+
+#[tokio::test]
+async fn who_watches_a_job_elsewhere_is_told_that_it_was_retried_and_of_its_last_end() {
+    let stage = Stage::new();
+    // It looks at what others did only when it is asked to.
+    let seldom = Duration::from_secs(60);
+    let (kc, watching) = (
+        stage.open().await,
+        stage
+            .open_with(Settings {
+                role: Role::Client,
+                pulse_interval: seldom,
+                dead_after: seldom * 10,
+                ..Settings::default()
+            })
+            .await,
+    );
+    equip(&kc, 100).await;
+    stage.is_ill.store(true, Ordering::SeqCst);
+    let start = stage.clock.now().plus(Duration::from_millis(50));
+    let job = kc.submit(speech("an ill one").start_at(start)).await.unwrap();
+    let watched = watching.job(job.id());
+    let mut events = watched.events().await.unwrap();
+    let waiting = watching.job(job.id());
+    let waiting = tokio::spawn(async move { waiting.wait().await });
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Failed);
+
+    stage.is_ill.store(false, Ordering::SeqCst);
+    watched.retry("again", None).await.unwrap();
+    assert_eq!(events.next().await, Some(JobEvent::Retried { tasks: 1 }));
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    watching.pulse().await.unwrap();
+    assert!(matches!(events.next().await, Some(JobEvent::Ended { state: JobState::Completed, .. })));
+    assert_eq!(events.next().await, None);
+    assert_eq!(waiting.await.unwrap().unwrap().job.state, JobState::Completed);
+    kc.close().await;
+    watching.close().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_results_are_gone_is_not_retried() {
+    let stage = Stage::new();
+    let folder = tempfile::tempdir().unwrap();
+    let kc = stage
+        .open_with(Settings {
+            outputs: Outputs::Directory(folder.path().to_owned()),
+            poll_interval: Duration::from_millis(1),
+            ..Settings::default()
+        })
+        .await;
+    equip(&kc, 100).await;
+    stage.is_ill.store(true, Ordering::SeqCst);
+    let two = NonZeroU16::new(2).unwrap();
+    let job = kc.submit(speech("One is ill. Two is well.").pieces(two)).await.unwrap();
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::CompletedWithFailures);
+    stage.is_ill.store(false, Ordering::SeqCst);
+    let before = kc.wallets().get("an").await.unwrap();
+
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let refused = job.retry("again", None).await.unwrap_err();
+    let Error::Output { reason: OutputError::Unreadable { place: 1, .. }, .. } = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(kc.wallets().get("an").await.unwrap(), before);
+
+    std::fs::rename(&elsewhere, &file).unwrap();
+    job.retry("again", None).await.unwrap();
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    // The answer under a key stays, whatever became of the files.
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(job.retry("again", None).await.unwrap().job.state, JobState::Completed);
     kc.close().await;
 }
 

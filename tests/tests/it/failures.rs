@@ -1,9 +1,11 @@
 //! What upstreams refuse and cannot hand over, over real HTTP: the right one bears it, and nothing is bought twice
 //! without a record.
 
-use std::sync::Arc;
+use std::{num::NonZeroU16, sync::Arc};
 
 use kingcong_core::{
+    Error, Request, RetryError,
+    engine::{JobEvent, JobResult},
     keys::KeyStatus,
     store::{AttemptFilter, MemoryStore},
     work::JobState,
@@ -38,6 +40,53 @@ async fn a_result_that_cannot_be_fetched_is_made_again_once_at_most_and_says_so(
     let errors = format!("{errors:?}");
     assert!(errors.contains("the result at 127.0.0.1"), "{errors}");
     assert!(errors.contains("could not be fetched: the result's server answers 404"), "{errors}");
+    kc.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_of_a_job_is_retried_once_its_upstream_is_well_and_nothing_else_is_bought() {
+    let upstreams = Upstreams::start().await.unwrap();
+    let kc = open(&upstreams, Arc::new(MemoryStore::new())).await;
+    let ai33 = upstreams.ai33();
+    add_keys(&kc, &ai33).await;
+    ai33.next_submit(SubmitFault::Refuse(Refusal::Moderated));
+    let request = Request::speech("an", "One apple. Two pears. Three plums.")
+        .service("elevenlabs")
+        .voice("21m00Tcm4TlvDq8ikWAM")
+        .pieces(NonZeroU16::new(3).unwrap());
+    let job = kc.submit(request).await.unwrap();
+    let failed = job.wait().await.unwrap();
+    assert_eq!((failed.job.state, failed.job.failed_tasks), (JobState::CompletedWithFailures, 1));
+    assert_eq!(ai33.made().len(), 2);
+
+    let mut events = None;
+    let again = job.retry("second try", None).await.unwrap();
+    if !again.job.state.is_final() {
+        events = job.events().await.ok();
+    }
+    let done = job.wait().await.unwrap();
+    assert_eq!((done.job.state, done.job.retries), (JobState::Completed, 1));
+    assert_eq!(ai33.made().into_values().collect::<Vec<_>>(), [1, 1, 1], "each piece was made once");
+    let charged: i64 = done.tasks.iter().map(|task| task.task.charged.get()).sum();
+    assert_eq!((charged, done.job.total.charged().get()), (34, 34));
+    assert_eq!(done.balance.get(), failed.balance.get() + failed.job.total.charged().get() - charged);
+    for (before, after) in failed.tasks.iter().zip(&done.tasks).filter(|(_, after)| after.task.attempts == 1)
+    {
+        assert_eq!(before.task, after.task);
+    }
+    let JobResult::Speech { audio, duration_ms, .. } = job.result().await.unwrap() else {
+        panic!("no speech")
+    };
+    assert!(!audio.is_empty() && duration_ms > 0);
+    while let Some(events) = &mut events
+        && let Some(event) = events.next().await
+    {
+        assert!(!matches!(event, JobEvent::Ended { state, .. } if state != JobState::Completed), "{event:?}");
+    }
+    assert_eq!(job.retry("second try", None).await.unwrap().job, done.job, "the same key, the same answer");
+    let refused = job.retry("third try", None).await.unwrap_err();
+    assert!(matches!(refused, Error::Retry { reason: RetryError::State { .. }, .. }), "{refused}");
+    assert!(kc.verify().await.unwrap().is_sound());
     kc.close().await;
 }
 

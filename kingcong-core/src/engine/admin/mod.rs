@@ -29,7 +29,7 @@ const CHANGES_MAX: u32 = 5;
 /// Who acts when nobody is named.
 const SYSTEM: &str = "system";
 
-fn system_actor() -> Result<Actor, InvalidId> {
+pub(super) fn system_actor() -> Result<Actor, InvalidId> {
     Actor::new(SYSTEM)
 }
 
@@ -78,7 +78,7 @@ door_groups! {
 }
 
 impl Inner {
-    fn audit(&self, actor: &Actor, door: &'static str, detail: &impl std::fmt::Debug) -> NewAudit {
+    pub(super) fn audit(&self, actor: &Actor, door: &'static str, detail: &impl std::fmt::Debug) -> NewAudit {
         let detail = serde_json::json!({ "change": format!("{detail:?}") }).to_string();
         NewAudit { id: AuditId::from_uuid(self.ids.uuid()), actor: actor.clone(), door, detail }
     }

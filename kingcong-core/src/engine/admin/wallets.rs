@@ -154,7 +154,7 @@ impl WalletDoors {
             _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
             Remembered::Credited { moved, unit, .. } => Ok(Some(Purchase { moved, unit })),
             Remembered::Refused(refusal) => Err(refusal.into()),
-            Remembered::Job { .. } => Err(Error::IdempotencyConflict),
+            Remembered::Job { .. } | Remembered::Retried { .. } => Err(Error::IdempotencyConflict),
         }
     }
 

@@ -2,7 +2,7 @@
 //! workers that write batches to a store.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -38,9 +38,9 @@ use crate::{
         Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeAccount, ChangeKey,
         Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty,
         EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged,
-        NotConfigured, NotCredited, NotMine, Outcome, Poll, PollRefused, PoolPulse, Promote, Replan, Settle,
-        Settled, Stop, StopWhy, Stopped, Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled,
-        Waited, Written,
+        NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse, Promote,
+        Replan, Retried, Retry, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError, StoredOutput,
+        TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
@@ -852,6 +852,35 @@ impl TestWorker<'_> {
     /// Stops a job.
     pub async fn stop(&self, job: JobId, why: StopWhy) -> Option<Stopped> {
         outcome_of!(self.execute(Command::Stop(Stop { job, why })).await, Stop)
+    }
+
+    /// The command that retries a job under the idempotency key of that text, where AI33 and AI84 have keys.
+    pub fn retry_command(&self, job: JobId, key: &str) -> Retry {
+        Retry {
+            idempotency: idempotency(key, &job.to_string()),
+            job,
+            keyed: BTreeSet::from(["ai33", "ai84"].map(route)),
+            deadline: Duration::from_secs(24 * 3600),
+            unknown: UnknownPolicy::Retry,
+            queue_max: 100_000,
+            audit: audit(&self.scene.ids, "jobs.retry"),
+        }
+    }
+
+    /// Retries a job as a command says.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn retry_as(&self, retry: Retry) -> Result<Retried, NotRetried> {
+        outcome_of!(self.execute(Command::Retry(Box::new(retry))).await, Retry)
+    }
+
+    /// Retries a job under the idempotency key of that text.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn retry(&self, job: JobId, key: &str) -> Result<Retried, NotRetried> {
+        self.retry_as(self.retry_command(job, key)).await
     }
 
     /// Queues delayed tasks.

@@ -29,6 +29,7 @@ mod moving;
 mod racing;
 mod reading;
 mod recounting;
+mod retrying;
 mod scheduling;
 mod settling;
 mod stopping;
@@ -175,6 +176,19 @@ laws! {
         a_job_that_is_over_stays_as_it_is,
         cancelling_costs_no_turn,
         cancelling_wins_no_turn;
+    retrying:
+        failed_tasks_are_tried_again_and_the_others_are_not,
+        a_retry_is_made_once,
+        only_a_job_that_ended_with_failed_tasks_is_retried,
+        a_retry_never_holds_what_is_not_there,
+        a_retry_needs_a_route_a_key_and_a_price_and_costs_what_was_quoted,
+        a_job_is_retried_only_so_often,
+        what_may_have_been_done_is_retried_by_setting,
+        a_retried_task_has_every_route_and_all_its_attempts_again,
+        a_full_queue_retries_nothing,
+        a_retried_job_ends_like_any_other,
+        what_was_charged_beyond_the_hold_is_not_held_again,
+        a_task_is_retried_in_the_batch_that_fails_it;
     scheduling:
         a_scheduled_job_is_held_for_and_waits_for_its_instant,
         an_instant_that_has_passed_is_now,
@@ -238,6 +252,7 @@ laws! {
         concurrent_first_orders_are_all_admitted,
         concurrent_claims_keep_every_limit,
         concurrent_submits_under_one_key_are_one_job,
+        concurrent_retries_of_a_job_are_one,
         the_last_two_tasks_end_their_job_once,
         concurrent_changes_of_the_configuration_are_ordered,
         concurrent_registrations_of_one_secret_are_one_key,

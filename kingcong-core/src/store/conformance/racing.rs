@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, done, fingerprint, idempotency, pool, route, server,
+    NewKey, Order, Scene, TestClock, TestWorker, done, failed, fingerprint, idempotency, pool, route, server,
 };
 use crate::{
     id::TaskId,
+    provider::{FailureKind, Reached},
     routing::SystemCommand,
-    store::{ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, Store},
+    store::{ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, NotRetried, Store},
     work::JobState,
 };
 
@@ -112,6 +113,24 @@ pub(super) async fn concurrent_submits_under_one_key_are_one_job(store: &dyn Sto
     assert_eq!(jobs.len(), 1);
     assert!(results.iter().all(|result| result.as_ref().is_ok_and(|admitted| admitted.job == jobs[0].id)));
     assert_eq!(scene.wallet("user-1").await.held.get(), 10);
+}
+
+/// Of many who retry one job at once under keys of their own, one does; the others are told that it is open.
+pub(super) async fn concurrent_retries_of_a_job_are_one(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let workers = racers(&scene).await;
+    workers[0].add_key(&NewKey::new("ai33", 100, 100)).await;
+    workers[0].buy("user-1", 1000).await;
+    workers[0].admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let lease = workers[0].lease(pool("ai33")).await;
+    let job = workers[0].settled(&lease, failed(FailureKind::BadRequest, Reached::No)).await.job.id;
+    let retries =
+        workers.iter().enumerate().map(async |(number, worker)| worker.retry(job, &number.to_string()).await);
+    let results = join_all(retries).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(NotRetried::State(JobState::Open)))));
+    assert_eq!(scene.wallet("user-1").await.held.get(), 10);
+    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
 }
 
 /// The tasks of a job that end at the same time end it exactly once.

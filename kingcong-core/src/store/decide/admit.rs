@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     clock::Timestamp,
-    id::Route,
+    id::{KeyId, Route},
     keys::PoolId,
     ledger::{Hold, Wallet},
     money::{Amount, RunningTotal},
     routing::Split,
     store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
-    work::{Doubt, Job, JobState, Task, TaskState},
+    work::{Doubt, Job, JobState, Task, TaskRoute, TaskState},
 };
 
 pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Admitted, NotAdmitted> {
@@ -21,12 +21,9 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
         return Err(NotAdmitted::Stale);
     }
     let mut split = resumed_split(tables, admit).ok_or(NotAdmitted::Stale)?;
-    let queues = queues(admit, &mut split.split);
-    for queue in &queues {
-        let waiting = tables.pools.get(&queue.pool).map_or(0, |pool| pool.waiting);
-        if waiting.saturating_add(queue.tasks.len() as i64) > admit.queue_max {
-            return Err(NotAdmitted::QueueFull { route: queue.route.clone(), waiting });
-        }
+    let queues = queues(admit.tasks.iter().map(|task| &*task.routes), admit.only_key, &mut split.split);
+    if let Some((route, waiting)) = full_queue(tables, &queues, admit.queue_max) {
+        return Err(NotAdmitted::QueueFull { route, waiting });
     }
 
     let hold = hold(tables, admit, now)?;
@@ -56,31 +53,44 @@ enum Start {
 }
 
 /// The tasks of a job that are to wait in one pool.
-struct Queue<'a> {
-    pool: PoolId,
-    route: &'a Route,
-    /// Their places among the job's tasks, and the place of the route among each one's routes.
-    tasks: Vec<(usize, u8)>,
+pub(super) struct Queue<'a> {
+    pub(super) pool: PoolId,
+    pub(super) route: &'a Route,
+    /// Their places among those that were dealt out, and the place of the route among each one's routes.
+    pub(super) tasks: Vec<(usize, u8)>,
 }
 
-/// Deals a job's tasks out to pools, which stand in the order of their ids.
-fn queues<'a>(admit: &'a Admit, split: &mut Split) -> Vec<Queue<'a>> {
+/// Deals a job's tasks, each with its routes, out to pools, which stand in the order of their ids.
+pub(super) fn queues<'a>(
+    tasks: impl Iterator<Item = &'a [TaskRoute]>,
+    only_key: Option<KeyId>,
+    split: &mut Split,
+) -> Vec<Queue<'a>> {
     let mut queues: Vec<Queue<'a>> = Vec::new();
-    for (place, task) in admit.tasks.iter().enumerate() {
-        let planned = planned_route(split, &task.routes);
-        let route = task.routes[usize::from(planned)].route();
+    for (place, routes) in tasks.enumerate() {
+        let planned = planned_route(split, routes);
+        let route = routes[usize::from(planned)].route();
         // A pool's id is a hash: it is made once for each route, not for each task.
-        let known = queues.iter_mut().find(|queue| admit.only_key.is_some() || queue.route == route);
+        let known = queues.iter_mut().find(|queue| only_key.is_some() || queue.route == route);
         match known {
             Some(queue) => queue.tasks.push((place, planned)),
             None => {
-                let pool = admit.only_key.map_or_else(|| PoolId::shared(route), PoolId::of_key);
+                let pool = only_key.map_or_else(|| PoolId::shared(route), PoolId::of_key);
                 queues.push(Queue { pool, route, tasks: vec![(place, planned)] });
             }
         }
     }
     queues.sort_by_key(|queue| queue.pool);
     queues
+}
+
+/// The first route whose queue has no room for its tasks, and how many wait there.
+pub(super) fn full_queue(tables: &Tables, queues: &[Queue<'_>], queue_max: i64) -> Option<(Route, i64)> {
+    queues.iter().find_map(|queue| {
+        let waiting = tables.pools.get(&queue.pool).map_or(0, |pool| pool.waiting);
+        let is_full = waiting.saturating_add(queue.tasks.len() as i64) > queue_max;
+        is_full.then(|| (queue.route.clone(), waiting))
+    })
 }
 
 /// The answer that the idempotency key was given before, if any.
@@ -93,7 +103,7 @@ fn replay(tables: &Tables, admit: &Admit) -> Result<Option<Admitted>, NotAdmitte
     match &row.answer {
         Remembered::Job { job, held } => Ok(Some(Admitted { job: *job, held: *held, pools: Vec::new() })),
         Remembered::Refused(refusal) => Err(NotAdmitted::Refused(refusal.clone())),
-        Remembered::Credited { .. } => Err(NotAdmitted::Conflict),
+        Remembered::Retried { .. } | Remembered::Credited { .. } => Err(NotAdmitted::Conflict),
     }
 }
 
@@ -112,7 +122,7 @@ fn resumed_split(tables: &Tables, admit: &Admit) -> Option<SplitRow> {
 }
 
 /// The place of the split's next server among a task's routes.
-fn planned_route(split: &mut Split, routes: &[crate::work::TaskRoute]) -> u8 {
+fn planned_route(split: &mut Split, routes: &[TaskRoute]) -> u8 {
     let server = split.pick();
     let place = routes.iter().position(|route| route.route().server == *server).unwrap_or(0);
     u8::try_from(place).unwrap_or(0)
@@ -147,6 +157,8 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         hold: hold.id,
         held: hold.amount,
         idempotency: admit.idempotency.map(|idempotency| idempotency.key),
+        retries: 0,
+        retried_under: None,
         tasks,
         open_tasks: tasks,
         failed_tasks: 0,
@@ -171,11 +183,8 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
     let states: Vec<TaskState> = match start {
         Start::At(until) => vec![TaskState::Delayed { pool, until }; queue.tasks.len()],
         Start::Now => {
-            row.sequence += 1;
-            let virtual_time = row.virtual_time;
-            let flow = super::queue::flow_row(tables, (pool, admit.tenant.clone(), admit.user.clone()));
-            let tags = flow.tags(virtual_time, queue.tasks.len(), admit.weight.get());
-            tags.map(|tag| TaskState::Ready { pool, tag }).collect()
+            let flow = (pool, admit.tenant.clone(), admit.user.clone());
+            super::queue::ready_states(tables, flow, queue.tasks.len(), admit.weight.get())
         }
     };
 
@@ -196,6 +205,8 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
             weight: admit.weight.get(),
             reached: 0,
             attempts: 0,
+            reached_before: 0,
+            attempts_before: 0,
             tried: Vec::new(),
             unfit_routes: 0,
             doubt: Doubt::None,

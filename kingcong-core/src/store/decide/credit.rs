@@ -77,7 +77,7 @@ fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredi
     match row.answer {
         Remembered::Credited { moved, entry, .. } => Ok(Some(Credited { moved, entry, entries: Vec::new() })),
         Remembered::Refused(ref refusal) => Err(NotCredited::Refused(refusal.clone())),
-        Remembered::Job { .. } => Err(NotCredited::Conflict),
+        Remembered::Job { .. } | Remembered::Retried { .. } => Err(NotCredited::Conflict),
     }
 }
 

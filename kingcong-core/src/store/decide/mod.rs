@@ -10,6 +10,7 @@ mod credit;
 mod data_keys;
 mod keys;
 mod queue;
+mod retry;
 mod settle;
 mod stop;
 
@@ -30,6 +31,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Accept(accept) => Outcome::Accept(settle::accept(tables, accept, batch.worker)),
         Command::Settle(settle) => Outcome::Settle(settle::settle(tables, settle, batch, now).map(Box::new)),
         Command::Stop(stop) => Outcome::Stop(stop::stop(tables, stop, now)),
+        Command::Retry(retry) => Outcome::Retry(retry::retry(tables, retry, now)),
         Command::Promote(promote) => Outcome::Moved(queue::promote(tables, *promote, now)),
         Command::Replan(replan) => Outcome::Moved(queue::replan(tables, replan)),
         Command::Adopt(adopt) => Outcome::Adopt(adopt::adopt(tables, *adopt, batch, now)),

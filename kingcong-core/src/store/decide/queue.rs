@@ -131,6 +131,16 @@ fn join(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
     Some(pool)
 }
 
+/// The places of so many new tasks in a pool that there is, behind what their user has there already.
+pub(super) fn ready_states(tables: &mut Tables, flow: FlowId, tasks: usize, weight: u32) -> Vec<TaskState> {
+    let pool = flow.0;
+    let Some(row) = tables.pools.get_mut(&pool) else { return Vec::new() };
+    row.sequence += 1;
+    let virtual_time = row.virtual_time;
+    let tags = flow_row(tables, flow).tags(virtual_time, tasks, weight);
+    tags.map(|tag| TaskState::Ready { pool, tag }).collect()
+}
+
 /// The flow's row, made when there is none yet.
 pub(super) fn flow_row(tables: &mut Tables, id: FlowId) -> &mut Flow {
     let (pool, tenant, user) = id.clone();

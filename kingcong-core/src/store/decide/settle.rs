@@ -462,7 +462,7 @@ fn queue_or_end(
     let task = tables.tasks().get(&settle.task).expect("settle found it");
     let planned = other.unwrap_or(task.planned);
     // A route that was not tried is not known to be busy: no pause. Later it may be as busy as it was.
-    let may_be_new = other.is_some() && usize::from(task.attempts) < task.routes.len();
+    let may_be_new = other.is_some() && usize::from(task.attempts_now()) < task.routes.len();
     let pool = task.pool_of(task.routes[usize::from(planned)].route());
     let route = task.routes[usize::from(planned)].route().clone();
     let row = super::queue::pool_row(tables, pool, &route, settle_key(tables, settle.task));

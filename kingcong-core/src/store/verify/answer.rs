@@ -43,6 +43,17 @@ pub fn verify_answer(book: &AnswerBook) -> Vec<Discrepancy> {
             }
             None => findings.missing(&RowId::job(*job), format_args!("{row} answers with it")),
         },
+        Remembered::Retried { job, retry, .. } => match &book.job {
+            // The job names the key of its last retry.
+            Some(found) if *retry == found.retries => {
+                findings.same(&row, "answer", Some(book.row.key), found.retried_under);
+            }
+            Some(found) => {
+                findings.at_least(&row, "answer", *retry, 1);
+                findings.at_most(&row, "answer", *retry, found.retries.into());
+            }
+            None => findings.missing(&RowId::job(*job), format_args!("{row} answers with it")),
+        },
         Remembered::Credited { moved, wallet, entry, unit: _ } => match &book.entry {
             None if *entry <= book.archived => {}
             None => findings.missing(&RowId::entry(*wallet, *entry), format_args!("{row} answers with it")),

@@ -10,7 +10,7 @@ use crate::{
     id::{KeyId, TaskId, VoiceId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
-    pricing::{Operation, Overrun, common_denominator},
+    pricing::{Operation, Overrun, common_denominator, hold_amount},
     provider::FailureKind,
     store::{IdempotencyRow, Life, OutputRow, Remembered, StoredOutput, VoiceRow, Worker},
     work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Task, TaskError, TaskState},
@@ -41,6 +41,8 @@ pub struct JobBook {
     pub archived_entries: u64,
     /// The answer that its idempotency key is given.
     pub answer: Option<IdempotencyRow>,
+    /// The answer that the idempotency key of its last retry is given.
+    pub retry_answer: Option<IdempotencyRow>,
 }
 
 /// Recounts a job and follows everything that belongs to it.
@@ -61,7 +63,8 @@ pub fn verify_job(book: &JobBook) -> Vec<Discrepancy> {
     }
     let counted: i128 = book.tasks.iter().map(|task| i128::from(task.attempts)).sum();
     findings.exactly(&row, "archived_attempts", job.archived_attempts, counted - count(attempts_kept));
-    if !job.state.is_final() {
+    // Attempts are archived after the end of their job, which a retry opens again.
+    if !job.state.is_final() && job.retries == 0 {
         findings.exactly(&row, "archived_attempts", job.archived_attempts, 0);
     }
     verify_figures(&mut findings, book);
@@ -148,7 +151,8 @@ fn verify_sums(findings: &mut Findings, book: &JobBook) {
     let over_hold = |attempt: &&Attempt| attempt.over_hold > Amount::ZERO;
     let parts: Vec<_> = book.attempts.iter().filter(over_hold).collect();
     let told: i128 = parts.iter().map(|attempt| steps(attempt.over_hold)).sum();
-    if exact <= held {
+    // Before a retry less may have been held.
+    if exact <= held && job.retries == 0 {
         findings.exactly(&row, "total_sum", job.total.sum(), exact);
     } else {
         findings.at_most(&row, "total_sum", job.total.sum(), exact);
@@ -235,7 +239,14 @@ fn verify_money(findings: &mut Findings, book: &JobBook) {
     findings.same(&of_hold, "job", hold.job, job.id);
     findings.same(&of_hold, "wallet", hold.wallet, job.wallet);
     findings.exactly(&row, "held", steps(job.held), steps(hold.amount));
-    findings.exactly(&of_hold, "opened_at", hold.opened_at.as_micros(), job.created_at.as_micros().into());
+    let opened_at = match (job.retries, &book.retry_answer) {
+        (0, _) => Some(job.created_at),
+        // One that is missing is found as such.
+        (_, answer) => answer.as_ref().map(|answer| answer.at),
+    };
+    if let Some(opened_at) = opened_at {
+        findings.exactly(&of_hold, "opened_at", hold.opened_at.as_micros(), opened_at.as_micros().into());
+    }
     let charged: i128 = tasks.iter().map(|task| steps(task.charged)).sum();
     findings.exactly(&of_hold, "captured", steps(hold.captured), charged.min(steps(hold.amount)));
     let closed_at = match hold.state {
@@ -247,17 +258,41 @@ fn verify_money(findings: &mut Findings, book: &JobBook) {
 
 fn verify_answer_of(findings: &mut Findings, book: &JobBook) {
     let job = &book.job;
-    let Some(key) = &job.idempotency else { return };
-    let row = RowId::answer(key);
-    match &book.answer {
-        None => findings.missing(&row, format_args!("{} was admitted under it", RowId::job(job.id))),
-        Some(answer) => {
-            let expected = Remembered::Job { job: job.id, held: job.held };
-            findings.same(&row, "answer", &answer.answer, &expected);
-            let (at, admitted) = (answer.at.as_micros(), job.created_at.as_micros());
-            findings.exactly(&row, "created_at", at, admitted.into());
+    if let Some(key) = &job.idempotency {
+        let row = RowId::answer(key);
+        match (&book.answer, held_at_first(book)) {
+            (None, _) => findings.missing(&row, format_args!("{} was admitted under it", RowId::job(job.id))),
+            // The prices that told what was held cannot be added up, which is found as such.
+            (Some(_), None) => {}
+            (Some(answer), Some(held)) => {
+                findings.same(&row, "answer", &answer.answer, &Remembered::Job { job: job.id, held });
+                let (at, admitted) = (answer.at.as_micros(), job.created_at.as_micros());
+                findings.exactly(&row, "created_at", at, admitted.into());
+            }
         }
     }
+    findings.same(&RowId::job(job.id), "retried_under", job.retried_under.is_some(), job.retries > 0);
+    let Some(key) = &job.retried_under else { return };
+    let row = RowId::answer(key);
+    match &book.retry_answer {
+        None => findings.missing(&row, format_args!("{} was retried under it", RowId::job(job.id))),
+        Some(answer) => {
+            let tasks = match answer.answer {
+                Remembered::Retried { tasks, .. } => tasks,
+                Remembered::Job { .. } | Remembered::Credited { .. } | Remembered::Refused(_) => 0,
+            };
+            let (job, retry, held) = (job.id, job.retries, job.held);
+            findings.same(&row, "answer", &answer.answer, &Remembered::Retried { job, retry, tasks, held });
+        }
+    }
+}
+
+/// What was held for a job when it was admitted.
+fn held_at_first(book: &JobBook) -> Option<Amount> {
+    if book.job.retries == 0 {
+        return Some(book.job.held);
+    }
+    hold_amount(book.tasks.iter().map(|task| task.routes.iter().map(|route| &route.price))).ok()
 }
 
 fn verify_task(findings: &mut Findings, job: &Job, task: &Task, place: usize) {
@@ -277,6 +312,12 @@ fn verify_task(findings: &mut Findings, job: &Job, task: &Task, place: usize) {
     findings.at_least(&row, "refunded", steps(task.refunded), 0);
     findings.at_most(&row, "refunded", steps(task.refunded), steps(task.charged));
     findings.at_most(&row, "reached", task.reached, task.attempts.into());
+    findings.at_most(&row, "reached_before", task.reached_before, task.reached.into());
+    findings.at_most(&row, "attempts_before", task.attempts_before, task.attempts.into());
+    if job.retries == 0 {
+        findings.exactly(&row, "reached_before", task.reached_before, 0);
+        findings.exactly(&row, "attempts_before", task.attempts_before, 0);
+    }
     match &task.state {
         TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => {
             findings.same(&row, "pool", *pool, task.pool_of(task.planned_route().route()));
@@ -295,7 +336,7 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
         let ended = attempts.iter().filter(|attempt| counts(attempt) && !attempt.is_open());
         let keys: BTreeSet<KeyId> = ended.map(|attempt| attempt.key).collect();
         findings.same(&row, "tried", task.tried.iter().copied().collect::<BTreeSet<_>>(), keys);
-        verify_unfit_routes(findings, task, attempts);
+        verify_unfit_routes(findings, &book.job, task, attempts);
     }
     for attempt in attempts {
         verify_attempt(findings, book, task, attempt);
@@ -351,8 +392,9 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
     }
 }
 
-/// A route is unfit for a task when an attempt there was told so; one that was not allowed may have had other keys.
-fn verify_unfit_routes(findings: &mut Findings, task: &Task, attempts: &[&Attempt]) {
+/// A route is unfit for a task when an attempt there was told so; one that was not allowed may have had other keys. A
+/// retry gives every route another chance.
+fn verify_unfit_routes(findings: &mut Findings, job: &Job, task: &Task, attempts: &[&Attempt]) {
     let places_of = |refused: &dyn Fn(FailureKind) -> bool| {
         let refused = attempts.iter().filter(
             |attempt| matches!(attempt.state, AttemptState::Ended(Ending::Failed { kind, .. }) if refused(kind)),
@@ -361,7 +403,7 @@ fn verify_unfit_routes(findings: &mut Findings, task: &Task, attempts: &[&Attemp
             .filter_map(|attempt| task.routes.iter().position(|route| *route.route() == attempt.route));
         places.fold(0_u64, |bits, place| bits | 1 << place)
     };
-    let least = places_of(&|kind| kind == FailureKind::Unsupported);
+    let least = if job.retries == 0 { places_of(&|kind| kind == FailureKind::Unsupported) } else { 0 };
     let most = places_of(&|kind| matches!(kind, FailureKind::Unsupported | FailureKind::NotAllowed));
     findings.exactly(
         &RowId::task(task.id),

@@ -29,9 +29,12 @@ const STATES: [&str; 9] =
 /// Rows of a table that are damaged in each state, and where rows have none.
 const ROWS_MAX: usize = 1;
 const ROWS_WITHOUT_STATE_MAX: usize = 2;
+/// The states of rows of jobs that were retried begin with it.
+const RETRIED: &str = "retried_";
 
-/// The state of a row; empty where the table has none. That of rows whose attempts were archived is a state of its own.
-fn state(table: &Table, row: usize, archived: &BTreeSet<String>) -> String {
+/// The state of a row; empty where the table has none. Those of rows of jobs that were retried, and of rows whose
+/// attempts were archived, are states of their own.
+fn state(table: &Table, row: usize, marks: &Marks) -> String {
     let place = |name: &str| table.columns.iter().position(|column| column.name == name);
     let cell = |name: &str| place(name).map(|column| table.rows[row][column].as_str());
     let state = STATES.iter().find_map(|name| cell(name)).unwrap_or_default();
@@ -42,19 +45,29 @@ fn state(table: &Table, row: usize, archived: &BTreeSet<String>) -> String {
         .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
         .collect();
     let job = if table.name == "kingcong_jobs" { cell("id") } else { cell("job") };
-    match job.is_some_and(|job| archived.contains(job)) {
-        true => format!("archived_{state}"),
-        false => state,
-    }
+    let mark = |marked: &BTreeSet<String>, mark: &'static str| {
+        if job.is_some_and(|job| marked.contains(job)) { mark } else { "" }
+    };
+    format!("{}{}{state}", mark(&marks.archived, "archived_"), mark(&marks.retried, RETRIED))
 }
 
-/// The jobs whose attempts were archived.
-fn archived(tables: &[Table]) -> BTreeSet<String> {
-    let jobs = tables.iter().find(|table| table.name == "kingcong_jobs").unwrap();
-    let place = |name: &str| jobs.columns.iter().position(|column| column.name == name).unwrap();
-    let (id, archived) = (place("id"), place("archived_attempts"));
-    let rows = jobs.rows.iter().filter(|row| row[archived].trim_matches('\'') != "0");
-    rows.map(|row| row[id].clone()).collect()
+/// The jobs whose rows have states of their own.
+struct Marks {
+    archived: BTreeSet<String>,
+    retried: BTreeSet<String>,
+}
+
+impl Marks {
+    fn of(tables: &[Table]) -> Self {
+        let jobs = tables.iter().find(|table| table.name == "kingcong_jobs").unwrap();
+        let place = |name: &str| jobs.columns.iter().position(|column| column.name == name).unwrap();
+        let id = place("id");
+        let of = |column: usize| {
+            let rows = jobs.rows.iter().filter(|row| row[column].trim_matches('\'') != "0");
+            rows.map(|row| row[id].clone()).collect()
+        };
+        Self { archived: of(place("archived_attempts")), retried: of(place("retries")) }
+    }
 }
 
 /// Other values for a cell: another row's, one that nobody has, and nothing where the column allows that.
@@ -86,15 +99,17 @@ impl Outcome {
             let list = if column.is_some() { COLUMNS } else { ROWS };
             let covers = |one: &Unfindable| {
                 let word = |words: &str, word: &str| words.split(' ').any(|it| it == word);
+                // What is not found in rows of any job is not found in those of a retried one.
+                let of_any_job = state.split_once(RETRIED).map_or("", |(_, state)| state);
                 one.table == table
                     && column.as_ref().is_none_or(|column| word(one.columns, column))
-                    && (one.states.is_empty() || word(one.states, state))
+                    && (one.states.is_empty() || word(one.states, state) || word(one.states, of_any_job))
             };
             match list.iter().position(covers) {
                 Some(place) => {
                     used.insert((column.is_some(), place));
                 }
-                None => wrong.push(format!("not found: {first}")),
+                None => wrong.push(format!("not found in state {state:?}: {first}")),
             }
         }
         for (is_column, list) in [(true, COLUMNS), (false, ROWS)] {
@@ -119,7 +134,7 @@ struct Patient<'a> {
     store: SqlStore,
     master: StaticMasterKey,
     dump: Dump,
-    archived: BTreeSet<String>,
+    marks: Marks,
     outcome: Outcome,
 }
 
@@ -131,8 +146,8 @@ impl<'a> Patient<'a> {
         let store = SqlStore::connect_with(url, options).await.unwrap();
         let master = world::build(&store, &clock).await;
         let dump = Dump::read(url).await;
-        let archived = archived(&dump.tables);
-        let patient = Self { url, store, master, dump, archived, outcome: Outcome::default() };
+        let marks = Marks::of(&dump.tables);
+        let patient = Self { url, store, master, dump, marks, outcome: Outcome::default() };
         patient.is_sound("as it was built").await;
         patient
     }
@@ -215,7 +230,7 @@ async fn damage(url: &str) {
         assert!(!table.rows.is_empty(), "nothing in {name} is damaged: give the world a row of it");
         let mut states: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for row in 0..table.rows.len() {
-            states.entry(state(&table, row, &patient.archived)).or_default().push(row);
+            states.entry(state(&table, row, &patient.marks)).or_default().push(row);
         }
         for (state, rows) in &states {
             let chosen = if state.is_empty() { ROWS_WITHOUT_STATE_MAX } else { ROWS_MAX };

@@ -83,8 +83,20 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable(
         "kingcong_tasks",
         "routes planned reached tried unfit_routes doubt credits_cost completed_at refunded",
-        "archived_done",
+        "archived_done archived_retried_ready",
         "what its attempts and entries told went with them into the archive",
+    ),
+    unfindable(
+        "kingcong_tasks",
+        "attempts_before reached_before",
+        "retried_done retried_failed archived_retried_ready",
+        "how far it was at the last retry, which only this row tells",
+    ),
+    unfindable(
+        "kingcong_tasks",
+        "routes",
+        "retried_done",
+        "less may have been held before a retry, so the sum of its job has a bound alone",
     ),
     unfindable("kingcong_tasks", "tag", "ready", FAIR),
     unfindable("kingcong_tasks", "until", "delayed", TIME),

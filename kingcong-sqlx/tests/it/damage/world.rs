@@ -24,8 +24,8 @@ use kingcong_core::{
 use kingcong_sqlx::SqlStore;
 
 use crate::world::{
-    Ids, StandingClock, Writer, add_key, admit, audit, claim, claimed, configure, done, purchase, route,
-    settle, user, wallet,
+    Ids, StandingClock, Writer, add_key, admit, audit, claim, claimed, configure, done, purchase, retry,
+    route, settle, user, wallet,
 };
 
 /// Longer than the ids of the world, which have a time in them, are behind its clock.
@@ -111,6 +111,13 @@ impl World<'_> {
         leases
     }
 
+    /// Tries the failed tasks of a job again.
+    async fn retry(&mut self, who: u32, job: JobId, key: &str) {
+        let command = retry(&mut self.ids, who, job, key);
+        let outcomes = self.write(vec![command]).await;
+        assert!(matches!(outcomes[0], Outcome::Retry(Ok(_))), "{outcomes:?}");
+    }
+
     async fn credit(&mut self, wallet: WalletKey, movement: Movement, key: Option<&str>) {
         let idempotency = key.map(|key| {
             IdempotencyKey::new("tests", &wallet.tenant, user(1).as_str(), key, &"payload").unwrap()
@@ -155,9 +162,11 @@ pub(super) async fn build(store: &SqlStore, clock: &StandingClock) -> StaticMast
     }
     buy(&mut world).await;
     let folder = tempfile::tempdir().unwrap();
-    of_long_ago(&mut world, folder.path()).await;
+    let failed_long_ago = of_long_ago(&mut world, folder.path()).await;
     money(&mut world).await;
+    retried(&mut world).await;
     work(&mut world, first).await;
+    world.retry(1, failed_long_ago, "again at last").await;
     keys(&mut world).await;
     master
 }
@@ -172,12 +181,37 @@ async fn buy(world: &mut World<'_>) {
     world.adjust(WalletKey { unit: Unit::NEXTFLOW, ..wallet(1) }, 70_000, None).await;
 }
 
-/// Work whose attempts and entries are archived.
-async fn of_long_ago(world: &mut World<'_>, folder: &Path) {
+/// Work whose attempts and entries are archived; of it a job that failed.
+async fn of_long_ago(world: &mut World<'_>, folder: &Path) -> JobId {
     world.live(1, &["Xin chào", "你好"], Some("long ago"), &done(10)).await;
+    let fails = failed(FailureKind::BadRequest, Reached::No);
+    let leases = world.live(1, &["failed"], Some("long ago too"), &fails).await;
     world.clock.advance(LONG);
     let archived = world.store.archive(world.clock.now(), folder).await.unwrap();
     assert!(archived.attempts > 0 && archived.entries > 0, "{archived:?}");
+    leases[0].task.job
+}
+
+/// Jobs that were retried: done at last, failed again, and one that was retried twice.
+async fn retried(world: &mut World<'_>) {
+    let fails = failed(FailureKind::BadRequest, Reached::No);
+    let job = world.order(1, &["is done", "is done at last"], Some("request 10")).await;
+    let leases = world.claim().await;
+    world.end(&leases[..1], &done(10)).await;
+    world.end(&leases[1..], &fails).await;
+    world.retry(1, job, "again 1").await;
+    let leases = world.claim().await;
+    world.end(&leases, &done(10)).await;
+    for (retries, key) in [(1, "request 11"), (2, "request 12")] {
+        let job = world.order(2, &["fails again"], Some(key)).await;
+        let leases = world.claim().await;
+        world.end(&leases, &fails).await;
+        for retry in 1..=retries {
+            world.retry(2, job, &format!("{key}, again {retry}")).await;
+            let leases = world.claim().await;
+            world.end(&leases, &fails).await;
+        }
+    }
 }
 
 async fn money(world: &mut World<'_>) {

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::world::{self, failed};
 use crate::{
     databases::on_every_database,
-    world::{Ids, StandingClock, Writer, admit, claim, claimed, done, purchase, route, settle},
+    world::{Ids, StandingClock, Writer, admit, claim, claimed, done, purchase, retry, route, settle},
 };
 
 const WRITERS: u32 = 2;
@@ -47,7 +47,7 @@ async fn write(writer: &mut Writer, store: &SqlStore, commands: Vec<Command>) ->
     }
 }
 
-/// Orders, works off, cancels, buys, and archives, until it is told to stop; how many rounds it made.
+/// Orders, works off, cancels, retries, buys, and archives, until it is told to stop; how many rounds it made.
 async fn write_on(store: SqlStore, clock: Arc<StandingClock>, number: u32, stop: Arc<AtomicBool>) -> u32 {
     let mut ids = Ids::of_process(number);
     let mut writer = Writer::register(&store, &mut ids).await;
@@ -73,6 +73,11 @@ async fn write_on(store: SqlStore, clock: Arc<StandingClock>, number: u32, stop:
         }
         if round % 3 == 0 {
             write(&mut writer, &store, vec![Command::Stop(Stop { job, why: StopWhy::Cancelled })]).await;
+        }
+        if round % 2 == 0 {
+            // What of it failed, if anything did and it has ended.
+            let again = retry(&mut ids, 1 + round % 2, job, &format!("again {key}"));
+            write(&mut writer, &store, vec![again]).await;
         }
         clock.advance(Duration::from_millis(1));
         if number == 1 && round % ROUNDS_PER_ARCHIVE == 0 {
