@@ -110,7 +110,7 @@ impl Limit {
     /// Calls kept for polls before anything is known, at most; a fifth of the window's where that is less.
     const POLLS_KEPT_FIRST_MAX: u32 = 3;
     /// For so many windows a call is kept after a poll found no room.
-    const POLLS_KEPT_SPANS: u32 = 3;
+    const POLLS_KEPT_SPANS: u32 = 2;
 
     /// A limit with nothing in flight.
     #[must_use]

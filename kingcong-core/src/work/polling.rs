@@ -2,7 +2,8 @@
 //!
 //! One call tells of all work of an account, so what is asked about together costs less. It is asked for when half of
 //! what may be ready has waited for [`WAIT_HALF`], or one piece for [`WAIT_MAX`]. How long work takes is learnt from
-//! the work before it: each answer says that a piece was not ready at one age, and was at another.
+//! the work before it: each answer says that a piece was not ready at one age, and was at another. A call that comes
+//! when all is ready says nothing of when it became so: now and then one comes earlier, to see.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -18,13 +19,26 @@ const PATIENCE_STEP: Duration = Duration::from_secs(4);
 const PATIENCE_MAX: Duration = Duration::from_secs(8);
 /// How many pieces of work of one kind are remembered.
 const REMEMBERED_MAX: usize = 32;
-/// Work that was ready when it was asked about may be ready sooner: so much less is expected of the next.
-const SOONER: (u32, u32) = (15, 16);
+/// The part of the expected age at which work is asked about to see whether it is ready sooner than known.
+const TRIED: (u32, u32) = (7, 8);
+/// The part of an age at which work was found ready that is expected of the next: it may have been ready before.
+const SOONER: (u32, u32) = (3, 4);
+/// Of so many of the remembered pieces one at least was not ready at about the expected age; else it is time to see.
+const SEEN_ONE_OF: usize = 8;
 
-/// How long work of one kind took lately: the ages from which the last pieces may have been ready.
+/// How long work of one kind took lately.
 #[derive(Clone, Debug, Default)]
 pub struct Experience {
-    ages: VecDeque<Duration>,
+    pieces: VecDeque<Piece>,
+}
+
+/// What was seen of one piece of work.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// The age from which it may have been ready, as far as is known.
+    from: Duration,
+    /// The last age at which it was not; zero when it was ready at once.
+    running: Duration,
 }
 
 impl Experience {
@@ -32,19 +46,29 @@ impl Experience {
     /// nothing is known of work as old as that.
     #[must_use]
     pub fn expected(&self, age: Duration) -> Option<Duration> {
-        let mut longer: Vec<Duration> = self.ages.iter().copied().filter(|known| *known > age).collect();
+        let mut longer: Vec<Duration> =
+            self.pieces.iter().map(|piece| piece.from).filter(|known| *known > age).collect();
         longer.sort_unstable();
         longer.get(longer.len() / 4).copied()
+    }
+
+    /// Whether too few of the last pieces were seen not to be ready at about the age that is expected.
+    fn is_stale(&self, expected: Duration) -> bool {
+        let about = expected * SOONER.0 / SOONER.1;
+        let seen = self.pieces.iter().filter(|piece| piece.running >= about).count();
+        seen * SEEN_ONE_OF < self.pieces.len()
     }
 
     /// Work was ready at an age.
     pub fn learn(&mut self, awaited: &Awaited, ready_at: Timestamp) {
         let age = ready_at.since(awaited.leased_at);
-        let sooner = self.expected(Duration::ZERO).unwrap_or_default() * SOONER.0 / SOONER.1;
-        if self.ages.len() == REMEMBERED_MAX {
-            self.ages.pop_front();
+        let running = awaited.age_when_running();
+        let expected = self.expected(Duration::ZERO).unwrap_or_default();
+        let from = if age > expected { expected } else { age * SOONER.0 / SOONER.1 };
+        if self.pieces.len() == REMEMBERED_MAX {
+            self.pieces.pop_front();
         }
-        self.ages.push_back(awaited.age_when_running().max(sooner.min(age)));
+        self.pieces.push_back(Piece { from: from.max(running), running });
     }
 }
 
@@ -77,6 +101,11 @@ impl Awaited {
     #[must_use]
     pub fn may_be_ready_from(&self, experience: &Experience) -> Timestamp {
         if let Some(age) = experience.expected(self.age_when_running()) {
+            let is_first = self.found_running == 0;
+            if is_first && experience.is_stale(age) {
+                // Asked about at that age, and not when it has waited.
+                return self.leased_at.plus((age * TRIED.0 / TRIED.1).saturating_sub(WAIT_HALF));
+            }
             return self.leased_at.plus(age);
         }
         let patience = PATIENCE_STEP.saturating_mul(self.found_running.saturating_sub(1)).min(PATIENCE_MAX);
