@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
-    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot,
+    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot, waits::Waits,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -254,6 +254,7 @@ impl Builder {
             keychain: Keychain::new(master_key),
             dispatcher: Dispatcher::default(),
             pollers: Pollers::default(),
+            waits: Waits::default(),
             events: Arc::<Events>::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,

@@ -27,6 +27,7 @@ mod settings;
 mod snapshot;
 mod submit;
 mod verify;
+mod waits;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -66,6 +67,7 @@ use self::{
     lane::{Executed, Lane},
     poll::Pollers,
     snapshot::Snapshot,
+    waits::Waits,
 };
 
 /// The library, opened on a store.
@@ -90,6 +92,7 @@ struct Inner {
     keychain: Keychain,
     dispatcher: Dispatcher,
     pollers: Pollers,
+    waits: Waits,
     events: Arc<Events>,
     /// Room for calls in flight in this process.
     calls: Arc<Semaphore>,

@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     id::{KeyId, Route},
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, Verdict},
-    provider::{Access, FailureKind, Health},
+    provider::{FailureKind, Health},
     routing::{Explanation, Switch},
     store::{Command, Duty, Outcome, TakeDuty},
 };
@@ -167,11 +167,9 @@ impl Inner {
 
     async fn ask_health(&self, key: Arc<Key>) {
         let health = async {
-            let (provider, base_url) = self.provider(&key.route.server)?;
-            let secret = self.secret(&key).await?;
-            self.count_question(&key, PollNeed::Idle).await?;
-            let access = Access { route: key.route.clone(), base_url, secret };
-            Ok::<_, Error>(provider.health(&access).await?)
+            let asked =
+                self.question(&key, PollNeed::Idle, async |provider, access| provider.health(&access).await);
+            Ok::<_, Error>(asked.await??)
         };
         match health.await {
             Ok(services) => {
@@ -222,22 +220,17 @@ impl Inner {
     }
 
     /// # Errors
-    /// [`Error::Upstream`] when the key's limit leaves no call for it; what the upstream says is a verdict.
+    /// [`Error::Upstream`] when the key's limit leaves no call for it, or its upstream wants to be left
+    /// alone; what the upstream says is a verdict.
     async fn ask_key(&self, key: &Key, need: PollNeed) -> Result<Verdict, Error> {
-        let (provider, base_url) = self.provider(&key.route.server)?;
-        let secret = match self.secret(key).await {
-            Ok(secret) => secret,
-            Err(error) => {
-                let reason = error.unreadable().ok_or(error)?;
-                return Ok(Verdict::Unreadable { reason });
+        let asked = self.question(key, need, async |provider, access| provider.balance(&access).await);
+        Ok(match asked.await {
+            Err(error) => Verdict::Unreadable { reason: error.unreadable().ok_or(error)? },
+            Ok(Ok(balance)) => Verdict::Alive(balance),
+            Ok(Err(failure)) if failure.kind == FailureKind::KeyDead => {
+                Verdict::Dead { reason: failure.message }
             }
-        };
-        self.count_question(key, need).await?;
-        let access = Access { route: key.route.clone(), base_url, secret };
-        Ok(match provider.balance(&access).await {
-            Ok(balance) => Verdict::Alive(balance),
-            Err(failure) if failure.kind == FailureKind::KeyDead => Verdict::Dead { reason: failure.message },
-            Err(failure) => {
+            Ok(Err(failure)) => {
                 tracing::info!(key = %key.mask, %failure, "check of a key says nothing");
                 Verdict::Unclear
             }

@@ -38,7 +38,7 @@ const FETCH_PAUSE_MAX: Duration = Duration::from_secs(30);
 const AT_ONCE_MAX: usize = 64;
 /// Pages of a list that a task is looked for on, one after the other, before it is asked about alone.
 const PAGES_WITHOUT_MAX: u32 = 3;
-/// The longest pause before work is asked about again whose polls fail, unless the upstream asks for more.
+/// The longest pause before work is asked about again whose polls fail, whatever the upstream asks for beside.
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The pause after the store could not count a poll, or counted it too late.
 const UNCOUNTED_PAUSE: Duration = Duration::from_secs(1);
@@ -182,11 +182,17 @@ impl Polled {
         }
     }
 
-    /// What its poll failed with says when to try again.
-    fn note_failed(&mut self, failure: &Failure, interval: Duration, now: Timestamp) {
+    /// Its account, or its key where it has none.
+    fn limit(&self) -> LimitId {
+        let attempt = &self.lease.attempt;
+        attempt.account_limit.unwrap_or(Limit::id_of_key(attempt.key))
+    }
+
+    /// Its poll failed: the next comes later each time.
+    fn note_failed(&mut self, interval: Duration, now: Timestamp) {
         let pause = interval.saturating_mul(2_u32.saturating_pow(self.failures)).min(FAILED_PAUSE_MAX);
         self.failures = self.failures.saturating_add(1);
-        self.not_before = now.plus(pause.max(failure.wait().unwrap_or_default()));
+        self.not_before = now.plus(pause);
     }
 
     /// The page that it was looked for on does not name it.
@@ -229,8 +235,7 @@ impl Unit {
 impl Inner {
     /// Polls for an accepted attempt until it ends. The permits in flight bound how many there can be.
     pub(super) fn poll(self: &Arc<Self>, polled: Polled) {
-        let attempt = &polled.lease.attempt;
-        let limit = attempt.account_limit.unwrap_or(Limit::id_of_key(attempt.key));
+        let limit = polled.limit();
         let mut pollers = self.pollers.by_limit.lock();
         let Err(mpsc::error::SendError(polled)) = (match pollers.get(&limit) {
             Some(poller) => poller.send(polled),
@@ -319,6 +324,9 @@ impl Inner {
     /// Why a call is to be made now, or when it is worth another look.
     fn reason(&self, unit: &Unit, pace: &Pace, now: Timestamp) -> Result<Reason, Timestamp> {
         let Some(first) = unit.tasks.first() else { return Err(Timestamp::FAR) };
+        if let Some(until) = self.waits.until(first.limit(), now) {
+            return Err(until);
+        }
         if self.polls_of(&first.lease.attempt.route) == PollsCount::Free {
             return if pace.tick <= now { Ok(Reason::Free) } else { Err(pace.tick) };
         }
@@ -423,7 +431,8 @@ impl Inner {
                 Some(Ok(Progress::OnlyAlone)) => polled.place = Place::Alone,
                 Some(Err(failure)) => {
                     tracing::debug!(attempt = %polled.lease.attempt.id, %failure, "poll failed; the work still runs");
-                    polled.note_failed(&failure, interval, now);
+                    self.waits.note(polled.limit(), &failure, now);
+                    polled.note_failed(interval, now);
                 }
                 None => polled.not_before = now.plus(interval),
             }
@@ -506,6 +515,9 @@ impl Inner {
         if let Some(unfetched) = polled.unfetched.take() {
             let result = self.failed(unfetched.why);
             return self.end(polled, result).await;
+        }
+        while let Some(until) = self.waits.until(polled.limit(), self.store_now()) {
+            self.wait_until(until).await;
         }
         if self.polls_of(&polled.lease.attempt.route) == PollsCount::Counted {
             while let Err(until) = self.count_poll(&polled.lease, PollNeed::Due).await {

@@ -1,5 +1,5 @@
 //! Polls that an upstream counts: none without room for it, all results known in time, and nearly all of the limit left
-//! to starts.
+//! to starts. And none, counted or not, while the upstream wants to be left alone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,13 @@ use kingcong_core::{
     clock::{Clock, Timestamp},
     id::{ProtocolId, ServiceId},
     provider::{
-        Accepted, Access, Audio, Body, Call, Failure, Health, Measured, Output, Progress, Provider, Reply,
-        Sent, UpstreamCredits, UpstreamId, VoicePage,
+        Accepted, Access, Audio, Body, Call, Failure, FailureKind, Health, Measured, Output, Progress,
+        Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage,
     },
     routing::Limits,
     store::MemoryStore,
     vault::{KeyBytes, StaticMasterKey},
+    work::JobState,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -44,6 +45,8 @@ struct Rows {
     calls: Vec<Duration>,
     ready: Vec<Duration>,
     waits: Vec<Duration>,
+    /// What the next poll or question fails with.
+    refusal: Option<Failure>,
 }
 
 impl Rows {
@@ -78,6 +81,9 @@ impl Provider for Gateway {
         let mut rows = self.rows.lock();
         let now = self.start.elapsed();
         rows.calls.push(now);
+        if let Some(failure) = rows.refusal.take() {
+            return vec![Err(failure); calls.len()];
+        }
         let newest = rows.ready.len().saturating_sub(self.listed * page as usize);
         let listed = newest.saturating_sub(self.listed)..newest;
         let ids = calls.iter().map(|(_, id)| id.0.parse::<usize>().unwrap());
@@ -96,26 +102,28 @@ impl Provider for Gateway {
     }
 
     async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
-        self.asked();
+        self.asked()?;
         Ok(None)
     }
 
     async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
-        self.asked();
+        self.asked()?;
         Ok(Vec::new())
     }
 
     async fn voices(&self, _: &Access, _: Option<&str>) -> Result<VoicePage, Failure> {
-        self.asked();
+        self.asked()?;
         Ok(VoicePage::default())
     }
 }
 
 impl Gateway {
     /// A call that asks and does no work.
-    fn asked(&self) {
+    fn asked(&self) -> Result<(), Failure> {
         let now = self.start.elapsed();
-        self.rows.lock().calls.push(now);
+        let mut rows = self.rows.lock();
+        rows.calls.push(now);
+        rows.refusal.take().map_or(Ok(()), Err)
     }
 }
 
@@ -138,8 +146,19 @@ impl Clock for TokioClock {
     }
 }
 
-/// A library with one key, of an account or of its own, at an upstream that was not called yet.
+/// A library with one key of AI33, of an account or of its own, at an upstream that was not called yet.
 async fn opened(
+    limits: (u32, u32),
+    account: Option<&str>,
+    takes: Duration,
+    listed: usize,
+) -> (KingCong, Arc<Gateway>) {
+    opened_at("ai33", limits, account, takes, listed).await
+}
+
+/// The same of AI33, which counts polls, or of AI84, which does not.
+async fn opened_at(
+    server: &str,
     limits: (u32, u32),
     account: Option<&str>,
     takes: Duration,
@@ -147,7 +166,7 @@ async fn opened(
 ) -> (KingCong, Arc<Gateway>) {
     let start = Instant::now();
     let clock: Arc<dyn Clock> = Arc::new(TokioClock(start));
-    let protocol = ProtocolId::new("ai33").unwrap();
+    let protocol = ProtocolId::new(server).unwrap();
     let gateway = Arc::new(Gateway { protocol, start, takes, listed, rows: Mutex::default() });
     let kc = KingCong::builder()
         .store(MemoryStore::with_clock(Arc::clone(&clock)))
@@ -160,7 +179,7 @@ async fn opened(
         .await
         .unwrap();
     let limits = Limits::new(limits.0, limits.1).unwrap();
-    let key = NewKey::shared("ai33", "elevenlabs", "sk-upstream-0123456789").limits(limits);
+    let key = NewKey::shared(server, "elevenlabs", "sk-upstream-0123456789").limits(limits);
     let key = match account {
         Some(account) => key.account(account, limits),
         None => key,
@@ -244,6 +263,75 @@ async fn questions_take_calls_of_a_limit_that_counts_them_and_are_refused_when_i
         tokio::time::sleep(WINDOW * 10).await;
         let rows = std::mem::take(&mut *gateway.rows.lock());
         assert!((5..=30).contains(&rows.calls.len()), "the monitor asked {} times", rows.calls.len());
+        kc.close().await;
+    }
+}
+
+/// An upstream's wish to be left alone, whatever the status that it comes with.
+fn left_alone(kind: FailureKind, wait: Duration) -> Failure {
+    Failure::new(kind, Reached::No, "not now").with_retry_after(Some(wait))
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_poll_of_an_account_is_made_before_the_upstream_wants_it() {
+    let wait = Duration::from_secs(47);
+    for kind in [FailureKind::Busy, FailureKind::Unknown, FailureKind::KeyRateLimited] {
+        for (server, account) in [("ai33", Some("us")), ("ai33", None), ("ai84", Some("us")), ("ai84", None)]
+        {
+            let (kc, gateway) = opened_at(server, (30, 30), account, Duration::from_secs(5), 1).await;
+            kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+            gateway.rows.lock().refusal = Some(left_alone(kind, wait));
+            let order =
+                |job| Request::speech("an", format!("Job {job}.")).service("elevenlabs").voice("anna");
+            let jobs = [kc.submit(order(1)).await.unwrap(), kc.submit(order(2)).await.unwrap()];
+            while gateway.rows.lock().refusal.is_some() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            let (refused_at, made) = {
+                let rows = gateway.rows.lock();
+                (rows.calls[rows.calls.len() - 1], rows.calls.len())
+            };
+            for job in jobs {
+                assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+            }
+            let next = gateway.rows.lock().calls[made];
+            assert!(
+                next >= refused_at + wait,
+                "{server} {account:?} {kind:?}: asked again {:?}",
+                next - refused_at
+            );
+            kc.close().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_question_is_asked_before_the_upstream_wants_it() {
+    let wait = Duration::from_millis(46_500);
+    for (server, account) in [("ai33", Some("us")), ("ai33", None), ("ai84", Some("us")), ("ai84", None)] {
+        let (kc, gateway) = opened_at(server, (30, 30), account, Duration::from_secs(5), 1).await;
+        let key = kc.keys().list().await.unwrap()[0].key.id;
+        gateway.rows.lock().refusal = Some(left_alone(FailureKind::Busy, wait));
+        let error = kc.voices().offered(server, "elevenlabs", None).await.unwrap_err();
+        assert!(error.to_string().contains("not now"), "{error}");
+        let made = gateway.rows.lock().calls.len();
+        let asked = async || {
+            [
+                kc.keys().check(key).await.map(drop),
+                kc.voices().offered(server, "elevenlabs", None).await.map(drop),
+            ]
+        };
+        for refused in asked().await {
+            let error = refused.unwrap_err();
+            assert!(error.is_retryable(), "{error}");
+            assert!(error.to_string().contains("try again in 47 s"), "{error}");
+        }
+        kc.monitor().await.unwrap();
+        assert_eq!(gateway.rows.lock().calls.len(), made, "{server} {account:?}");
+        tokio::time::sleep(wait).await;
+        for answered in asked().await {
+            answered.unwrap();
+        }
         kc.close().await;
     }
 }

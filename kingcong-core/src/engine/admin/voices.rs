@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     id::{Actor, InvalidId, Route, ServerId, ServiceId, TenantId, UserId},
     keys::PollNeed,
-    provider::{Access, VoicePage},
+    provider::VoicePage,
     store::VoiceRow,
 };
 
@@ -26,19 +26,18 @@ impl VoiceDoors {
     /// [`VoiceOrigin::Cloned`]: crate::provider::VoiceOrigin::Cloned
     ///
     /// # Errors
-    /// An unknown server, no usable key, a limit that leaves no call for it now where the upstream counts it, or an
-    /// upstream that fails.
+    /// An unknown server, no usable key, a limit that leaves no call for it now where the upstream counts it, an
+    /// upstream that wants to be left alone, or one that fails.
     pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let inner = self.inner();
-        let (provider, base_url) = inner.provider(&route.server)?;
         let snapshot = inner.snapshot();
         let key = snapshot.keys.values().find(|key| key.route == route && key.is_usable());
         let key =
             key.ok_or_else(|| Error::NotFound { what: "usable key on route", name: route.to_string() })?;
-        let secret = inner.secret(key).await?;
-        inner.count_question(key, PollNeed::Asked).await?;
-        Ok(provider.voices(&Access { route, base_url, secret }, page).await?)
+        let asked = inner
+            .question(key, PollNeed::Asked, async |provider, access| provider.voices(&access, page).await);
+        Ok(asked.await??)
     }
 
     /// The voices that a user cloned.
