@@ -9,6 +9,7 @@ use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     clock::{Clock, Timestamp},
     id::{ProtocolId, ServiceId},
+    keys::{KeyStatus, Limit},
     provider::{
         Accepted, Access, Audio, Body, Call, Failure, FailureKind, Health, Measured, Output, Progress,
         Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage,
@@ -47,6 +48,8 @@ struct Rows {
     waits: Vec<Duration>,
     /// What the next poll or question fails with.
     refusal: Option<Failure>,
+    /// The upstream knows the key no more, and says so when it is asked for the balance.
+    knows_no_key: bool,
 }
 
 impl Rows {
@@ -72,6 +75,9 @@ impl Provider for Gateway {
         let mut rows = self.rows.lock();
         let now = self.start.elapsed();
         rows.calls.push(now);
+        if rows.knows_no_key {
+            return Err(Failure::new(FailureKind::KeyDoubtful, Reached::No, "who are you?"));
+        }
         rows.ready.push(now + self.takes);
         let upstream_id = UpstreamId((rows.ready.len() - 1).to_string());
         Ok(Sent::Accepted(Accepted { upstream_id, cost: None, balance: None }))
@@ -103,7 +109,10 @@ impl Provider for Gateway {
 
     async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
         self.asked()?;
-        Ok(None)
+        match self.rows.lock().knows_no_key {
+            true => Err(Failure::new(FailureKind::KeyDead, Reached::No, "there is no such key")),
+            false => Ok(None),
+        }
     }
 
     async fn health(&self, _: &Access) -> Result<Vec<(ServiceId, Health)>, Failure> {
@@ -334,4 +343,25 @@ async fn no_question_is_asked_before_the_upstream_wants_it() {
         }
         kc.close().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_doubt_is_asked_about_though_its_window_is_not_idle() {
+    let (kc, gateway) = opened((30, 10), None, Duration::from_secs(1), 100).await;
+    kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+    let order = |job| Request::speech("an", format!("Job {job}.")).service("elevenlabs").voice("anna");
+    let mut jobs = Vec::new();
+    for job in 1..=5 {
+        jobs.push(kc.submit(order(job)).await.unwrap());
+    }
+    for job in jobs {
+        job.wait().await.unwrap();
+    }
+    gateway.rows.lock().knows_no_key = true;
+    kc.submit(order(6)).await.unwrap();
+    // Its limit rests first, and then there is a call for it.
+    tokio::time::sleep(Limit::DOUBT_PAUSE * 2).await;
+    let listed = kc.keys().list().await.unwrap();
+    assert!(matches!(listed[0].key.status, KeyStatus::Dead { .. }), "{:?}", listed[0].key.status);
+    kc.close().await;
 }
