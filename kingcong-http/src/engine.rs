@@ -67,7 +67,10 @@ pub(crate) fn elevenlabs_voice_settings(settings: VoiceSettings) -> Option<Value
     (!given.is_empty()).then_some(Value::Object(given))
 }
 
-/// The layout of every MP3 that is asked for as [`ELEVENLABS_MP3`], or at [`MINIMAX_SAMPLE_RATE`]: 44.1 kHz mono.
+/// The layout of every MP3 that is asked for as [`ELEVENLABS_MP3`], or at [`MINIMAX_SAMPLE_RATE`]: 44.1 kHz mono. The
+/// rate stands in what is asked for. Of the channels MiniMax is asked for one; ElevenLabs' formats name none, and its
+/// speech is mono. Jobs are planned by it and audio is read all the same: were it wrong, a piece would be made twice,
+/// and nothing charged for it.
 pub(crate) fn asked_mp3() -> Mp3Layout {
     Mp3Layout::new(MINIMAX_SAMPLE_RATE, 1).expect("MP3s have 44.1 kHz and one channel")
 }
