@@ -11,12 +11,12 @@ use std::{
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{LimitId, TaskId},
+    id::{JobId, LimitId, TaskId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
-    store::{IdempotencyRow, Needs, SplitRow, StoreError, StoreErrorKind, Tables, Worker},
+    store::{IdempotencyRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker},
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, Task},
+    work::{Attempt, Job, JobState, Task},
 };
 
 use crate::{
@@ -179,16 +179,33 @@ async fn load_tasks(
     needs: &Needs,
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
+    let mut ids = needs.tasks.clone();
     for job in &needs.tasks_of {
-        let whole = "/*! FORCE INDEX (kingcong_tasks_job) */ WHERE job = ? ORDER BY id";
-        let rest = locking(session, whole, Locked::Awaited);
-        for task in select::<Task>(session, &rest, vec![job.as_uuid().into()]).await? {
-            if tables.tasks().get(&task.id).is_none() {
-                tables.load_task(task);
-            }
-        }
+        ids.extend(of_job_and_followers(session, *job, tables).await?);
     }
-    load_tasks_by_id(session, &needs.tasks, tables).await
+    load_tasks_by_id(session, &ids, tables).await
+}
+
+/// The tasks of a job that is stopped and what its user has waiting beside it, which may move up. Both are to be locked
+/// in one go in the order of their ids, or the stops of two jobs of one user would meet in a circle.
+async fn of_job_and_followers(
+    session: &mut dyn Transaction,
+    id: JobId,
+    tables: &Tables,
+) -> Result<BTreeSet<TaskId>, StoreError> {
+    let whole = "SELECT id FROM kingcong_tasks /*! FORCE INDEX (kingcong_tasks_job) */ WHERE job = ?";
+    let mut of_job = read_ids(session, whole.to_owned(), vec![id.as_uuid().into()]).await?;
+    let Some(job) = tables.jobs.get(&id).filter(|job| job.state == JobState::Open) else { return Ok(of_job) };
+    // Where nothing is ready, nothing leaves a place behind it.
+    let followers = "SELECT t.id FROM kingcong_jobs j /*! FORCE INDEX (kingcong_jobs_open) */ \
+                     JOIN kingcong_tasks t /*! FORCE INDEX (kingcong_tasks_job) */ ON t.job = j.id \
+                     WHERE j.tenant = ? AND j.user_id = ? AND j.state = 'open' AND j.id <> ? AND t.state = 'ready' \
+                     AND EXISTS (SELECT 1 FROM kingcong_tasks w WHERE w.job = ? AND w.state = 'ready') \
+                     ORDER BY t.tag, t.id LIMIT ?";
+    let (tenant, user) = (job.tenant.as_str().into(), job.user.as_str().into());
+    let (this, most) = (|| id.as_uuid().into(), Stop::FOLLOWERS_MAX.into());
+    of_job.extend(read_ids(session, followers.to_owned(), vec![tenant, user, this(), this(), most]).await?);
+    Ok(of_job)
 }
 
 async fn load_tasks_by_id(
@@ -254,7 +271,16 @@ async fn task_ids(
     cells: Vec<Cell>,
     locked: Locked,
 ) -> Result<BTreeSet<TaskId>, StoreError> {
-    let rows = session.fetch(Task::TABLE.name, locking(session, sql, locked), cells).await?;
+    let sql = locking(session, sql, locked);
+    read_ids(session, sql, cells).await
+}
+
+async fn read_ids(
+    session: &mut dyn Transaction,
+    sql: String,
+    cells: Vec<Cell>,
+) -> Result<BTreeSet<TaskId>, StoreError> {
+    let rows = session.fetch(Task::TABLE.name, sql, cells).await?;
     rows.into_iter().map(|row| row.read(|row: &mut Row| Ok(TaskId::from_uuid(row.uuid()?)))).collect()
 }
 

@@ -95,6 +95,21 @@ pub struct Flow {
     pub finish: i64,
 }
 
+/// The place of a waiting task in its user's flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it starts in virtual time.
+    pub tag: i64,
+    /// How far it reaches.
+    pub step: i64,
+}
+
+impl Place {
+    const fn end(&self) -> i64 {
+        self.tag.saturating_add(self.step)
+    }
+}
+
 impl Flow {
     /// By how much one task of that weight moves its user's virtual finish; at least 1, so that no weight is endless.
     #[must_use]
@@ -102,13 +117,33 @@ impl Flow {
         (TAG_STEP / i64::from(weight.max(1))).max(1)
     }
 
-    /// Takes back a task that leaves the queue unserved, if it is the user's last: the finish is where it began, or at
-    /// the virtual time if that is later. Tasks are to leave from the last to the first. One that others of the user
-    /// follow leaves its gap, for the next tasks would else get the same tags as those.
-    pub fn take_back(&mut self, tag: i64, weight: u32, virtual_time: i64) {
-        if self.finish == tag.saturating_add(Self::step(weight)) {
-            self.finish = tag.max(virtual_time);
+    /// Closes the gaps of tasks that leave the queue unserved: those of the user that wait behind them move up, and so
+    /// does what the user orders next. Both lists are of waiting tasks that have a place in the flow, in the order of
+    /// their tags. The new tags of those that stay.
+    ///
+    /// The finish stays if the user's last task is in neither list: what is not known keeps its tag.
+    pub fn close_gaps(&mut self, leaving: &[Place], staying: &[Place], virtual_time: i64) -> Vec<i64> {
+        let mut gaps = leaving.iter().peekable();
+        let mut by = 0_i64;
+        let moved: Vec<i64> = staying
+            .iter()
+            .map(|place| {
+                while let Some(gap) = gaps.next_if(|gap| gap.tag < place.tag) {
+                    by = by.saturating_add(gap.step);
+                }
+                place.tag.saturating_sub(by)
+            })
+            .collect();
+        let is_known =
+            [leaving.last(), staying.last()].iter().flatten().any(|last| last.end() == self.finish);
+        let end = match (moved.last(), staying.last()) {
+            (Some(tag), Some(last)) => Some(tag.saturating_add(last.step)),
+            _ => leaving.first().map(|first| first.tag),
+        };
+        if let Some(end) = end.filter(|_| is_known) {
+            self.finish = end.max(virtual_time);
         }
+        moved
     }
 
     /// The tags of `count` more tasks of weight `weight`; moves the finish past them.

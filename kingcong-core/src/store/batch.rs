@@ -535,6 +535,9 @@ pub enum StopWhy {
 impl Stop {
     /// What a job whose deadline passes in maintenance gets after it.
     pub const GRACE: Duration = Duration::from_secs(3600);
+    /// Most waiting tasks of the user's other jobs that may move up to where the job's tasks were. Where there are
+    /// more, those behind them keep their places, and so does what the user orders next.
+    pub const FOLLOWERS_MAX: u32 = 10_000;
 }
 
 /// A stopped job.

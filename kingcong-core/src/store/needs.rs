@@ -27,7 +27,9 @@ pub struct Needs {
     pub idempotency: BTreeSet<[u8; 32]>,
     /// Jobs.
     pub jobs: BTreeSet<JobId>,
-    /// Jobs all of whose tasks are needed.
+    /// Jobs all of whose tasks are needed and, where some of them are ready, the ready ones of their users' other jobs,
+    /// for these may move up: at most [`Stop::FOLLOWERS_MAX`](super::Stop::FOLLOWERS_MAX) for each job, in the order of
+    /// their tags.
     pub tasks_of: BTreeSet<JobId>,
     /// Jobs whose failed tasks may be queued again; they are among `tasks_of`.
     pub retries: BTreeSet<JobId>,

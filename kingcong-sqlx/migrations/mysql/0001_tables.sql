@@ -210,6 +210,7 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     finished_at   BIGINT,
     archived_attempts BIGINT NOT NULL,
     KEY kingcong_jobs_user (tenant, user_id, id),
+    KEY kingcong_jobs_open (tenant, user_id, state, id),
     KEY kingcong_jobs_deadline (state, deadline),
     KEY kingcong_jobs_state (state, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

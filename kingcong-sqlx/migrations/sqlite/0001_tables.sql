@@ -207,6 +207,7 @@ CREATE TABLE kingcong_jobs (
     archived_attempts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
+CREATE INDEX kingcong_jobs_open ON kingcong_jobs (tenant, user_id, id) WHERE state = 'open';
 CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';
 CREATE INDEX kingcong_jobs_state ON kingcong_jobs (state, id) WHERE state NOT IN ('open', 'completed');
 

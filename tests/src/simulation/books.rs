@@ -111,6 +111,10 @@ impl Books {
                 (Command::Replan(replan), _) => {
                     self.pages.lock().mice.retain(|_, mouse| mouse.pool != replan.pool);
                 }
+                (Command::Stop(_), Outcome::Stop(Some(stopped))) => {
+                    let (mut pages, user) = (self.pages.lock(), &stopped.job.user);
+                    self.watch_lone_tasks(&mut pages, memory, user, |_| true);
+                }
                 (Command::Credit(credit), Outcome::Credit(Ok(credited))) => self.credited(credit, credited),
                 (Command::Configure(_), Outcome::Configure(Ok(_))) => self.configured(memory),
                 (Command::AddKey(add), Outcome::Key(Ok(_))) => {
@@ -188,19 +192,31 @@ impl Books {
             }
         }
 
-        // Fairness: a user's only task in a pool starts to count who is served before it.
+        self.watch_lone_tasks(&mut pages, memory, &admit.user, |task| task.job == admit.job);
+    }
+
+    /// Fairness: who is served before a user's only task in a pool counts from when it is that: when it is ordered, or
+    /// when the others leave.
+    fn watch_lone_tasks(
+        &self,
+        pages: &mut Pages,
+        memory: &MemoryStore,
+        user: &UserId,
+        is_new: impl Fn(&Task) -> bool,
+    ) {
         let books = now(memory.job_books(None, PAGE_MAX)).unwrap_or_default();
-        let of_user = books.iter().filter(|book| book.job.user == admit.user).flat_map(|book| &book.tasks);
-        let mut waiting: BTreeMap<PoolId, Vec<TaskId>> = BTreeMap::new();
+        let of_user = books.iter().filter(|book| book.job.user == *user).flat_map(|book| &book.tasks);
+        let mut waiting: BTreeMap<PoolId, Vec<&Task>> = BTreeMap::new();
         for (task, pool) in of_user.filter_map(|task| Some((task, task.state_pool()?))) {
-            waiting.entry(pool).or_default().push(task.id);
+            waiting.entry(pool).or_default().push(task);
         }
         for (pool, tasks) in waiting {
             if let [task] = tasks[..]
-                && row.tasks.iter().any(|of_job| of_job.id == task && of_job.is_ready())
+                && task.is_ready()
+                && is_new(task)
             {
-                let (user, overtaken_by) = (admit.user.clone(), BTreeMap::new());
-                pages.mice.insert(task, Mouse { pool, user, overtaken_by });
+                let mouse = || Mouse { pool, user: user.clone(), overtaken_by: BTreeMap::new() };
+                pages.mice.entry(task.id).or_insert_with(mouse);
             }
         }
     }

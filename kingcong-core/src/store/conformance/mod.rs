@@ -175,6 +175,9 @@ laws! {
         maintenance_gives_a_job_more_time,
         a_job_that_is_over_stays_as_it_is,
         cancelling_costs_no_turn,
+        what_waits_behind_a_cancelled_order_moves_up,
+        what_was_promoted_behind_a_later_order_moves_up_when_that_is_cancelled,
+        what_was_tried_elsewhere_leaves_no_gap_when_it_is_cancelled,
         cancelling_wins_no_turn;
     retrying:
         failed_tasks_are_tried_again_and_the_others_are_not,

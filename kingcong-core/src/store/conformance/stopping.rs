@@ -172,6 +172,71 @@ pub(super) async fn cancelling_costs_no_turn(store: &dyn Store, clock: &TestCloc
     assert!((4..=6).contains(&mine), "{mine} of 10");
 }
 
+/// What was ordered behind a large order waits for none of it any more once that is cancelled, and neither does what is
+/// ordered afterwards.
+pub(super) async fn what_waits_behind_a_cancelled_order_moves_up(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_key(&scene).await;
+    worker.buy("user-2", 1000).await;
+    let large = worker.admitted(&Order::new("user-1", 50)).await;
+    let small = worker.admitted(&Order::new("user-1", 2)).await;
+    let other = worker.admitted(&Order::new("user-1", 20)).await;
+    let last = worker.admitted(&Order::new("user-1", 1)).await;
+    worker.admit(&Order::new("user-2", 50)).await.expect("it can be paid");
+    for job in [&large, &other] {
+        worker.stop(job.job.id, StopWhy::Cancelled).await;
+    }
+    let next = worker.admitted(&Order::new("user-1", 3)).await;
+    let leases = worker.claim(pool("ai33"), 12).await.leases;
+    let mine: Vec<JobId> = leases
+        .iter()
+        .filter(|lease| lease.task.user.as_str() == "user-1")
+        .map(|lease| lease.task.job)
+        .collect();
+    let [small, last, next] = [small, last, next].map(|job| job.job.id);
+    assert_eq!(mine, [small, small, last, next, next, next], "in their order, by turns with the other user");
+}
+
+/// A scheduled job's tasks queue when their instant has come, so what was ordered later may stand before them.
+pub(super) async fn what_was_promoted_behind_a_later_order_moves_up_when_that_is_cancelled(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_key(&scene).await;
+    worker.buy("user-2", 1000).await;
+    let start = clock.now().plus(Duration::from_secs(60));
+    let scheduled = worker.admitted(&Order { start_at: Some(start), ..Order::new("user-1", 1) }).await.job.id;
+    let large = worker.admitted(&Order::new("user-1", 20)).await.job.id;
+    worker.admit(&Order::new("user-2", 20)).await.expect("it can be paid");
+    clock.set(start);
+    assert_eq!(worker.promote(10).await, [pool("ai33")]);
+    worker.stop(large, StopWhy::Cancelled).await;
+    let leases = worker.claim(pool("ai33"), 2).await.leases;
+    assert!(leases.iter().any(|lease| lease.task.job == scheduled), "it is served within two tasks");
+}
+
+/// Tasks that were tried and then moved to another pool queue there like new ones, and leave like new ones.
+pub(super) async fn what_was_tried_elsewhere_leaves_no_gap_when_it_is_cancelled(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_key(&scene).await;
+    worker.add_key(&NewKey::new("ai84", 1000, 1000)).await;
+    worker.buy("user-2", 1000).await;
+    let large = worker.admitted(&Order::new("user-1", 20).on(&[("ai33", 1), ("ai84", 0)])).await.job.id;
+    for lease in worker.claim(pool("ai33"), 20).await.leases {
+        worker.settled(&lease, failed(FailureKind::KeyRateLimited, Reached::No)).await;
+    }
+    assert_eq!(worker.replan(pool("ai33"), &[("ai84", 1)], 100).await, [pool("ai84")]);
+    let behind = worker.admitted(&Order::new("user-1", 1).on(&[("ai84", 1)])).await.job.id;
+    worker.admit(&Order::new("user-2", 20).on(&[("ai84", 1)])).await.expect("it can be paid");
+    worker.stop(large, StopWhy::Cancelled).await;
+    let leases = worker.claim(pool("ai84"), 2).await.leases;
+    assert!(leases.iter().any(|lease| lease.task.job == behind), "it is served within two tasks");
+}
+
 /// Cancelling an order lets none of the user's later ones run at double speed.
 pub(super) async fn cancelling_wins_no_turn(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     clock::Timestamp,
     id::{KeyId, Route, ServerId, TaskId},
-    keys::{Flow, Pool, PoolId, TAG_STEP},
+    keys::{Flow, Place, Pool, PoolId, TAG_STEP},
     routing::Split,
     store::{FlowId, Promote, Replan, Tables},
-    work::TaskState,
+    work::{Task, TaskState},
 };
 
 /// The pool's row, made when there is none yet.
@@ -35,7 +35,7 @@ pub(super) fn promote(tables: &mut Tables, promote: Promote, now: Timestamp) -> 
             && !works(tables, task.planned_route().route())
             && let Some(place) = super::settle::next_route(tables, id, works)
         {
-            leave(tables, pool, &[id]);
+            leave(tables, pool, &[id], &[]);
             pools.extend(requeue(tables, id, place));
             continue;
         }
@@ -57,40 +57,70 @@ pub(super) fn promote(tables: &mut Tables, promote: Promote, now: Timestamp) -> 
     pools.into_iter().collect()
 }
 
-/// Takes tasks that wait in a pool out of its count, and out of their users' reach, so that leaving costs no turn.
-pub(super) fn leave(tables: &mut Tables, pool: PoolId, leaving: &[TaskId]) {
+/// Takes tasks that wait in a pool out of its count, and out of their users' reach, so that leaving costs no turn:
+/// those of `staying` that wait behind them move up.
+pub(super) fn leave(tables: &mut Tables, pool: PoolId, leaving: &[TaskId], staying: &[TaskId]) {
     let Some(row) = tables.pools.get_mut(&pool) else { return };
     row.waiting -= i64::try_from(leaving.len()).unwrap_or(i64::MAX);
     let (virtual_time, is_empty) = (row.virtual_time, row.waiting == 0);
-    let mut tags: Vec<(i64, TaskId)> = leaving
-        .iter()
-        .filter_map(|id| match tables.tasks().get(id)?.state {
-            TaskState::Ready { tag, .. } => Some((tag, *id)),
-            _ => None,
-        })
-        .collect();
-    tags.sort_unstable();
-    for &(tag, id) in tags.iter().rev() {
-        let Some(task) = tables.tasks().get(&id) else { continue };
-        let (weight, flow) = (task.weight, (pool, task.tenant.clone(), task.user.clone()));
-        if let Some(flow) = tables.flows.get_mut(&flow) {
-            flow.take_back(tag, weight, virtual_time);
+    let last_tag = leaving.iter().filter_map(|id| tables.tasks().get(id).and_then(ready_at)).max();
+    let mut staying = places(tables, pool, virtual_time, staying);
+    for (id, gaps) in places(tables, pool, virtual_time, leaving) {
+        let staying = staying.remove(&id).unwrap_or_default();
+        let Some(flow) = tables.flows.get_mut(&id) else { continue };
+        let [gaps, before] = [&gaps, &staying].map(|places| places.values().copied().collect::<Vec<Place>>());
+        let after = flow.close_gaps(&gaps, &before, virtual_time);
+        for ((before, id), tag) in staying.into_keys().zip(after) {
+            if tag != before {
+                tables.change_task(id, |task| task.state = TaskState::Ready { pool, tag });
+            }
         }
     }
     if is_empty
-        && let Some((last, _)) = tags.last()
+        && let Some(last_tag) = last_tag
         && let Some(row) = tables.pools.get_mut(&pool)
     {
         // Nobody waits, so nobody is ahead of anybody.
-        row.virtual_time = row.virtual_time.max(last.saturating_add(TAG_STEP));
+        row.virtual_time = row.virtual_time.max(last_tag.saturating_add(TAG_STEP));
     }
+}
+
+fn ready_at(task: &Task) -> Option<i64> {
+    match task.state {
+        TaskState::Ready { tag, .. } => Some(tag),
+        _ => None,
+    }
+}
+
+/// The places that waiting tasks have in their users' flows, by flow and in fair order. A task that came back after a
+/// try has none, for it waits at the virtual time of that moment; it has one again when it was moved, and queued anew.
+fn places(
+    tables: &Tables,
+    pool: PoolId,
+    virtual_time: i64,
+    tasks: &[TaskId],
+) -> BTreeMap<FlowId, BTreeMap<(i64, TaskId), Place>> {
+    let mut places: BTreeMap<FlowId, BTreeMap<(i64, TaskId), Place>> = BTreeMap::new();
+    for task in tasks.iter().filter_map(|id| tables.tasks().get(id)) {
+        let has_place = |tag: &i64| *tag > virtual_time || (*tag == virtual_time && task.attempts == 0);
+        if let Some(tag) = ready_at(task).filter(has_place) {
+            let flow = (pool, task.tenant.clone(), task.user.clone());
+            let place = Place { tag, step: Flow::step(task.weight) };
+            places.entry(flow).or_default().insert((tag, task.id), place);
+        }
+    }
+    places
 }
 
 /// Moves tasks off a pool to routes that they were admitted for, in the ratio of the weights.
 pub(super) fn replan(tables: &mut Tables, replan: &Replan) -> Vec<PoolId> {
-    let moves = planned_moves(tables, replan);
-    let leaving: Vec<TaskId> = moves.iter().map(|(id, _)| *id).collect();
-    leave(tables, replan.pool, &leaving);
+    let waiting: Vec<TaskId> =
+        tables.ready_in(replan.pool).map(|(_, id)| id).take(replan.tasks_max as usize).collect();
+    let moves = planned_moves(tables, replan, &waiting);
+    let leaving: BTreeSet<TaskId> = moves.iter().map(|(id, _)| *id).collect();
+    let (leaving, staying): (Vec<TaskId>, Vec<TaskId>) =
+        waiting.into_iter().partition(|id| leaving.contains(id));
+    leave(tables, replan.pool, &leaving, &staying);
     let mut pools = BTreeSet::new();
     for (id, place) in moves {
         pools.extend(join(tables, id, place));
@@ -148,13 +178,11 @@ pub(super) fn flow_row(tables: &mut Tables, id: FlowId) -> &mut Flow {
 }
 
 /// Which tasks of a pool move, and to which of their routes.
-fn planned_moves(tables: &Tables, replan: &Replan) -> Vec<(TaskId, u8)> {
-    let waiting: Vec<TaskId> =
-        tables.ready_in(replan.pool).map(|(_, id)| id).take(replan.tasks_max as usize).collect();
+fn planned_moves(tables: &Tables, replan: &Replan, waiting: &[TaskId]) -> Vec<(TaskId, u8)> {
     // One split per set of servers that tasks may go to: tasks of one chunk are dealt out in the right ratio.
     let mut splits: BTreeMap<Vec<ServerId>, Split> = BTreeMap::new();
     let mut moves = Vec::new();
-    for id in waiting {
+    for &id in waiting {
         let Some(task) = tables.tasks().get(&id).filter(|task| task.only_key.is_none()) else { continue };
         let here = task.planned_route().route().server.clone();
         let allowed: BTreeMap<ServerId, u32> = task

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     clock::Timestamp,
-    id::TaskId,
+    id::{JobId, TaskId},
     keys::PoolId,
     money::Amount,
     store::{Stop, StopWhy, Stopped, Tables},
@@ -49,7 +49,8 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
         _ => TaskResult::Failed,
     };
     for (&pool, tasks) in &waiting {
-        super::queue::leave(tables, pool, tasks);
+        let followers = followers(tables, stop.job, pool);
+        super::queue::leave(tables, pool, tasks, &followers);
     }
     let ended: Vec<TaskId> = waiting.into_values().flatten().collect();
     for &id in &ended {
@@ -67,4 +68,16 @@ pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<S
     let job = tables.jobs.get(&stop.job)?.clone();
     let released = super::close_hold_if_ended(tables, stop.job, now);
     Some(Stopped { job, ended: u32::try_from(ended.len()).unwrap_or(u32::MAX), released })
+}
+
+/// What waits in a pool for the user of a job, and belongs to other jobs.
+fn followers(tables: &Tables, job: JobId, pool: PoolId) -> Vec<TaskId> {
+    let Some(of) = tables.jobs.get(&job) else { return Vec::new() };
+    tables
+        .ready_in(pool)
+        .filter_map(|(_, id)| tables.tasks().get(&id))
+        .filter(|task| task.job != job && task.tenant == of.tenant && task.user == of.user)
+        .map(|task| task.id)
+        .take(Stop::FOLLOWERS_MAX as usize)
+        .collect()
 }
