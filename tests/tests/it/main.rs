@@ -9,6 +9,7 @@ mod engine;
 mod failures;
 mod keeping_secrets;
 mod outage;
+mod players;
 mod polls;
 mod secrets;
 mod simulation;
