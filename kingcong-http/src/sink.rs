@@ -97,7 +97,6 @@ impl Writer {
             Target::File { mut file, path, directory } => {
                 let name = directory.join(format!("{attempt}.{extension}"));
                 file.flush().await.map_err(not_written)?;
-                file.sync_data().await.map_err(not_written)?;
                 path.persist(&name).map_err(|error| not_written(error.error))?;
                 Ok(Body::File { path: name, bytes: self.written })
             }

@@ -1,14 +1,14 @@
 //! Parts of a job come from several servers, and have to be of one layout to be joined. Uncompressed samples are
 //! converted to the layout of the job's first part; what is compressed is made again elsewhere.
 
-use std::{io, path::Path};
+use std::io;
 
 use bytes::Bytes;
 use rubato::{
     Async, FixedAsync, Resampler, SincInterpolationParameters, audioadapter_buffers::direct::InterleavedSlice,
 };
 
-use super::hearing::blocking;
+use super::{disk, hearing::blocking};
 use crate::{
     provider::Body,
     work::{Coding, Layout, Sound, WavSamples, wav_header},
@@ -39,22 +39,12 @@ pub(super) async fn fit(body: Body, sound: Sound, wanted: Layout) -> Result<(Bod
             Body::File { path, .. } => {
                 let failed = |error: io::Error| format!("its file cannot be converted: {}", error.kind());
                 let (bytes, sound) = convert(&std::fs::read(&path).map_err(failed)?)?;
-                replace(&path, &bytes).map_err(failed)?;
+                disk::replace(&path, &bytes).map_err(failed)?;
                 Ok((Body::File { path, bytes: bytes.len() as u64 }, sound))
             }
         }
     })
     .await?
-}
-
-/// Puts other bytes into a file: all of them, or none.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = path.with_added_extension("part");
-    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::File::open(&partial)?.sync_data());
-    written.and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
-        // What is left of it is found by nobody.
-        let _ = std::fs::remove_file(&partial);
-    })
 }
 
 fn converted(

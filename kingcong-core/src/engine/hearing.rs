@@ -1,5 +1,5 @@
 //! What an upstream or a host's provider gave is read before it is settled, whichever way it came: what cannot be
-//! delivered fails its attempt, and is not charged.
+//! delivered fails its attempt, and is not charged. A file is on the disk before it is settled.
 
 use std::{
     fs::File,
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{Inner, fitting, settings::Outputs};
+use super::{Inner, disk, fitting, settings::Outputs};
 use crate::{
     id::VoiceId,
     provider::{Audio, Body, Failure, FailureKind, Measured, Output, Reached, Reply, Work},
@@ -116,10 +116,11 @@ async fn hear(body: Body) -> Result<(Body, Sound), String> {
     }
 }
 
-/// Reads a file's audio, and how long the file is.
+/// Reads a file's audio, and how long the file is; what can be delivered is on the disk then.
 fn hear_file(path: &Path) -> Result<(Sound, u64), String> {
     let unreadable = |error: io::Error| format!("the result's file cannot be read: {}", error.kind());
-    let mut file = File::open(path).map_err(unreadable)?;
+    // Windows syncs only what may be written.
+    let mut file = File::options().read(true).write(cfg!(windows)).open(path).map_err(unreadable)?;
     let mut reader = AudioReader::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut bytes = 0;
@@ -134,7 +135,10 @@ fn hear_file(path: &Path) -> Result<(Sound, u64), String> {
             Err(error) => return Err(unreadable(error)),
         }
     }
-    Ok((reader.finish().map_err(|error| error.to_string())?, bytes))
+    let sound = reader.finish().map_err(|error| error.to_string())?;
+    let synced = disk::sync(&file, path);
+    synced.map_err(|error| format!("the disk does not take the result's file: {}", error.kind()))?;
+    Ok((sound, bytes))
 }
 
 /// Runs it on a thread that may block.

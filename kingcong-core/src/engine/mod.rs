@@ -9,6 +9,7 @@ mod admin;
 mod audio;
 mod builder;
 mod call;
+mod disk;
 mod dispatch;
 mod events;
 mod fitting;

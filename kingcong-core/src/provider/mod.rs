@@ -163,7 +163,7 @@ pub enum Sink {
         /// Largest result in bytes; a larger one is [`FailureKind::TooLarge`].
         max_bytes: u64,
     },
-    /// Into a new file in this directory, named by the attempt.
+    /// Into a new file in this directory, named by the attempt. The engine puts it on the disk before it is settled.
     Directory {
         /// The directory; it exists.
         path: PathBuf,
@@ -330,7 +330,7 @@ pub struct Audio {
 pub enum Body {
     /// In memory.
     Memory(Bytes),
-    /// In a file.
+    /// In a file, which was written as a whole.
     File {
         /// The file.
         path: PathBuf,

@@ -82,6 +82,15 @@ pub(crate) async fn open_knowing(
         let protocol = ProtocolId::new(protocol).unwrap();
         Arc::new(Giving { protocol, gives, calls: Arc::clone(calls), mp3 }) as Arc<dyn Provider>
     });
+    (open_with(weights, providers, outputs).await, calls)
+}
+
+/// With providers of one's own.
+pub(crate) async fn open_with(
+    weights: [u32; 2],
+    providers: impl IntoIterator<Item = Arc<dyn Provider>>,
+    outputs: Outputs,
+) -> KingCong {
     let kc = KingCong::builder()
         .preset(Preset::kingcong().unwrap())
         .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
@@ -97,7 +106,7 @@ pub(crate) async fn open_knowing(
         kc.keys().add(key.limits(Limits::new(1000, 100_000).unwrap())).await.unwrap();
     }
     kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
-    (kc, calls)
+    kc
 }
 
 pub(crate) fn gives(bytes: Vec<u8>) -> Gives {

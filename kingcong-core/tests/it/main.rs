@@ -2,6 +2,8 @@
 //! independently of the code.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+#[cfg(unix)]
+mod disk;
 mod fairness;
 mod giving;
 mod jobs;
