@@ -10,10 +10,7 @@ use kingcong_servers::Server;
 use kingcong_sqlx::{ConnectError, SqlStore};
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 
-use crate::{
-    life::live_through_a_job,
-    world::{Ids, admit, furnish, purchase},
-};
+use crate::world::{Ids, admit, furnish, purchase};
 
 #[tokio::test]
 async fn a_url_without_a_database_is_refused() {
@@ -54,17 +51,4 @@ async fn what_is_too_large_for_the_server_is_one_commands_fault() {
     let refused = SqlStore::connect(&url).await.unwrap_err();
     assert!(matches!(refused, ConnectError::SmallPackets { found: 8_388_608, .. }), "{refused:?}");
     assert!(refused.to_string().contains("max_allowed_packet"), "{refused}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_of_galera_is_used_where_the_url_says_that_one_alone_is_written_to() {
-    let server = Server::galera().unwrap();
-    let url = server.fresh_database().unwrap();
-    for url in [url.clone(), format!("{url}?galera=two-writers")] {
-        let refused = SqlStore::connect(&url).await.unwrap_err();
-        assert!(matches!(refused, ConnectError::SeveralWriters), "{refused:?}");
-        assert!(refused.to_string().contains("galera=one-writer"), "{refused}");
-    }
-    let store = SqlStore::connect(&format!("{url}?galera=one-writer")).await.unwrap();
-    live_through_a_job(&store).await;
 }

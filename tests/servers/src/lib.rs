@@ -66,8 +66,8 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf> {
 enum Kind {
     Postgres,
     MariaDb,
-    /// MariaDB as the one node of a Galera cluster.
-    Galera,
+    /// MariaDB as a node of a Galera cluster.
+    Galera(mariadb::Node),
 }
 
 /// A running server with a cluster of its own.
@@ -102,13 +102,16 @@ impl Server {
         Self::start(Kind::MariaDb, programs)
     }
 
-    /// Starts a MariaDB server that is the first and only node of a Galera cluster; see [`Server::mariadb`].
+    /// Starts a Galera cluster of two MariaDB servers: see [`Server::mariadb`]. The first has what the second copies.
     ///
     /// # Errors
-    /// When it cannot be installed or does not start; the error says what to do.
-    pub fn galera() -> Result<Self> {
+    /// When they cannot be installed or do not start; the error says what to do.
+    pub fn galera() -> Result<[Self; 2]> {
         let programs = install::programs("mariadbd", "/usr/lib/mariadb", "mariadb-server")?;
-        Self::start(Kind::Galera, programs)
+        let founder = mariadb::Node::founder()?;
+        let first = Self::start(Kind::Galera(founder), programs.clone())?;
+        let second = Self::start(Kind::Galera(founder.joined()?), programs)?;
+        Ok([first, second])
     }
 
     fn start(kind: Kind, programs: PathBuf) -> Result<Self> {
@@ -117,7 +120,8 @@ impl Server {
             Self { kind, programs, cluster, port: free_port()?, keeper: None, databases: AtomicU32::new(0) };
         match kind {
             Kind::Postgres => postgres::initialise(&server)?,
-            Kind::MariaDb | Kind::Galera => mariadb::initialise(&server)?,
+            Kind::MariaDb => mariadb::initialise(&server)?,
+            Kind::Galera(node) => node.initialise(&server)?,
         }
         server.restart()?;
         Ok(server)
@@ -145,7 +149,7 @@ impl Server {
             let keeper = match self.kind {
                 Kind::Postgres => Keeper::start(&self.cluster, postgres::command(self))?,
                 Kind::MariaDb => Keeper::start(&self.cluster, mariadb::command(self))?,
-                Kind::Galera => Keeper::start(&self.cluster, mariadb::node(self))?,
+                Kind::Galera(node) => Keeper::start(&self.cluster, node.command(self))?,
             };
             while started.elapsed() < START_MAX && keeper.runs() {
                 if self.answers()? {
@@ -185,6 +189,17 @@ impl Server {
         self.create(None)
     }
 
+    /// A database of another node of the cluster on this one, which has it then: its URL.
+    ///
+    /// # Errors
+    /// When this is no node, or it does not get the database.
+    pub fn same_database(&self, url: &str) -> Result<String> {
+        let Kind::Galera(_) = self.kind else { bail!("the server is no node of a cluster") };
+        let name = url.rsplit('/').next().context("the URL names no database")?;
+        mariadb::await_database(self, name)?;
+        Ok(self.url(name))
+    }
+
     /// A new database with the content of another one of this server, to which nobody is connected: its URL.
     ///
     /// # Errors
@@ -197,13 +212,17 @@ impl Server {
     fn create(&self, template: Option<&str>) -> Result<String> {
         let name = format!("kingcong_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         match self.kind {
-            Kind::Postgres => {
-                postgres::create(self, &name, template)?;
-                Ok(format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port))
-            }
-            Kind::MariaDb | Kind::Galera => {
-                mariadb::create(self, &name, template)?;
-                Ok(format!("mariadb://{}@127.0.0.1:{}/{name}", mariadb::USER, self.port))
+            Kind::Postgres => postgres::create(self, &name, template)?,
+            Kind::MariaDb | Kind::Galera(_) => mariadb::create(self, &name, template)?,
+        }
+        Ok(self.url(&name))
+    }
+
+    fn url(&self, database: &str) -> String {
+        match self.kind {
+            Kind::Postgres => format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port),
+            Kind::MariaDb | Kind::Galera(_) => {
+                format!("mariadb://{}@127.0.0.1:{}/{database}", mariadb::USER, self.port)
             }
         }
     }
@@ -223,7 +242,8 @@ impl Server {
     fn answers(&self) -> Result<bool> {
         match self.kind {
             Kind::Postgres => postgres::answers(self),
-            Kind::MariaDb | Kind::Galera => mariadb::answers(self),
+            Kind::MariaDb => mariadb::answers(self),
+            Kind::Galera(_) => Ok(mariadb::answers(self)? && mariadb::is_joined(self)?),
         }
     }
 

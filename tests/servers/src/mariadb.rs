@@ -48,21 +48,59 @@ pub(crate) fn command(server: &Server) -> Result<Command> {
     Ok(command)
 }
 
-/// What starts the server as the first node of a cluster.
-pub(crate) fn node(server: &Server) -> Result<Command> {
-    let mut command = command(server)?;
-    let listen = free_port()?;
-    command.args([
-        "--wsrep-on=ON",
-        "--wsrep-new-cluster",
-        "--wsrep-cluster-address=gcomm://",
-        "--wsrep-node-address=127.0.0.1",
-        "--binlog-format=ROW",
-        "--innodb-autoinc-lock-mode=2",
-    ]);
-    command.arg(format!("--wsrep-provider={GALERA}"));
-    command.arg(format!("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{listen}"));
-    Ok(command)
+/// A node of a Galera cluster: the ports on which nodes hear one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Of the cluster's messages.
+    listens: u16,
+    /// Where it takes what it missed, and everything when it is new.
+    takes: [u16; 2],
+    /// Where a node of the cluster listens that it joins.
+    joins: Option<u16>,
+}
+
+impl Node {
+    /// The first node of a cluster.
+    pub(crate) fn founder() -> Result<Self> {
+        Ok(Self { listens: free_port()?, takes: [free_port()?, free_port()?], joins: None })
+    }
+
+    /// One that joins it.
+    pub(crate) fn joined(self) -> Result<Self> {
+        Ok(Self { joins: Some(self.listens), ..Self::founder()? })
+    }
+
+    /// Makes the data folder; who joins gets its content from the others.
+    pub(crate) fn initialise(self, server: &Server) -> Result<()> {
+        match self.joins {
+            None => initialise(server),
+            Some(_) => run(unprivileged(Path::new("mkdir"))?.arg(server.data())),
+        }
+    }
+
+    /// What starts the server as this node.
+    pub(crate) fn command(self, server: &Server) -> Result<Command> {
+        let Self { listens, takes: [missed, all], joins } = self;
+        let mut command = command(server)?;
+        match joins {
+            None => command.args(["--wsrep-new-cluster", "--wsrep-cluster-address=gcomm://"]),
+            Some(joins) => command.arg(format!("--wsrep-cluster-address=gcomm://127.0.0.1:{joins}")),
+        };
+        command.args([
+            "--wsrep-on=ON",
+            "--wsrep-node-address=127.0.0.1",
+            "--wsrep-sst-method=rsync",
+            "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2",
+        ]);
+        let addresses =
+            format!("gmcast.listen_addr=tcp://127.0.0.1:{listens};ist.recv_addr=127.0.0.1:{missed}");
+        command
+            .arg(format!("--wsrep-provider={GALERA}"))
+            .arg(format!("--wsrep-provider-options={addresses}"));
+        command.arg(format!("--wsrep-sst-receive-address=127.0.0.1:{all}"));
+        Ok(command)
+    }
 }
 
 /// A server that starts takes the temporary tables that it finds for its own leftovers, and removes them.
@@ -78,6 +116,18 @@ pub(crate) fn answers(server: &Server) -> Result<bool> {
     let output =
         client(server, "mariadb-admin").arg("ping").output().context("mariadb-admin cannot be run")?;
     Ok(output.status.success())
+}
+
+/// Whether a node takes statements: while it is not one of the cluster it refuses all.
+pub(crate) fn is_joined(server: &Server) -> Result<bool> {
+    let mut asked = client(server, "mariadb");
+    let output = asked.args(["--execute", "SELECT 1"]).output().context("mariadb cannot be run")?;
+    Ok(output.status.success())
+}
+
+/// Waits for a database that another node made: the nodes make changes of the schema in one order.
+pub(crate) fn await_database(server: &Server, name: &str) -> Result<()> {
+    run(client(server, "mariadb").arg("--execute").arg(format!("CREATE DATABASE IF NOT EXISTS {name}")))
 }
 
 /// Makes a database, with the content of another one if it is named.

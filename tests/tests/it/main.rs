@@ -7,6 +7,7 @@ mod capabilities;
 mod crash;
 mod engine;
 mod failures;
+mod galera;
 mod keeping_secrets;
 mod outage;
 mod players;

@@ -15,14 +15,14 @@ use kingcong_servers::Server;
 use kingcong_sqlx::SqlStore;
 use kingcong_tests::upstreams::{Pace, Upstreams};
 
-const USER: &str = "an";
+pub(crate) const USER: &str = "an";
 /// How long work takes upstream, by the simulator's time.
 const WORK: Duration = Duration::from_secs(60);
 /// How long the database is away: longer than what is silent is taken for alive.
 const AWAY: Duration = Duration::from_secs(4);
 
 /// The library on a database and these upstreams.
-async fn open(url: &str, upstreams: &Upstreams) -> (KingCong, Arc<dyn Store>) {
+pub(crate) async fn open(url: &str, upstreams: &Upstreams) -> (KingCong, Arc<dyn Store>) {
     let mut preset = Preset::kingcong().unwrap();
     for (id, server) in &mut preset.configuration().system.servers {
         server.base_url = BaseUrl::new(upstreams.server(id.as_str()).unwrap().url()).unwrap();
@@ -40,7 +40,7 @@ async fn open(url: &str, upstreams: &Upstreams) -> (KingCong, Arc<dyn Store>) {
     (kc, store)
 }
 
-fn request(name: &str) -> Request {
+pub(crate) fn request(name: &str) -> Request {
     let text: String = (1..=4).map(|task| format!("{name}, câu {task}. ")).collect();
     let request = Request::speech(USER, text).service("elevenlabs").voice("21m00Tcm4TlvDq8ikWAM");
     request.pieces(NonZeroU16::new(4).unwrap()).idempotency_key(name)
