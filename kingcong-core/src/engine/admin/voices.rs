@@ -31,6 +31,8 @@ impl VoiceDoors {
     pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let inner = self.inner();
+        // A server that is not there is told as such, and not as one without keys.
+        inner.provider(&route.server)?;
         let snapshot = inner.snapshot();
         let key = snapshot.keys.values().find(|key| key.route == route && key.is_usable());
         let key =
