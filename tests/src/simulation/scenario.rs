@@ -8,6 +8,7 @@ use kingcong_core::{
     clock::{Clock, Timestamp},
     engine::{JobResult, Role},
     id::{Egress, JobId, KeyId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
+    keys::KeyStatus,
     ledger::Refusal,
     money::{Amount, Unit},
     pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
@@ -984,12 +985,17 @@ impl Scenario {
             Ok(())
         })
         .await;
-        // What a removed key alone can do waits for its deadline, which maintenance may have put off for long.
+        // What a key alone can do that was removed, or suspended with its server, waits for its deadline, which
+        // maintenance may have put off for long.
         let memory = &self.database.memory;
         let keys = now(memory.keys()).unwrap_or_default();
-        let is_gone = |key: KeyId| keys.iter().all(|known| known.key.id != key);
+        let may_serve = |key: KeyId| {
+            let mut known = keys.iter().filter(|known| known.key.id == key);
+            known.any(|known| !matches!(known.key.status, KeyStatus::Suspended { .. }))
+        };
         for book in now(memory.job_books(None, PAGE_MAX)).unwrap_or_default() {
-            let waits_in_vain = |task: &Task| !task.is_ended() && task.only_key.is_some_and(is_gone);
+            let waits_in_vain =
+                |task: &Task| !task.is_ended() && task.only_key.is_some_and(|key| !may_serve(key));
             if book.tasks.iter().any(waits_in_vain) {
                 let id = book.job.id;
                 self.insist("heal", |kc| async move { kc.job(id).cancel().await }).await;
