@@ -22,7 +22,7 @@ use anyhow::{Context, Result, ensure};
 use kingcong_core::{
     Request,
     clock::Timestamp,
-    id::{KeyId, WorkerId},
+    id::{KeyId, TenantId, WorkerId},
     keys::{Level, Limit, PoolId, Rules},
     ledger::{Cause, Wallet},
     money::Amount,
@@ -88,7 +88,7 @@ impl Stage {
         let mut requests = Vec::new();
         for user in 0..USERS {
             let request = Request::speech(format!("user-{user}"), stage::text(TEXT_BYTES));
-            let request = request.service(stage::SERVICE).voice(stage::VOICE).check()?;
+            let request = request.service(stage::SERVICE).voice(stage::VOICE).check(TenantId::main())?;
             let mut wallet = Wallet::open(stage::wallet_of(&request), Timestamp::EPOCH);
             wallet.purchase(Amount::new(1_000_000_000), Cause::default(), Timestamp::EPOCH)?;
             tables.wallets.insert(wallet.id, wallet);

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use kingcong_core::{
     KingCong, Request, Settings,
     engine::Role,
+    id::TenantId,
     store::{Claimed, Command, Outcome, Store},
 };
 use kingcong_sqlx::SqlStore;
@@ -90,7 +91,7 @@ impl Scene {
     /// The medians of a claim and a settlement, in nanoseconds.
     async fn latencies(&mut self) -> Result<(f64, f64)> {
         let request = Request::speech(USER, stage::text(100)).service(stage::SERVICE).voice(stage::VOICE);
-        let request = request.check()?;
+        let request = request.check(TenantId::main())?;
         let (mut claims, mut settlements) = (Vec::new(), Vec::new());
         for _ in 0..SAMPLES {
             let admission = self.planner.admission(&request, &mut self.ids)?;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use kingcong_core::{
     KingCong, Request, Settings,
     engine::Role,
-    id::WorkerId,
+    id::{TenantId, WorkerId},
     keys::Rules,
     provider::{Body, Measured},
     store::{
@@ -81,7 +81,7 @@ pub(crate) async fn opened(database: &Database) -> Result<(SqlStore, KingCong)> 
 
 fn request() -> Result<CheckedRequest> {
     let request = Request::speech(USER, stage::text(TEXT_BYTES));
-    Ok(request.service(stage::SERVICE).voice(stage::VOICE).check()?)
+    Ok(request.service(stage::SERVICE).voice(stage::VOICE).check(TenantId::main())?)
 }
 
 /// Jobs per second.

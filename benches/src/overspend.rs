@@ -10,8 +10,7 @@ use futures_util::future::join_all;
 use kingcong_core::{
     KingCong, Preset, Request,
     clock::{Clock, SystemClock, Timestamp},
-    id::{PackageId, Route, TenantId, UserId},
-    ledger::{Owner, WalletKey},
+    id::{PackageId, Route},
     money::{Money, Unit as MoneyUnit},
     pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
     routing::Switch,
@@ -84,9 +83,7 @@ async fn ours() -> Result<Spent> {
     for accepted in join_all((0..REQUESTS).map(|_| submit())).await {
         spent.accepted += u64::from(accepted?);
     }
-    let key =
-        WalletKey { tenant: TenantId::main(), owner: Owner::User(UserId::new(USER)?), unit: MoneyUnit::USD };
-    let wallet = kc.wallets().get_of(&key).await?;
+    let wallet = kc.wallets().unit(MoneyUnit::USD).get(USER).await?;
     spent.overspent = (wallet.total_spent.get() - wallet.total_purchased.get()).max(0);
     kc.close().await;
     Ok(spent)

@@ -1,6 +1,6 @@
 //! What the doors of the library answer when they cannot do what was asked.
 
-use std::io;
+use std::{convert::Infallible, io};
 
 use crate::{
     id::{InvalidId, KeyId, Route, ServerId},
@@ -354,6 +354,12 @@ impl Error {
             Self::Upstream(_) => Message::UpstreamFailed,
             _ => Message::TryAgain,
         }
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -37,8 +37,9 @@
 //!
 //! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
 //! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`pricing`], [`ledger`],
-//! [`vault`], [`usage`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
+//! [`vault`], [`usage`], [`access`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
 
+pub mod access;
 pub mod clock;
 pub mod engine;
 pub mod error;

@@ -29,7 +29,6 @@ use crate::{problem::Problem, reading::Within};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedRequest {
-    tenant: Option<String>,
     user: String,
     service: String,
     subject: AskedSubject,
@@ -117,9 +116,6 @@ impl AskedRequest {
             Some(AskedVoice::Upstream(voice)) => request = request.voice(voice),
             Some(AskedVoice::PerServer(voices)) => request = request.voice_per_server(voices),
             Some(AskedVoice::Cloned(id)) => request = request.cloned_voice(id.parse::<VoiceId>()?),
-        }
-        if let Some(tenant) = self.tenant {
-            request = request.tenant(tenant);
         }
         if let Some(model) = self.model {
             request = request.model(model);

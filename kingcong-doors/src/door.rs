@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration}
 
 use bytes::Bytes;
 use kingcong_core::{
-    Error, NewKey, OutputError,
+    Error, KingCong, NewKey, OutputError,
     clock::Timestamp,
     engine::{JobAudio, JobResult},
-    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId},
-    ledger::{Owner, WalletKey},
+    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, UserId, WalletId},
+    ledger::Owner,
     money::Unit,
     pricing::Operation,
     provider::Body,
     routing::{Limits, LimitsChange, Maintenance, Switch},
-    store::{AttemptFilter, AttemptKind, JobFilter, Kept},
+    store::{AttemptFilter, AttemptKind, JobFilter, Kept, Standing, WalletFilter},
     work::JobState,
 };
 use serde::{Deserialize, Serialize};
@@ -41,13 +41,7 @@ pub enum Door {
     #[serde(rename = "submit")]
     Submit { request: Box<AskedRequest> },
     #[serde(rename = "jobs")]
-    Jobs {
-        tenant: Option<TenantId>,
-        user: Option<UserId>,
-        state: Option<JobState>,
-        before: Option<JobId>,
-        limit: u32,
-    },
+    Jobs { user: Option<UserId>, state: Option<JobState>, before: Option<JobId>, limit: u32 },
     #[serde(rename = "job.status")]
     JobStatus { job: JobId },
     #[serde(rename = "job.wait")]
@@ -90,21 +84,30 @@ pub enum Door {
     #[serde(rename = "archive")]
     Archive { before: Timestamp, folder: PathBuf },
     #[serde(rename = "wallets.get")]
-    WalletsGet { tenant: Option<TenantId>, user: Option<UserId>, unit: Option<Unit> },
+    WalletsGet { user: Option<UserId>, unit: Unit },
+    #[serde(rename = "wallets.list")]
+    WalletsList { unit: Option<Unit>, in_debt: bool, after: Option<WalletId>, limit: u32 },
     #[serde(rename = "wallets.purchase")]
-    WalletsPurchase { user: String, package: String, order: String, ordered: Option<AskedOrder> },
+    WalletsPurchase { user: Option<UserId>, package: String, order: String, ordered: Option<AskedOrder> },
     #[serde(rename = "wallets.refund")]
     WalletsRefund {
-        user: String,
+        user: Option<UserId>,
         task: TaskId,
         amount: Option<AskedAmount>,
         reason: String,
         idempotency_key: String,
+        unit: Unit,
     },
     #[serde(rename = "wallets.adjust")]
-    WalletsAdjust { user: String, change: AskedAmount, reason: String, idempotency_key: String },
+    WalletsAdjust {
+        user: Option<UserId>,
+        change: AskedAmount,
+        reason: String,
+        idempotency_key: String,
+        unit: Unit,
+    },
     #[serde(rename = "wallets.history")]
-    WalletsHistory { user: String, before: Option<u64>, limit: u32 },
+    WalletsHistory { user: Option<UserId>, before: Option<u64>, limit: u32, unit: Unit },
     #[serde(rename = "packages.list")]
     PackagesList {},
     #[serde(rename = "packages.set")]
@@ -184,6 +187,36 @@ pub enum Door {
     ReportsAudit { before: Option<AuditId>, limit: u32 },
 }
 
+/// Who knocks, and for whom.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Caller {
+    /// Who acts, for the audit.
+    by: Option<String>,
+    /// The main tenant when nothing is said.
+    of: Option<Of>,
+}
+
+/// Whose rows are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    /// Those of every tenant.
+    All,
+    /// One tenant's.
+    Tenant(String),
+}
+
+impl Caller {
+    fn handle(&self, kc: &KingCong) -> KingCong {
+        match &self.of {
+            None => kc.clone(),
+            Some(Of::All) => kc.of_all(),
+            Some(Of::Tenant(tenant)) => kc.of(tenant),
+        }
+    }
+}
+
 /// A secret that no `Debug` shows.
 #[derive(Deserialize)]
 #[serde(transparent)]
@@ -251,10 +284,11 @@ impl Door {
     pub(crate) async fn knock(
         self,
         library: &Library,
-        by: Option<&str>,
+        caller: &Caller,
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
-        let kc = &library.kc;
+        let kc = &caller.handle(&library.kc);
+        let by = caller.by.as_deref();
         let wallets = || by.map_or_else(|| kc.wallets(), |by| kc.wallets().by(by));
         let packages = || by.map_or_else(|| kc.packages(), |by| kc.packages().by(by));
         let prices = || by.map_or_else(|| kc.prices(), |by| kc.prices().by(by));
@@ -269,8 +303,7 @@ impl Door {
             Self::Submit { request } => {
                 answer(&kc.submit(request.request(attachment)?).await?.id().to_string())
             }
-            Self::Jobs { tenant, user, state, before, limit } => {
-                let user = user.map(|user| (tenant.unwrap_or_else(TenantId::main), user));
+            Self::Jobs { user, state, before, limit } => {
                 answer_all::<_, JobView>(&kc.jobs(&JobFilter { user, state, before, limit }).await?)
             }
             Self::JobStatus { job } => answer(&ReportView::from(&kc.job(job).status().await?)),
@@ -287,15 +320,15 @@ impl Door {
             }
             Self::JobAudio { job } => {
                 leave_callers_thread().await;
-                answer(&AudioView::from(&library.audio(job).await?))
+                answer(&AudioView::from(&library.audio(kc, job).await?))
             }
             Self::JobReadAudio { job, start, end } => {
                 leave_callers_thread().await;
-                bytes(library.audio(job).await?.read(start..end).await?)
+                bytes(library.audio(kc, job).await?.read(start..end).await?)
             }
             Self::JobAudioChunk { job, start, end } => {
                 leave_callers_thread().await;
-                let mut chunks = library.audio(job).await?.chunks(start..end)?;
+                let mut chunks = library.audio(kc, job).await?.chunks(start..end)?;
                 bytes(chunks.next().await.transpose()?.unwrap_or_default())
             }
             Self::JobSubtitles { job } => answer(&kc.job(job).subtitles().await?),
@@ -340,38 +373,39 @@ impl Door {
             Self::Archive { before, folder } => {
                 answer(&ArchivedView::from(&sql_store(library)?.archive(before, folder).await?))
             }
-            Self::WalletsGet { tenant, user, unit } => {
-                let key = WalletKey {
-                    tenant: tenant.unwrap_or_else(TenantId::main),
-                    owner: user.map_or(Owner::Tenant, Owner::User),
-                    unit: unit.unwrap_or(credit),
-                };
-                answer(&WalletView::from(&wallets().get_of(&key).await?))
+            Self::WalletsGet { user, unit } => {
+                answer(&WalletView::from(&wallets().unit(unit).get(Owner::from(user)).await?))
+            }
+            Self::WalletsList { unit, in_debt, after, limit } => {
+                let standing = if in_debt { Standing::InDebt } else { Standing::All };
+                let filter = WalletFilter { unit, standing, after, limit };
+                answer_all::<_, WalletView>(&wallets().list(&filter).await?)
             }
             Self::WalletsPurchase { user, package, order, ordered } => {
-                let wallets = wallets();
+                let (wallets, owner) = (wallets(), Owner::from(user));
                 let purchase = match ordered {
-                    None => wallets.purchase(&user, &package, &order).await?,
+                    None => wallets.purchase(owner, &package, &order).await?,
                     Some(asked) => {
-                        wallets.purchase_ordered(&user, &package, &order, asked.ordered()?).await?
+                        wallets.purchase_ordered(owner, &package, &order, asked.ordered()?).await?
                     }
                 };
                 answer(&CreditedView::of(purchase.moved, purchase.unit))
             }
-            Self::WalletsRefund { user, task, amount, reason, idempotency_key } => {
-                let amount = amount.map(|amount| amount.money(credit)).transpose()?;
-                let amount = amount.map(|money| money.amount);
-                let credited = wallets().refund(&user, task, amount, &reason, &idempotency_key).await?;
-                answer(&CreditedView::of(credited.moved, credit))
+            Self::WalletsRefund { user, task, amount, reason, idempotency_key, unit } => {
+                let amount = amount.map(|amount| amount.money(unit)).transpose()?;
+                let (wallets, amount) = (wallets().unit(unit), amount.map(|money| money.amount));
+                let owner = Owner::from(user);
+                let credited = wallets.refund(owner, task, amount, &reason, &idempotency_key).await?;
+                answer(&CreditedView::of(credited.moved, unit))
             }
-            Self::WalletsAdjust { user, change, reason, idempotency_key } => {
-                let change = change.money(credit)?.amount;
-                let credited = wallets().adjust(&user, change, &reason, &idempotency_key).await?;
-                answer(&CreditedView::of(credited.moved, credit))
+            Self::WalletsAdjust { user, change, reason, idempotency_key, unit } => {
+                let (wallets, change) = (wallets().unit(unit), change.money(unit)?.amount);
+                let credited = wallets.adjust(Owner::from(user), change, &reason, &idempotency_key).await?;
+                answer(&CreditedView::of(credited.moved, unit))
             }
-            Self::WalletsHistory { user, before, limit } => {
-                let entries = wallets().history(&user, before, limit).await?;
-                answer(&entries.into_iter().map(|entry| EntryView::of(entry, credit)).collect::<Vec<_>>())
+            Self::WalletsHistory { user, before, limit, unit } => {
+                let entries = wallets().unit(unit).history(Owner::from(user), before, limit).await?;
+                answer(&entries.into_iter().map(|entry| EntryView::of(entry, unit)).collect::<Vec<_>>())
             }
             Self::PackagesList {} => answer_all::<_, PackageView>(&packages().list().await?),
             Self::PackagesSet { package } => packages().set(package.package()?).await.map(|()| nothing())?,

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong,
+    access::Scope,
     engine::{JobAudio, JobEvents},
     id::{JobId, SystemEntropy},
     money::Unit,
@@ -24,7 +25,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    door::Door,
+    door::{Caller, Door},
     opening::{MasterKeySource, Opening},
     problem::{Code, Problem},
     reading::{Names, read},
@@ -53,32 +54,36 @@ pub struct Library {
     names: Names,
 }
 
+/// A job, and the scope that it was found in: what one caller was let see answers no other.
+type Seen = (Scope, JobId);
+
 /// Audio that was read of lately. A completed job's never changes, so the next range of it needs no look at the store.
 #[derive(Debug, Default)]
 struct Audios {
     /// Each with when it was asked for last.
-    by_job: BTreeMap<JobId, (u64, JobAudio)>,
+    by_job: BTreeMap<Seen, (u64, JobAudio)>,
     asked: u64,
     /// Of how many tasks' audio they are made.
     pieces: usize,
 }
 
 impl Audios {
-    fn get(&mut self, job: JobId) -> Option<JobAudio> {
+    fn get(&mut self, seen: &Seen) -> Option<JobAudio> {
         self.asked += 1;
-        let (asked, audio) = self.by_job.get_mut(&job)?;
+        let (asked, audio) = self.by_job.get_mut(seen)?;
         *asked = self.asked;
         Some(audio.clone())
     }
 
-    fn keep(&mut self, audio: JobAudio) {
+    fn keep(&mut self, seen: Seen, audio: JobAudio) {
         self.pieces += audio.pieces();
-        if let Some((_, before)) = self.by_job.insert(audio.job(), (self.asked, audio)) {
+        if let Some((_, before)) = self.by_job.insert(seen, (self.asked, audio)) {
             self.pieces -= before.pieces();
         }
         while self.pieces > PIECES_KEPT_MAX || self.by_job.len() > AUDIOS_KEPT_MAX {
-            let oldest = self.by_job.iter().min_by_key(|(_, (asked, _))| *asked).map(|(job, _)| *job);
-            let Some((_, dropped)) = oldest.and_then(|job| self.by_job.remove(&job)) else { return };
+            let oldest =
+                self.by_job.iter().min_by_key(|(_, (asked, _))| *asked).map(|(seen, _)| seen.clone());
+            let Some((_, dropped)) = oldest.and_then(|seen| self.by_job.remove(&seen)) else { return };
             self.pieces -= dropped.pieces();
         }
     }
@@ -170,8 +175,9 @@ impl Library {
         })
     }
 
-    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u"}}`. `by` is who acts, for the audit;
-    /// `attachment` is what belongs to the request and is no JSON, such as a recording.
+    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`. `caller` is who acts, for
+    /// the audit, and for whom: `{"by": "admin-7", "of": {"tenant": "acme"}}`, or `{"of": "all"}`. `attachment` is what
+    /// belongs to the request and is no JSON, such as a recording.
     ///
     /// # Errors
     /// What the door refuses, or a text that names no door.
@@ -181,10 +187,11 @@ impl Library {
     pub async fn knock(
         &self,
         door: &str,
-        by: Option<&str>,
+        caller: Option<&str>,
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
-        let answered = read::<Door>(door, self.names)?.knock(self, by, attachment).await;
+        let caller = caller.map(|caller| read::<Caller>(caller, self.names)).transpose()?.unwrap_or_default();
+        let answered = read::<Door>(door, self.names)?.knock(self, &caller, attachment).await;
         answered.map_err(|problem| {
             // What was under way while the library closed meets a store that is closed.
             let is_closed = problem.code == Code::StoreFailed && self.is_closing.load(Relaxed);
@@ -206,14 +213,15 @@ impl Library {
         self.kc.close().await;
     }
 
-    /// What a completed job says.
-    pub(crate) async fn audio(&self, job: JobId) -> Result<JobAudio, Error> {
-        let known = self.audios.lock().get(job);
+    /// What a completed job says, as this handle sees it.
+    pub(crate) async fn audio(&self, kc: &KingCong, job: JobId) -> Result<JobAudio, Error> {
+        let seen = (kc.scope()?, job);
+        let known = self.audios.lock().get(&seen);
         if let Some(audio) = known {
             return Ok(audio);
         }
-        let audio = self.kc.job(job).audio().await?;
-        self.audios.lock().keep(audio.clone());
+        let audio = kc.job(job).audio().await?;
+        self.audios.lock().keep(seen, audio.clone());
         Ok(audio)
     }
 

@@ -220,7 +220,6 @@ function masterKeyOf(
 
 const JOBS: Fields = {
   user: optional(text),
-  tenant: optional(text),
   state: optional(JOB_STATE),
   before: optional(text),
   limit: optional(count),
@@ -239,24 +238,35 @@ function sharedClients(): Map<string, Promise<KingCong>> {
   return (keeper[SHARED] ??= new Map());
 }
 
-/**
- * The library on a database, in this process. Open it once and share it.
- *
- * An open client that waits for nothing lets the process end; what is under way then is taken over by another process,
- * or by the next start. `close()` finishes it.
- *
- * @example
- * ```ts
- * import { KingCong } from 'kingcong';
- *
- * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
- * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream');
- * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
- * const request = { user: 'user-1', text: 'Xin chào!', service: 'elevenlabs', voice: '21m00Tcm4TlvDq8ikWAM' };
- * console.log((await kc.estimate(request)).held); // 9
- * ```
- */
-export class KingCong {
+/** Who knocks, and for whom. */
+interface Caller {
+  readonly by?: string;
+  readonly of?: 'all' | { readonly tenant: string };
+}
+
+/** An opened library, until it closes. */
+class Opened {
+  readonly library: Library;
+  closing: Promise<void> | undefined;
+
+  constructor(library: Library) {
+    this.library = library;
+  }
+
+  answer(door: string, given: Json, caller: Caller, { signal, attachment }: Omit<How, 'by'>): Answer | Promise<Answer> {
+    if (this.closing !== undefined) throw problemOf('closed', 'this client was closed: open another');
+    const asked = JSON.stringify({ door, with: given });
+    const named = Object.keys(caller).length === 0 ? undefined : JSON.stringify(caller);
+    return ask(() => this.library.knock(mailbox, asked, named, attachment), signal);
+  }
+
+  closeStream(stream: number): void {
+    if (this.closing === undefined) this.library.closeStream(stream);
+  }
+}
+
+/** The doors, as a tenant asks at them. {@link Doors.of} makes one. */
+export class Doors {
   /** Wallets and their ledger. */
   readonly wallets: Wallets;
   /** Packages of credits. */
@@ -274,77 +284,13 @@ export class KingCong {
   /** Usage, errors, audit. */
   readonly reports: Reports;
 
-  readonly #library: Library;
-  readonly #number: number;
-  #closing: Promise<void> | undefined;
-  /** The URL by which it is shared. */
-  #sharedAs: string | undefined;
+  readonly #opened: Opened;
+  readonly #caller: Caller;
 
-  /**
-   * Opens the library on `sqlite://…`, `postgres://…`, `mysql://…` or `memory:`.
-   *
-   * Rejects with `store_unavailable` or `store_failed` for a database that cannot be used, `master_key_failed` for a
-   * master key that cannot be had or is not the database's, and `invalid_request` for a setting outside of its bounds.
-   */
-  static async open(url: string, options: OpenOptions = {}): Promise<KingCong> {
-    const { options: given, host, log, logLevel, signal } = await openingOf(url, options);
-    signal?.throwIfAborted();
-    const number = ++lastClient;
-    serve(number, host);
-    if (log !== undefined) listen(number, log, logLevel);
-    const begin = () => native.open(mailbox, JSON.stringify(given), number, host.masterKey?.id ?? null);
-    const opening = KingCong.#opened(begin, number);
-    return signal === undefined ? opening : openedUnless(signal, opening);
-  }
-
-  static async #opened(begin: () => Told, number: number): Promise<KingCong> {
-    try {
-      const { library } = await ask(begin);
-      return new KingCong(library as Library, number);
-    } catch (error) {
-      leave(number);
-      throw error;
-    }
-  }
-
-  /**
-   * The client of this process for a URL: opened by the first call, and the same for every later one, whose options
-   * count for nothing. It is kept on the process and not in a module, so it survives the hot reload of `next dev`.
-   *
-   * @example
-   * ```ts
-   * import { KingCong } from 'kingcong';
-   *
-   * export const kingcong = () => KingCong.shared('memory:', { preset: 'kingcong' });
-   *
-   * console.log((await kingcong()) === (await kingcong())); // true
-   * ```
-   */
-  static shared(url: string, options: OpenOptions = {}): Promise<KingCong> {
-    const clients = sharedClients();
-    let client = clients.get(url);
-    if (client === undefined) {
-      client = KingCong.#openShared(url, options);
-      clients.set(url, client);
-    }
-    return client;
-  }
-
-  static async #openShared(url: string, options: OpenOptions): Promise<KingCong> {
-    try {
-      const client = await KingCong.open(url, options);
-      client.#sharedAs = url;
-      return client;
-    } catch (error) {
-      // The next call tries again.
-      sharedClients().delete(url);
-      throw error;
-    }
-  }
-
-  private constructor(library: Library, number: number) {
-    this.#library = library;
-    this.#number = number;
+  /** @internal */
+  constructor(opened: Opened, caller: Caller) {
+    this.#opened = opened;
+    this.#caller = caller;
     const client = {
       knock: <T>(door: string, given: Json, how: How): Promise<T> => this.#knock(door, given, how),
     };
@@ -356,6 +302,32 @@ export class KingCong {
     this.accounts = new Accounts(client);
     this.voices = new Voices(client);
     this.reports = new Reports(client);
+  }
+
+  /**
+   * The doors of this tenant: its jobs, wallets and voices. What belongs to another is not found, and what is submitted
+   * or booked is this tenant's. A client itself asks for the tenant `main`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.of('acme').wallets.purchase(null, 'package-1', 'order-17');
+   * console.log((await kc.of('acme').wallets.get(null)).balance); // 1000000
+   * console.log((await kc.wallets.get(null)).balance); // 0
+   * ```
+   */
+  of(tenant: string): Doors {
+    return new Doors(this.#opened, { ...this.#caller, of: { tenant: text(tenant, 'tenant') } });
+  }
+
+  /**
+   * The doors of every tenant, for operators: every job is found, and every wallet listed. What is submitted or booked,
+   * and whatever names a user, is one tenant's and refused.
+   */
+  ofAll(): Doors {
+    return new Doors(this.#opened, { ...this.#caller, of: 'all' });
   }
 
   /** What a request would cost now, without touching anything. */
@@ -388,9 +360,7 @@ export class KingCong {
       knock: <T>(door: string, given: Json, how: How): Promise<T> => this.#knock(door, given, how),
       result: (door: string, given: Json, signal: AbortSignal | undefined) => this.#result(door, given, signal),
       bytes: (door: string, given: Json, signal: AbortSignal | undefined) => this.#bytes(door, given, signal),
-      closeStream: (stream: number) => {
-        if (this.#closing === undefined) this.#library.closeStream(stream);
-      },
+      closeStream: (stream: number) => this.#opened.closeStream(stream),
     };
     return new JobHandle(client, text(id, 'id'));
   }
@@ -399,7 +369,6 @@ export class KingCong {
   async jobs(
     options?: Waiting & {
       readonly user?: string | undefined;
-      readonly tenant?: string | undefined;
       readonly state?: JobState | undefined;
       readonly before?: string | undefined;
       readonly limit?: number | undefined;
@@ -450,36 +419,9 @@ export class KingCong {
     return this.#ask('archive', { before: instant(before, 'before'), folder: text(folder, 'folder') }, waiting);
   }
 
-  /**
-   * Stops claiming and submitting, and waits for what is under way, at most `drainMs` (30 s).
-   *
-   * What is under way then is taken over by another process, or by this one when it opens again. Closing again waits
-   * for the same end.
-   */
-  async close(waiting?: Waiting): Promise<void> {
-    const signal = optionsOf({}, waiting)[1];
-    signal?.throwIfAborted();
-    this.#closing ??= this.#close();
-    return signal === undefined ? this.#closing : unless(signal, this.#closing);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  async #close(): Promise<void> {
-    if (this.#sharedAs !== undefined) sharedClients().delete(this.#sharedAs);
-    try {
-      await ask(() => this.#library.close(mailbox));
-    } finally {
-      leave(this.#number);
-    }
-  }
-
-  #answer(door: string, given: Json, { by, signal, attachment }: How): Answer | Promise<Answer> {
-    if (this.#closing !== undefined) throw problemOf('closed', 'this client was closed: open another');
-    const asked = JSON.stringify({ door, with: given });
-    return ask(() => this.#library.knock(mailbox, asked, by, attachment), signal);
+  #answer(door: string, given: Json, { by, ...how }: How): Answer | Promise<Answer> {
+    const caller = by === undefined ? this.#caller : { ...this.#caller, by };
+    return this.#opened.answer(door, given, caller, how);
   }
 
   async #knock<T>(door: string, given: Json, how: How): Promise<T> {
@@ -509,6 +451,124 @@ export class KingCong {
     const result = decode(value) as Record<string, unknown>;
     if (audio !== undefined) result['audio'] = audio;
     return result as unknown as JobResult;
+  }
+}
+
+/**
+ * The library on a database, in this process. Open it once and share it.
+ *
+ * An open client that waits for nothing lets the process end; what is under way then is taken over by another process,
+ * or by the next start. `close()` finishes it.
+ *
+ * @example
+ * ```ts
+ * import { KingCong } from 'kingcong';
+ *
+ * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+ * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream');
+ * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+ * const request = { user: 'user-1', text: 'Xin chào!', service: 'elevenlabs', voice: '21m00Tcm4TlvDq8ikWAM' };
+ * console.log((await kc.estimate(request)).held); // 9
+ * ```
+ */
+export class KingCong extends Doors {
+  readonly #opened: Opened;
+  readonly #number: number;
+  /** The URL by which it is shared. */
+  #sharedAs: string | undefined;
+
+  /**
+   * Opens the library on `sqlite://…`, `postgres://…`, `mysql://…` or `memory:`.
+   *
+   * Rejects with `store_unavailable` or `store_failed` for a database that cannot be used, `master_key_failed` for a
+   * master key that cannot be had or is not the database's, and `invalid_request` for a setting outside of its bounds.
+   */
+  static async open(url: string, options: OpenOptions = {}): Promise<KingCong> {
+    const { options: given, host, log, logLevel, signal } = await openingOf(url, options);
+    signal?.throwIfAborted();
+    const number = ++lastClient;
+    serve(number, host);
+    if (log !== undefined) listen(number, log, logLevel);
+    const begin = () => native.open(mailbox, JSON.stringify(given), number, host.masterKey?.id ?? null);
+    const opening = KingCong.#openedBy(begin, number);
+    return signal === undefined ? opening : openedUnless(signal, opening);
+  }
+
+  static async #openedBy(begin: () => Told, number: number): Promise<KingCong> {
+    try {
+      const { library } = await ask(begin);
+      return new KingCong(new Opened(library as Library), number);
+    } catch (error) {
+      leave(number);
+      throw error;
+    }
+  }
+
+  /**
+   * The client of this process for a URL: opened by the first call, and the same for every later one, whose options
+   * count for nothing. It is kept on the process and not in a module, so it survives the hot reload of `next dev`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * export const kingcong = () => KingCong.shared('memory:', { preset: 'kingcong' });
+   *
+   * console.log((await kingcong()) === (await kingcong())); // true
+   * ```
+   */
+  static shared(url: string, options: OpenOptions = {}): Promise<KingCong> {
+    const clients = sharedClients();
+    let client = clients.get(url);
+    if (client === undefined) {
+      client = KingCong.#openShared(url, options);
+      clients.set(url, client);
+    }
+    return client;
+  }
+
+  static async #openShared(url: string, options: OpenOptions): Promise<KingCong> {
+    try {
+      const client = await KingCong.open(url, options);
+      client.#sharedAs = url;
+      return client;
+    } catch (error) {
+      // The next call tries again.
+      sharedClients().delete(url);
+      throw error;
+    }
+  }
+
+  private constructor(opened: Opened, number: number) {
+    super(opened, {});
+    this.#opened = opened;
+    this.#number = number;
+  }
+
+  /**
+   * Stops claiming and submitting, and waits for what is under way, at most `drainMs` (30 s).
+   *
+   * What is under way then is taken over by another process, or by this one when it opens again. Closing again waits
+   * for the same end.
+   */
+  async close(waiting?: Waiting): Promise<void> {
+    const signal = optionsOf({}, waiting)[1];
+    signal?.throwIfAborted();
+    this.#opened.closing ??= this.#close();
+    return signal === undefined ? this.#opened.closing : unless(signal, this.#opened.closing);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#sharedAs !== undefined) sharedClients().delete(this.#sharedAs);
+    try {
+      await ask(() => this.#opened.library.close(mailbox));
+    } finally {
+      leave(this.#number);
+    }
   }
 }
 

@@ -48,7 +48,19 @@ import type {
   Waiting,
   Wallet,
 } from './types';
-import { amount, count, encode, mapping, optional, optionsOf, record, text, type Fields, type Json } from './wire';
+import {
+  amount,
+  count,
+  encode,
+  flag,
+  mapping,
+  optional,
+  optionsOf,
+  record,
+  text,
+  type Fields,
+  type Json,
+} from './wire';
 
 /** @internal Whoever can be knocked at. */
 export interface Client {
@@ -106,16 +118,37 @@ abstract class Group {
   }
 }
 
-const WALLETS_GET: Fields = { unit: optional(UNIT), tenant: optional(text) };
+const WALLETS_GET: Fields = { unit: optional(UNIT) };
+const WALLETS_LIST: Fields = {
+  unit: optional(UNIT),
+  inDebt: optional(flag),
+  after: optional(text),
+  limit: optional(count),
+};
 const WALLETS_PURCHASE: Fields = { ordered: optional(orderedOf) };
-const WALLETS_REFUND: Fields = { amount: optional(amount), reason: text, idempotencyKey: text };
-const WALLETS_ADJUST: Fields = { reason: text, idempotencyKey: text };
-const WALLETS_HISTORY: Fields = { before: optional(count), limit: optional(count) };
+const WALLETS_REFUND: Fields = {
+  amount: optional(amount),
+  reason: text,
+  idempotencyKey: text,
+  unit: optional(UNIT),
+};
+const WALLETS_ADJUST: Fields = { reason: text, idempotencyKey: text, unit: optional(UNIT) };
+const WALLETS_HISTORY: Fields = { before: optional(count), limit: optional(count), unit: optional(UNIT) };
+/** The unit of a wallet when none is named. */
+const CREDITS = { unit: 'credit' } as const;
 
-/** Wallets and their ledger: of users of the main tenant, in KingCong credits, unless said otherwise. */
+/** A user; null for the tenant itself. */
+function ownerOf(user: string | null): string | null {
+  return user === null ? null : text(user, 'user');
+}
+
+/**
+ * Wallets of the tenant and their ledger, in KingCong credits unless `unit` says otherwise. `user: null` is the tenant's
+ * own wallet.
+ */
 export class Wallets extends Group {
   /**
-   * A user's wallet; an empty one when the user never had any. `user: null` is the tenant's own.
+   * A user's wallet; an empty one when the user never had any.
    *
    * @example
    * ```ts
@@ -125,12 +158,34 @@ export class Wallets extends Group {
    * console.log((await kc.wallets.get('user-1')).balance); // 0
    * ```
    */
-  async get(
-    user: string | null,
-    options?: Waiting & { readonly unit?: Unit | undefined; readonly tenant?: string | undefined },
-  ): Promise<Wallet> {
+  async get(user: string | null, options?: Waiting & { readonly unit?: Unit | undefined }): Promise<Wallet> {
     const [given, signal] = optionsOf(WALLETS_GET, options);
-    return this.knock('wallets.get', { ...given, user: user === null ? null : text(user, 'user') }, signal);
+    return this.knock('wallets.get', { ...CREDITS, ...given, user: ownerOf(user) }, signal);
+  }
+
+  /**
+   * Wallets of the tenant, its own and its users', in the order of their ids, those after the id `after`.
+   * `inDebt: true` lists only those that owe something; at most 1,000 at once.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * await kc.wallets.adjust('user-1', -5, { reason: 'a fee', idempotencyKey: 'fee-1' });
+   * for (const wallet of await kc.wallets.list({ inDebt: true })) console.log(wallet.user, wallet.debt); // user-1 5
+   * ```
+   */
+  async list(
+    options?: Waiting & {
+      readonly unit?: Unit | undefined;
+      readonly inDebt?: boolean | undefined;
+      readonly after?: string | undefined;
+      readonly limit?: number | undefined;
+    },
+  ): Promise<Wallet[]> {
+    const [given, signal] = optionsOf(WALLETS_LIST, options);
+    return this.knock('wallets.list', { in_debt: false, limit: LIMIT, ...given }, signal);
   }
 
   /**
@@ -140,7 +195,7 @@ export class Wallets extends Group {
    * the package is booked as it is now.
    *
    * Rejects with `not_found` for a package that is not on sale, `amount_refused` for one that is not what was ordered,
-   * `idempotency_conflict` for an order that was used for another package or user.
+   * `idempotency_conflict` for an order that was used for another package or owner.
    *
    * @example
    * ```ts
@@ -153,13 +208,13 @@ export class Wallets extends Group {
    * ```
    */
   async purchase(
-    user: string,
+    user: string | null,
     packageId: string,
     order: string,
     options: Waiting & { readonly ordered?: Ordered | undefined } = {},
   ): Promise<Credited> {
     const [given, signal] = optionsOf(WALLETS_PURCHASE, options);
-    const bought = { user: text(user, 'user'), package: text(packageId, 'packageId'), order: text(order, 'order') };
+    const bought = { user: ownerOf(user), package: text(packageId, 'packageId'), order: text(order, 'order') };
     return this.knock('wallets.purchase', { ...given, ...bought }, signal);
   }
 
@@ -169,16 +224,21 @@ export class Wallets extends Group {
    * Rejects with `not_found` for a task that another wallet paid for, `amount_refused` for more than is left.
    */
   async refund(
-    user: string,
+    user: string | null,
     task: string,
     options: Waiting & {
       readonly amount?: Amount | undefined;
       readonly reason: string;
       readonly idempotencyKey: string;
+      readonly unit?: Unit | undefined;
     },
   ): Promise<Credited> {
     const [given, signal] = optionsOf(WALLETS_REFUND, options);
-    return this.knock('wallets.refund', { ...given, user: text(user, 'user'), task: text(task, 'task') }, signal);
+    return this.knock(
+      'wallets.refund',
+      { ...CREDITS, ...given, user: ownerOf(user), task: text(task, 'task') },
+      signal,
+    );
   }
 
   /**
@@ -195,12 +255,16 @@ export class Wallets extends Group {
    * ```
    */
   async adjust(
-    user: string,
+    user: string | null,
     change: Amount,
-    options: Waiting & { readonly reason: string; readonly idempotencyKey: string },
+    options: Waiting & {
+      readonly reason: string;
+      readonly idempotencyKey: string;
+      readonly unit?: Unit | undefined;
+    },
   ): Promise<Credited> {
     const [given, signal] = optionsOf(WALLETS_ADJUST, options);
-    const asked = { ...given, user: text(user, 'user'), change: amount(change, 'change') };
+    const asked = { ...CREDITS, ...given, user: ownerOf(user), change: amount(change, 'change') };
     return this.knock('wallets.adjust', asked, signal);
   }
 
@@ -217,11 +281,15 @@ export class Wallets extends Group {
    * ```
    */
   async history(
-    user: string,
-    options?: Waiting & { readonly before?: number | undefined; readonly limit?: number | undefined },
+    user: string | null,
+    options?: Waiting & {
+      readonly before?: number | undefined;
+      readonly limit?: number | undefined;
+      readonly unit?: Unit | undefined;
+    },
   ): Promise<Entry[]> {
     const [given, signal] = optionsOf(WALLETS_HISTORY, options);
-    return this.knock('wallets.history', { limit: LIMIT, ...given, user: text(user, 'user') }, signal);
+    return this.knock('wallets.history', { limit: LIMIT, ...CREDITS, ...given, user: ownerOf(user) }, signal);
   }
 }
 

@@ -61,7 +61,6 @@ const ASKED: Fields = {
   deadlineMs: optional(count),
   startAt: optional(instant),
   payer: optional(oneOf('user', 'tenant')),
-  tenant: optional(text),
   idempotencyKey: optional(text),
 };
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-export { KingCong, type MasterKeySource, type OpenOptions } from './client';
+export { KingCong, type Doors, type MasterKeySource, type OpenOptions } from './client';
 export type { Accounts, Attempts, Config, Keys, Packages, Prices, Reports, Voices, Wallets } from './doors';
 export { KingCongError, type ErrorCode, type ErrorField, type Language } from './errors';
 export type { MasterKey } from './host';

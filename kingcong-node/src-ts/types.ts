@@ -95,7 +95,6 @@ export interface Asked {
   /** Schedules it, up to 366 days ahead. */
   readonly startAt?: Date | undefined;
   readonly payer?: Payer | undefined;
-  readonly tenant?: string | undefined;
   /** Makes it safe to submit again: the same key and request give the same job, for ever. */
   readonly idempotencyKey?: string | undefined;
 }

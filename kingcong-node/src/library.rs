@@ -68,14 +68,14 @@ impl Library {
         &self,
         mailbox: &Mailbox,
         door: String,
-        by: Option<String>,
+        caller: Option<String>,
         attachment: Option<BufferSlice<'_>>,
     ) -> Result<Told> {
         let library = self.library.clone();
         let attachment = attachment.map(|bytes| Bytes::copy_from_slice(&bytes));
         let hurry = if door.len() > AT_ONCE_BYTES_MAX { Hurry::Never } else { Hurry::MayBeThere };
         let knocking = async move {
-            match library.knock(&door, by.as_deref(), attachment).await {
+            match library.knock(&door, caller.as_deref(), attachment).await {
                 Ok(answer) => Outcome::Answered(answer),
                 Err(problem) => Outcome::Failed(problem),
             }

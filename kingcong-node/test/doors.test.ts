@@ -30,6 +30,78 @@ function audioOf(result: JobResult | null): Buffer {
 }
 
 describe.each(STORES)('on %s', (store) => {
+  test("a tenant's jobs and wallets are its own", async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const acme = kc.of('acme');
+    await acme.wallets.adjust('user-1', 100, { reason: 'gift', idempotencyKey: 'g-1' });
+    const job = await acme.submit(speech('Xin chào!'));
+    const done = await job.wait();
+    expect(done).toMatchObject({ job: { tenant: 'acme', state: 'completed' }, balance: 91 });
+    const audio = await job.audio();
+    expect(await audio.read()).toHaveLength(audio.length);
+
+    const stranger = kc.job(job.id);
+    for (const asked of [
+      () => stranger.status(),
+      () => stranger.wait(),
+      () => stranger.cancel(),
+      () => stranger.retry({ idempotencyKey: 'again' }),
+      () => stranger.result(),
+      () => stranger.audio(),
+      () => stranger.subtitles(),
+      () => stranger.taskOutput(0),
+      () => stranger.events().next(),
+      () => kc.wallets.refund('user-1', done.tasks[0]!.id, { reason: 'sorry', idempotencyKey: 'r-1' }),
+    ]) {
+      await expect(asked()).rejects.toMatchObject({ code: 'not_found' });
+    }
+    expect(await kc.jobs()).toEqual([]);
+    expect((await acme.jobs()).map((found) => found.id)).toEqual([job.id]);
+    expect((await kc.ofAll().jobs()).map((found) => found.id)).toEqual([job.id]);
+    expect(await kc.wallets.get('user-1')).toMatchObject({ balance: 100 });
+  });
+
+  test('a cloned voice speaks for its own tenant only', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 20_000);
+    await kc.keys.add('ai33', 'minimax', 'sk-canary-that-clones', { limits: LIMITS });
+    const acme = kc.of('acme');
+    await acme.wallets.adjust('user-1', 20_000, { reason: 'gift', idempotencyKey: 'g-1' });
+    const sample = new Uint8Array(Buffer.from('ID3-a-recording'));
+    await acme.run({ user: 'user-1', name: 'An', sample, contentType: 'audio/mpeg', service: 'minimax' });
+    const [voice] = await acme.voices.cloned('user-1');
+    expect(await kc.voices.cloned('user-1')).toEqual([]);
+    const { voice: _voice, ...rest } = speech('Chào!');
+    const request = { ...rest, service: 'minimax', clonedVoice: voice?.id };
+    await expect(kc.submit(request)).rejects.toMatchObject({ code: 'voice_unavailable' });
+    expect((await acme.run(request)).job.state).toBe('completed');
+  });
+
+  test("a tenant's own wallet is filled and listed", async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const acme = kc.of('acme');
+    await acme.wallets.purchase(null, 'package-1', 'order-17');
+    const why = { reason: 'fee', idempotencyKey: 'fee-1', unit: 'usd' } as const;
+    expect(await acme.wallets.adjust(null, '-0.07', why)).toMatchObject({ becameDebt: '0.07' });
+    expect(await acme.wallets.history(null, { unit: 'usd' })).toMatchObject([{ kind: 'adjustment' }]);
+    const [first] = await acme.wallets.list({ limit: 1 });
+    const [second] = await acme.wallets.list({ after: first?.id });
+    expect([first?.unit, second?.unit].sort()).toEqual(['credit', 'usd']);
+    expect(await acme.wallets.list({ inDebt: true })).toMatchObject([{ tenant: 'acme', user: null, debt: '0.07' }]);
+  });
+
+  test('doors of no tenant write nothing', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const refused = { code: 'invalid_request' };
+    await expect(kc.of('').wallets.purchase('user-1', 'package-1', 'order-1')).rejects.toMatchObject(refused);
+    await expect(kc.ofAll().submit(speech('Xin chào!'))).rejects.toMatchObject(refused);
+    expect(() => kc.of(7 as unknown as string)).toThrow(TypeError);
+    expect(await kc.ofAll().jobs()).toEqual([]);
+  });
+
   test('a request is estimated, held, spoken, charged and read', async () => {
     const { kc } = await stage(store);
     await prepare(kc, 100);

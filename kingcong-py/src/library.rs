@@ -152,7 +152,7 @@ impl Library {
         &self,
         door: &str,
         given: &Bound<'_, PyDict>,
-        by: Option<String>,
+        caller: Option<String>,
         attachment: Option<&[u8]>,
     ) -> PyResult<(Asked, Hurry)> {
         let library = self.library()?.clone();
@@ -166,7 +166,7 @@ impl Library {
         let door = String::from_utf8(json)?;
         let attachment = attachment.map(Bytes::copy_from_slice);
         let asked = async move {
-            match library.knock(&door, by.as_deref(), attachment).await {
+            match library.knock(&door, caller.as_deref(), attachment).await {
                 Ok(answer) => Ended::Answered(answer),
                 Err(problem) => Ended::Failed(problem),
             }
@@ -191,31 +191,31 @@ impl Library {
 #[pymethods]
 impl Library {
     /// Knocks at a door and waits for the answer, at most so many seconds.
-    #[pyo3(signature = (door, given, by, attachment, timeout))]
+    #[pyo3(signature = (door, given, caller, attachment, timeout))]
     fn wait(
         &self,
         py: Python<'_>,
         door: &str,
         given: &Bound<'_, PyDict>,
-        by: Option<String>,
+        caller: Option<String>,
         attachment: Option<&[u8]>,
         timeout: Option<Duration>,
     ) -> PyResult<Outcome> {
-        wait(py, self.knock(door, given, by, attachment)?.0, timeout)
+        wait(py, self.knock(door, given, caller, attachment)?.0, timeout)
     }
 
     /// Knocks at a door. The answer, if it is there at once; else what the mailbox will bring it for.
-    #[pyo3(signature = (mailbox, door, given, by, attachment))]
+    #[pyo3(signature = (mailbox, door, given, caller, attachment))]
     fn send<'py>(
         &self,
         py: Python<'py>,
         mailbox: &Mailbox,
         door: &str,
         given: &Bound<'_, PyDict>,
-        by: Option<String>,
+        caller: Option<String>,
         attachment: Option<&[u8]>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (asked, hurry) = self.knock(door, given, by, attachment)?;
+        let (asked, hurry) = self.knock(door, given, caller, attachment)?;
         send(py, mailbox, asked, hurry)
     }
 

@@ -13,12 +13,14 @@ from kingcong import (
     CloneVoice,
     Ended,
     EntryKind,
+    InvalidRequest,
     JobState,
     KeyStatus,
     Lifted,
     Limits,
     Maintenance,
     Measure,
+    NotFound,
     Operation,
     Ordered,
     Package,
@@ -34,6 +36,7 @@ from kingcong import (
     TaskStarted,
     Unit,
     VoiceResult,
+    VoiceUnavailable,
 )
 
 
@@ -430,3 +433,86 @@ async def test_the_same_idempotency_key_gives_the_same_job(host: Host) -> None:
         await host.ask(host.kc.submit(speech("Another text", idempotency_key="k-1")))
     await host.ask(first.wait())
     assert len(host.upstream.calls) == 1
+
+
+async def test_a_tenants_jobs_wallets_and_voices_are_its_own(host: Host) -> None:
+    await host.prepare(credits=100)
+    acme = host.kc.of("acme")
+    await host.ask(acme.wallets.adjust("user-1", 100, reason="gift", idempotency_key="g-1"))
+    job = await host.ask(acme.submit(speech("Xin chào!")))
+    done = await host.ask(job.wait(timeout=60))
+    assert (done.job.tenant, done.job.state, done.balance) == ("acme", JobState.COMPLETED, Decimal(91))
+    audio = await host.ask(job.audio())
+    assert len(await host.ask(audio.read())) == audio.length
+
+    stranger = host.kc.job(job.id)
+    for asked in (
+        stranger.status,
+        stranger.wait,
+        stranger.cancel,
+        lambda: stranger.retry("again"),
+        stranger.result,
+        stranger.audio,
+        stranger.subtitles,
+        lambda: stranger.task_output(0),
+    ):
+        with pytest.raises(NotFound, match=f"job.*{job.id}"):
+            await host.ask(asked())
+    with pytest.raises(NotFound, match=job.id):
+        await host.all(stranger.events())
+    task = done.tasks[0].id
+    with pytest.raises(NotFound, match="user-1"):
+        await host.ask(host.kc.wallets.refund("user-1", task, reason="sorry", idempotency_key="r-1"))
+    assert await host.ask(host.kc.jobs()) == ()
+    for doors in (acme, host.kc.of_all()):
+        assert [found.id for found in await host.ask(doors.jobs())] == [job.id]
+    assert (await host.ask(host.kc.wallets.get("user-1"))).balance == 100
+    assert len(await host.ask(acme.wallets.history("user-1"))) == 2
+
+
+async def test_a_cloned_voice_speaks_for_its_own_tenant_only(host: Host) -> None:
+    await host.prepare(credits=20_000)
+    await host.ask(host.kc.keys.add("ai33", "minimax", "sk-canary-that-clones", limits=LIMITS))
+    acme = host.kc.of("acme")
+    await host.ask(acme.wallets.adjust("user-1", 20_000, reason="gift", idempotency_key="g-1"))
+    clone = CloneVoice("user-1", "An", b"ID3-a-recording", "audio/mpeg", service="minimax")
+    await host.ask(acme.run(clone))
+    (voice,) = await host.ask(acme.voices.cloned("user-1"))
+    assert await host.ask(host.kc.voices.cloned("user-1")) == ()
+    request = Speech("user-1", "Chào!", service="minimax", cloned_voice=voice.id)
+    with pytest.raises(VoiceUnavailable):
+        await host.ask(host.kc.submit(request))
+    assert (await host.ask(acme.run(request))).job.state is JobState.COMPLETED
+
+
+async def test_a_tenants_own_wallet_is_filled_and_listed(host: Host) -> None:
+    await host.prepare(credits=100)
+    acme = host.kc.of("acme")
+    await host.ask(acme.wallets.purchase(None, "package-1", "order-17"))
+    fee = await host.ask(
+        acme.wallets.adjust(None, Decimal("-0.07"), reason="fee", idempotency_key="fee-1", unit=Unit.USD)
+    )
+    assert fee.became_debt == Decimal("0.07")
+    [entry] = await host.ask(acme.wallets.history(None, unit=Unit.USD))
+    assert entry.kind is EntryKind.ADJUSTMENT
+    wallets = await host.ask(acme.wallets.list())
+    assert {(wallet.tenant, wallet.user, wallet.unit) for wallet in wallets} == {
+        ("acme", None, Unit.CREDIT),
+        ("acme", None, Unit.USD),
+    }
+    [first] = await host.ask(acme.wallets.list(limit=1))
+    [second] = await host.ask(acme.wallets.list(after=first.id))
+    assert {first.id, second.id} == {wallet.id for wallet in wallets}
+    [owing] = await host.ask(acme.wallets.list(in_debt=True, unit=Unit.USD))
+    assert owing.debt == Decimal("0.07")
+
+
+async def test_doors_of_no_tenant_write_nothing(host: Host) -> None:
+    await host.prepare(credits=100)
+    with pytest.raises(InvalidRequest, match="TenantId"):
+        await host.ask(host.kc.of("").wallets.purchase("user-1", "package-1", "order-1"))
+    with pytest.raises(InvalidRequest, match="tenant"):
+        await host.ask(host.kc.of_all().submit(speech("Xin chào!")))
+    with pytest.raises(TypeError, match="tenant"):
+        host.kc.of(7)
+    assert await host.ask(host.kc.of_all().jobs()) == ()

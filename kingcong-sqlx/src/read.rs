@@ -4,19 +4,21 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use kingcong_core::{
+    access::Scope,
     clock::Timestamp,
-    id::{AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, HoldId, JobId, LimitId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
     store::{
         AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Kept,
-        LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, StoreError,
-        StoreErrorKind, VoiceRow, Worker,
+        LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, Standing,
+        StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
 };
+use uuid::Uuid;
 
 use crate::{
     cell::{Cell, Corrupt, Row},
@@ -36,6 +38,17 @@ impl Query {
     pub(crate) fn and(&mut self, condition: &'static str, cells: impl IntoIterator<Item = Cell>) {
         self.conditions.push(condition);
         self.cells.extend(cells);
+    }
+
+    /// Rows that may be seen, of a table whose owners are `tenant` and `user_id`.
+    fn within(&mut self, scope: &Scope) {
+        match scope {
+            Scope::All => {}
+            Scope::Tenant(tenant) => self.and("tenant = ?", [tenant.as_str().into()]),
+            Scope::User(tenant, user) => {
+                self.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
+            }
+        }
     }
 
     pub(crate) fn page(mut self, order: &str, limit: u32) -> (String, Vec<Cell>) {
@@ -217,8 +230,25 @@ pub(crate) async fn idempotency(
     one(session, "WHERE id = ?", vec![key.as_slice().into()]).await
 }
 
-pub(crate) async fn job(session: &mut dyn Session, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
-    let job = one::<Job>(session, "WHERE id = ?", vec![id.as_uuid().into()]).await?;
+/// The row with this id, if it may be seen.
+async fn one_within<R: Record + Send>(
+    session: &mut dyn Session,
+    scope: &Scope,
+    id: Uuid,
+) -> Result<Option<R>, StoreError> {
+    let mut query = Query::default();
+    query.and("id = ?", [id.into()]);
+    query.within(scope);
+    let (rest, cells) = query.page("id", 1);
+    one(session, &rest, cells).await
+}
+
+pub(crate) async fn job(
+    session: &mut dyn Session,
+    scope: &Scope,
+    id: JobId,
+) -> Result<Option<JobWithTasks>, StoreError> {
+    let job: Option<Job> = one_within(session, scope, id.as_uuid()).await?;
     let jobs = with_tasks(session, job.into_iter().collect()).await?;
     Ok(jobs.into_iter().next())
 }
@@ -237,10 +267,15 @@ async fn with_tasks(session: &mut dyn Session, jobs: Vec<Job>) -> Result<Vec<Job
     Ok(whole)
 }
 
-pub(crate) async fn jobs(session: &mut dyn Session, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+pub(crate) async fn jobs(
+    session: &mut dyn Session,
+    scope: &Scope,
+    filter: &JobFilter,
+) -> Result<Vec<Job>, StoreError> {
     let mut query = Query::default();
-    if let Some((tenant, user)) = &filter.user {
-        query.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
+    query.within(scope);
+    if let Some(user) = &filter.user {
+        query.and("user_id = ?", [user.as_str().into()]);
     }
     // Most jobs are completed ones and the newest are open; the others have an index.
     match filter.state {
@@ -261,23 +296,33 @@ pub(crate) async fn jobs(session: &mut dyn Session, filter: &JobFilter) -> Resul
 }
 
 /// What a job's watchers look at.
-const JOB_STATES: Table =
-    Table { name: Job::TABLE.name, key: 1, fixed: &["id"], mutable: &["state"], mirrors: &[] };
+const JOB_STATES: Table = Table {
+    name: Job::TABLE.name,
+    key: 1,
+    fixed: &["id", "tenant", "user_id"],
+    mutable: &["state"],
+    mirrors: &[],
+};
 
 pub(crate) async fn job_states(
     session: &mut dyn Session,
+    scope: &Scope,
     ids: &[JobId],
 ) -> Result<Vec<(JobId, JobState)>, StoreError> {
     let mut states = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(STATEMENT_ROWS_MAX) {
         let cells = chunk.iter().map(|id| id.as_uuid().into()).collect();
+        // Each is found by its id, so a condition on owners would save no row.
         for row in session.load(&JOB_STATES, cells).await? {
-            states.push(row.read(|row| {
-                let id = JobId::from_uuid(row.uuid()?);
+            let (job, tenant, user) = row.read(|row| {
+                let (id, tenant, user) = (JobId::from_uuid(row.uuid()?), row.parsed()?, row.parsed()?);
                 let state =
                     row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
-                Ok((id, state))
-            })?);
+                Ok(((id, state), tenant, user))
+            })?;
+            if scope.covers(&tenant, &user) {
+                states.push(job);
+            }
         }
     }
     Ok(states)
@@ -356,6 +401,27 @@ pub(crate) async fn wallet(session: &mut dyn Session, key: &WalletKey) -> Result
     one(session, "WHERE id = ?", vec![key.id().as_uuid().into()]).await
 }
 
+pub(crate) async fn wallets(
+    session: &mut dyn Session,
+    scope: &Scope,
+    filter: &WalletFilter,
+) -> Result<Vec<Wallet>, StoreError> {
+    let mut query = Query::default();
+    query.within(scope);
+    if let Some(unit) = filter.unit {
+        query.and("unit = ?", [Cell::Word(unit.code())]);
+    }
+    match filter.standing {
+        Standing::All => {}
+        Standing::InDebt => query.and("debt > 0", []),
+    }
+    if let Some(after) = filter.after {
+        query.and("id > ?", [after.as_uuid().into()]);
+    }
+    let (rest, cells) = query.page("id", filter.limit);
+    select(session, &rest, cells).await
+}
+
 pub(crate) async fn entries(
     session: &mut dyn Session,
     wallet: WalletId,
@@ -399,17 +465,17 @@ pub(crate) async fn attempts(
     select(session, &rest, cells).await
 }
 
-pub(crate) async fn voice(session: &mut dyn Session, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-    one(session, "WHERE id = ?", vec![id.as_uuid().into()]).await
+pub(crate) async fn voice(
+    session: &mut dyn Session,
+    scope: &Scope,
+    id: VoiceId,
+) -> Result<Option<VoiceRow>, StoreError> {
+    one_within(session, scope, id.as_uuid()).await
 }
 
-pub(crate) async fn voices(
-    session: &mut dyn Session,
-    tenant: &TenantId,
-    user: &UserId,
-) -> Result<Vec<VoiceRow>, StoreError> {
+pub(crate) async fn voices(session: &mut dyn Session, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
     let mut query = Query::default();
-    query.and("tenant = ? AND user_id = ?", [tenant.as_str().into(), user.as_str().into()]);
+    query.within(scope);
     let (rest, cells) = query.page("id", PAGE_MAX);
     select(session, &rest, cells).await
 }

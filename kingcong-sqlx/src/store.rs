@@ -12,15 +12,16 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
+    access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
         JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow,
         PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow, WalletBook,
-        Worker, Written, decide,
+        WalletFilter, Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -402,20 +403,20 @@ impl Store for SqlStore {
         read::idempotency(&mut *self.reader().await?, key).await
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
         let mut session = self.reader().await?;
         session.begin_view().await?;
-        let found = read::job(&mut *session, id).await?;
+        let found = read::job(&mut *session, scope, id).await?;
         session.end_view().await?;
         Ok(found)
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
-        read::jobs(&mut *self.reader().await?, filter).await
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        read::jobs(&mut *self.reader().await?, scope, filter).await
     }
 
-    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
-        read::job_states(&mut *self.reader().await?, ids).await
+    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        read::job_states(&mut *self.reader().await?, scope, ids).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -442,6 +443,10 @@ impl Store for SqlStore {
         read::wallet(&mut *self.reader().await?, key).await
     }
 
+    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError> {
+        read::wallets(&mut *self.reader().await?, scope, filter).await
+    }
+
     async fn entries(
         &self,
         wallet: WalletId,
@@ -455,12 +460,12 @@ impl Store for SqlStore {
         read::attempts(&mut *self.reader().await?, filter).await
     }
 
-    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        read::voice(&mut *self.reader().await?, id).await
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        read::voice(&mut *self.reader().await?, scope, id).await
     }
 
-    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
-        read::voices(&mut *self.reader().await?, tenant, user).await
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices(&mut *self.reader().await?, scope).await
     }
 
     async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {

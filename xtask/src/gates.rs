@@ -9,7 +9,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use crate::project::Project;
 
 /// The rooms of the core that decide: no async, no clock, no I/O, no randomness, no floats.
-const DOMAIN: &[&str] = &["money", "routing", "keys", "pricing", "ledger", "vault", "usage", "work"];
+const DOMAIN: &[&str] =
+    &["money", "routing", "keys", "pricing", "ledger", "vault", "usage", "access", "work"];
 
 /// The domain's one edge, the host's master key, which may be far away or in a file: the words that are allowed
 /// there, by file.

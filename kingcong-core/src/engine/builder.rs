@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
     lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot, waits::Waits,
+    whose::Whose,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -282,7 +283,7 @@ impl Builder {
         if inner.settings.role != Role::Client {
             inner.loops.spawn(Arc::clone(&inner).run_monitor());
         }
-        Ok(KingCong { inner })
+        Ok(KingCong { inner, whose: Whose::main() })
     }
 }
 

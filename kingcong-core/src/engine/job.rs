@@ -12,9 +12,10 @@ use super::{
     events::{JobEvent, JobEvents},
 };
 use crate::{
+    access::Scope,
     clock::Timestamp,
     error::{Error, OutputError},
-    id::{Actor, InvalidId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId},
+    id::{Actor, InvalidId, JobId, KeyId, Route, TaskId, UserId, VoiceId},
     ledger::Wallet,
     money::Amount,
     store::{
@@ -92,15 +93,22 @@ impl KingCong {
     /// Jobs, newest first; at most 1,000 at once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// A filter by user on a handle that asks for every tenant, or a store that fails.
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, Error> {
-        Ok(self.inner.store.jobs(filter).await?)
+        if filter.user.is_some() {
+            self.tenant()?;
+        }
+        Ok(self.inner.store.jobs(&self.scope()?, filter).await?)
     }
 }
 
 impl JobHandle {
     pub(super) const fn inner(&self) -> &Arc<Inner> {
         &self.kc.inner
+    }
+
+    pub(super) fn scope(&self) -> Result<Scope, Error> {
+        self.kc.scope()
     }
 
     pub(super) fn new(kc: KingCong, id: JobId) -> Self {
@@ -129,7 +137,7 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn status(&self) -> Result<JobReport, Error> {
-        self.kc.inner.report(self.id).await
+        self.kc.inner.report(&self.scope()?, self.id).await
     }
 
     /// Its events from now on, in this process.
@@ -138,7 +146,7 @@ impl JobHandle {
     /// When there is no such job, or the store fails.
     pub async fn events(&self) -> Result<JobEvents, Error> {
         let events = self.kc.inner.events.watch(self.id);
-        let job = self.kc.inner.job_row(self.id).await?.job;
+        let job = self.kc.inner.job_row(&self.scope()?, self.id).await?.job;
         if job.state.is_final() {
             self.kc.inner.tell_ended(&job);
         }
@@ -179,7 +187,7 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn cancel(&self) -> Result<JobReport, Error> {
-        self.kc.inner.stop(self.id, StopWhy::Cancelled).await?;
+        self.kc.inner.stop(self.scope()?, self.id, StopWhy::Cancelled).await?;
         self.status().await
     }
 
@@ -240,7 +248,7 @@ impl JobHandle {
     async fn completed_output(&self) -> Result<Completed, Error> {
         let (job, store) = (self.id, &self.kc.inner.store);
         let failed = |reason| Error::Output { job, reason };
-        let states = store.job_states(&[job]).await?;
+        let states = store.job_states(&self.scope()?, &[job]).await?;
         let Some((_, state)) = states.first() else {
             return Err(Error::NotFound { what: "job", name: job.to_string() });
         };
@@ -277,7 +285,7 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job or task, or the store fails.
     pub async fn task_output(&self, place: u32) -> Result<Option<StoredOutput>, Error> {
-        let row = self.kc.inner.job_row(self.id).await?;
+        let row = self.kc.inner.job_row(&self.scope()?, self.id).await?;
         let task = row.tasks.get(place as usize);
         let task =
             task.ok_or_else(|| Error::NotFound { what: "task", name: format!("{}/{place}", self.id) })?;
@@ -286,14 +294,14 @@ impl JobHandle {
 }
 
 impl Inner {
-    pub(super) async fn job_row(&self, id: JobId) -> Result<JobWithTasks, Error> {
-        let row = self.store.job(id).await?;
+    pub(super) async fn job_row(&self, scope: &Scope, id: JobId) -> Result<JobWithTasks, Error> {
+        let row = self.store.job(scope, id).await?;
         row.ok_or_else(|| Error::NotFound { what: "job", name: id.to_string() })
     }
 
     /// Stops a job and tells those who watch it.
-    pub(super) async fn stop(&self, job: JobId, why: StopWhy) -> Result<Stopped, Error> {
-        match self.execute(Command::Stop(Stop { job, why })).await? {
+    pub(super) async fn stop(&self, scope: Scope, job: JobId, why: StopWhy) -> Result<Stopped, Error> {
+        match self.execute(Command::Stop(Stop { scope, job, why })).await? {
             Outcome::Stop(Some(stopped)) => {
                 if stopped.job.state.is_final() {
                     self.tell_ended(&stopped.job);
@@ -309,8 +317,8 @@ impl Inner {
         self.events.tell(job.id, || JobEvent::Ended { state: job.state, charged: job.total.charged() });
     }
 
-    async fn report(&self, id: JobId) -> Result<JobReport, Error> {
-        let JobWithTasks { job, hold, tasks } = self.job_row(id).await?;
+    async fn report(&self, scope: &Scope, id: JobId) -> Result<JobReport, Error> {
+        let JobWithTasks { job, hold, tasks } = self.job_row(scope, id).await?;
         let sent = self.sent_attempts(id).await?;
         let snapshot = self.snapshot();
         let tasks = tasks
@@ -381,7 +389,7 @@ impl TaskReport {
 impl JobFilter {
     /// The newest jobs of a user.
     #[must_use]
-    pub fn of_user(tenant: TenantId, user: UserId, limit: u32) -> Self {
-        Self { user: Some((tenant, user)), limit, ..Self::default() }
+    pub fn of_user(user: UserId, limit: u32) -> Self {
+        Self { user: Some(user), limit, ..Self::default() }
     }
 }

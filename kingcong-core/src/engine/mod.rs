@@ -29,6 +29,7 @@ mod snapshot;
 mod submit;
 mod verify;
 mod waits;
+mod whose;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -69,14 +70,18 @@ use self::{
     poll::Pollers,
     snapshot::Snapshot,
     waits::Waits,
+    whose::Whose,
 };
 
 /// The library, opened on a store.
 ///
 /// Cheap to clone; all clones are one. Dropping the last one does not stop what it owes: call [`KingCong::close`].
+///
+/// A handle asks for the main tenant; [`KingCong::of`] gives one that asks for another.
 #[derive(Clone, Debug)]
 pub struct KingCong {
     inner: Arc<Inner>,
+    whose: Whose,
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Inner, Role, events::JobEvent};
 use crate::{
+    access::Scope,
     error::Error,
     id::{Route, ServerId, WorkerId},
     keys::PoolId,
@@ -63,7 +64,7 @@ impl Inner {
             self.promote(&pulse).await?;
         }
         for job in &pulse.overdue {
-            self.stop(*job, StopWhy::Deadline).await?;
+            self.stop(Scope::All, *job, StopWhy::Deadline).await?;
         }
         self.replan(&pulse).await?;
         for worker in &pulse.workers {
@@ -87,9 +88,9 @@ impl Inner {
         if watched.is_empty() {
             return Ok(());
         }
-        for (job, state) in self.store.job_states(&watched).await? {
+        for (job, state) in self.store.job_states(&Scope::All, &watched).await? {
             if state.is_final()
-                && let Some(row) = self.store.job(job).await?
+                && let Some(row) = self.store.job(&Scope::All, job).await?
             {
                 self.events.tell(job, || JobEvent::Ended { state, charged: row.job.total.charged() });
             }

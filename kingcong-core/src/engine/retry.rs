@@ -35,7 +35,8 @@ impl JobHandle {
         inner.check_open()?;
         let actor = self.actor()?;
         deadline.map_or(Ok(()), Request::check_deadline)?;
-        let row = inner.job_row(self.id()).await?;
+        let scope = self.scope()?;
+        let row = inner.job_row(&scope, self.id()).await?;
         let JobWithTasks { job, .. } = &row;
         let payload = ("retry", job.id, deadline);
         let (user, key) = (job.user.as_str(), idempotency_key);
@@ -45,6 +46,7 @@ impl JobHandle {
         }
         let retry = Retry {
             idempotency,
+            scope,
             job: job.id,
             keyed: BTreeSet::new(),
             deadline: deadline.unwrap_or(inner.settings.deadline),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{Inner, KingCong, apart, job::JobHandle};
 use crate::{
+    access::Scope,
     error::Error,
-    id::{HoldId, JobId, TaskId},
+    id::{HoldId, JobId, TaskId, TenantId},
     keys::PoolId,
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
@@ -52,7 +53,7 @@ impl KingCong {
     /// # Errors
     /// As [`KingCong::submit`], except for what only the wallet decides.
     pub async fn estimate(&self, request: Request) -> Result<Estimate, Error> {
-        let request = check(request).await?;
+        let request = check(request, self.tenant()?).await?;
         let (plan, _) = self.inner.plan(&request).await?;
         let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
         Ok(Estimate {
@@ -78,7 +79,7 @@ impl KingCong {
     /// idempotency key to know.
     pub async fn submit(&self, request: Request) -> Result<JobHandle, Error> {
         self.inner.check_open()?;
-        let request = check(request).await?;
+        let request = check(request, self.tenant()?).await?;
         let admitted = match self.inner.replay(&request).await? {
             Some(admitted) => admitted,
             None => match self.inner.admit(&request).await {
@@ -92,11 +93,11 @@ impl KingCong {
 }
 
 /// Checks a request, the most of which is reading and hashing its text.
-async fn check(request: Request) -> Result<Arc<CheckedRequest>, Error> {
+async fn check(request: Request, tenant: TenantId) -> Result<Arc<CheckedRequest>, Error> {
     if request.bytes() <= AT_ONCE_BYTES_MAX {
-        return Ok(Arc::new(request.check()?));
+        return Ok(Arc::new(request.check(tenant)?));
     }
-    Ok(Arc::new(apart(move || request.check()).await??))
+    Ok(Arc::new(apart(move || request.check(tenant)).await??))
 }
 
 /// The wallet that pays for a request.
@@ -176,9 +177,9 @@ impl Inner {
     /// The cloned voice that the request names, if it is this user's.
     async fn known_voice(&self, request: &CheckedRequest) -> Result<Option<KnownVoice>, Error> {
         let Some(VoiceChoice::Cloned(id)) = &request.voice else { return Ok(None) };
-        let voice = self.store.voice(*id).await?;
-        let own = voice.filter(|voice| voice.tenant == request.tenant && voice.user == request.user);
-        Ok(own.map(|voice| KnownVoice {
+        let own = Scope::User(request.tenant.clone(), request.user.clone());
+        let voice = self.store.voice(&own, *id).await?;
+        Ok(voice.map(|voice| KnownVoice {
             key: voice.key,
             route: voice.route,
             upstream_voice: voice.upstream_voice.into(),

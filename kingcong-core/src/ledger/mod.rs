@@ -6,11 +6,13 @@
 //!
 //! Every function here changes the rows that it is given or none of them, and returns the entries to append.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    id::{HoldId, JobId, Route, TaskId, TenantId, UserId, WalletId, derived_uuid},
+    id::{HoldId, InvalidId, JobId, Route, TaskId, TenantId, UserId, WalletId, derived_uuid},
     money::{Amount, AmountOverflow, Money, Unit},
 };
 
@@ -22,6 +24,51 @@ pub enum Owner {
     User(UserId),
     /// The tenant's own, shared by its users.
     Tenant,
+}
+
+impl Owner {
+    /// The user's id; empty for the tenant.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::User(user) => user.as_str(),
+            Self::Tenant => "",
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Tenant => f.write_str("the tenant"),
+        }
+    }
+}
+
+impl TryFrom<&str> for Owner {
+    type Error = InvalidId;
+
+    /// The user with this id.
+    fn try_from(user: &str) -> Result<Self, InvalidId> {
+        UserId::new(user).map(Self::User)
+    }
+}
+
+impl TryFrom<&String> for Owner {
+    type Error = InvalidId;
+
+    /// The user with this id.
+    fn try_from(user: &String) -> Result<Self, InvalidId> {
+        Self::try_from(user.as_str())
+    }
+}
+
+impl From<Option<UserId>> for Owner {
+    /// The user's, or the tenant's own.
+    fn from(user: Option<UserId>) -> Self {
+        user.map_or(Self::Tenant, Self::User)
+    }
 }
 
 /// What identifies a wallet.
@@ -39,11 +86,12 @@ impl WalletKey {
     /// The wallet's id, a function of the key: two processes that open a wallet at once open the same one.
     #[must_use]
     pub fn id(&self) -> WalletId {
-        let (kind, owner) = match &self.owner {
-            Owner::User(user) => ("user", user.as_str()),
-            Owner::Tenant => ("tenant", ""),
+        let kind = match &self.owner {
+            Owner::User(_) => "user",
+            Owner::Tenant => "tenant",
         };
-        WalletId::from_uuid(derived_uuid("wallet", &[self.tenant.as_str(), kind, owner, self.unit.code()]))
+        let parts = [self.tenant.as_str(), kind, self.owner.as_str(), self.unit.code()];
+        WalletId::from_uuid(derived_uuid("wallet", &parts))
     }
 }
 

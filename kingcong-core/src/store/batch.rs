@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    access::Scope,
     clock::Timestamp,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
@@ -156,7 +157,7 @@ pub enum Outcome {
     Accept(Result<(), NotMine>),
     /// Of [`Command::Settle`].
     Settle(Result<Box<Settled>, Unsettled>),
-    /// Of [`Command::Stop`]: the job afterwards, `None` when there is none of that user.
+    /// Of [`Command::Stop`]: the job afterwards, `None` when there is none in its scope.
     Stop(Option<Stopped>),
     /// Of [`Command::Retry`].
     Retry(Result<Retried, NotRetried>),
@@ -515,8 +516,10 @@ pub struct Settled {
 }
 
 /// End a job as far as its tasks have not been sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stop {
+    /// Whose jobs are seen.
+    pub scope: Scope,
     /// The job.
     pub job: JobId,
     /// Why.
@@ -556,6 +559,8 @@ pub struct Stopped {
 pub struct Retry {
     /// Against doing it twice.
     pub idempotency: IdempotencyKey,
+    /// Whose jobs may be retried.
+    pub scope: Scope,
     /// The job.
     pub job: JobId,
     /// The routes that have a usable key, as far as its sender knows.
@@ -582,7 +587,7 @@ pub struct Retried {
 /// Why a job's failed tasks are not tried again. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotRetried {
-    /// There is no such job.
+    /// There is no such job in its scope.
     UnknownJob,
     /// It has not ended with failed tasks.
     State(JobState),

@@ -15,14 +15,16 @@ use parking_lot::Mutex;
 use super::{
     AnswerBook, AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook,
     JobFilter, JobWithTasks, Journal, Kept, KeyBook, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX,
-    PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Store, StoreError, StoreErrorKind,
-    StoredOutput, Tables, Verification, VoiceRow, WalletBook, Worker, Written, decide,
+    PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Standing, Store, StoreError, StoreErrorKind,
+    StoredOutput, Tables, Verification, VoiceRow, WalletBook, WalletFilter, Worker, Written, decide,
 };
 use crate::{
+    access::Scope,
     clock::{Clock, SystemClock, Timestamp},
-    id::{AuditId, JobId, ServerId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
+    money::Amount,
     provider::Body,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task, TaskState},
@@ -78,6 +80,11 @@ fn with_tasks(tables: &Tables, job: &Job) -> Option<JobWithTasks> {
     let mut tasks: Vec<Task> = tables.tasks_of(job.id).cloned().collect();
     tasks.sort_by_key(|task| task.place);
     Some(JobWithTasks { job: job.clone(), hold: tables.holds.get(&job.hold)?.clone(), tasks })
+}
+
+/// A job, if it may be seen.
+fn job_in<'a>(tables: &'a Tables, scope: &Scope, id: JobId) -> Option<&'a Job> {
+    tables.jobs.get(&id).filter(|job| scope.covers(&job.tenant, &job.user))
 }
 
 /// What a job's tasks gave, in their order.
@@ -265,14 +272,15 @@ impl Store for MemoryStore {
         self.read(|tables| tables.idempotency.get(key).cloned())
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
-        self.read(|tables| tables.jobs.get(&id).and_then(|job| with_tasks(tables, job)))
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.read(|tables| job_in(tables, scope, id).and_then(|job| with_tasks(tables, job)))
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
         self.read(|tables| {
             let rows = tables.jobs.iter().rev().map(|(_, job)| job).filter(|job| {
-                filter.user.as_ref().is_none_or(|(tenant, user)| job.tenant == *tenant && job.user == *user)
+                scope.covers(&job.tenant, &job.user)
+                    && filter.user.as_ref().is_none_or(|user| job.user == *user)
                     && filter.state.is_none_or(|state| job.state == state)
                     && filter.before.is_none_or(|before| job.id < before)
             });
@@ -280,8 +288,10 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
-        self.read(|tables| ids.iter().filter_map(|id| Some((*id, tables.jobs.get(id)?.state))).collect())
+    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.read(|tables| {
+            ids.iter().filter_map(|id| Some((*id, job_in(tables, scope, *id)?.state))).collect()
+        })
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -324,6 +334,18 @@ impl Store for MemoryStore {
         self.read(|tables| tables.wallets.get(&key.id()).cloned())
     }
 
+    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.wallets.iter().map(|(_, wallet)| wallet).filter(|wallet| {
+                scope.covers_wallet(&wallet.key)
+                    && filter.unit.is_none_or(|unit| wallet.key.unit == unit)
+                    && filter.after.is_none_or(|after| wallet.id > after)
+                    && (filter.standing == Standing::All || wallet.debt > Amount::ZERO)
+            });
+            page(rows.cloned(), filter.limit)
+        })
+    }
+
     async fn entries(
         &self,
         wallet: WalletId,
@@ -354,14 +376,17 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.read(|tables| tables.voices.get(&id).cloned())
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let voice = tables.voices.get(&id);
+            voice.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned()
+        })
     }
 
-    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
         self.read(|tables| {
             let rows = tables.voices.iter().map(|(_, voice)| voice);
-            page(rows.filter(|voice| voice.tenant == *tenant && voice.user == *user).cloned(), PAGE_MAX)
+            page(rows.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned(), PAGE_MAX)
         })
     }
 

@@ -27,12 +27,12 @@ pub use tables::*;
 pub use verify::*;
 
 use crate::{
+    access::Scope,
     clock::Timestamp,
-    id::{
-        Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
-    },
+    id::{Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, UserId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Limit, Pool, Rules},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
+    money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
     vault::{DataKey, DataKeyUse},
@@ -94,13 +94,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError>;
 
     /// A job with its tasks in order.
-    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError>;
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError>;
 
     /// Jobs, newest first.
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError>;
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError>;
 
     /// The states of these jobs, those that exist; what waiters in other processes look at.
-    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError>;
+    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError>;
 
     /// A task.
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
@@ -122,6 +122,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A wallet.
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError>;
 
+    /// Wallets in the order of their ids.
+    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError>;
+
     /// Entries of a wallet, newest first, with a number below `before`.
     async fn entries(
         &self,
@@ -134,10 +137,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
 
     /// A cloned voice.
-    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
 
-    /// A user's cloned voices.
-    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError>;
+    /// Cloned voices, the oldest [`PAGE_MAX`].
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError>;
 
     /// Audit rows in the order in which they were written, newest first, older than the row `before`; none when there
     /// is no such row.
@@ -286,13 +289,36 @@ impl fmt::Display for Kept {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Of this user.
-    pub user: Option<(TenantId, UserId)>,
+    pub user: Option<UserId>,
     /// In this state.
     pub state: Option<JobState>,
     /// Older than this job.
     pub before: Option<JobId>,
     /// At most so many; at most [`PAGE_MAX`].
     pub limit: u32,
+}
+
+/// Which wallets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalletFilter {
+    /// In this unit.
+    pub unit: Option<Unit>,
+    /// Which stand so.
+    pub standing: Standing,
+    /// With a greater id than this one.
+    pub after: Option<WalletId>,
+    /// At most so many; at most [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// How wallets stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that owe something.
+    InDebt,
 }
 
 /// Which attempts.

@@ -20,17 +20,16 @@ use crate::{
 /// What a user asks for. Built by [`Request::speech`] or [`Request::clone_voice`]; checked when it is submitted.
 ///
 /// ```
-/// use kingcong_core::work::Request;
+/// use kingcong_core::{id::TenantId, work::Request};
 ///
 /// let request = Request::speech("user-1", "Xin chào các bạn.")
 ///     .service("elevenlabs")
 ///     .voice("21m00Tcm4TlvDq8ikWAM")
 ///     .idempotency_key("order-991");
-/// assert!(request.check().is_ok());
+/// assert!(request.check(TenantId::main()).is_ok());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Request {
-    tenant: Result<TenantId, InvalidId>,
     user: Result<UserId, InvalidId>,
     service: Option<Result<ServiceId, InvalidId>>,
     parts: Parts,
@@ -247,7 +246,6 @@ impl Request {
 
     fn new(user: &str, subject: Subject) -> Self {
         Self {
-            tenant: Ok(TenantId::main()),
             user: UserId::new(user),
             service: None,
             parts: Parts {
@@ -377,13 +375,6 @@ impl Request {
         self
     }
 
-    /// Of a user of this tenant; hosts without tenants leave it out.
-    #[must_use]
-    pub fn tenant(mut self, tenant: impl AsRef<str>) -> Self {
-        self.tenant = TenantId::new(tenant);
-        self
-    }
-
     /// With a key against doing it twice: the same key and request give the same job, for ever.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -418,13 +409,13 @@ impl Request {
         Ok(())
     }
 
-    /// Checks everything that can be checked without configuration or store.
+    /// Checks everything that can be checked without configuration or store, as a request of this tenant's user.
     ///
     /// # Errors
     /// The first thing that is wrong, with its value and what it must be.
-    pub fn check(self) -> Result<CheckedRequest, RequestError> {
-        let Self { tenant, user, service, parts, idempotency_key } = self;
-        let (tenant, user) = (tenant?, user?);
+    pub fn check(self, tenant: TenantId) -> Result<CheckedRequest, RequestError> {
+        let Self { user, service, parts, idempotency_key } = self;
+        let user = user?;
         let service =
             service.ok_or(RequestError::Missing("service", "name one, such as \"elevenlabs\""))??;
         check_voice(&parts)?;
@@ -571,7 +562,7 @@ mod tests {
             (whole().deadline(Duration::from_millis(500)), "deadline 500ms must be 1 s to 7 days"),
             (whole().deadline(Duration::from_secs(604_801)), "deadline 604801s must be 1 s to 7 days"),
         ] {
-            assert_eq!(request.check().unwrap_err().to_string(), words);
+            assert_eq!(request.check(TenantId::main()).unwrap_err().to_string(), words);
         }
     }
 }

@@ -3,6 +3,9 @@
 use kingcong_doors::{Code, Library, MasterKeySource, Names, Opening, Problem};
 use serde_json::{Value, json};
 
+/// Who knocks.
+const ADMIN: &str = r#"{"by":"admin-7"}"#;
+
 /// A library in memory, with the owner's set-up.
 pub(crate) async fn opened() -> Library {
     opened_with(Names::Python).await
@@ -18,14 +21,14 @@ pub(crate) async fn opened_with(names: Names) -> Library {
 /// What a door answers.
 pub(crate) async fn ask(library: &Library, door: &str, with: Value) -> Value {
     let knock = json!({ "door": door, "with": with }).to_string();
-    let answer = library.knock(&knock, Some("admin-7"), None).await.unwrap();
+    let answer = library.knock(&knock, Some(ADMIN), None).await.unwrap();
     serde_json::from_str(&answer.json).unwrap()
 }
 
 /// How a door refuses.
 async fn refused(library: &Library, door: &str, with: Value) -> Problem {
     let knock = json!({ "door": door, "with": with }).to_string();
-    library.knock(&knock, Some("admin-7"), None).await.unwrap_err()
+    library.knock(&knock, Some(ADMIN), None).await.unwrap_err()
 }
 
 fn speech(text: &str) -> Value {
@@ -49,10 +52,11 @@ async fn amounts_are_numbers_where_units_are_whole_and_texts_where_they_are_not(
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-2" })).await;
     let dollars = ask(&library, "wallets.get", json!({ "user": "u", "unit": "usd" })).await;
     assert_eq!((&dollars["balance"], &dollars["unit"]), (&json!("5.000000001"), &json!("usd")));
-    let credits = ask(&library, "wallets.get", json!({ "user": "u" })).await;
+    let credits = ask(&library, "wallets.get", json!({ "user": "u", "unit": "credit" })).await;
     assert_eq!((&credits["balance"], &credits["unit"]), (&json!(1_000_000), &json!("credit")));
     // Beyond 2^53 a number would lose digits in JavaScript.
-    let much = json!({ "user": "rich", "change": "9007199254740993", "reason": "r", "idempotency_key": "k" });
+    let much = json!({ "user": "rich", "change": "9007199254740993", "reason": "r", "idempotency_key": "k",
+        "unit": "credit" });
     assert_eq!(ask(&library, "wallets.adjust", much).await["balance_after"], json!("9007199254740993"));
     library.close().await;
 }
@@ -283,7 +287,7 @@ async fn a_package_that_is_not_what_was_ordered_is_not_booked() {
     let again = ask(&library, "wallets.purchase", order("o-2", "u", "1000", "5")).await;
     assert_eq!(again["balance_after"], json!(2000), "what was refused used no order up");
     for (user, entries) in [("u", 2), ("v", 0)] {
-        let wallet = ask(&library, "wallets.get", json!({ "user": user })).await;
+        let wallet = ask(&library, "wallets.get", json!({ "user": user, "unit": "credit" })).await;
         assert_eq!(wallet["entries"], json!(entries));
     }
     library.close().await;
@@ -294,7 +298,7 @@ async fn a_correction_answers_what_moved_and_what_became_debt() {
     let library = opened().await;
     let adjust = |change: i64, key: &str| {
         let (user, reason) = ("u", "by an admin");
-        json!({ "user": user, "change": change, "reason": reason, "idempotency_key": key })
+        json!({ "user": user, "change": change, "reason": reason, "idempotency_key": key, "unit": "credit" })
     };
     ask(&library, "wallets.adjust", adjust(50, "gift")).await;
     let fee = json!({ "amount": -50, "became_debt": 30, "paid_debt": 0, "balance_after": 0 });

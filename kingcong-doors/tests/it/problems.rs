@@ -179,13 +179,13 @@ async fn every_refusal_has_its_code_and_words() {
         ),
         (
             "wallets.adjust",
-            json!({ "user": "u", "change": "1.5", "reason": "r", "idempotency_key": "k" }),
+            json!({ "user": "u", "change": "1.5", "unit": "credit", "reason": "r", "idempotency_key": "k" }),
             Code::InvalidRequest,
             "too many digits",
         ),
         (
             "wallets.adjust",
-            json!({ "user": "u", "change": 0, "reason": "r", "idempotency_key": "k" }),
+            json!({ "user": "u", "change": 0, "unit": "credit", "reason": "r", "idempotency_key": "k" }),
             Code::AmountRefused,
             "not zero",
         ),

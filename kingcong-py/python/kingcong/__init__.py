@@ -18,7 +18,7 @@ Start with :meth:`KingCong.open`; errors are :class:`KingCongError`; providers o
 from typing import TYPE_CHECKING
 
 from ._base import MasterKey
-from ._client import JobAudio, JobEvents, JobHandle, KingCong
+from ._client import Doors, JobAudio, JobEvents, JobHandle, KingCong
 from ._doors import (
     Accounts,
     AsyncAccounts,
@@ -144,7 +144,7 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    from ._async_client import AsyncJobAudio, AsyncJobEvents, AsyncJobHandle, AsyncKingCong
+    from ._async_client import AsyncDoors, AsyncJobAudio, AsyncJobEvents, AsyncJobHandle, AsyncKingCong
 
 __all__ = [
     "Account",
@@ -153,6 +153,7 @@ __all__ = [
     "Archived",
     "AsyncAccounts",
     "AsyncConfig",
+    "AsyncDoors",
     "AsyncJobAudio",
     "AsyncJobEvents",
     "AsyncJobHandle",
@@ -175,6 +176,7 @@ __all__ = [
     "Credited",
     "Discrepancy",
     "DiscrepancyKind",
+    "Doors",
     "Ended",
     "Entry",
     "EntryKind",
@@ -275,7 +277,7 @@ __all__ = [
     "__version__",
 ]
 
-_AWAITED = ("AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong")
+_AWAITED = ("AsyncDoors", "AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong")
 
 
 def __getattr__(name: str) -> object:

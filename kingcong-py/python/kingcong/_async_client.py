@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from ._base import (
     Request,
     Timeout,
     asked,
+    caller_of,
     checked_providers,
     close_stream,
     key_service,
@@ -50,10 +51,104 @@ from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolic
 from ._wire import encoder
 from .providers import Provider
 
-__all__ = ["AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
+__all__ = ["AsyncDoors", "AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
 
 
-class AsyncKingCong(Client, AsyncRoot):
+class AsyncDoors(AsyncRoot):
+    """The doors, as a tenant asks at them. :meth:`of` makes one."""
+
+    def __init__(self, client: AsyncKingCong, caller: dict[str, Any]) -> None:
+        self._opened, self._caller = client, caller
+
+    @property
+    def _client(self) -> AsyncKingCong:
+        return self._opened
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._client!r}>"
+
+    def of(self, tenant: str) -> AsyncDoors:
+        """The doors of this tenant: its jobs, wallets and voices. What belongs to another is not found, and what is
+        submitted or booked is this tenant's. A client itself asks for the tenant ``main``.
+        """
+        return AsyncDoors(self._client, {**self._caller, "of": {"tenant": encoder(str)(tenant, "tenant")}})
+
+    def of_all(self) -> AsyncDoors:
+        """The doors of every tenant, for operators: every job is found, and every wallet listed. What is submitted or
+        booked, and whatever names a user, is one tenant's and refused.
+        """
+        return AsyncDoors(self._client, {**self._caller, "of": "all"})
+
+    @property
+    def wallets(self) -> AsyncWallets:
+        """Wallets and their ledger."""
+        return AsyncWallets(self)
+
+    @property
+    def packages(self) -> AsyncPackages:
+        """Packages of credits."""
+        return AsyncPackages(self)
+
+    @property
+    def prices(self) -> AsyncPrices:
+        """Prices."""
+        return AsyncPrices(self)
+
+    @property
+    def config(self) -> AsyncConfig:
+        """Servers, services, routes, weights, maintenance."""
+        return AsyncConfig(self)
+
+    @property
+    def keys(self) -> AsyncKeys:
+        """Upstream keys."""
+        return AsyncKeys(self)
+
+    @property
+    def accounts(self) -> AsyncAccounts:
+        """Upstream accounts that several keys share."""
+        return AsyncAccounts(self)
+
+    @property
+    def voices(self) -> AsyncVoices:
+        """Voices, the upstreams' and the cloned ones."""
+        return AsyncVoices(self)
+
+    @property
+    def reports(self) -> AsyncReports:
+        """Usage, errors, audit."""
+        return AsyncReports(self)
+
+    async def estimate(self, request: Request) -> Estimate:
+        """As :meth:`KingCong.estimate`, awaited."""
+        estimate: Estimate = await self._knock("estimate", asked(request), ESTIMATE, sample_of(request))
+        return estimate
+
+    async def submit(self, request: Request) -> AsyncJobHandle:
+        """As :meth:`KingCong.submit`, awaited. Cancelling it ends the waiting; the request may have been admitted."""
+        return AsyncJobHandle(self, await self._knock("submit", asked(request), PLAIN, sample_of(request)))
+
+    async def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
+        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
+        return await (await self.submit(request)).wait(timeout=timeout)
+
+    def job(self, id: str) -> AsyncJobHandle:
+        """The job of that id, whether it exists or not."""
+        return AsyncJobHandle(self, encoder(str)(id, "id"))
+
+    def _knock(
+        self,
+        name: str,
+        given: dict[str, Any],
+        answer: Shape,
+        attachment: bytes | None = None,
+        *,
+        by: str | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        return self._client._knock_as(caller_of(self._caller, by), name, given, answer, attachment)
+
+
+class AsyncKingCong(Client, AsyncDoors):
     """The library on a database, for code that awaits: FastAPI and everything on asyncio or uvloop.
 
     Open it once for each process. It may be used on several event loops, one after the other or at once; providers of
@@ -130,70 +225,18 @@ class AsyncKingCong(Client, AsyncRoot):
         return client
 
     def __init__(self, library: _native.Library, url: str) -> None:
-        super().__init__(library, url)
+        Client.__init__(self, library, url)
+        self._caller = {}
         self._host = None
+
+    @property
+    def _client(self) -> AsyncKingCong:
+        return self
 
     def _abandon(self) -> None:
         host = None if self._host is None else self._host()
         if host is not None:
             host.stop()
-
-    @property
-    def wallets(self) -> AsyncWallets:
-        """Wallets and their ledger."""
-        return AsyncWallets(self)
-
-    @property
-    def packages(self) -> AsyncPackages:
-        """Packages of credits."""
-        return AsyncPackages(self)
-
-    @property
-    def prices(self) -> AsyncPrices:
-        """Prices."""
-        return AsyncPrices(self)
-
-    @property
-    def config(self) -> AsyncConfig:
-        """Servers, services, routes, weights, maintenance."""
-        return AsyncConfig(self)
-
-    @property
-    def keys(self) -> AsyncKeys:
-        """Upstream keys."""
-        return AsyncKeys(self)
-
-    @property
-    def accounts(self) -> AsyncAccounts:
-        """Upstream accounts that several keys share."""
-        return AsyncAccounts(self)
-
-    @property
-    def voices(self) -> AsyncVoices:
-        """Voices, the upstreams' and the cloned ones."""
-        return AsyncVoices(self)
-
-    @property
-    def reports(self) -> AsyncReports:
-        """Usage, errors, audit."""
-        return AsyncReports(self)
-
-    async def estimate(self, request: Request) -> Estimate:
-        """As :meth:`KingCong.estimate`, awaited."""
-        estimate: Estimate = await self._knock("estimate", asked(request), ESTIMATE, sample_of(request))
-        return estimate
-
-    async def submit(self, request: Request) -> AsyncJobHandle:
-        """As :meth:`KingCong.submit`, awaited. Cancelling it ends the waiting; the request may have been admitted."""
-        return AsyncJobHandle(self, await self._knock("submit", asked(request), PLAIN, sample_of(request)))
-
-    async def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
-        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
-        return await (await self.submit(request)).wait(timeout=timeout)
-
-    def job(self, id: str) -> AsyncJobHandle:
-        """The job of that id, whether it exists or not."""
-        return AsyncJobHandle(self, encoder(str)(id, "id"))
 
     async def close(self) -> None:
         """As :meth:`KingCong.close`, awaited."""
@@ -216,17 +259,16 @@ class AsyncKingCong(Client, AsyncRoot):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _knock(
+    async def _knock_as(
         self,
+        caller: str | None,
         name: str,
         given: dict[str, Any],
         answer: Shape,
-        attachment: bytes | None = None,
-        *,
-        by: str | None = None,
+        attachment: bytes | None,
     ) -> Any:
         answers = Answers.of_running_loop()
-        outcome = self._open_library().send(answers.mailbox, name, given, by, attachment)
+        outcome = self._open_library().send(answers.mailbox, name, given, caller, attachment)
         if isinstance(outcome, _native.Waiting):
             outcome = await answers.wait(outcome)
         return outcome.open(answer)
@@ -239,7 +281,7 @@ class AsyncJobHandle:
 
     id: str
 
-    def __init__(self, kc: AsyncKingCong, id: str, by: str | None = None) -> None:
+    def __init__(self, kc: AsyncDoors, id: str, by: str | None = None) -> None:
         self._kc = kc
         self._by = by
         self.id = id
@@ -314,7 +356,7 @@ class AsyncJobAudio(Audio):
 
     __slots__ = ("_kc",)
 
-    def __init__(self, kc: AsyncKingCong, job: str, head: AudioHead) -> None:
+    def __init__(self, kc: AsyncDoors, job: str, head: AudioHead) -> None:
         super().__init__(job, head)
         self._kc = kc
 
@@ -342,7 +384,7 @@ class AsyncJobAudio(Audio):
 class AsyncJobEvents(AsyncIterator[JobEvent]):
     """The events of a job: an ``async for`` loop over them awaits each."""
 
-    def __init__(self, kc: AsyncKingCong, job: str) -> None:
+    def __init__(self, kc: AsyncDoors, job: str) -> None:
         self._kc = kc
         self._job = job
         self._stream: int | None = None
@@ -392,7 +434,7 @@ class AsyncJobEvents(AsyncIterator[JobEvent]):
     def _close(self) -> None:
         if self._next is not None:
             self._next.cancel()
-        close_stream(self._kc, self._stream)
+        close_stream(self._kc._client, self._stream)
         self._stream, self._ended, self._next = None, True, None
 
     def __del__(self) -> None:

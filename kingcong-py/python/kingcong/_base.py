@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -261,6 +262,12 @@ class Client:
 
     def _abandon(self) -> None:
         """Ends what would go on by itself, without waiting for it."""
+
+
+def caller_of(caller: dict[str, Any], by: str | None) -> str | None:
+    """Who knocks, and for whom, as the native half takes it; None for nobody, for the main tenant."""
+    named = caller if by is None else {**caller, "by": by}
+    return json.dumps(named) if named else None
 
 
 def asked(request: Request) -> dict[str, Any]:

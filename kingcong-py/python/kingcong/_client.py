@@ -23,6 +23,7 @@ from ._base import (
     Request,
     Timeout,
     asked,
+    caller_of,
     checked_providers,
     close_stream,
     key_service,
@@ -41,10 +42,129 @@ from .providers import Provider
 if TYPE_CHECKING:
     from ._loops import HostThread
 
-__all__ = ["JobAudio", "JobEvents", "JobHandle", "KingCong"]
+__all__ = ["Doors", "JobAudio", "JobEvents", "JobHandle", "KingCong"]
 
 
-class KingCong(Client, Root):
+class Doors(Root):
+    """The doors, as a tenant asks at them. :meth:`of` makes one."""
+
+    def __init__(self, client: KingCong, caller: dict[str, Any]) -> None:
+        self._opened, self._caller = client, caller
+
+    @property
+    def _client(self) -> KingCong:
+        return self._opened
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._client!r}>"
+
+    def of(self, tenant: str) -> Doors:
+        """The doors of this tenant: its jobs, wallets and voices. What belongs to another is not found, and what is
+        submitted or booked is this tenant's. A client itself asks for the tenant ``main``.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.of("acme").wallets.purchase(None, "package-1", "order-17")
+        ...     kc.of("acme").wallets.get(None).balance, kc.wallets.get(None).balance
+        (Decimal('1000000'), Decimal('0'))
+        """
+        return Doors(self._client, {**self._caller, "of": {"tenant": encoder(str)(tenant, "tenant")}})
+
+    def of_all(self) -> Doors:
+        """The doors of every tenant, for operators: every job is found, and every wallet listed. What is submitted or
+        booked, and whatever names a user, is one tenant's and refused.
+        """
+        return Doors(self._client, {**self._caller, "of": "all"})
+
+    @property
+    def wallets(self) -> Wallets:
+        """Wallets and their ledger."""
+        return Wallets(self)
+
+    @property
+    def packages(self) -> Packages:
+        """Packages of credits."""
+        return Packages(self)
+
+    @property
+    def prices(self) -> Prices:
+        """Prices."""
+        return Prices(self)
+
+    @property
+    def config(self) -> Config:
+        """Servers, services, routes, weights, maintenance."""
+        return Config(self)
+
+    @property
+    def keys(self) -> Keys:
+        """Upstream keys."""
+        return Keys(self)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Upstream accounts that several keys share."""
+        return Accounts(self)
+
+    @property
+    def voices(self) -> Voices:
+        """Voices, the upstreams' and the cloned ones."""
+        return Voices(self)
+
+    @property
+    def reports(self) -> Reports:
+        """Usage, errors, audit."""
+        return Reports(self)
+
+    def estimate(self, request: Request) -> Estimate:
+        """What a request would cost now, without touching anything."""
+        estimate: Estimate = self._knock("estimate", asked(request), ESTIMATE, sample_of(request))
+        return estimate
+
+    def submit(self, request: Request) -> JobHandle:
+        """Submits a request: its money is held and its tasks are queued, both or neither.
+
+        With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so
+        use a new key after topping up. Raises :class:`InsufficientCredits`, :class:`UnderMaintenance`,
+        :class:`NoRoute`, :class:`PriceNotFound`, :class:`VoiceUnavailable`, :class:`IdempotencyConflict`,
+        :class:`QueueFull` or :class:`InvalidRequest`; nothing is written then.
+
+        >>> from datetime import datetime, timedelta, timezone
+        >>> from kingcong import KingCong, Speech
+        >>> tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+        >>> request = Speech("user-1", "Xin chào!", service="elevenlabs", voice="v", start_at=tomorrow)
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+        ...     job = kc.submit(request)
+        ...     held = job.status().job.held
+        ...     held, job.cancel().job.state.value
+        (Decimal('9'), 'cancelled')
+        """
+        return JobHandle(self, self._knock("submit", asked(request), PLAIN, sample_of(request)))
+
+    def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
+        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
+        return self.submit(request).wait(timeout=timeout)
+
+    def job(self, id: str) -> JobHandle:
+        """The job of that id, whether it exists or not."""
+        return JobHandle(self, encoder(str)(id, "id"))
+
+    def _knock(
+        self,
+        name: str,
+        given: dict[str, Any],
+        answer: Shape,
+        attachment: bytes | None = None,
+        *,
+        by: str | None = None,
+        timeout: timedelta | None = None,
+    ) -> Any:
+        return self._client._knock_as(caller_of(self._caller, by), name, given, answer, attachment, timeout)
+
+
+class KingCong(Client, Doors):
     """The library on a database, for code that waits: scripts, Celery, Flask, Django.
 
     Open it once for each process and share it: it may be used by many threads. Every door releases the interpreter's
@@ -139,87 +259,17 @@ class KingCong(Client, Root):
         return client
 
     def __init__(self, library: _native.Library, url: str) -> None:
-        super().__init__(library, url)
+        Client.__init__(self, library, url)
+        self._caller = {}
         self._thread = None
+
+    @property
+    def _client(self) -> KingCong:
+        return self
 
     def _abandon(self) -> None:
         if self._thread is not None:
             self._thread.end()
-
-    @property
-    def wallets(self) -> Wallets:
-        """Wallets and their ledger."""
-        return Wallets(self)
-
-    @property
-    def packages(self) -> Packages:
-        """Packages of credits."""
-        return Packages(self)
-
-    @property
-    def prices(self) -> Prices:
-        """Prices."""
-        return Prices(self)
-
-    @property
-    def config(self) -> Config:
-        """Servers, services, routes, weights, maintenance."""
-        return Config(self)
-
-    @property
-    def keys(self) -> Keys:
-        """Upstream keys."""
-        return Keys(self)
-
-    @property
-    def accounts(self) -> Accounts:
-        """Upstream accounts that several keys share."""
-        return Accounts(self)
-
-    @property
-    def voices(self) -> Voices:
-        """Voices, the upstreams' and the cloned ones."""
-        return Voices(self)
-
-    @property
-    def reports(self) -> Reports:
-        """Usage, errors, audit."""
-        return Reports(self)
-
-    def estimate(self, request: Request) -> Estimate:
-        """What a request would cost now, without touching anything."""
-        estimate: Estimate = self._knock("estimate", asked(request), ESTIMATE, sample_of(request))
-        return estimate
-
-    def submit(self, request: Request) -> JobHandle:
-        """Submits a request: its money is held and its tasks are queued, both or neither.
-
-        With an idempotency key the same request gives the same job, for ever; refusals for money are remembered too, so
-        use a new key after topping up. Raises :class:`InsufficientCredits`, :class:`UnderMaintenance`,
-        :class:`NoRoute`, :class:`PriceNotFound`, :class:`VoiceUnavailable`, :class:`IdempotencyConflict`,
-        :class:`QueueFull` or :class:`InvalidRequest`; nothing is written then.
-
-        >>> from datetime import datetime, timedelta, timezone
-        >>> from kingcong import KingCong, Speech
-        >>> tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
-        >>> request = Speech("user-1", "Xin chào!", service="elevenlabs", voice="v", start_at=tomorrow)
-        >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
-        ...     job = kc.submit(request)
-        ...     held = job.status().job.held
-        ...     held, job.cancel().job.state.value
-        (Decimal('9'), 'cancelled')
-        """
-        return JobHandle(self, self._knock("submit", asked(request), PLAIN, sample_of(request)))
-
-    def run(self, request: Request, *, timeout: Timeout = None) -> JobReport:
-        """Submits a request and waits until it has ended. TimeoutError ends the waiting, not the job."""
-        return self.submit(request).wait(timeout=timeout)
-
-    def job(self, id: str) -> JobHandle:
-        """The job of that id, whether it exists or not."""
-        return JobHandle(self, encoder(str)(id, "id"))
 
     def close(self) -> None:
         """Stops claiming and submitting, and waits for what is under way, at most ``drain`` (30 s).
@@ -244,20 +294,19 @@ class KingCong(Client, Root):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _knock(
+    def _knock_as(
         self,
+        caller: str | None,
         name: str,
         given: dict[str, Any],
         answer: Shape,
-        attachment: bytes | None = None,
-        *,
-        by: str | None = None,
-        timeout: timedelta | None = None,
+        attachment: bytes | None,
+        timeout: timedelta | None,
     ) -> Any:
         library, answers = self._open_library(), Answers.of_this_hub()
         if answers is None:
-            return library.wait(name, given, by, attachment, timeout).open(answer)
-        return answers.of(library.send(answers.mailbox, name, given, by, attachment), timeout).open(answer)
+            return library.wait(name, given, caller, attachment, timeout).open(answer)
+        return answers.of(library.send(answers.mailbox, name, given, caller, attachment), timeout).open(answer)
 
 
 class JobHandle:
@@ -267,7 +316,7 @@ class JobHandle:
 
     id: str
 
-    def __init__(self, kc: KingCong, id: str, by: str | None = None) -> None:
+    def __init__(self, kc: Doors, id: str, by: str | None = None) -> None:
         self._kc = kc
         self._by = by
         self.id = id
@@ -360,7 +409,7 @@ class JobAudio(Audio):
 
     __slots__ = ("_kc",)
 
-    def __init__(self, kc: KingCong, job: str, head: AudioHead) -> None:
+    def __init__(self, kc: Doors, job: str, head: AudioHead) -> None:
         super().__init__(job, head)
         self._kc = kc
 
@@ -394,7 +443,7 @@ class JobAudio(Audio):
 class JobEvents(Iterator[JobEvent]):
     """The events of a job: a ``for`` loop over them waits for each."""
 
-    def __init__(self, kc: KingCong, stream: int) -> None:
+    def __init__(self, kc: Doors, stream: int) -> None:
         self._kc = kc
         self._stream: int | None = stream
 
@@ -409,7 +458,7 @@ class JobEvents(Iterator[JobEvent]):
 
     def close(self) -> None:
         """Watches no longer."""
-        close_stream(self._kc, self._stream)
+        close_stream(self._kc._client, self._stream)
         self._stream = None
 
     def __enter__(self) -> JobEvents:

@@ -160,13 +160,16 @@ class _Group:
 
 
 class Wallets(_Group):
-    """Wallets and their ledger: of users of the main tenant, in KingCong credits, unless said otherwise."""
+    """Wallets of the tenant and their ledger, in KingCong credits unless ``unit`` says otherwise.
+
+    ``user=None`` is the tenant's own wallet.
+    """
 
     __slots__ = ()
 
     @door("wallets.get")
-    def get(self, user: str | None, *, unit: Unit = Unit.CREDIT, tenant: str | None = None) -> Wallet:
-        """A user's wallet; an empty one when the user never had any. ``user=None`` is the tenant's own.
+    def get(self, user: str | None, *, unit: Unit = Unit.CREDIT) -> Wallet:
+        """A user's wallet; an empty one when the user never had any.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -175,15 +178,31 @@ class Wallets(_Group):
         """
         raise NotImplementedError
 
+    @door("wallets.list")
+    def list(
+        self, *, unit: Unit | None = None, in_debt: bool = False, after: str | None = None, limit: int = LIMIT
+    ) -> tuple[Wallet, ...]:
+        """Wallets of the tenant, its own and its users', in the order of their ids, those after the id ``after``.
+
+        ``in_debt=True`` lists only those that owe something; at most 1,000 at once.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.wallets.adjust("user-1", -5, reason="a fee", idempotency_key="fee-1")
+        ...     [(wallet.user, wallet.debt) for wallet in kc.wallets.list(in_debt=True)]
+        [('user-1', Decimal('5'))]
+        """
+        raise NotImplementedError
+
     @door("wallets.purchase")
-    def purchase(self, user: str, package: str, order: str, *, ordered: Ordered | None = None) -> Credited:
+    def purchase(self, user: str | None, package: str, order: str, *, ordered: Ordered | None = None) -> Credited:
         """Books a paid package. ``order`` is the idempotency key: the same order is booked once, for ever.
 
         ``ordered`` is what the buyer was shown and paid: a package that is something else by now is not booked. Without
         it the package is booked as it is now.
 
         Raises :class:`NotFound` for a package that is not on sale, :class:`AmountRefused` for one that is not what was
-        ordered, :class:`IdempotencyConflict` for an order that was used for another package or user.
+        ordered, :class:`IdempotencyConflict` for an order that was used for another package or owner.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -205,12 +224,13 @@ class Wallets(_Group):
     @door("wallets.refund")
     def refund(
         self,
-        user: str,
+        user: str | None,
         task: str,
         *,
         amount: Decimal | int | None = None,
         reason: str,
         idempotency_key: str,
+        unit: Unit = Unit.CREDIT,
     ) -> Credited:
         """Gives back what a task was charged, or ``amount`` of it; never more, however often it is asked.
 
@@ -219,7 +239,15 @@ class Wallets(_Group):
         raise NotImplementedError
 
     @door("wallets.adjust")
-    def adjust(self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str) -> Credited:
+    def adjust(
+        self,
+        user: str | None,
+        change: Decimal | int,
+        *,
+        reason: str,
+        idempotency_key: str,
+        unit: Unit = Unit.CREDIT,
+    ) -> Credited:
         """Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
 
         The answer says what moved (``amount``) and what became debt (``became_debt``).
@@ -233,7 +261,9 @@ class Wallets(_Group):
         raise NotImplementedError
 
     @door("wallets.history")
-    def history(self, user: str, *, before: int | None = None, limit: int = LIMIT) -> tuple[Entry, ...]:
+    def history(
+        self, user: str | None, *, before: int | None = None, limit: int = LIMIT, unit: Unit = Unit.CREDIT
+    ) -> tuple[Entry, ...]:
         """The entries of a user's wallet, newest first, with a number below ``before``.
 
         >>> from kingcong import KingCong
@@ -716,7 +746,6 @@ class Root:
         self,
         *,
         user: str | None = None,
-        tenant: str | None = None,
         state: JobState | None = None,
         before: str | None = None,
         limit: int = LIMIT,

@@ -71,13 +71,27 @@ class _Group:
     def by(self, actor: str) -> Self: ...
 
 class Wallets(_Group):
-    def get(self, user: str | None, *, unit: Unit = ..., tenant: str | None = None) -> Wallet: ...
-    def purchase(self, user: str, package: str, order: str, *, ordered: Ordered | None = None) -> Credited: ...
+    def get(self, user: str | None, *, unit: Unit = ...) -> Wallet: ...
+    def list(
+        self, *, unit: Unit | None = None, in_debt: bool = False, after: str | None = None, limit: int = 100
+    ) -> tuple[Wallet, ...]: ...
+    def purchase(self, user: str | None, package: str, order: str, *, ordered: Ordered | None = None) -> Credited: ...
     def refund(
-        self, user: str, task: str, *, amount: Decimal | int | None = None, reason: str, idempotency_key: str
+        self,
+        user: str | None,
+        task: str,
+        *,
+        amount: Decimal | int | None = None,
+        reason: str,
+        idempotency_key: str,
+        unit: Unit = ...,
     ) -> Credited: ...
-    def adjust(self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str) -> Credited: ...
-    def history(self, user: str, *, before: int | None = None, limit: int = 100) -> tuple[Entry, ...]: ...
+    def adjust(
+        self, user: str | None, change: Decimal | int, *, reason: str, idempotency_key: str, unit: Unit = ...
+    ) -> Credited: ...
+    def history(
+        self, user: str | None, *, before: int | None = None, limit: int = 100, unit: Unit = ...
+    ) -> tuple[Entry, ...]: ...
 
 class Packages(_Group):
     def list(self) -> tuple[Package, ...]: ...
@@ -160,7 +174,6 @@ class Root:
         self,
         *,
         user: str | None = None,
-        tenant: str | None = None,
         state: JobState | None = None,
         before: str | None = None,
         limit: int = 100,
@@ -173,18 +186,28 @@ class Root:
     def archive(self, before: datetime, folder: str | os.PathLike[str]) -> Archived: ...
 
 class AsyncWallets(_Group):
-    def get(self, user: str | None, *, unit: Unit = ..., tenant: str | None = None) -> Coroutine[Any, Any, Wallet]: ...
+    def get(self, user: str | None, *, unit: Unit = ...) -> Coroutine[Any, Any, Wallet]: ...
+    def list(
+        self, *, unit: Unit | None = None, in_debt: bool = False, after: str | None = None, limit: int = 100
+    ) -> Coroutine[Any, Any, tuple[Wallet, ...]]: ...
     def purchase(
-        self, user: str, package: str, order: str, *, ordered: Ordered | None = None
+        self, user: str | None, package: str, order: str, *, ordered: Ordered | None = None
     ) -> Coroutine[Any, Any, Credited]: ...
     def refund(
-        self, user: str, task: str, *, amount: Decimal | int | None = None, reason: str, idempotency_key: str
+        self,
+        user: str | None,
+        task: str,
+        *,
+        amount: Decimal | int | None = None,
+        reason: str,
+        idempotency_key: str,
+        unit: Unit = ...,
     ) -> Coroutine[Any, Any, Credited]: ...
     def adjust(
-        self, user: str, change: Decimal | int, *, reason: str, idempotency_key: str
+        self, user: str | None, change: Decimal | int, *, reason: str, idempotency_key: str, unit: Unit = ...
     ) -> Coroutine[Any, Any, Credited]: ...
     def history(
-        self, user: str, *, before: int | None = None, limit: int = 100
+        self, user: str | None, *, before: int | None = None, limit: int = 100, unit: Unit = ...
     ) -> Coroutine[Any, Any, tuple[Entry, ...]]: ...
 
 class AsyncPackages(_Group):
@@ -272,7 +295,6 @@ class AsyncRoot:
         self,
         *,
         user: str | None = None,
-        tenant: str | None = None,
         state: JobState | None = None,
         before: str | None = None,
         limit: int = 100,

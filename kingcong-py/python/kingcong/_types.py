@@ -307,7 +307,6 @@ class Speech(Record):
     deadline: timedelta | None = None
     start_at: datetime | None = None
     payer: Payer = Payer.USER
-    tenant: str | None = None
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:
@@ -335,7 +334,6 @@ class CloneVoice(Record):
     deadline: timedelta | None = None
     start_at: datetime | None = None
     payer: Payer = Payer.USER
-    tenant: str | None = None
     idempotency_key: str | None = None
 
     def _wire(self) -> dict[str, Any]:

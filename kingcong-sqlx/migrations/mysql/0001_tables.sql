@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS kingcong_credits (
     total_refunded  BIGINT NOT NULL,
     last_entry      BIGINT NOT NULL,            -- the newest number in kingcong_transactions
     updated_at      BIGINT NOT NULL,
+    KEY kingcong_credits_tenant (tenant, id),
     CHECK (held >= 0 AND debt >= 0)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
@@ -209,6 +210,7 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     deadline      BIGINT NOT NULL,
     finished_at   BIGINT,
     archived_attempts BIGINT NOT NULL,
+    KEY kingcong_jobs_tenant (tenant, id),
     KEY kingcong_jobs_user (tenant, user_id, id),
     KEY kingcong_jobs_open (tenant, user_id, state, id),
     KEY kingcong_jobs_deadline (state, deadline),

@@ -23,6 +23,7 @@ CREATE TABLE kingcong_credits (
     updated_at      INTEGER NOT NULL,
     CHECK (held >= 0 AND debt >= 0)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_credits_tenant ON kingcong_credits (tenant, id);
 
 -- Ledger entries: append-only, numbered within their wallet without a gap.
 CREATE TABLE kingcong_transactions (
@@ -206,6 +207,7 @@ CREATE TABLE kingcong_jobs (
     finished_at  INTEGER,
     archived_attempts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_jobs_tenant ON kingcong_jobs (tenant, id);
 CREATE INDEX kingcong_jobs_user ON kingcong_jobs (tenant, user_id, id);
 CREATE INDEX kingcong_jobs_open ON kingcong_jobs (tenant, user_id, id) WHERE state = 'open';
 CREATE INDEX kingcong_jobs_deadline ON kingcong_jobs (deadline) WHERE state = 'open';

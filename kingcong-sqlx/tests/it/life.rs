@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kingcong_core::{
+    access::Scope,
     clock::Clock as _,
     id::WorkerId,
     money::Amount,
@@ -29,7 +30,7 @@ pub(crate) async fn live_through_a_job(store: &SqlStore) {
     let outcomes = writer.write(store, leases.iter().map(|lease| settle(lease, done(10))).collect()).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Settle(Ok(_)))), "{outcomes:?}");
 
-    let found = store.job(job).await.unwrap().unwrap();
+    let found = store.job(&Scope::All, job).await.unwrap().unwrap();
     assert!(found.job.state.is_final());
     assert_eq!(found.tasks.len(), 3);
     // 17 characters at 0.7 are 11.9.
@@ -44,12 +45,8 @@ pub(crate) async fn live_through_a_job(store: &SqlStore) {
 
     let replayed = writer.write(store, vec![Command::Admit(Box::new(order))]).await;
     assert!(matches!(&replayed[..], [Outcome::Admit(Ok(admitted))] if admitted.job == job), "{replayed:?}");
-    let filter = kingcong_core::store::JobFilter {
-        user: Some((kingcong_core::id::TenantId::main(), user(1))),
-        limit: 10,
-        ..Default::default()
-    };
-    assert_eq!(store.jobs(&filter).await.unwrap(), [found.job]);
+    let filter = kingcong_core::store::JobFilter { user: Some(user(1)), limit: 10, ..Default::default() };
+    assert_eq!(store.jobs(&Scope::All, &filter).await.unwrap(), [found.job]);
     let counts = store.limits().await.unwrap();
     assert!(counts.iter().all(|count| count.limit.in_flight == 0 && count.open_attempts == 0));
     assert_eq!(counts.len(), 6);

@@ -2,6 +2,7 @@
 //! spaces at the end, unless they are told not to.
 
 use kingcong_core::{
+    access::Scope,
     id::{PackageId, TenantId, UserId},
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
@@ -57,9 +58,9 @@ async fn users_and_orders_that_differ_in_a_byte_are_different() {
         for (user, amount) in users.iter().zip(1..) {
             let found = store.wallet(&wallet_of(user)).await.unwrap().unwrap();
             assert_eq!((found.balance, found.last_entry), (Amount::new(3 * amount), 3), "{url}: {user}");
-            let of = Some((TenantId::main(), UserId::new(user).unwrap()));
+            let of = Some(UserId::new(user).unwrap());
             let filter = JobFilter { user: of, limit: 10, ..JobFilter::default() };
-            assert_eq!(store.jobs(&filter).await.unwrap().len(), 1, "{url}: {user}");
+            assert_eq!(store.jobs(&Scope::All, &filter).await.unwrap().len(), 1, "{url}: {user}");
         }
         conformance::recount(&store).await;
     })

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use kingcong_core::{
+    access::Scope,
     clock::Clock,
     money::Amount,
     store::{Command, JobFilter, Outcome, Store, StoreErrorKind, Then, Written, conformance},
@@ -175,9 +176,9 @@ async fn processes_that_share_every_row_work_off_one_queue(server: &Server) {
     }
     conformance::recount(&store).await;
     let open = JobFilter { state: Some(JobState::Open), limit: 10, ..Default::default() };
-    assert_eq!(store.jobs(&open).await.unwrap(), []);
+    assert_eq!(store.jobs(&Scope::All, &open).await.unwrap(), []);
     let completed = JobFilter { state: Some(JobState::Completed), limit: 1000, ..Default::default() };
-    assert_eq!(store.jobs(&completed).await.unwrap().len(), PROCESSES * JOBS as usize);
+    assert_eq!(store.jobs(&Scope::All, &completed).await.unwrap().len(), PROCESSES * JOBS as usize);
 }
 
 /// A batch that needs what another transaction has locked waits so long and no longer, and does then what it was asked.

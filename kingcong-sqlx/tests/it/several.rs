@@ -5,14 +5,15 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
+    access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
         AnswerBook, AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook, JobFilter,
         JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store, StoreError,
-        Verification, VoiceRow, WalletBook, Written,
+        Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -72,16 +73,16 @@ impl Store for Several {
         self.first().idempotency(key).await
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
-        self.first().job(id).await
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.first().job(scope, id).await
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
-        self.first().jobs(filter).await
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.first().jobs(scope, filter).await
     }
 
-    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
-        self.first().job_states(ids).await
+    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.first().job_states(scope, ids).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -108,6 +109,10 @@ impl Store for Several {
         self.first().wallet(key).await
     }
 
+    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError> {
+        self.first().wallets(scope, filter).await
+    }
+
     async fn entries(
         &self,
         wallet: WalletId,
@@ -121,12 +126,12 @@ impl Store for Several {
         self.first().attempts(filter).await
     }
 
-    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.first().voice(id).await
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.first().voice(scope, id).await
     }
 
-    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
-        self.first().voices(tenant, user).await
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        self.first().voices(scope).await
     }
 
     async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {

@@ -12,7 +12,8 @@ use std::{
 
 use futures_util::future::try_join_all;
 use kingcong_core::{
-    id::{JobId, TenantId},
+    access::Scope,
+    id::JobId,
     ledger::Entry,
     store::{Command, JobFilter, Outcome, PAGE_MAX, Store, StoreErrorKind, Written, conformance},
 };
@@ -169,9 +170,9 @@ async fn what_was_acknowledged_is_there_and_nothing_else(server: &Server, commit
     for who in 0..USERS {
         let mut before = None;
         loop {
-            let of = Some((TenantId::main(), user(who)));
+            let of = Some(user(who));
             let filter = JobFilter { user: of, before, limit: PAGE_MAX, ..JobFilter::default() };
-            let jobs = store.jobs(&filter).await.unwrap();
+            let jobs = store.jobs(&Scope::All, &filter).await.unwrap();
             let Some(last) = jobs.last() else { break };
             before = Some(last.id);
             found.extend(jobs.iter().map(|job| job.id));

@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use kingcong_core::{
+    access::Scope,
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId, TaskId,
@@ -289,6 +290,7 @@ pub(crate) fn retry(ids: &mut Ids, who: u32, job: JobId, key: &str) -> Command {
     let idempotency = IdempotencyKey::new("submit", &tenant, user.as_str(), key, &("retry", job)).unwrap();
     Command::Retry(Box::new(Retry {
         idempotency,
+        scope: Scope::All,
         job,
         keyed: ["ai33", "ai84"].map(route).into(),
         deadline: Duration::from_secs(3600),

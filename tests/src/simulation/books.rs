@@ -8,6 +8,7 @@ use std::{
 };
 
 use kingcong_core::{
+    access::Scope,
     id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
     keys::{Limit, PoolId, Rules},
     pricing::{Charge, Measure, Overrun, Price, PriceLine},
@@ -157,7 +158,7 @@ impl Books {
     }
 
     fn admitted(&self, memory: &MemoryStore, admit: &Admit, moved: bool) {
-        let Ok(Some(row)) = now(memory.job(admit.job)) else {
+        let Ok(Some(row)) = now(memory.job(&Scope::All, admit.job)) else {
             return self.stage.fail(format!("job {} was admitted and is not there", admit.job));
         };
         let mut pages = self.pages.lock();
@@ -223,7 +224,7 @@ impl Books {
 
     /// What failed is held for anew, on top of what was charged; nothing is retried twice under one key.
     fn retried(&self, memory: &MemoryStore, retry: &Retry, retried: &Retried) {
-        let Ok(Some(row)) = now(memory.job(retry.job)) else {
+        let Ok(Some(row)) = now(memory.job(&Scope::All, retry.job)) else {
             return self.stage.fail(format!("job {} was retried and is not there", retry.job));
         };
         let mut pages = self.pages.lock();

@@ -5,6 +5,7 @@ use std::{num::NonZeroU16, num::NonZeroU32, sync::Arc, time::Duration};
 
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
+    access::Scope,
     clock::{Clock, Timestamp},
     engine::{JobResult, Role},
     id::{Egress, JobId, KeyId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
@@ -652,7 +653,7 @@ impl Scenario {
 
     async fn refund_something(&self) {
         let Some((job, user)) = self.known_job() else { return };
-        let Ok(Some(row)) = now(self.database.memory.job(job)) else { return };
+        let Ok(Some(row)) = now(self.database.memory.job(&Scope::All, job)) else { return };
         let Some(task) = row.tasks.iter().find(|task| task.state == TaskState::Done) else { return };
         let (task, charged, key) = (task.id, task.charged.get().max(1), self.name("refund"));
         let part = i64::try_from(self.stage.dice.between(1, 200)).unwrap_or(1).min(charged + 1);
@@ -684,7 +685,7 @@ impl Scenario {
         } else {
             let state = stage.dice.pick(&[JobState::CompletedWithFailures, JobState::Failed]);
             let failed = JobFilter { state: Some(state), limit: PAGE_MAX, ..JobFilter::default() };
-            let failed = now(self.database.memory.jobs(&failed)).unwrap_or_default();
+            let failed = now(self.database.memory.jobs(&Scope::All, &failed)).unwrap_or_default();
             let job = match self.known_job() {
                 _ if !failed.is_empty() && stage.dice.percent(90) => stage.dice.pick(&failed).id,
                 Some((job, _)) => job,

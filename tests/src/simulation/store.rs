@@ -15,15 +15,16 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
+    access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
         AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
         JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount, Pulse,
-        Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, Written,
+        Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -270,16 +271,16 @@ impl Store for Connection {
         self.read(self.database.memory.idempotency(key)).await
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
-        self.read(self.database.memory.job(id)).await
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError> {
+        self.read(self.database.memory.job(scope, id)).await
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
-        self.read(self.database.memory.jobs(filter)).await
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.read(self.database.memory.jobs(scope, filter)).await
     }
 
-    async fn job_states(&self, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
-        self.read(self.database.memory.job_states(ids)).await
+    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError> {
+        self.read(self.database.memory.job_states(scope, ids)).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -306,6 +307,10 @@ impl Store for Connection {
         self.read(self.database.memory.wallet(key)).await
     }
 
+    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError> {
+        self.read(self.database.memory.wallets(scope, filter)).await
+    }
+
     async fn entries(
         &self,
         wallet: WalletId,
@@ -319,12 +324,12 @@ impl Store for Connection {
         self.read(self.database.memory.attempts(filter)).await
     }
 
-    async fn voice(&self, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.read(self.database.memory.voice(id)).await
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voice(scope, id)).await
     }
 
-    async fn voices(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<VoiceRow>, StoreError> {
-        self.read(self.database.memory.voices(tenant, user)).await
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voices(scope)).await
     }
 
     async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {

@@ -3,6 +3,7 @@
 
 use kingcong_core::{
     NewKey,
+    access::Scope,
     engine::verify,
     routing::Limits,
     store::Store as _,
@@ -71,7 +72,7 @@ async fn of_a_cluster_of_galera_one_node_is_written_to_and_every_node_is_sound()
     assert!(read.is_sound(), "{:?}", read.discrepancies);
     assert_eq!((read.wallets, read.jobs), (1, 2 * JOBS as u64));
     for job in &jobs {
-        assert_eq!(store.job(job.id()).await.unwrap().unwrap().job.state, JobState::Completed);
+        assert_eq!(store.job(&Scope::All, job.id()).await.unwrap().unwrap().job.state, JobState::Completed);
     }
     store.close().await;
 }

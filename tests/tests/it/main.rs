@@ -15,3 +15,4 @@ mod polls;
 mod secrets;
 mod simulation;
 mod simulator;
+mod whose;

@@ -20,6 +20,7 @@ use super::{Inner, KingCong};
 use crate::{
     error::Error,
     id::{Actor, AuditId, InvalidId},
+    money::Unit,
     store::{Command, ConfigurationChange, Configure, NewAudit, NotConfigured, Outcome},
 };
 
@@ -34,12 +35,12 @@ pub(super) fn system_actor() -> Result<Actor, InvalidId> {
 }
 
 macro_rules! door_groups {
-    ($($(#[$doc:meta])* $method:ident: $group:ident),* $(,)?) => {
+    ($($(#[$doc:meta])* $method:ident: $group:ident $({ $field:ident: $value:expr })?),* $(,)?) => {
         impl KingCong {
             $($(#[$doc])*
             #[must_use]
             pub fn $method(&self) -> $group {
-                $group { kc: self.clone(), actor: system_actor() }
+                $group { kc: self.clone(), actor: system_actor() $(, $field: $value)? }
             })*
         }
 
@@ -73,8 +74,8 @@ door_groups! {
     reports: ReportDoors,
     /// Voices, the upstreams' and the cloned ones.
     voices: VoiceDoors,
-    /// Wallets and their ledger.
-    wallets: WalletDoors,
+    /// Wallets and their ledger, in KingCong credits unless [`WalletDoors::unit`] says otherwise.
+    wallets: WalletDoors { unit: Unit::CREDIT },
 }
 
 impl Inner {

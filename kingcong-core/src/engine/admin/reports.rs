@@ -11,7 +11,7 @@ use crate::{
     work::Attempt,
 };
 
-/// What happened: usage, errors, audit.
+/// What happened: usage, errors, audit. It is told to operators, of every tenant, whichever one the handle asks for.
 #[derive(Clone, Debug)]
 pub struct ReportDoors {
     pub(super) kc: KingCong,

@@ -2,8 +2,9 @@
 
 use super::KingCong;
 use crate::{
+    access::Scope,
     error::Error,
-    id::{Actor, InvalidId, Route, ServerId, ServiceId, TenantId, UserId},
+    id::{Actor, InvalidId, Route, ServerId, ServiceId, UserId},
     keys::PollNeed,
     provider::VoicePage,
     store::VoiceRow,
@@ -42,11 +43,12 @@ impl VoiceDoors {
         Ok(asked.await??)
     }
 
-    /// The voices that a user cloned.
+    /// The voices that a user of the handle's tenant cloned.
     ///
     /// # Errors
-    /// A user id that cannot be one, or a store that fails.
+    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
     pub async fn cloned(&self, user: &str) -> Result<Vec<VoiceRow>, Error> {
-        Ok(self.inner().store.voices(&TenantId::main(), &UserId::new(user)?).await?)
+        let own = Scope::User(self.kc.tenant()?, UserId::new(user)?);
+        Ok(self.inner().store.voices(&own).await?)
     }
 }

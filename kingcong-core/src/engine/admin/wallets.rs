@@ -5,11 +5,14 @@ use serde::Serialize;
 use super::KingCong;
 use crate::{
     error::Error,
-    id::{Actor, InvalidId, PackageId, TaskId, TenantId, UserId},
+    id::{Actor, InvalidId, PackageId, TaskId},
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
-    store::{Command, Configuration, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered},
+    store::{
+        Command, Configuration, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered,
+        WalletFilter,
+    },
     work::{IdempotencyKey, InvalidIdempotencyKey},
 };
 
@@ -18,11 +21,12 @@ const PURCHASES_MAX: u32 = 5;
 /// Longest reference or reason in bytes.
 const REFERENCE_BYTES_MAX: usize = 255;
 
-/// Wallets and their ledger: of users of the main tenant, in KingCong credits, unless said otherwise.
+/// Wallets of the handle's tenant and their ledger. The owner is a user, named by a text, or [`Owner::Tenant`].
 #[derive(Clone, Debug)]
 pub struct WalletDoors {
     pub(super) kc: KingCong,
     pub(super) actor: Result<Actor, InvalidId>,
+    pub(super) unit: Unit,
 }
 
 /// A purchase that was booked.
@@ -34,17 +38,15 @@ pub struct Purchase {
     pub unit: Unit,
 }
 
-fn wallet_of(user: &UserId, unit: Unit) -> WalletKey {
-    WalletKey { tenant: TenantId::main(), owner: Owner::User(user.clone()), unit }
-}
-
+/// A key against moving money of this wallet twice.
 fn idempotency(
     door: &'static str,
-    user: &UserId,
+    wallet: &WalletKey,
     key: &str,
-    payload: &impl Serialize,
+    moved: &impl Serialize,
 ) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
-    IdempotencyKey::new(door, &TenantId::main(), user.as_str(), key, payload)
+    let (owner, payload) = (wallet.owner.as_str(), (&wallet.owner, wallet.unit, moved));
+    IdempotencyKey::new(door, &wallet.tenant, owner, key, &payload)
 }
 
 fn cause(setting: &'static str, reference: &str) -> Result<Cause, Error> {
@@ -56,30 +58,55 @@ fn cause(setting: &'static str, reference: &str) -> Result<Cause, Error> {
 }
 
 impl WalletDoors {
-    /// A user's wallet; an empty one when the user never had any.
-    ///
-    /// # Errors
-    /// A user id that cannot be one, or a store that fails.
-    pub async fn get(&self, user: &str) -> Result<Wallet, Error> {
-        self.get_of(&wallet_of(&UserId::new(user)?, Unit::CREDIT)).await
+    /// The same doors for wallets in this unit. A purchase is in its package's unit whatever is said here.
+    #[must_use]
+    pub const fn unit(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
     }
 
-    /// A wallet of any owner and unit; an empty one when there was none.
+    /// An owner's wallet; an empty one when the owner never had any.
+    ///
+    /// # Errors
+    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
+    pub async fn get<O: TryInto<Owner>>(&self, owner: O) -> Result<Wallet, Error>
+    where
+        Error: From<O::Error>,
+    {
+        let key = self.key(owner.try_into()?)?;
+        let wallet = self.inner().store.wallet(&key).await?;
+        Ok(wallet.unwrap_or_else(|| Wallet::open(key, self.inner().store_now())))
+    }
+
+    /// The wallets that the handle asks for, those of tenants and those of their users, in every unit unless the filter
+    /// names one, in the order of their ids; at most 1,000 at once.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn get_of(&self, key: &WalletKey) -> Result<Wallet, Error> {
-        let wallet = self.inner().store.wallet(key).await?;
-        Ok(wallet.unwrap_or_else(|| Wallet::open(key.clone(), self.inner().store_now())))
+    pub async fn list(&self, filter: &WalletFilter) -> Result<Vec<Wallet>, Error> {
+        Ok(self.inner().store.wallets(&self.kc.scope()?, filter).await?)
+    }
+
+    /// The wallet of an owner, in the unit of these doors.
+    fn key(&self, owner: Owner) -> Result<WalletKey, Error> {
+        Ok(WalletKey { tenant: self.kc.tenant()?, owner, unit: self.unit })
     }
 
     /// Books a paid package, as it is now. The order is the idempotency key, unique in its tenant: the same order is
     /// booked once, for ever, and answered alike ever after, whatever became of its package.
     ///
     /// # Errors
-    /// An unknown package, an order that was used for another package or user, or a store that fails.
-    pub async fn purchase(&self, user: &str, package: &str, order: &str) -> Result<Purchase, Error> {
-        self.buy(user, package, order, None).await
+    /// An unknown package, an order that was used for another package or owner, or a store that fails.
+    pub async fn purchase<O: TryInto<Owner>>(
+        &self,
+        owner: O,
+        package: &str,
+        order: &str,
+    ) -> Result<Purchase, Error>
+    where
+        Error: From<O::Error>,
+    {
+        self.buy(owner.try_into()?, package, order, None).await
     }
 
     /// Books a paid package, as [`WalletDoors::purchase`] does, if it still is what was ordered. Between an order and
@@ -88,19 +115,22 @@ impl WalletDoors {
     /// # Errors
     /// As [`WalletDoors::purchase`], and for a package that sells something else by now, or for something else, or an
     /// order that was booked otherwise. Nothing is booked then.
-    pub async fn purchase_ordered(
+    pub async fn purchase_ordered<O: TryInto<Owner>>(
         &self,
-        user: &str,
+        owner: O,
         package: &str,
         order: &str,
         ordered: Ordered,
-    ) -> Result<Purchase, Error> {
-        self.buy(user, package, order, Some(ordered)).await
+    ) -> Result<Purchase, Error>
+    where
+        Error: From<O::Error>,
+    {
+        self.buy(owner.try_into()?, package, order, Some(ordered)).await
     }
 
     async fn buy(
         &self,
-        user: &str,
+        owner: Owner,
         package: &str,
         order: &str,
         ordered: Option<Ordered>,
@@ -108,10 +138,9 @@ impl WalletDoors {
         let inner = self.inner();
         inner.check_open()?;
         let package = PackageId::new(package)?;
-        let user = &UserId::new(user)?;
-        // Who pays twice by one order gave it to two users by mistake.
-        let (tenant, nobody) = (TenantId::main(), "");
-        let payload = (user, &package, ordered);
+        // Who pays twice by one order gave it to two owners by mistake.
+        let (tenant, nobody) = (self.kc.tenant()?, "");
+        let payload = (&owner, &package, ordered);
         let idempotency = IdempotencyKey::new("wallets.purchase", &tenant, nobody, order, &payload)?;
         if let Some(booked) = self.booked(&idempotency).await? {
             return Ok(booked);
@@ -135,7 +164,8 @@ impl WalletDoors {
                 cause: cause("order", order)?,
             };
             let unit = found.unit;
-            match self.credit("wallets.purchase", wallet_of(user, unit), movement, idempotency).await {
+            let key = WalletKey { tenant: tenant.clone(), owner: owner.clone(), unit };
+            match self.credit("wallets.purchase", key, movement, idempotency).await {
                 Err(Error::Contended) => {
                     inner.refresh().await?;
                 }
@@ -159,49 +189,63 @@ impl WalletDoors {
     }
 
     /// Gives back what a task was charged, or `amount` of it. Never more than was charged, however often it is asked.
-    /// The idempotency key is one of this user's.
+    /// The idempotency key is one of this owner's.
     ///
     /// # Errors
     /// An unknown task or one that another wallet paid for, more than is left of its charge, or a store that fails.
-    pub async fn refund(
+    pub async fn refund<O: TryInto<Owner>>(
         &self,
-        user: &str,
+        owner: O,
         task: TaskId,
         amount: Option<Amount>,
         reason: &str,
         idempotency_key: &str,
-    ) -> Result<Credited, Error> {
+    ) -> Result<Credited, Error>
+    where
+        Error: From<O::Error>,
+    {
         let movement = Movement::Refund { task, amount, cause: cause("reason", reason)? };
-        let user = &UserId::new(user)?;
-        let idempotency = idempotency("wallets.refund", user, idempotency_key, &(task, amount))?;
-        self.credit("wallets.refund", wallet_of(user, Unit::CREDIT), movement, idempotency).await
+        let key = self.key(owner.try_into()?)?;
+        let idempotency = idempotency("wallets.refund", &key, idempotency_key, &(task, amount))?;
+        self.credit("wallets.refund", key, movement, idempotency).await
     }
 
     /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt. The
-    /// answer says what moved and what became debt. The idempotency key is one of this user's: all may get the same
+    /// answer says what moved and what became debt. The idempotency key is one of this owner's: all may get the same
     /// gift.
     ///
     /// # Errors
     /// A change of zero, or a store that fails.
-    pub async fn adjust(
+    pub async fn adjust<O: TryInto<Owner>>(
         &self,
-        user: &str,
+        owner: O,
         change: Amount,
         reason: &str,
         idempotency_key: &str,
-    ) -> Result<Credited, Error> {
+    ) -> Result<Credited, Error>
+    where
+        Error: From<O::Error>,
+    {
         let movement = Movement::Adjust { change, cause: cause("reason", reason)? };
-        let user = &UserId::new(user)?;
-        let idempotency = idempotency("wallets.adjust", user, idempotency_key, &change)?;
-        self.credit("wallets.adjust", wallet_of(user, Unit::CREDIT), movement, idempotency).await
+        let key = self.key(owner.try_into()?)?;
+        let idempotency = idempotency("wallets.adjust", &key, idempotency_key, &change)?;
+        self.credit("wallets.adjust", key, movement, idempotency).await
     }
 
-    /// The entries of a user's wallet, newest first, with a number below `before`; at most 1,000 at once.
+    /// The entries of an owner's wallet, newest first, with a number below `before`; at most 1,000 at once.
     ///
     /// # Errors
-    /// A user id that cannot be one, or a store that fails.
-    pub async fn history(&self, user: &str, before: Option<u64>, limit: u32) -> Result<Vec<Entry>, Error> {
-        let key = wallet_of(&UserId::new(user)?, Unit::CREDIT);
+    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
+    pub async fn history<O: TryInto<Owner>>(
+        &self,
+        owner: O,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, Error>
+    where
+        Error: From<O::Error>,
+    {
+        let key = self.key(owner.try_into()?)?;
         Ok(self.inner().store.entries(key.id(), before, limit).await?)
     }
 
@@ -215,10 +259,7 @@ impl WalletDoors {
         let inner = self.inner();
         inner.check_open()?;
         let actor = self.actor.clone()?;
-        let owner = match &wallet.owner {
-            Owner::User(user) => user.to_string(),
-            Owner::Tenant => String::new(),
-        };
+        let owner = wallet.owner.to_string();
         let audit = inner.audit(&actor, door, &(&wallet, &movement));
         let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
         match inner.execute(Command::Credit(Box::new(credit))).await? {

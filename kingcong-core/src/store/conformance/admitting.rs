@@ -6,6 +6,7 @@ use super::fixtures::{
     NewKey, Order, Scene, TASK_CHARACTERS, TestClock, credits, idempotency, line, pool, route, wallet_of,
 };
 use crate::{
+    access::Scope,
     clock::Clock,
     id::TenantId,
     ledger::{HoldState, Refusal},
@@ -84,7 +85,7 @@ pub(super) async fn a_refused_job_leaves_nothing_but_the_refusal(store: &dyn Sto
     let outcome = worker.execute(Command::Admit(Box::new(order))).await;
     assert_eq!(outcome, Outcome::Admit(Err(NotAdmitted::Refused(refusal.clone()))));
 
-    assert_eq!(store.job(job).await.expect("the store can be read"), None);
+    assert_eq!(store.job(&Scope::All, job).await.expect("the store can be read"), None);
     assert_eq!(store.task(task).await.expect("the store can be read"), None);
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held), (19, Amount::ZERO));
@@ -126,7 +127,7 @@ pub(super) async fn an_idempotency_key_gives_the_same_answer_for_ever(store: &dy
     worker.stop(first.job, StopWhy::Cancelled).await;
     assert_eq!(other.admit(&accepted).await, Ok(replayed), "after the end");
     assert_eq!(other.admit(&refused).await, Err(refusal), "a refusal, though there is money now");
-    let jobs = store.jobs(&crate::store::JobFilter { limit: 10, ..Default::default() }).await;
+    let jobs = store.jobs(&Scope::All, &crate::store::JobFilter { limit: 10, ..Default::default() }).await;
     assert_eq!(jobs.expect("the store can be read").len(), 1);
 }
 

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
+    access::Scope,
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
@@ -649,7 +650,7 @@ impl<'a> Scene<'a> {
     /// # Panics
     /// When the store cannot be read, or there is none.
     pub async fn job(&self, id: JobId) -> JobWithTasks {
-        self.store.job(id).await.expect("the store can be read").expect("the job was admitted")
+        self.store.job(&Scope::All, id).await.expect("the store can be read").expect("the job was admitted")
     }
 
     /// A task.
@@ -851,13 +852,14 @@ impl TestWorker<'_> {
 
     /// Stops a job.
     pub async fn stop(&self, job: JobId, why: StopWhy) -> Option<Stopped> {
-        outcome_of!(self.execute(Command::Stop(Stop { job, why })).await, Stop)
+        outcome_of!(self.execute(Command::Stop(Stop { scope: Scope::All, job, why })).await, Stop)
     }
 
     /// The command that retries a job under the idempotency key of that text, where AI33 and AI84 have keys.
     pub fn retry_command(&self, job: JobId, key: &str) -> Retry {
         Retry {
             idempotency: idempotency(key, &job.to_string()),
+            scope: Scope::All,
             job,
             keyed: BTreeSet::from(["ai33", "ai84"].map(route)),
             deadline: Duration::from_secs(24 * 3600),

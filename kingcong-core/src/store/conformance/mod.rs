@@ -244,6 +244,8 @@ laws! {
     reading:
         rows_read_back_as_they_were_written,
         jobs_are_found_by_user_and_state,
+        what_lies_outside_of_a_scope_is_not_found,
+        wallets_are_listed_by_scope_unit_and_debt,
         results_are_read_in_parts,
         attempts_are_found_by_job_key_route_and_failure,
         long_lists_are_read_in_pages,

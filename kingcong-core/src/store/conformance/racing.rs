@@ -8,6 +8,7 @@ use super::fixtures::{
     NewKey, Order, Scene, TestClock, TestWorker, done, failed, fingerprint, idempotency, pool, route, server,
 };
 use crate::{
+    access::Scope,
     id::TaskId,
     provider::{FailureKind, Reached},
     routing::SystemCommand,
@@ -108,7 +109,7 @@ pub(super) async fn concurrent_submits_under_one_key_are_one_job(store: &dyn Sto
     workers[0].buy("user-1", 1000).await;
     let order = Order::new("user-1", 1).under(idempotency("order-1", "a"));
     let results = join_all(workers.iter().map(|worker| worker.admit(&order))).await;
-    let jobs = store.jobs(&JobFilter { limit: 10, ..Default::default() }).await;
+    let jobs = store.jobs(&Scope::All, &JobFilter { limit: 10, ..Default::default() }).await;
     let jobs = jobs.expect("the store can be read");
     assert_eq!(jobs.len(), 1);
     assert!(results.iter().all(|result| result.as_ref().is_ok_and(|admitted| admitted.job == jobs[0].id)));

@@ -9,17 +9,19 @@ use super::fixtures::{
     user, wallet_of,
 };
 use crate::{
+    access::Scope,
     clock::{Clock, Timestamp},
     id::{AttemptId, AuditId, JobId, KeyId, TaskId, TenantId, VoiceId},
     keys::{Key, KeyStatus, KeyWithLimits, PoolId},
-    ledger::Cause,
-    money::Amount,
-    pricing::Measure,
+    ledger::{Cause, Owner, WalletKey},
+    money::{Amount, Unit},
+    pricing::{Measure, Operation},
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::Switch,
     store::{
-        Accept, AddKey, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, Kept,
-        LateAnswer, Movement, NewAudit, Outcome, OutputHead, PAGE_MAX, Store, StoredOutput,
+        Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, Kept,
+        LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry, Standing, Stop,
+        StopWhy, Store, StoredOutput, WalletFilter,
     },
     vault::SecretVersion,
     work::{AttemptState, Ending, JobState, Pace, Sound},
@@ -210,10 +212,11 @@ pub(super) async fn jobs_are_found_by_user_and_state(store: &dyn Store, clock: &
     let lease = worker.lease(pool("ai33")).await;
     worker.settled(&lease, done()).await;
     let found = |filter: JobFilter| async move {
-        let jobs = store.jobs(&JobFilter { limit: 10, ..filter }).await.expect("the store can be read");
+        let jobs =
+            store.jobs(&Scope::All, &JobFilter { limit: 10, ..filter }).await.expect("the store can be read");
         jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
-    let of = |name| Some((TenantId::main(), user(name)));
+    let of = |name| Some(user(name));
     let pick = |places: &[usize]| places.iter().map(|&place| jobs[place]).collect::<Vec<_>>();
     assert_eq!(found(JobFilter::default()).await, pick(&[3, 2, 1, 0]));
     assert_eq!(found(JobFilter { user: of("user-1"), ..Default::default() }).await, pick(&[3, 2, 0]));
@@ -224,14 +227,146 @@ pub(super) async fn jobs_are_found_by_user_and_state(store: &dyn Store, clock: &
     let completed = JobFilter { state: Some(JobState::Completed), ..Default::default() };
     assert_eq!(found(completed).await, pick(&[0]));
     assert_eq!(found(JobFilter { user: of("USER-1"), ..Default::default() }).await, []);
-    let elsewhere = Some((TenantId::new("other").expect("the id is legal"), user("user-1")));
-    assert_eq!(found(JobFilter { user: elsewhere, ..Default::default() }).await, []);
 
     let unknown = JobId::from_uuid(scene.ids.uuid());
-    let states = store.job_states(&[jobs[0], unknown, jobs[3]]).await.expect("the store can be read");
+    let states =
+        store.job_states(&Scope::All, &[jobs[0], unknown, jobs[3]]).await.expect("the store can be read");
     let states: BTreeSet<_> = states.into_iter().collect();
     assert_eq!(states, [(jobs[0], JobState::Completed), (jobs[3], JobState::Open)].into());
-    assert_eq!(store.job_states(&[]).await.expect("the store can be read"), []);
+    assert_eq!(store.job_states(&Scope::All, &[]).await.expect("the store can be read"), []);
+}
+
+/// Every read and every command of a job or a voice finds in its scope what is there, and outside of it nothing, of a
+/// user of the same name in another tenant too.
+pub(super) async fn what_lies_outside_of_a_scope_is_not_found(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, _) = with_keys(&scene, &[NewKey::new("ai33", 9, 9)]).await;
+    let (main, other) = (TenantId::main(), TenantId::new("người thuê").expect("the id is legal"));
+    let mut owned = Vec::new();
+    for (tenant, name) in [(&main, "user-1"), (&other, "user-1"), (&main, "user-2")] {
+        let wallet = WalletKey { tenant: tenant.clone(), ..wallet_of(name) };
+        let gift = Movement::Adjust { change: Amount::new(1000), cause: Cause::default() };
+        let credit = Credit { wallet: wallet.clone(), ..worker.credit_command(name, gift) };
+        worker.credit(credit).await.expect("credits can be given");
+        let clone = Admit {
+            operation: Operation::CloneVoice,
+            tenant: tenant.clone(),
+            wallet,
+            ..Order::new(name, 1).admit(&scene.ids)
+        };
+        let job = clone.job;
+        worker.execute(Command::Admit(Box::new(clone))).await;
+        let lease = worker.lease(pool("ai33")).await;
+        let voice = VoiceId::from_uuid(scene.ids.uuid());
+        let output =
+            StoredOutput::Voice { id: voice, upstream_voice: "up".to_owned(), name: "An".to_owned() };
+        let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+        worker.settled(&lease, result).await;
+        owned.push((Scope::User(tenant.clone(), user(name)), job, voice));
+    }
+    let read = "the store can be read";
+    let (owned, worker) = (&owned, &worker);
+    let seen = |scope: Scope| async move {
+        let (mut jobs, mut voices) = (Vec::new(), Vec::new());
+        for (place, &(_, job, voice)) in owned.iter().enumerate() {
+            let found = store.job(&scope, job).await.expect(read);
+            let state = store.job_states(&scope, &[job]).await.expect(read);
+            let stopped = worker
+                .execute(Command::Stop(Stop { scope: scope.clone(), job, why: StopWhy::Cancelled }))
+                .await;
+            assert!(matches!(stopped, Outcome::Stop(stopped) if stopped.is_some() == found.is_some()));
+            let retry =
+                Retry { scope: scope.clone(), ..worker.retry_command(job, &format!("retry {place}")) };
+            let refusal = match found {
+                Some(_) => NotRetried::State(JobState::Completed),
+                None => NotRetried::UnknownJob,
+            };
+            assert_eq!(worker.retry_as(retry).await, Err(refusal));
+            assert_eq!(state.len(), usize::from(found.is_some()));
+            jobs.extend(found.map(|_| place));
+            voices.extend(store.voice(&scope, voice).await.expect(read).map(|_| place));
+        }
+        let filter = JobFilter { limit: 10, ..JobFilter::default() };
+        let listed: BTreeSet<JobId> =
+            store.jobs(&scope, &filter).await.expect(read).into_iter().map(|job| job.id).collect();
+        let cloned: BTreeSet<VoiceId> =
+            store.voices(&scope).await.expect(read).into_iter().map(|voice| voice.id).collect();
+        (jobs, voices, listed, cloned)
+    };
+    let all = [0, 1, 2];
+    for (scope, expected) in [
+        (Scope::All, &all[..]),
+        (Scope::Tenant(main.clone()), &[0, 2]),
+        (Scope::Tenant(other.clone()), &[1]),
+        (Scope::Tenant(TenantId::new("MAIN").expect("the id is legal")), &[]),
+        (Scope::User(main.clone(), user("user-1")), &[0]),
+        (Scope::User(other, user("user-2")), &[]),
+    ] {
+        let listed = expected.iter().map(|&place| owned[place].1).collect();
+        let cloned = expected.iter().map(|&place| owned[place].2).collect();
+        assert_eq!(
+            seen(scope.clone()).await,
+            (expected.to_vec(), expected.to_vec(), listed, cloned),
+            "{scope:?}"
+        );
+    }
+}
+
+/// Wallets are listed in the order of their ids, in pages: those of a scope, in a unit, in debt.
+pub(super) async fn wallets_are_listed_by_scope_unit_and_debt(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    let acme = TenantId::new("acme").expect("the id is legal");
+    let own = |tenant: &TenantId, unit| WalletKey { tenant: tenant.clone(), owner: Owner::Tenant, unit };
+    let users = WalletKey { tenant: acme.clone(), ..wallet_of("user-1") };
+    let keys = [
+        (wallet_of("user-1"), 5),
+        (wallet_of("user-2"), -5),
+        (own(&acme, Unit::CREDIT), 7),
+        (own(&acme, Unit::USD), -7),
+        (users, 9),
+    ];
+    for (wallet, change) in &keys {
+        let change = Movement::Adjust { change: Amount::new(*change), cause: Cause::default() };
+        let credit = Credit { wallet: wallet.clone(), ..worker.credit_command("user-1", change) };
+        worker.credit(credit).await.expect("a balance can be corrected");
+    }
+    let found = |scope: Scope, unit, standing| async move {
+        let mut filter = WalletFilter { unit, standing, after: None, limit: 2 };
+        let mut found: Vec<WalletKey> = Vec::new();
+        loop {
+            let page = store.wallets(&scope, &filter).await.expect("the store can be read");
+            assert!(page.is_sorted_by_key(|wallet| wallet.id));
+            let Some(last) = page.last() else { break };
+            assert!(filter.after < Some(last.id));
+            filter.after = Some(last.id);
+            found.extend(page.into_iter().map(|wallet| wallet.key));
+        }
+        found.sort();
+        found
+    };
+    let pick = |places: &[usize]| {
+        let mut picked: Vec<_> = places.iter().map(|&place| keys[place].0.clone()).collect();
+        picked.sort();
+        picked
+    };
+    let (all, debt) = (Standing::All, Standing::InDebt);
+    for (scope, unit, standing, expected) in [
+        (Scope::All, None, all, &[0, 1, 2, 3, 4][..]),
+        (Scope::All, None, debt, &[1, 3]),
+        (Scope::Tenant(TenantId::main()), None, all, &[0, 1]),
+        (Scope::Tenant(acme.clone()), None, all, &[2, 3, 4]),
+        (Scope::Tenant(acme.clone()), Some(Unit::CREDIT), all, &[2, 4]),
+        (Scope::Tenant(acme.clone()), Some(Unit::USD), debt, &[3]),
+        (Scope::User(acme.clone(), user("user-1")), None, all, &[4]),
+        (Scope::User(acme, user("user-2")), None, all, &[]),
+    ] {
+        assert_eq!(
+            found(scope.clone(), unit, standing).await,
+            pick(expected),
+            "{scope:?} {unit:?} {standing:?}"
+        );
+    }
 }
 
 /// Filters of attempts add up; those without a result are the error log.
@@ -285,7 +420,7 @@ pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &Test
     let (mut jobs, mut before) = (Vec::new(), None);
     loop {
         let filter = JobFilter { before, limit: 2, ..Default::default() };
-        let page = store.jobs(&filter).await.expect("the store can be read");
+        let page = store.jobs(&Scope::All, &filter).await.expect("the store can be read");
         assert!(page.len() <= 2);
         let Some(last) = page.last() else { break };
         before = Some(last.id);
@@ -372,14 +507,14 @@ pub(super) async fn what_is_not_there_is_not_found(store: &dyn Store, clock: &Te
     let scene = Scene::empty(store, clock);
     let uuid = || scene.ids.uuid();
     let read = "the store can be read";
-    assert_eq!(store.job(JobId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.job(&Scope::All, JobId::from_uuid(uuid())).await.expect(read), None);
     assert_eq!(store.task(TaskId::from_uuid(uuid())).await.expect(read), None);
     assert_eq!(store.output(TaskId::from_uuid(uuid())).await.expect(read), None);
-    assert_eq!(store.voice(VoiceId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.voice(&Scope::All, VoiceId::from_uuid(uuid())).await.expect(read), None);
     assert_eq!(store.wallet(&wallet_of("nobody")).await.expect(read), None);
     assert_eq!(store.idempotency(&[0; 32]).await.expect(read), None);
     assert_eq!(store.entries(wallet_of("nobody").id(), None, 10).await.expect(read), []);
-    assert_eq!(store.voices(&TenantId::main(), &user("nobody")).await.expect(read), []);
+    assert_eq!(store.voices(&Scope::User(TenantId::main(), user("nobody"))).await.expect(read), []);
     assert_eq!(store.keys().await.expect(read), []);
     assert_eq!(store.limits().await.expect(read), []);
     assert_eq!(store.audit(None, 10).await.expect(read), []);

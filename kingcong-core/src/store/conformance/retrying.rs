@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::fixtures::{
     NewKey, Order, Scene, TestClock, TestWorker, credits, done, done_in, failed, idempotency, line, lost,
-    pool, route, server, service, settle,
+    pool, route, server, service, settle, user,
 };
 use crate::{
+    access::Scope,
     clock::Clock,
-    id::{JobId, Route},
+    id::{JobId, Route, TenantId},
     keys::PoolId,
     ledger::{HoldState, Refusal},
     money::Amount,
@@ -17,7 +18,7 @@ use crate::{
     routing::{Maintenance, Switch, SystemCommand, Unavailable},
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, JobWithTasks, NotAdmitted, NotRetried,
-        Outcome, Retried, Settled, StopWhy, Store, UnknownPolicy,
+        Outcome, Retried, Retry, Settled, StopWhy, Store, UnknownPolicy,
     },
     work::{Doubt, Job, JobState, PlanError, Task, TaskError, TaskState},
 };
@@ -108,6 +109,13 @@ pub(super) async fn a_retry_is_made_once(store: &dyn Store, clock: &TestClock) {
     assert_eq!(outcomes[1], Outcome::Retry(Ok(again.clone())));
     assert_eq!(worker.retry(job, "again").await, Ok(again.clone()));
     assert_eq!(worker.retry(other, "again").await, Err(NotRetried::Conflict));
+    for scope in [
+        Scope::Tenant(TenantId::new("acme").expect("the id is legal")),
+        Scope::User(TenantId::main(), user("user-2")),
+    ] {
+        let foreign = Retry { scope, ..worker.retry_command(job, "again") };
+        assert_eq!(worker.retry_as(foreign).await, Err(NotRetried::UnknownJob), "nor what was answered");
+    }
     assert_eq!(worker.retry(job, "order").await, Err(NotRetried::Conflict));
     let used = Order::new("user-1", 1).under(idempotency("again", "payload"));
     assert_eq!(worker.admit(&used).await, Err(NotAdmitted::Conflict));

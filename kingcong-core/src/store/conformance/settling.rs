@@ -9,6 +9,7 @@ use super::fixtures::{
     lost, pool, route, server, service, settle, unanswered,
 };
 use crate::{
+    access::Scope,
     clock::{Clock, Timestamp},
     id::VoiceId,
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
@@ -299,10 +300,13 @@ pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock:
         name,
         created_at: clock.now(),
     };
-    assert_eq!(store.voice(id).await.expect("the store can be read").as_ref(), Some(&voice));
-    let voices = store.voices(&voice.tenant, &voice.user).await.expect("the store can be read");
+    assert_eq!(store.voice(&Scope::All, id).await.expect("the store can be read").as_ref(), Some(&voice));
+    let voices = store
+        .voices(&Scope::User(voice.tenant.clone(), voice.user.clone()))
+        .await
+        .expect("the store can be read");
     assert_eq!(voices, std::slice::from_ref(&voice));
-    let others = store.voices(&voice.tenant, &super::fixtures::user("user-2")).await;
+    let others = store.voices(&Scope::User(voice.tenant.clone(), super::fixtures::user("user-2"))).await;
     assert_eq!(others.expect("the store can be read"), []);
 }
 

@@ -16,10 +16,12 @@ use crate::{
 use super::admit::{Queue, full_queue, queues};
 
 pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Result<Retried, NotRetried> {
+    let job = tables.jobs.get(&retry.job).filter(|job| retry.scope.covers(&job.tenant, &job.user));
+    // Before the replay: what was answered of a foreign job is not told either.
+    let job = job.ok_or(NotRetried::UnknownJob)?;
     if let Some(answer) = replay(tables, retry)? {
         return Ok(answer);
     }
-    let job = tables.jobs.get(&retry.job).ok_or(NotRetried::UnknownJob)?;
     let failed = failed_tasks(tables, job, retry)?;
     let mut split = split(tables, job, &failed, retry)?;
     let routes: Vec<Arc<[TaskRoute]>> = failed.iter().map(|task| Arc::clone(&task.routes)).collect();

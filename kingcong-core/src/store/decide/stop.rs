@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn stop(tables: &mut Tables, stop: &Stop, now: Timestamp) -> Option<Stopped> {
-    let job = tables.jobs.get(&stop.job)?;
+    let job = tables.jobs.get(&stop.job).filter(|job| stop.scope.covers(&job.tenant, &job.user))?;
     if job.state.is_final() {
         return Some(Stopped { job: job.clone(), ended: 0, released: Amount::ZERO });
     }

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use kingcong_core::{
+    access::Scope,
     clock::{Clock as _, Timestamp},
     id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, VoiceId},
     keys::Rules,
@@ -271,7 +272,7 @@ async fn work(world: &mut World<'_>, first: KeyId) {
     world.write(vec![Command::Admit(Box::new(later))]).await;
     running(world).await;
     let stopped = world.order(1, &["is cancelled"], Some("request 7")).await;
-    world.write(vec![Command::Stop(Stop { job: stopped, why: StopWhy::Cancelled })]).await;
+    world.write(vec![Command::Stop(Stop { scope: Scope::All, job: stopped, why: StopWhy::Cancelled })]).await;
     world.order(3, &["waits"], None).await;
     world.order(1, &["waits", "too"], Some("request 8")).await;
 }

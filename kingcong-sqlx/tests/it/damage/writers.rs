@@ -9,6 +9,7 @@ use std::{
 };
 
 use kingcong_core::{
+    access::Scope,
     clock::Clock as _,
     engine::verify,
     provider::{FailureKind, Reached},
@@ -72,7 +73,12 @@ async fn write_on(store: SqlStore, clock: Arc<StandingClock>, number: u32, stop:
             write(&mut writer, &store, settled.collect()).await;
         }
         if round % 3 == 0 {
-            write(&mut writer, &store, vec![Command::Stop(Stop { job, why: StopWhy::Cancelled })]).await;
+            write(
+                &mut writer,
+                &store,
+                vec![Command::Stop(Stop { scope: Scope::All, job, why: StopWhy::Cancelled })],
+            )
+            .await;
         }
         if round % 2 == 0 {
             // What of it failed, if anything did and it has ended.

@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::future::join_all;
 use kingcong_core::{
+    access::Scope,
     clock::Timestamp,
     id::{JobId, TaskId},
     keys::{Limit, Rules},
@@ -173,7 +174,7 @@ impl Worker {
             0 => purchase(&mut self.ids, who, 10 + question as i64, Some(&format!("order {question}"))),
             1 if !jobs.is_empty() => {
                 let job = jobs[self.dice.roll(jobs.len() as u64) as usize];
-                Command::Stop(Stop { job, why: StopWhy::Cancelled })
+                Command::Stop(Stop { scope: Scope::All, job, why: StopWhy::Cancelled })
             }
             2 if !charged.is_empty() => {
                 let (task, who) = charged[self.dice.roll(charged.len() as u64) as usize];
