@@ -190,6 +190,7 @@ laws! {
         a_retried_task_has_every_route_and_all_its_attempts_again,
         a_full_queue_retries_nothing,
         a_retried_job_ends_like_any_other,
+        a_retried_task_that_is_cancelled_costs_no_turn,
         what_was_charged_beyond_the_hold_is_not_held_again,
         a_task_is_retried_in_the_batch_that_fails_it;
     scheduling:

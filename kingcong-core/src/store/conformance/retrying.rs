@@ -383,3 +383,23 @@ pub(super) async fn a_task_is_retried_in_the_batch_that_fails_it(store: &dyn Sto
     assert!(matches!(&outcomes[1], Outcome::Retry(Ok(retried)) if retried.tasks == 1), "{outcomes:?}");
     assert_eq!(end_next(&worker, done()).await.job.state, JobState::Completed);
 }
+
+/// What is tried again queues like what is new, and leaves like it.
+pub(super) async fn a_retried_task_that_is_cancelled_costs_no_turn(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_keys(&scene, &["ai33"]).await;
+    for user in ["user-2", "user-3"] {
+        worker.buy(user, 1_000).await;
+    }
+    let job = worker.admitted(&Order::new("user-1", 1)).await.job.id;
+    worker.settled(&worker.lease(pool("ai33")).await, refused()).await;
+    // The queue goes on beyond the user's last place.
+    worker.admit(&Order::new("user-2", 3)).await.expect("it can be paid");
+    worker.claim(pool("ai33"), 3).await;
+    worker.retry(job, "again").await.expect("it failed");
+    worker.admit(&Order::new("user-3", 20)).await.expect("it can be paid");
+    worker.stop(job, StopWhy::Cancelled).await;
+    let next = worker.admitted(&Order::new("user-1", 1)).await.job.id;
+    let leases = worker.claim(pool("ai33"), 2).await.leases;
+    assert!(leases.iter().any(|lease| lease.task.job == next), "it is served within two tasks");
+}

@@ -93,7 +93,8 @@ fn ready_at(task: &Task) -> Option<i64> {
 }
 
 /// The places that waiting tasks have in their users' flows, by flow and in fair order. A task that came back after a
-/// try has none, for it waits at the virtual time of that moment; it has one again when it was moved, and queued anew.
+/// try has none, for it waits at the virtual time of that moment; it has one again when it was moved, or its job was
+/// retried, and it was queued anew.
 fn places(
     tables: &Tables,
     pool: PoolId,
@@ -102,7 +103,7 @@ fn places(
 ) -> BTreeMap<FlowId, BTreeMap<(i64, TaskId), Place>> {
     let mut places: BTreeMap<FlowId, BTreeMap<(i64, TaskId), Place>> = BTreeMap::new();
     for task in tasks.iter().filter_map(|id| tables.tasks().get(id)) {
-        let has_place = |tag: &i64| *tag > virtual_time || (*tag == virtual_time && task.attempts == 0);
+        let has_place = |tag: &i64| *tag > virtual_time || (*tag == virtual_time && task.attempts_now() == 0);
         if let Some(tag) = ready_at(task).filter(has_place) {
             let flow = (pool, task.tenant.clone(), task.user.clone());
             let place = Place { tag, step: Flow::step(task.weight) };
