@@ -180,7 +180,7 @@ class Upstreams:
     program: Program
     servers: dict[str, dict[str, Any]]
 
-    def counted(self) -> list[dict[str, int]]:
+    def counted(self) -> list[dict[str, Any]]:
         """Stops them; what they counted."""
         self.program.stop(signal.SIGINT)
         counted = json.loads(self.program.printed.splitlines()[1])

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Inner, Settings, events::JobEvent, poll::Polled, settings::Outputs};
+use super::{Inner, Settings, counting::CountedCall, events::JobEvent, poll::Polled, settings::Outputs};
 use crate::{
     clock::Timestamp,
     error::Error,
@@ -38,18 +38,20 @@ impl Inner {
         self: Arc<Self>,
         lease: Lease,
         permit: OwnedSemaphorePermit,
-        leased: Duration,
+        decided: Duration,
     ) {
         let (provider, call) = match self.call(&lease).await {
             Ok(called) => called,
             Err(error) => return self.settle_uncallable(&lease, &error, permit).await,
         };
-        if self.clock.elapsed().saturating_sub(leased) >= Settings::SEND_SLACK {
+        if self.clock.elapsed().saturating_sub(decided) >= Settings::SEND_SLACK {
             return self.settle(&lease, AttemptResult::NotSent, permit).await;
         }
         self.tell_started(&lease);
+        let counted = CountedCall::of_lease(&lease, decided);
         let sent = self.within(SEND_MAX, provider.send(&call)).await;
         match sent {
+            // When it arrived cannot be told from the time that the work took.
             Some(Ok(Sent::Done(reply))) => {
                 let result = self.done(&lease.work, reply).await;
                 self.settle(&lease, result, permit).await;
@@ -57,18 +59,24 @@ impl Inner {
             Some(Ok(Sent::Accepted(accepted))) => {
                 let upstream_id = accepted.upstream_id.clone();
                 let accept = Accept { attempt: lease.attempt.id, upstream_id, cost: accepted.cost };
-                match self.accept(accept).await {
+                match tokio::join!(self.accept(accept), self.note_answered(&counted)).0 {
                     Ok(()) => self.poll(Polled::new(lease, provider, call, accepted.upstream_id, permit)),
                     Err(NotMine) => {
                         self.record_late(&lease.attempt, Some(accepted.upstream_id), accepted.cost).await
                     }
                 }
             }
-            Some(Err(failure)) if failure.kind == FailureKind::Unknown => {
-                self.unknown(lease, failure.wait(), permit).await;
+            Some(Err(failure)) => {
+                self.note_answered(&counted).await;
+                match failure.kind {
+                    FailureKind::Unknown => self.unknown(lease, failure.wait(), permit).await,
+                    _ => self.settle(&lease, self.failed(failure), permit).await,
+                }
             }
-            None => self.unknown(lease, None, permit).await,
-            Some(Err(failure)) => self.settle(&lease, self.failed(failure), permit).await,
+            None => {
+                self.note_answered(&counted).await;
+                self.unknown(lease, None, permit).await;
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod admin;
 mod audio;
 mod builder;
 mod call;
+mod counting;
 mod disk;
 mod dispatch;
 mod events;

@@ -13,10 +13,13 @@ use futures_util::{
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Inner, Settings, events::JobEvent, lane::Executed};
+use super::{
+    Inner,
+    counting::{CountedCall, UNCOUNTED_PAUSE},
+    events::JobEvent,
+};
 use crate::{
     clock::Timestamp,
-    error::Error,
     id::{LimitId, Route},
     keys::{Limit, PollNeed},
     pricing::Operation,
@@ -24,7 +27,7 @@ use crate::{
         Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, Reply, UpstreamId, Work,
     },
     routing::PollsCount,
-    store::{AttemptResult, Command, Lease, Outcome, Poll},
+    store::{AttemptResult, Lease, Poll},
     work::{Awaited, Experience, due_at},
 };
 
@@ -40,8 +43,6 @@ const AT_ONCE_MAX: usize = 64;
 const PAGES_WITHOUT_MAX: u32 = 3;
 /// The longest pause before work is asked about again whose polls fail, whatever the upstream asks for beside.
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The pause after the store could not count a poll, or counted it too late.
-const UNCOUNTED_PAUSE: Duration = Duration::from_secs(1);
 /// The pause after a call that starts may need was not given.
 const NO_SPARE_PAUSE: Duration = Duration::from_secs(2);
 
@@ -351,19 +352,27 @@ impl Inner {
 
     /// Asks once for each, if that may be done now.
     async fn ask(self: &Arc<Self>, unit: Unit, reason: Reason) -> Asked {
-        if let (Reason::Counted(need), Some(first)) = (reason, unit.tasks.first())
-            && let Err(until) = self.count_poll(&first.lease, need).await
-        {
-            return Asked { still_open: unit.tasks, refused: Some((need, until)), ..Asked::default() };
-        }
-        self.poll_unit(unit).await
+        let counted = match (reason, unit.tasks.first()) {
+            (Reason::Counted(need), Some(first)) => match self.count_poll(&first.lease, need).await {
+                Ok(counted) => Some(counted),
+                Err(until) => {
+                    return Asked {
+                        still_open: unit.tasks,
+                        refused: Some((need, until)),
+                        ..Asked::default()
+                    };
+                }
+            },
+            (Reason::Counted(_) | Reason::Free, _) => None,
+        };
+        self.poll_unit(unit, counted).await
     }
 
     /// Has the store count a call that asks for results.
     ///
     /// # Errors
     /// When it may not be made before that instant.
-    async fn count_poll(&self, lease: &Lease, need: PollNeed) -> Result<(), Timestamp> {
+    async fn count_poll(&self, lease: &Lease, need: PollNeed) -> Result<CountedCall, Timestamp> {
         let attempt = &lease.attempt;
         let (account_limit, egress_limit) = (attempt.account_limit, attempt.egress_limit);
         let poll = Poll { key: attempt.key, account_limit, egress_limit, need };
@@ -373,28 +382,15 @@ impl Inner {
         })
     }
 
-    /// Has the store count a call that asks its upstream something, which is to be made at once; or says when it may
-    /// be.
-    pub(super) async fn count_call(&self, poll: Poll) -> Result<Result<(), Timestamp>, Error> {
-        let Executed { outcome, decided, .. } = self.executed(Command::Poll(poll)).await?;
-        let Outcome::Poll(counted) = outcome else {
-            unreachable!("counting a call answers whether it was, not {outcome:?}")
-        };
-        // What was counted long ago would reach the upstream in another window.
-        let is_late = self.clock.elapsed().saturating_sub(decided) >= Settings::SEND_SLACK;
-        Ok(match counted {
-            Ok(()) if is_late => Err(self.store_now().plus(UNCOUNTED_PAUSE)),
-            Ok(()) => Ok(()),
-            Err(refused) => Err(refused.until),
-        })
-    }
-
-    async fn poll_unit(self: &Arc<Self>, Unit { page, tasks }: Unit) -> Asked {
+    async fn poll_unit(self: &Arc<Self>, Unit { page, tasks }: Unit, counted: Option<CountedCall>) -> Asked {
         let mut asked = Asked::default();
         let Some(provider) = tasks.first().map(|polled| Arc::clone(&polled.provider)) else { return asked };
         let calls: Vec<(Call, UpstreamId)> =
             tasks.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
         let mut answers = provider.poll(&calls, page).await.into_iter();
+        if let Some(counted) = &counted {
+            self.note_answered(counted).await;
+        }
         let mut ended: Vec<BoxFuture<'_, ()>> = Vec::new();
         let (now, interval) = (self.store_now(), self.settings.poll_interval);
         for mut polled in tasks {

@@ -4,7 +4,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use super::{Inner, waits::Waits};
+use super::{Inner, counting::CountedCall, waits::Waits};
 use crate::{
     clock::Timestamp,
     error::Error,
@@ -35,8 +35,11 @@ impl Inner {
         if let Some(until) = self.waits.until(place, now) {
             return Err(Error::Upstream(left_alone(key, until, now)));
         }
-        self.count_question(key, need).await?;
+        let counted = self.count_question(key, need).await?;
         let answer = ask(provider, Access { route: key.route.clone(), base_url, secret }).await;
+        if let Some(counted) = &counted {
+            self.note_answered(counted).await;
+        }
         if let Err(failure) = &answer {
             self.waits.note(place, failure, self.store_now());
         }
@@ -44,16 +47,16 @@ impl Inner {
     }
 
     /// Has the store count a question about a key, where its upstream counts it.
-    async fn count_question(&self, key: &Key, need: PollNeed) -> Result<(), Error> {
+    async fn count_question(&self, key: &Key, need: PollNeed) -> Result<Option<CountedCall>, Error> {
         let server = &key.route.server;
         if self.polls_of(&key.route) == PollsCount::Free {
-            return Ok(());
+            return Ok(None);
         }
         let account_limit = key.account.as_deref().map(|account| Limit::id_of_account(server, account));
         let egress_limit = Some(Limit::id_of_egress(server, &self.settings.egress));
         let poll = Poll { key: key.id, account_limit, egress_limit, need };
         let counted = self.count_call(poll).await?;
-        counted.map_err(|until| Error::Upstream(no_call_left(key, until, self.store_now())))
+        counted.map(Some).map_err(|until| Error::Upstream(no_call_left(key, until, self.store_now())))
     }
 }
 

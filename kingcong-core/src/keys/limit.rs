@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BUCKET_MICROS, PoolId, Window};
+use super::{BUCKET_MICROS, Counted, PoolId, Window};
 use crate::{
     clock::Timestamp,
     id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
@@ -298,7 +298,7 @@ impl Limit {
         let at = self.time(now);
         self.window.forget(at, rules.span());
         self.in_flight += 1;
-        self.window.start(at, self.per_window.get());
+        self.window.count_call(Counted::Start, at, self.per_window.get());
         if self.doubts > 0 {
             self.cooling_until = self.cooling_until.max(now.plus(self.doubt_pause()));
         }
@@ -338,11 +338,11 @@ impl Chain<'_> {
     }
 
     /// Counts a call that asks for results: at the account, or at the key where it has none, and at the address. Or
-    /// nowhere, and returns when it may be made.
+    /// nowhere, and returns when it may be made. Answers the instant at which it is counted.
     ///
     /// # Errors
     /// The instant before which it may not be made; [`Timestamp::FAR`] where it would take what starts may need.
-    pub fn poll(&mut self, now: Timestamp, rules: &Rules, need: PollNeed) -> Result<(), Timestamp> {
+    pub fn poll(&mut self, now: Timestamp, rules: &Rules, need: PollNeed) -> Result<Timestamp, Timestamp> {
         let mut closed = None;
         self.each_that_counts_polls(|limit| {
             closed = closed.max(limit.closed_for_poll_until(now, rules, need))
@@ -350,11 +350,13 @@ impl Chain<'_> {
         if let Some(until) = closed {
             return Err(until);
         }
+        let mut counted_at = now;
         self.each_that_counts_polls(|limit| {
             let (at, per_window) = (limit.time(now), limit.per_window.get());
-            limit.window.poll(at, per_window);
+            limit.window.count_call(Counted::Poll, at, per_window);
+            counted_at = at;
         });
-        Ok(())
+        Ok(counted_at)
     }
 
     /// When the key is worth another look, if a call may not start at `now`; later than the key's own time.
@@ -388,8 +390,31 @@ impl Chain<'_> {
 
     /// Ends a call that never left, and takes its start out of the windows again.
     pub fn give_back(&mut self, leased_at: Timestamp, now: Timestamp, rules: &Rules) {
-        self.each(|limit| limit.window.take_back(leased_at, now, rules.span()));
+        self.each(|limit| limit.window.take_back(Counted::Start, leased_at, now, rules.span()));
         self.release(now, rules);
+        self.key.turn = self.key.turn_after_end(now, rules);
+    }
+
+    /// Counts a call whose answer took longer than the guard as one that arrived with it, for the upstream may have
+    /// counted it as late as that. It was counted at `counted_at`, and its answer came `took` later.
+    pub fn answered_late(
+        &mut self,
+        call: Counted,
+        counted_at: Timestamp,
+        took: Duration,
+        now: Timestamp,
+        rules: &Rules,
+    ) {
+        // What follows it arrives at the earliest when it is counted itself, so the guard is not needed twice.
+        let until = counted_at.plus(took.saturating_sub(rules.guard)).min(now).max(counted_at);
+        let put_off = |limit: &mut Limit| {
+            let per_window = limit.per_window.get();
+            limit.window.put_off(call, (counted_at, until), now, rules.span(), per_window);
+        };
+        match call {
+            Counted::Start => self.each(put_off),
+            Counted::Poll => self.each_that_counts_polls(put_off),
+        }
         self.key.turn = self.key.turn_after_end(now, rules);
     }
 

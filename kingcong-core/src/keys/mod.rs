@@ -15,4 +15,4 @@ pub use account::Account;
 pub use key::{Key, KeyStatus, KeyWithLimits, Verdict};
 pub use limit::{Chain, Level, Limit, PollNeed, Rules};
 pub use pool::{Flow, Passage, Place, Pool, PoolId, RouteHealth, TAG_STEP};
-pub use window::{BUCKET_MICROS, EXACT_STARTS_MAX, InvalidWindow, Window};
+pub use window::{BUCKET_MICROS, Counted, EXACT_STARTS_MAX, InvalidWindow, Window};

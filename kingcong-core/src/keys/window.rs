@@ -20,12 +20,41 @@ pub struct Window {
     polls: u32,
 }
 
+/// What a call that counts is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It starts work.
+    Start,
+    /// It asks for results, or something else.
+    Poll,
+}
+
 /// The calls of one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Made {
     at: Timestamp,
     starts: u32,
     polls: u32,
+}
+
+impl Made {
+    const fn of(&self, call: Counted) -> u32 {
+        match call {
+            Counted::Start => self.starts,
+            Counted::Poll => self.polls,
+        }
+    }
+
+    const fn of_mut(&mut self, call: Counted) -> &mut u32 {
+        match call {
+            Counted::Start => &mut self.starts,
+            Counted::Poll => &mut self.polls,
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.starts == 0 && self.polls == 0
+    }
 }
 
 impl Window {
@@ -60,42 +89,57 @@ impl Window {
         }
     }
 
-    /// Remembers a start. When the clock was set back it counts as if it came with the newest call.
-    pub fn start(&mut self, now: Timestamp, per_window: u32) {
-        self.made_at(now, per_window).starts += 1;
-        self.starts += 1;
+    /// Remembers a call. When the clock was set back it counts as if it came with the newest call.
+    pub fn count_call(&mut self, call: Counted, now: Timestamp, per_window: u32) {
+        let at = self.newest().unwrap_or(now).max(now);
+        self.remember(call, at, per_window);
     }
 
-    /// Remembers a call that asks for results.
-    pub fn poll(&mut self, now: Timestamp, per_window: u32) {
-        self.made_at(now, per_window).polls += 1;
-        self.polls += 1;
-    }
-
-    fn made_at(&mut self, now: Timestamp, per_window: u32) -> &mut Made {
-        let at = remembered_as(now, per_window);
-        if self.made.back().is_none_or(|newest| newest.at < at) {
-            self.made.push_back(Made { at, starts: 0, polls: 0 });
-        }
-        self.made.back_mut().expect("one was pushed if there was none")
-    }
-
-    /// Forgets one start of that instant: the call never left. Nothing happens when it may be forgotten already,
-    /// for then a later call's start would be taken out in its place.
-    pub fn take_back(&mut self, started: Timestamp, now: Timestamp, span: Duration) {
+    /// Forgets one call of that instant, because it never left. Nothing happens when it may be forgotten already,
+    /// for then a later call would be taken out in its place.
+    pub fn take_back(&mut self, call: Counted, counted_at: Timestamp, now: Timestamp, span: Duration) {
         let forgotten = self.newest().unwrap_or(now).max(now).minus(span);
-        if started <= forgotten {
+        if counted_at <= forgotten {
             return;
         }
         // The first one that is not earlier is this one, or one that is as well forgotten before it.
-        let Some(place) = self.made.iter().position(|made| made.at >= started && made.starts > 0) else {
+        let Some(place) = self.made.iter().position(|made| made.at >= counted_at && made.of(call) > 0) else {
             return;
         };
-        let made = &mut self.made[place];
-        made.starts -= 1;
-        self.starts -= 1;
-        if made.starts == 0 && made.polls == 0 {
+        *self.made[place].of_mut(call) -= 1;
+        if self.made[place].is_empty() {
             self.made.remove(place);
+        }
+        match call {
+            Counted::Start => self.starts -= 1,
+            Counted::Poll => self.polls -= 1,
+        }
+    }
+
+    /// Counts a call of one instant as one of a later one, at which the upstream may have counted it. What is forgotten
+    /// already counts again.
+    pub fn put_off(
+        &mut self,
+        call: Counted,
+        (counted_at, until): (Timestamp, Timestamp),
+        now: Timestamp,
+        span: Duration,
+        per_window: u32,
+    ) {
+        self.take_back(call, counted_at, now, span);
+        self.remember(call, until, per_window);
+    }
+
+    fn remember(&mut self, call: Counted, at: Timestamp, per_window: u32) {
+        let at = remembered_as(at, per_window);
+        let place = self.made.partition_point(|made| made.at < at);
+        if self.made.get(place).is_none_or(|made| made.at != at) {
+            self.made.insert(place, Made { at, starts: 0, polls: 0 });
+        }
+        *self.made[place].of_mut(call) += 1;
+        match call {
+            Counted::Start => self.starts += 1,
+            Counted::Poll => self.polls += 1,
         }
     }
 
@@ -193,7 +237,7 @@ mod tests {
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
             for (gap, kind) in calls {
                 now = Timestamp::from_micros(now.as_micros() + gap);
-                if kind == 0 { window.poll(now, per) } else { window.start(now, per) }
+                window.count_call(if kind == 0 { Counted::Poll } else { Counted::Start }, now, per);
             }
             prop_assert_eq!(window.to_string().parse::<Window>().unwrap(), window);
         }
@@ -210,7 +254,7 @@ mod tests {
                 now = Timestamp::from_micros(now.as_micros() + gap);
                 window.forget(now, SPAN);
                 if window.count() < per {
-                    window.start(now, per);
+                    window.count_call(Counted::Start, now, per);
                     starts.push(now);
                 } else {
                     prop_assert!(window.opens_at(per, 0, SPAN) > now);
@@ -229,7 +273,7 @@ mod tests {
             let mut now = Timestamp::from_micros(1_700_000_000_000_000);
             for gap in gaps {
                 now = Timestamp::from_micros(now.as_micros() + gap);
-                window.start(now, per);
+                window.count_call(Counted::Start, now, per);
             }
             let opens = window.opens_at(per, 0, SPAN);
             let before = Timestamp::from_micros(opens.as_micros() - 1);
@@ -246,14 +290,14 @@ mod tests {
         for per in [5, 1000] {
             let mut window = Window::default();
             let now = Timestamp::from_micros(1_700_000_000_000_001);
-            window.start(now, per);
-            window.start(now.plus(Duration::from_secs(1)), per);
+            window.count_call(Counted::Start, now, per);
+            window.count_call(Counted::Start, now.plus(Duration::from_secs(1)), per);
             let with_one = {
                 let mut other = Window::default();
-                other.start(now.plus(Duration::from_secs(1)), per);
+                other.count_call(Counted::Start, now.plus(Duration::from_secs(1)), per);
                 other
             };
-            window.take_back(now, now.plus(Duration::from_secs(2)), SPAN);
+            window.take_back(Counted::Start, now, now.plus(Duration::from_secs(2)), SPAN);
             assert_eq!(window, with_one);
         }
     }
@@ -264,14 +308,33 @@ mod tests {
             let mut window = Window::default();
             let first = Timestamp::from_micros(1_700_000_000_000_001);
             let second = first.plus(SPAN);
-            window.start(first, per);
+            window.count_call(Counted::Start, first, per);
             window.forget(second, SPAN);
-            window.start(second, per);
+            window.count_call(Counted::Start, second, per);
             let before = window.clone();
             // Even if the clock was set back in between.
             for now in [second.plus(Duration::from_secs(5)), first.plus(Duration::from_secs(5))] {
-                window.take_back(first, now, SPAN);
+                window.take_back(Counted::Start, first, now, SPAN);
                 assert_eq!(window, before);
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_arrived_later_counts_from_then_on() {
+        let first = Timestamp::from_micros(1_700_000_000_000_000);
+        let seconds = |seconds| first.plus(Duration::from_secs(seconds));
+        for call in [Counted::Start, Counted::Poll] {
+            // In time, and when it is forgotten already.
+            for now in [seconds(5), seconds(100)] {
+                let mut window = Window::default();
+                for at in [0, 1, 4] {
+                    window.count_call(call, seconds(at), 3);
+                }
+                window.forget(now, SPAN);
+                window.put_off(call, (first, seconds(2)), now, SPAN, 3);
+                window.forget(seconds(61), SPAN);
+                assert_eq!(window.opens_at(window.count(), 0, SPAN), seconds(62), "{call:?} {now:?}");
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
+    keys::{Counted, Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
     money::{Amount, Unit},
     pricing::{Operation, Package, PackageError, Price, PriceError},
@@ -71,6 +71,8 @@ pub enum Command {
     Claim(Claim),
     /// Count a call that asks an upstream for results, where the upstream counts it.
     Poll(Poll),
+    /// Count a call as one of the instant at which its late answer came.
+    CountLate(CountLate),
     /// An upstream took an attempt.
     Accept(Accept),
     /// An attempt ended, or its answer is lost.
@@ -127,6 +129,7 @@ impl Command {
             Self::Admit(_)
             | Self::Claim(_)
             | Self::Poll(_)
+            | Self::CountLate(_)
             | Self::Accept(_)
             | Self::Settle(_)
             | Self::Stop(_)
@@ -151,8 +154,8 @@ pub enum Outcome {
     Admit(Result<Admitted, NotAdmitted>),
     /// Of [`Command::Claim`].
     Claim(Claimed),
-    /// Of [`Command::Poll`].
-    Poll(Result<(), PollRefused>),
+    /// Of [`Command::Poll`]: the instant at which it is counted.
+    Poll(Result<Timestamp, PollRefused>),
     /// Of [`Command::Accept`]: whether the attempt was still the worker's.
     Accept(Result<(), NotMine>),
     /// Of [`Command::Settle`].
@@ -165,7 +168,7 @@ pub enum Outcome {
     Moved(Vec<PoolId>),
     /// Of [`Command::Adopt`].
     Adopt(Adopted),
-    /// Of [`Command::Beat`] and [`Command::RecordLate`].
+    /// Of [`Command::Beat`], [`Command::CountLate`] and [`Command::RecordLate`].
     Done,
     /// Of [`Command::AddDataKey`]: there is one of that version now, or why it was not made.
     DataKey(Result<(), DataKeyLost>),
@@ -350,6 +353,24 @@ pub struct PollRefused {
     /// Not before this instant; [`Timestamp::FAR`] for one that is not needed, and that
     /// starts leave no room for.
     pub until: Timestamp,
+}
+
+/// Count a call as one of the instant at which its answer came, for it came later than the guard covers: the upstream
+/// may have counted the call then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountLate {
+    /// What the call was made for.
+    pub call: Counted,
+    /// The key that it was made with.
+    pub key: KeyId,
+    /// The account's limit.
+    pub account_limit: Option<LimitId>,
+    /// The limit of the server seen from our address.
+    pub egress_limit: Option<LimitId>,
+    /// The instant at which it was counted.
+    pub counted_at: Timestamp,
+    /// How much later its answer came.
+    pub took: Duration,
 }
 
 /// An upstream took an attempt.

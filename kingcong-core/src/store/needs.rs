@@ -129,6 +129,11 @@ impl Needs {
                 self.shared_limits.extend(poll.account_limit);
                 self.shared_limits.extend(poll.egress_limit);
             }
+            Command::CountLate(late) => {
+                self.key_limits.insert(Limit::id_of_key(late.key));
+                self.shared_limits.extend(late.account_limit);
+                self.shared_limits.extend(late.egress_limit);
+            }
             Command::Accept(accept) => {
                 self.attempts.insert(accept.attempt);
             }

@@ -93,7 +93,13 @@ fn obey(upstreams: &Upstreams, order: &str) -> Result<Value, String> {
 }
 
 fn counted(upstreams: &Upstreams) -> Value {
-    described(upstreams, |server| json!(server.counters()))
+    described(upstreams, |server| {
+        let mut counted = json!(server.counters());
+        // With their names and instants, so that a failed test tells which limit it was.
+        counted["violations"] =
+            server.violations().iter().map(|violation| format!("{violation:?}")).collect();
+        counted
+    })
 }
 
 fn described(upstreams: &Upstreams, describe: impl Fn(&Server) -> Value) -> Value {

@@ -755,6 +755,9 @@ fn said(command: &Command, outcome: &Outcome) -> Option<String> {
         (Command::CheckKey { key, verdict }, _) => format!("key {key} is {verdict:?}"),
         (Command::Replan(_), outcome) => format!("replan {outcome:?}"),
         (Command::Promote(_), outcome) => format!("promote {outcome:?}"),
+        (Command::CountLate(late), _) => {
+            format!("{:?} of key {} came {:?} late", late.call, late.key, late.took)
+        }
         (Command::RecordLate(late), _) => format!("late {}", late.attempt),
         (Command::TakeDuty(_), outcome) => format!("{outcome:?}"),
         (Command::AddDataKey(_), _) => "add data key".to_owned(),

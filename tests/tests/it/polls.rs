@@ -1,7 +1,7 @@
 //! Polls that an upstream counts: none without room for it, all results known in time, and nearly all of the limit left
 //! to starts. And none, counted or not, while the upstream wants to be left alone.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,6 +46,8 @@ struct Rows {
     calls: Vec<Duration>,
     ready: Vec<Duration>,
     waits: Vec<Duration>,
+    /// How long the next calls are under way before they are counted, as while connections are made.
+    late: VecDeque<Duration>,
     /// What the next poll or question fails with.
     refusal: Option<Failure>,
     /// The upstream knows the key no more, and says so when it is asked for the balance.
@@ -72,6 +74,7 @@ impl Provider for Gateway {
     }
 
     async fn send(&self, _: &Call) -> Result<Sent, Failure> {
+        self.travel().await;
         let mut rows = self.rows.lock();
         let now = self.start.elapsed();
         rows.calls.push(now);
@@ -84,6 +87,7 @@ impl Provider for Gateway {
     }
 
     async fn poll(&self, calls: &[(Call, UpstreamId)], page: u32) -> Vec<Result<Progress, Failure>> {
+        self.travel().await;
         let mut rows = self.rows.lock();
         let now = self.start.elapsed();
         rows.calls.push(now);
@@ -108,6 +112,7 @@ impl Provider for Gateway {
     }
 
     async fn balance(&self, _: &Access) -> Result<Option<UpstreamCredits>, Failure> {
+        self.travel().await;
         self.asked()?;
         match self.rows.lock().knows_no_key {
             true => Err(Failure::new(FailureKind::KeyDead, Reached::No, "there is no such key")),
@@ -127,6 +132,11 @@ impl Provider for Gateway {
 }
 
 impl Gateway {
+    async fn travel(&self) {
+        let late = self.rows.lock().late.pop_front();
+        tokio::time::sleep(late.unwrap_or_default()).await;
+    }
+
     /// A call that asks and does no work.
     fn asked(&self) -> Result<(), Failure> {
         let now = self.start.elapsed();
@@ -226,6 +236,30 @@ async fn nearly_all_of_a_limit_that_counts_polls_is_left_to_starts() {
         // Nine starts and one poll in each window are the best.
         assert!(rows.ready.len() >= 160, "{} starts, {:?}", rows.ready.len(), rows.calls);
         assert!(rows.waits.iter().all(|wait| *wait <= Duration::from_secs(30)), "{:?}", rows.waits);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_arrive_late_keep_the_limit_as_the_upstream_counts() {
+    let late = [Duration::from_millis(900), Duration::from_secs(3), Duration::from_secs(20)];
+    for (server, account) in [("ai33", Some("us")), ("ai33", None), ("ai84", Some("us")), ("ai84", None)] {
+        for late in late {
+            let (kc, gateway) = opened_at(server, (30, 10), account, Duration::from_secs(1), 100).await;
+            kc.wallets().purchase("an", "package-1", "order-1").await.unwrap();
+            gateway.rows.lock().late = [late].repeat(15).into();
+            for job in 0..40 {
+                let request =
+                    Request::speech("an", format!("Job {job}.")).service("elevenlabs").voice("anna");
+                kc.submit(request).await.unwrap();
+            }
+            tokio::time::sleep(WINDOW * 8).await;
+            let rows = std::mem::take(&mut *gateway.rows.lock());
+            let starts = Rows { calls: rows.ready.clone(), ..Rows::default() };
+            let most = if server == "ai33" { rows.most() } else { starts.most() };
+            assert!(most <= 10, "{server} {account:?} {late:?}: {most} calls in a window");
+            assert_eq!(rows.waits.len(), 40, "{server} {account:?} {late:?}: and all is known");
+            kc.close().await;
+        }
     }
 }
 

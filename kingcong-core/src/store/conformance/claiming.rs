@@ -7,12 +7,12 @@ use super::fixtures::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    keys::{BUCKET_MICROS, Level, Limit, PollNeed, PoolId, Rules},
+    keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
     money::Amount,
     provider::{FailureKind, Reached},
     routing::{Maintenance, Switch, SystemCommand},
-    store::{AttemptResult, Claimed, Command, ConfigurationChange, Lease, Outcome, Store, Then},
-    work::{AttemptState, Doubt, TaskState},
+    store::{AttemptResult, Claimed, Command, ConfigurationChange, CountLate, Lease, Outcome, Store, Then},
+    work::{Attempt, AttemptState, Doubt, TaskState},
 };
 
 /// How long a start counts: the window and its guard.
@@ -394,7 +394,7 @@ pub(super) async fn a_poll_that_counts_takes_a_call_of_the_window(store: &dyn St
         let leases = worker.claim(pool(name), 2).await.leases;
         let [first, last] = [&leases[0], &leases[leases.len() - 1]];
         for (worker, lease) in [(&worker, first), (&other, last), (&other, first)] {
-            assert_eq!(worker.poll(lease, PollNeed::Due).await, Ok(()));
+            assert!(worker.poll(lease, PollNeed::Due).await.is_ok());
         }
         let full =
             worker.poll(first, PollNeed::Due).await.expect_err("two starts and three polls are five calls");
@@ -404,7 +404,33 @@ pub(super) async fn a_poll_that_counts_takes_a_call_of_the_window(store: &dyn St
         let limit = scene.limit(limit).await;
         assert_eq!((limit.in_flight, limit.window.count(), limit.window.polls()), (2, 5, 3));
         clock.set(full.until);
-        assert_eq!(worker.poll(first, PollNeed::Due).await, Ok(()), "as old as a start that is forgotten");
+        assert!(worker.poll(first, PollNeed::Due).await.is_ok(), "as old as a start that is forgotten");
+    }
+}
+
+/// A start or a poll whose answer took longer than the guard counts, on every level, as if it had been made when the
+/// answer came, less the guard. An answer that takes longer than a window makes it count anew.
+pub(super) async fn a_call_whose_answer_was_late_counts_from_its_answer(
+    store: &dyn Store,
+    clock: &TestClock,
+) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = with_work(&scene, &[NewKey::new("ai33", 30, 3).of_account("us", 30, 3)], 200).await;
+    for took in [Duration::from_secs(7), SPAN + Duration::from_secs(7)] {
+        let lease = worker.lease(pool("ai33")).await;
+        let polled_at = worker.poll(&lease, PollNeed::Due).await.expect("nothing else was called");
+        let Attempt { key, account_limit, egress_limit, leased_at, .. } = lease.attempt;
+        clock.advance(took);
+        for (call, counted_at) in [(Counted::Start, leased_at), (Counted::Poll, polled_at)] {
+            let late = CountLate { call, key, account_limit, egress_limit, counted_at, took };
+            assert_eq!(worker.execute(Command::CountLate(late)).await, Outcome::Done);
+        }
+        worker.lease(pool("ai33")).await;
+        let claimed = worker.claim(pool("ai33"), 1).await;
+        assert_eq!((claimed.leases.len(), claimed.then), (0, Then::At(leased_at.plus(took + Rules::WINDOW))));
+        clock.set(leased_at.plus(took + Rules::WINDOW));
+        assert_eq!(worker.claim(pool("ai33"), 3).await.leases.len(), 2, "{took:?}");
+        clock.advance(SPAN);
     }
 }
 
@@ -439,18 +465,18 @@ pub(super) async fn a_poll_that_is_not_needed_leaves_the_room_to_starts(
     let scene = Scene::configured(store, clock).await;
     let worker = with_work(&scene, &[NewKey::new("ai33", 30, 10).of_account("us", 30, 10)], 200).await;
     let lease = worker.claim_beside_polls(pool("ai33"), 1).await.leases.remove(0);
-    assert_eq!(worker.poll(&lease, PollNeed::Idle).await, Ok(()));
+    assert!(worker.poll(&lease, PollNeed::Idle).await.is_ok());
     let refused =
         worker.poll(&lease, PollNeed::Idle).await.expect_err("the third call is more than a quarter");
     assert_eq!(refused.until, Timestamp::FAR);
     for _ in 0..3 {
-        assert_eq!(worker.poll(&lease, PollNeed::Spare).await, Ok(()));
+        assert!(worker.poll(&lease, PollNeed::Spare).await.is_ok());
     }
     let refused = worker.poll(&lease, PollNeed::Spare).await.expect_err("the other half is for starts");
     assert_eq!(refused.until, Timestamp::FAR);
     // Two of the five calls that are left, which starts are not kept from.
     for _ in 0..2 {
-        assert_eq!(worker.poll(&lease, PollNeed::Asked).await, Ok(()));
+        assert!(worker.poll(&lease, PollNeed::Asked).await.is_ok());
     }
     assert_eq!(worker.claim_beside_polls(pool("ai33"), 30).await.leases.len(), 3);
     let refused = worker.poll(&lease, PollNeed::Asked).await.expect_err("every call was made");

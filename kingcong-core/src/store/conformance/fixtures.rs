@@ -808,7 +808,7 @@ impl TestWorker<'_> {
     }
 
     /// Counts a poll for a lease.
-    pub async fn poll(&self, lease: &Lease, need: PollNeed) -> Result<(), PollRefused> {
+    pub async fn poll(&self, lease: &Lease, need: PollNeed) -> Result<Timestamp, PollRefused> {
         let Attempt { key, account_limit, egress_limit, .. } = lease.attempt;
         let poll = Poll { key, account_limit, egress_limit, need };
         outcome_of!(self.execute(Command::Poll(poll)).await, Poll)

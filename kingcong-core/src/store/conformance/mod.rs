@@ -132,6 +132,7 @@ laws! {
         a_route_that_is_off_or_in_maintenance_is_paused,
         an_empty_pool_has_nothing_to_claim,
         a_poll_that_counts_takes_a_call_of_the_window,
+        a_call_whose_answer_was_late_counts_from_its_answer,
         starts_leave_room_for_the_polls_that_they_need,
         a_poll_that_is_not_needed_leaves_the_room_to_starts;
     settling:

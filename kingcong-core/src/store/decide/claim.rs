@@ -8,7 +8,9 @@ use crate::{
     keys::{Level, Limit, Passage, PoolId, Rules},
     money::Amount,
     provider::{Measured, Work},
-    store::{Batch, Claim, ClaimNeeds, Claimed, EgressLimit, Lease, Poll, PollRefused, Tables, Then},
+    store::{
+        Batch, Claim, ClaimNeeds, Claimed, CountLate, EgressLimit, Lease, Poll, PollRefused, Tables, Then,
+    },
     work::{Attempt, AttemptState, TaskState},
 };
 
@@ -108,12 +110,20 @@ pub(super) fn poll(
     poll: Poll,
     batch: &Batch,
     now: Timestamp,
-) -> Result<(), PollRefused> {
+) -> Result<Timestamp, PollRefused> {
     let key = Limit::id_of_key(poll.key);
     let counted = tables.change_limits(key, poll.account_limit, poll.egress_limit, |mut chain| {
         chain.poll(now, &batch.rules, poll.need)
     });
     counted.unwrap_or(Err(Timestamp::FAR)).map_err(|until| PollRefused { until })
+}
+
+/// Counts a call as one of the instant at which its answer came.
+pub(super) fn count_late(tables: &mut Tables, late: &CountLate, batch: &Batch, now: Timestamp) {
+    let key = Limit::id_of_key(late.key);
+    tables.change_limits(key, late.account_limit, late.egress_limit, |mut chain| {
+        chain.answered_late(late.call, late.counted_at, late.took, now, &batch.rules);
+    });
 }
 
 /// Makes the egress limit at its first use, and keeps its bounds as they are configured.

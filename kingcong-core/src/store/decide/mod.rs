@@ -28,6 +28,10 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Admit(admit) => Outcome::Admit(admit::admit(tables, admit, now)),
         Command::Claim(claim) => Outcome::Claim(claim::claim(tables, claim, batch, now)),
         Command::Poll(poll) => Outcome::Poll(claim::poll(tables, *poll, batch, now)),
+        Command::CountLate(late) => {
+            claim::count_late(tables, late, batch, now);
+            Outcome::Done
+        }
         Command::Accept(accept) => Outcome::Accept(settle::accept(tables, accept, batch.worker)),
         Command::Settle(settle) => Outcome::Settle(settle::settle(tables, settle, batch, now).map(Box::new)),
         Command::Stop(stop) => Outcome::Stop(stop::stop(tables, stop, now)),
