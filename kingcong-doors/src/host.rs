@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, fs, io,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -20,6 +20,7 @@ use kingcong_core::{
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };
 use serde::{Deserialize, Serialize};
+use tempfile::TempPath;
 
 use crate::problem::Problem;
 
@@ -295,14 +296,14 @@ async fn keep(sink: &Sink, attempt: AttemptId, body: Bytes) -> Result<Body, Fail
     }
 }
 
-/// Writes a whole file on a thread that may block; it gets its name when it is whole.
-async fn write_file(path: PathBuf, body: Bytes) -> std::io::Result<()> {
+/// Writes a whole file on a thread that may block; it gets its name when it is whole, and nothing is left of it before.
+async fn write_file(path: PathBuf, body: Bytes) -> io::Result<()> {
     let write = move || {
-        let partial = path.with_added_extension("part");
-        std::fs::write(&partial, body)?;
-        std::fs::rename(partial, path)
+        let partial = TempPath::from_path(path.with_added_extension("part"));
+        fs::write(&partial, body)?;
+        partial.persist(path).map_err(|error| error.error)
     };
-    tokio::task::spawn_blocking(write).await.map_err(std::io::Error::other)?
+    tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
 }
 
 /// What a host's master key is asked to do.

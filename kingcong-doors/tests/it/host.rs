@@ -5,8 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
-    id::ServiceId,
-    provider::{Ability, Capabilities, Mp3Layout, Provider},
+    id::{AttemptId, Route, ServerId, ServiceId},
+    provider::{
+        Ability, Access, AudioFormat, Call, Capabilities, Mp3Layout, Provider, Sink, Speech, Subtitles,
+        VoiceSettings, Work,
+    },
+    vault::Secret,
 };
 use kingcong_doors::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
@@ -186,6 +190,36 @@ impl HostCalls for Instant {
         let reply = json!({ "result": { "audio": { "content_type": "audio/wav" } } });
         Ok((serde_json::from_value(reply).unwrap(), Bytes::from_static(&FRAME)))
     }
+}
+
+#[tokio::test]
+async fn of_a_result_that_cannot_be_written_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let attempt: AttemptId = "01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21".parse().unwrap();
+    // No file can get the name of a folder.
+    std::fs::create_dir(folder.path().join(attempt.to_string())).unwrap();
+    let speech = Speech {
+        text: "abc".into(),
+        voice: "v".into(),
+        model: None,
+        format: AudioFormat::default(),
+        subtitles: Subtitles::No,
+        settings: VoiceSettings::default(),
+        language: None,
+    };
+    let (server, service) = (ServerId::new("ai33").unwrap(), ServiceId::new("elevenlabs").unwrap());
+    let secret = Arc::new(Secret::parse("sk-canary-of-tests").unwrap());
+    let call = Call {
+        attempt,
+        access: Access { route: Route { server, service }, base_url: "".into(), secret },
+        work: Arc::new(Work::Speech(speech)),
+        sink: Sink::Directory { path: folder.path().to_owned(), max_bytes: 1_000 },
+    };
+    let provider = HostProvider::new(offer("ai33"), Arc::new(Instant));
+    let failure = provider.send(&call).await.unwrap_err();
+    assert!(failure.to_string().contains("could not be written"), "{failure}");
+    let names: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [attempt.to_string().as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
