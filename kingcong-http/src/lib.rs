@@ -1,10 +1,13 @@
 //! Upstream protocols over HTTP: [`Upstreams`] makes a [`Provider`] for each of `ai33`, `ai84`, `elevenlabs` and
 //! `minimax`.
 //!
-//! A provider only translates: a call becomes an HTTP request, the answer becomes an outcome. Each protocol has
-//! its own file, which says what is sent, what is read, and what each refusal means. What they share is beside
-//! them: `http` sends and knows what a lost answer means, `lenient` and `refusal` read JSON as upstreams really
-//! write it, `sink` and `download` keep results within their limits.
+//! A provider only translates: a call becomes an HTTP request, the answer becomes an outcome. There are three
+//! rooms:
+//!
+//! * `protocols`: one file each, which says what is sent, what is read, and what each refusal means.
+//! * `voice`: what several protocols of voices share, such as the vendors whose voices a gateway resells.
+//! * `wire`: what all protocols share. `http` sends and knows what a lost answer means, `lenient` and `refusal` read
+//!   JSON as upstreams really write it, `sink` and `download` keep results within their limits.
 //!
 //! ```
 //! use kingcong_http::Upstreams;
@@ -15,23 +18,10 @@
 //! # Ok::<(), kingcong_http::UpstreamsError>(())
 //! ```
 
-mod ai33;
-mod ai84;
-mod download;
-mod elevenlabs;
-mod engine;
-mod http;
-mod lenient;
-mod minimax;
-mod reach;
-mod refusal;
+mod protocols;
 mod settings;
-mod sink;
-mod srt;
-mod tar;
-mod voices;
-mod wait;
-mod wav;
+mod voice;
+mod wire;
 
 use std::sync::Arc;
 
@@ -62,12 +52,12 @@ impl Upstreams {
     /// When a time-out is outside of its bounds, or no HTTP client can be made.
     pub fn with_settings(settings: Settings) -> Result<Vec<Arc<dyn Provider>>, UpstreamsError> {
         settings.check()?;
-        let http = http::Http::new(settings)?;
+        let http = wire::http::Http::new(settings)?;
         Ok(vec![
-            Arc::new(ai33::Ai33::new(http.clone())),
-            Arc::new(ai84::Ai84::new(http.clone())),
-            Arc::new(elevenlabs::ElevenLabs::new(http.clone())),
-            Arc::new(minimax::MiniMax::new(http)),
+            Arc::new(protocols::ai33::Ai33::new(http.clone())),
+            Arc::new(protocols::ai84::Ai84::new(http.clone())),
+            Arc::new(protocols::elevenlabs::ElevenLabs::new(http.clone())),
+            Arc::new(protocols::minimax::MiniMax::new(http)),
         ])
     }
 }

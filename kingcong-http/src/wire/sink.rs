@@ -14,7 +14,7 @@ use kingcong_core::{
 use tempfile::TempPath;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use crate::{http::too_large, wav::HEADER_BYTES};
+use crate::{voice::wav::HEADER_BYTES, wire::http::too_large};
 
 /// How many of the first bytes are kept to tell the coding from, behind the header of a WAV file too.
 const HEAD_BYTES: usize = HEADER_BYTES + 20;

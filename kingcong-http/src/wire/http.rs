@@ -20,10 +20,12 @@ use serde_json::Value;
 
 use crate::{
     UpstreamsError,
-    reach::{PublicNames, Reach},
-    refusal::{Judge, Refusal, hides_refusal},
     settings::{API_BODY_BYTES_MAX, IDLE_CONNECTION_KEPT, Settings, USER_AGENT},
-    wait,
+    wire::{
+        reach::{PublicNames, Reach},
+        refusal::{Judge, Refusal, hides_refusal},
+        wait,
+    },
 };
 
 /// Longest text of an upstream that is looked at as a message, in bytes.

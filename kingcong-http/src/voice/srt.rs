@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::lenient::{first, text, thousandths};
+use crate::wire::lenient::{first, text, thousandths};
 
 /// A cue longer than this many characters ends at the next space.
 const CUE_CHARS_MAX: usize = 80;

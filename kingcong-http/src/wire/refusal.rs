@@ -7,7 +7,7 @@ use kingcong_core::provider::{FailureKind, Reached};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::{
+use crate::wire::{
     lenient::{as_text, field, first, text, truth},
     wait,
 };

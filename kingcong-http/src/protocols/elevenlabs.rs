@@ -20,18 +20,22 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use crate::{
-    ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
-    download::told_audio_type,
-    engine::{ELEVENLABS_MP3, Engine, asked_mp3, elevenlabs_voice_settings},
-    http::{Auth, Exchange, Http, Step},
-    lenient::{count, field, text, thousandths, truth},
     protocol,
-    refusal::{Refusal, Verdict, classed},
+    protocols::ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     settings::AUDIO_ANSWER_BYTES_MAX,
-    sink::Writer,
-    srt,
-    voices::{Page, VOICES_PER_PAGE, voices},
-    wav,
+    voice::{
+        list::{Page, VOICES_PER_PAGE, voices},
+        srt,
+        vendor::{ELEVENLABS_MP3, Vendor, asked_mp3, elevenlabs_voice_settings},
+        wav,
+    },
+    wire::{
+        download::told_audio_type,
+        http::{Auth, Exchange, Http, Step},
+        lenient::{count, field, text, thousandths, truth},
+        refusal::{Refusal, Verdict, classed},
+        sink::Writer,
+    },
 };
 
 /// Samples per second of what is asked for to make WAV; higher rates need a dearer plan.
@@ -59,9 +63,9 @@ impl ElevenLabs {
     /// The exchange, if the route is one that this protocol speaks.
     fn exchange_on_route<'a>(&'a self, access: &'a Access, step: Step) -> Result<Exchange<'a>, Failure> {
         let exchange = self.exchange(access, step);
-        match Engine::of(&exchange)? {
-            Engine::ElevenLabs => Ok(exchange),
-            Engine::MiniMax => {
+        match Vendor::of(&exchange)? {
+            Vendor::ElevenLabs => Ok(exchange),
+            Vendor::MiniMax => {
                 Err(exchange.refuses(FailureKind::Unsupported, "ElevenLabs does not sell MiniMax"))
             }
         }

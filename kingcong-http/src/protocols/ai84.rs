@@ -1,4 +1,4 @@
-//! Protocol `ai84`: one gateway with two engines, ElevenLabs and MiniMax, each with its own voices. Speech is
+//! Protocol `ai84`: one gateway to two vendors, ElevenLabs and MiniMax, each with its own voices. Speech is
 //! submitted and then polled as a job; the cost is told at the submit. Creating is limited per address, polling
 //! is not. A page of the edge in front of it with status 403 judges our user agent, never the key.
 
@@ -15,16 +15,20 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    ai33::{TASK_ID_BYTES_MAX, read_balance, shared_voices},
-    engine::{
-        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE, asked_mp3,
-        elevenlabs_voice_settings, minimax_language, without_voice_settings,
-    },
-    http::{Auth, Exchange, Http, Step},
-    lenient::{cost, count, field, first, hundredths, percent, short_text, text},
     protocol,
-    refusal::{Refusal, Verdict, classed, classed_task},
-    voices::{Page, VOICES_PER_PAGE, voices},
+    protocols::ai33::{TASK_ID_BYTES_MAX, read_balance, shared_voices},
+    voice::{
+        list::{Page, VOICES_PER_PAGE, voices},
+        vendor::{
+            ELEVENLABS_MODEL, ELEVENLABS_MP3, MINIMAX_BITRATE, MINIMAX_SAMPLE_RATE, Vendor, asked_mp3,
+            elevenlabs_voice_settings, minimax_language, without_voice_settings,
+        },
+    },
+    wire::{
+        http::{Auth, Exchange, Http, Step},
+        lenient::{cost, count, field, first, hundredths, percent, short_text, text},
+        refusal::{Refusal, Verdict, classed, classed_task},
+    },
 };
 
 /// The protocol.
@@ -46,15 +50,15 @@ impl Ai84 {
     async fn speak(
         &self,
         exchange: Exchange<'_>,
-        engine: Engine,
+        vendor: Vendor,
         speech: &Speech,
         attempt: AttemptId,
     ) -> Result<Sent, Failure> {
-        let (path, mut body) = match engine {
-            Engine::ElevenLabs => {
+        let (path, mut body) = match vendor {
+            Vendor::ElevenLabs => {
                 (["v2", "text-to-speech", "async"].as_slice(), elevenlabs_body(&exchange, speech)?)
             }
-            Engine::MiniMax => {
+            Vendor::MiniMax => {
                 (["v1", "minimax", "text-to-speech", "async"].as_slice(), minimax_body(speech, attempt))
             }
         };
@@ -110,7 +114,7 @@ impl Ai84 {
 fn elevenlabs_body(exchange: &Exchange<'_>, speech: &Speech) -> Result<Value, Failure> {
     if speech.format != AudioFormat::Mp3 {
         return Err(
-            exchange.refuses(FailureKind::Unsupported, "this gateway's ElevenLabs engine makes MP3 only")
+            exchange.refuses(FailureKind::Unsupported, "this gateway makes MP3 only of ElevenLabs voices")
         );
     }
     let mut body = json!({
@@ -160,16 +164,16 @@ impl Provider for Ai84 {
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
         let speech_alone = Capabilities::all().without(Ability::CloneVoice).with_mp3(asked_mp3());
-        match Engine::of_service(service) {
-            Some(Engine::ElevenLabs) | None => speech_alone.without(Ability::Wav),
-            Some(Engine::MiniMax) => without_voice_settings(speech_alone),
+        match Vendor::of_service(service) {
+            Some(Vendor::ElevenLabs) | None => speech_alone.without(Ability::Wav),
+            Some(Vendor::MiniMax) => without_voice_settings(speech_alone),
         }
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let exchange = self.exchange(&call.access, Step::Submit);
-        match (&*call.work, Engine::of(&exchange)?) {
-            (Work::Speech(speech), engine) => self.speak(exchange, engine, speech, call.attempt).await,
+        match (&*call.work, Vendor::of(&exchange)?) {
+            (Work::Speech(speech), vendor) => self.speak(exchange, vendor, speech, call.attempt).await,
             _ => Err(exchange.refuses(FailureKind::Unsupported, "this gateway does not do this work")),
         }
     }
@@ -197,12 +201,12 @@ impl Provider for Ai84 {
     async fn voices(&self, access: &Access, page: Option<&str>) -> Result<VoicePage, Failure> {
         let exchange = self.exchange(access, Step::Read);
         let wait = self.http.settings.poll_timeout;
-        match Engine::of(&exchange)? {
-            Engine::ElevenLabs => match Page::parse(&exchange, page, Page::Library(0))? {
+        match Vendor::of(&exchange)? {
+            Vendor::ElevenLabs => match Page::parse(&exchange, page, Page::Library(0))? {
                 Page::Library(number) => shared_voices(&exchange, number).await,
                 Page::Own(_) => Ok(VoicePage::default()),
             },
-            Engine::MiniMax => match Page::parse(&exchange, page, Page::Own(None))? {
+            Vendor::MiniMax => match Page::parse(&exchange, page, Page::Own(None))? {
                 Page::Own(_) => {
                     let request =
                         exchange.request(Method::GET, &["v1", "minimax", "voices", "cloned"], &[])?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use crate::lenient::{as_text, field, first};
+use crate::wire::lenient::{as_text, field, first};
 
 /// Longest wait that an upstream is believed; a longer one counts as this.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! The voice engines that a gateway resells, told apart by the route's service.
+//! The vendors whose voices a gateway resells, told apart by the route's service.
 
 use kingcong_core::{
     id::ServiceId,
@@ -6,12 +6,12 @@ use kingcong_core::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{http::Exchange, lenient::hundredths};
+use crate::wire::{http::Exchange, lenient::hundredths};
 use kingcong_core::provider::{Ability, Capabilities, Mp3Layout, VoiceSettings};
 
-/// The model that is named to ElevenLabs engines which want one.
+/// The model that is named to gateways that want one for an ElevenLabs voice.
 pub(crate) const ELEVENLABS_MODEL: &str = "eleven_multilingual_v2";
-/// The model that is named to MiniMax engines which want one.
+/// The model that is named to gateways that want one for a MiniMax voice.
 pub(crate) const MINIMAX_MODEL: &str = "speech-2.6-hd";
 /// The ElevenLabs name of [`kingcong_core::provider::AudioFormat::Mp3`].
 pub(crate) const ELEVENLABS_MP3: &str = "mp3_44100_128";
@@ -20,17 +20,17 @@ pub(crate) const MINIMAX_SAMPLE_RATE: u32 = 44_100;
 /// MiniMax: bits per second of MP3.
 pub(crate) const MINIMAX_BITRATE: u32 = 128_000;
 
-/// An engine.
+/// A maker of voices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Engine {
+pub(crate) enum Vendor {
     /// Service `elevenlabs`.
     ElevenLabs,
     /// Service `minimax`.
     MiniMax,
 }
 
-impl Engine {
-    /// The engine of this exchange's route.
+impl Vendor {
+    /// The vendor of this exchange's route.
     ///
     /// # Errors
     /// Of kind [`FailureKind::Unsupported`] for other services.

@@ -15,19 +15,24 @@ use reqwest::{Method, StatusCode, multipart::Form};
 use serde_json::{Value, json};
 
 use crate::{
-    ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
-    engine::{
-        Engine, MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, asked_mp3, minimax_language,
-        minimax_voice_setting, without_voice_settings,
-    },
-    http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
-    lenient::{count, field, short_text, text},
     protocol,
-    refusal::{Refusal, Verdict, classed, classed_task, hides_refusal},
+    protocols::ai33::{TASK_ID_BYTES_MAX, cloned, of_key, sample_part},
     settings::AUDIO_ANSWER_BYTES_MAX,
-    sink::Writer,
-    srt, tar,
-    voices::voices,
+    voice::{
+        list::voices,
+        srt,
+        vendor::{
+            MINIMAX_BITRATE, MINIMAX_MODEL, MINIMAX_SAMPLE_RATE, Vendor, asked_mp3, minimax_language,
+            minimax_voice_setting, without_voice_settings,
+        },
+    },
+    wire::{
+        http::{Auth, BodyError, Exchange, Http, Step, read_bounded, too_large},
+        lenient::{count, field, short_text, text},
+        refusal::{Refusal, Verdict, classed, classed_task, hides_refusal},
+        sink::Writer,
+        tar,
+    },
 };
 
 /// From this many characters on, a text is spoken as a task.
@@ -60,9 +65,9 @@ impl MiniMax {
     /// The exchange, if the route is one that this protocol speaks.
     fn exchange_on_route<'a>(&'a self, access: &'a Access, step: Step) -> Result<Exchange<'a>, Failure> {
         let exchange = self.exchange(access, step);
-        match Engine::of(&exchange)? {
-            Engine::MiniMax => Ok(exchange),
-            Engine::ElevenLabs => {
+        match Vendor::of(&exchange)? {
+            Vendor::MiniMax => Ok(exchange),
+            Vendor::ElevenLabs => {
                 Err(exchange.refuses(FailureKind::Unsupported, "MiniMax does not sell ElevenLabs"))
             }
         }

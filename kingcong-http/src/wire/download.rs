@@ -11,10 +11,12 @@ use reqwest::{
 };
 
 use crate::{
-    http::{BodyError, Exchange, causes, read_bounded, too_large},
-    reach::Reach,
     settings::SUBTITLES_BYTES_MAX,
-    sink::{Writer, extension, sniffed},
+    wire::{
+        http::{BodyError, Exchange, causes, read_bounded, too_large},
+        reach::Reach,
+        sink::{Writer, extension, sniffed},
+    },
 };
 
 /// Most redirects that a download follows.

@@ -5,7 +5,7 @@ use std::fmt;
 use kingcong_core::provider::{Failure, FailureKind, Voice, VoiceOrigin};
 use serde_json::Value;
 
-use crate::{
+use crate::wire::{
     http::Exchange,
     lenient::{field, short_text},
 };

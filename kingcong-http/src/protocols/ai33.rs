@@ -19,15 +19,19 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{
-        ELEVENLABS_MODEL, ELEVENLABS_MP3, Engine, MINIMAX_MODEL, asked_mp3, elevenlabs_voice_settings,
-        minimax_language, minimax_voice_setting, without_voice_settings,
-    },
-    http::{Auth, Exchange, Http, Step},
-    lenient::{cost, credits, field, first, percent, short_text, text, truth},
     protocol,
-    refusal::{Refusal, Verdict, classed, classed_task},
-    voices::{Page, VOICES_PER_PAGE, voices},
+    voice::{
+        list::{Page, VOICES_PER_PAGE, voices},
+        vendor::{
+            ELEVENLABS_MODEL, ELEVENLABS_MP3, MINIMAX_MODEL, Vendor, asked_mp3, elevenlabs_voice_settings,
+            minimax_language, minimax_voice_setting, without_voice_settings,
+        },
+    },
+    wire::{
+        http::{Auth, Exchange, Http, Step},
+        lenient::{cost, credits, field, first, percent, short_text, text, truth},
+        refusal::{Refusal, Verdict, classed, classed_task},
+    },
 };
 
 /// Most tasks that the list of tasks gives at once.
@@ -55,12 +59,12 @@ impl Ai33 {
         Exchange { http: &self.http, access, auth: Auth::XiApiKey, judge, step }
     }
 
-    async fn speak(&self, exchange: Exchange<'_>, engine: Engine, speech: &Speech) -> Result<Sent, Failure> {
+    async fn speak(&self, exchange: Exchange<'_>, vendor: Vendor, speech: &Speech) -> Result<Sent, Failure> {
         if speech.format != AudioFormat::Mp3 {
             return Err(exchange.refuses(FailureKind::Unsupported, "this gateway makes MP3 only"));
         }
-        let (request, mut body) = match engine {
-            Engine::ElevenLabs => {
+        let (request, mut body) = match vendor {
+            Vendor::ElevenLabs => {
                 let path = ["v1", "text-to-speech", &speech.voice];
                 let request = exchange.request(Method::POST, &path, &[("output_format", ELEVENLABS_MP3)])?;
                 let model = speech.model.as_deref().unwrap_or(ELEVENLABS_MODEL);
@@ -70,7 +74,7 @@ impl Ai33 {
                 }
                 (request, body)
             }
-            Engine::MiniMax => {
+            Vendor::MiniMax => {
                 let request = exchange.request(Method::POST, &["v1m", "task", "text-to-speech"], &[])?;
                 let body = json!({
                     "text": speech.text,
@@ -169,10 +173,10 @@ impl Provider for Ai33 {
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
         let mp3_alone = Capabilities::all().without(Ability::Wav);
-        match Engine::of_service(service) {
-            Some(Engine::ElevenLabs) | None => mp3_alone.without(Ability::CloneVoice).with_mp3(asked_mp3()),
+        match Vendor::of_service(service) {
+            Some(Vendor::ElevenLabs) | None => mp3_alone.without(Ability::CloneVoice).with_mp3(asked_mp3()),
             // Its layout cannot be asked for.
-            Some(Engine::MiniMax) => without_voice_settings(mp3_alone),
+            Some(Vendor::MiniMax) => without_voice_settings(mp3_alone),
         }
     }
 
@@ -182,9 +186,9 @@ impl Provider for Ai33 {
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
         let exchange = self.exchange(&call.access, Step::Submit);
-        match (&*call.work, Engine::of(&exchange)?) {
-            (Work::Speech(speech), engine) => self.speak(exchange, engine, speech).await,
-            (Work::CloneVoice(clone), Engine::MiniMax) => self.clone_voice(exchange, clone).await,
+        match (&*call.work, Vendor::of(&exchange)?) {
+            (Work::Speech(speech), vendor) => self.speak(exchange, vendor, speech).await,
+            (Work::CloneVoice(clone), Vendor::MiniMax) => self.clone_voice(exchange, clone).await,
             _ => Err(exchange
                 .refuses(FailureKind::Unsupported, "this gateway does not do this work on this route")),
         }
@@ -238,11 +242,11 @@ impl Provider for Ai33 {
 
     async fn voices(&self, access: &Access, page: Option<&str>) -> Result<VoicePage, Failure> {
         let exchange = self.exchange(access, Step::Read);
-        let engine = Engine::of(&exchange)?;
+        let vendor = Vendor::of(&exchange)?;
         let page = Page::parse(&exchange, page, Page::Own(None))?;
         let wait = self.http.settings.poll_timeout;
-        match (engine, page) {
-            (Engine::ElevenLabs, Page::Own(token)) => {
+        match (vendor, page) {
+            (Vendor::ElevenLabs, Page::Own(token)) => {
                 let mut query = vec![("page_size", VOICES_PER_PAGE)];
                 query.extend(token.as_deref().map(|token| ("next_page_token", token)));
                 let answer =
@@ -252,8 +256,8 @@ impl Provider for Ai33 {
                     next: Page::own_after(&answer).or_else(|| Some(Page::Library(0).to_string())),
                 })
             }
-            (Engine::ElevenLabs, Page::Library(number)) => shared_voices(&exchange, number).await,
-            (Engine::MiniMax, Page::Own(_)) => {
+            (Vendor::ElevenLabs, Page::Library(number)) => shared_voices(&exchange, number).await,
+            (Vendor::MiniMax, Page::Own(_)) => {
                 let request = exchange.request(Method::GET, &["v1m", "voice", "clone"], &[])?;
                 let answer = exchange.json(request, wait).await?;
                 Ok(VoicePage {
@@ -261,7 +265,7 @@ impl Provider for Ai33 {
                     next: Some(Page::Library(1).to_string()),
                 })
             }
-            (Engine::MiniMax, Page::Library(number)) => {
+            (Vendor::MiniMax, Page::Library(number)) => {
                 let request = exchange.request(Method::POST, &["v1m", "voice", "list"], &[])?;
                 let body = json!({"page": number, "page_size": 100, "tag_list": []});
                 let answer = exchange.json(request.json(&body), wait).await?;
