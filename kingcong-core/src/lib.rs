@@ -48,6 +48,7 @@ pub mod keys;
 pub mod ledger;
 pub mod message;
 pub mod money;
+pub mod preset;
 pub mod pricing;
 pub mod provider;
 pub mod routing;
@@ -56,6 +57,7 @@ pub mod usage;
 pub mod vault;
 pub mod work;
 
-pub use engine::{Builder, JobHandle, KingCong, NewKey, Preset, Settings};
+pub use engine::{Builder, JobHandle, KingCong, NewKey, Settings};
 pub use error::{Error, OutputError, RetryError};
+pub use preset::Preset;
 pub use work::Request;

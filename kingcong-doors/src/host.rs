@@ -299,7 +299,7 @@ async fn keep(sink: &Sink, attempt: AttemptId, body: Bytes) -> Result<Body, Fail
 /// Writes a whole file on a thread that may block; it gets its name when it is whole, and nothing is left of it before.
 async fn write_file(path: PathBuf, body: Bytes) -> io::Result<()> {
     let write = move || {
-        let partial = TempPath::from_path(path.with_added_extension("part"));
+        let partial = TempPath::try_from_path(path.with_added_extension("part"))?;
         fs::write(&partial, body)?;
         partial.persist(path).map_err(|error| error.error)
     };

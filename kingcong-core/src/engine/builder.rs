@@ -15,11 +15,9 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     error::Error,
-    id::{Actor, Entropy, ServerId, SystemEntropy, TenantId},
-    money::{Decimal, Unit},
-    pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine, kingcong_packages},
+    id::{Actor, Entropy, SystemEntropy, TenantId},
+    preset::Preset,
     provider::Provider,
-    routing::{BaseUrl, Switch, System, SystemError},
     store::{Configuration, ConfigurationChange, MemoryStore, Store},
     vault::{DataKeyUse, MasterKey, StaticMasterKey},
 };
@@ -27,7 +25,7 @@ use crate::{
 /// What is to be opened.
 ///
 /// ```
-/// use kingcong_core::{engine::{KingCong, Preset}, vault::{KeyBytes, StaticMasterKey}};
+/// use kingcong_core::{KingCong, Preset, vault::{KeyBytes, StaticMasterKey}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,86 +59,6 @@ impl Default for Builder {
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
         }
-    }
-}
-
-/// A configuration that is written into an empty store, and only into an empty one.
-#[derive(Clone, Debug)]
-pub struct Preset(Configuration);
-
-impl Preset {
-    /// The service that the gateways clone voices with.
-    const CLONING: &str = "minimax";
-
-    /// The owner's set-up: AI33 and AI84 at 70/30 with ElevenLabs and MiniMax voices, the eight packages, and
-    /// prices to start from: 1 credit a character on every route, and 10,000 credits a cloned voice with MiniMax,
-    /// because neither gateway clones with ElevenLabs.
-    ///
-    /// # Errors
-    /// Never as it stands; it passes the checks that any configuration passes.
-    pub fn kingcong() -> Result<Self, Error> {
-        let mut configuration = Configuration {
-            version: 0,
-            system: System::kingcong(),
-            packages: kingcong_packages(),
-            ..Configuration::default()
-        };
-        let routes: Vec<_> = configuration.system.routes.keys().cloned().collect();
-        for route in routes {
-            for (operation, measure, credits) in [
-                (Operation::Speech, Measure::Character, 1),
-                (Operation::CloneVoice, Measure::Request, 10_000),
-            ] {
-                if operation == Operation::CloneVoice && route.service.as_str() != Self::CLONING {
-                    continue;
-                }
-                let line = PriceLine::from_decimal(
-                    measure,
-                    Decimal::from(credits),
-                    std::num::NonZeroU32::MIN,
-                    Unit::CREDIT,
-                )?;
-                configuration.prices.set(Price {
-                    name: format!("{route} {operation}"),
-                    route: route.clone(),
-                    model: None,
-                    operation,
-                    unit: Unit::CREDIT,
-                    charge: Charge::lines([line])?,
-                    overrun: Overrun::Operator,
-                    switch: Switch::On,
-                    version: 1,
-                    since: crate::clock::Timestamp::EPOCH,
-                })?;
-            }
-        }
-        Ok(Self(configuration))
-    }
-
-    /// The preset with one of its servers elsewhere, such as at a proxy or a simulator: from the first call on.
-    ///
-    /// # Errors
-    /// When it has no server of that name.
-    pub fn base_url(mut self, server: &str, base_url: BaseUrl) -> Result<Self, Error> {
-        let id = ServerId::new(server)?;
-        let servers = &mut self.0.system.servers;
-        let known = servers.keys().cloned().collect();
-        match servers.get_mut(&id) {
-            Some(server) => server.base_url = base_url,
-            None => return Err(SystemError::UnknownServer { server: id, known }.into()),
-        }
-        Ok(self)
-    }
-
-    /// This configuration.
-    #[must_use]
-    pub const fn new(configuration: Configuration) -> Self {
-        Self(configuration)
-    }
-
-    /// The configuration, to be changed before it is written.
-    pub const fn configuration(&mut self) -> &mut Configuration {
-        &mut self.0
     }
 }
 
@@ -267,8 +185,8 @@ impl Builder {
             loops: TaskTracker::new(),
         });
         inner.refresh().await?;
-        if let Some(Preset(configuration)) = preset {
-            inner.write_preset(configuration).await?;
+        if let Some(preset) = preset {
+            inner.write_preset(preset.into_configuration()).await?;
         }
         // A master key that is not the store's is found out now, not at the first call.
         for used_for in [DataKeyUse::Fingerprints, DataKeyUse::Tenant(TenantId::main())] {

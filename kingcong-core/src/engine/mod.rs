@@ -45,7 +45,7 @@ pub use admin::{
     ReportDoors, SplitShare, VoiceDoors, WalletDoors,
 };
 pub use audio::{AudioChunks, JobAudio};
-pub use builder::{Builder, Preset};
+pub use builder::Builder;
 pub use events::{JobEvent, JobEvents};
 pub use job::{JobHandle, JobReport, JobResult, TaskReport};
 pub use monitor::{RouteStatus, ServedHere, Status};

@@ -70,7 +70,7 @@ pub use self::{
         AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, MS_PER_SECOND, Measure, MeasureKind, Operation,
         Quantities, UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
     },
-    package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError, kingcong_packages},
+    package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError},
     price::{Charge, MODEL_BYTES_MAX, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},
     quote::{
         Actual, Checked, HOLD_MAX, OVERRUN_FACTOR_MAX, ReportedPrice, RoutePrice, common_denominator,

@@ -33,16 +33,6 @@ pub struct Package {
 }
 
 /// The packages that there are.
-///
-/// ```
-/// use kingcong_core::{id::PackageId, pricing::kingcong_packages};
-///
-/// let packages = kingcong_packages();
-/// let eighth = packages.find(&PackageId::new("package-8")?)?;
-/// assert_eq!(eighth.credits.get(), 10_800_000);
-/// assert_eq!(eighth.price.to_string(), "40 usd");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Package>", into = "Vec<Package>")]
 pub struct Catalogue {
@@ -199,34 +189,10 @@ pub enum PackageError {
     },
 }
 
-/// KingCong's eight packages, `package-1` to `package-8`: 200,000 credits per dollar, and five percent more of them
-/// with each step of five dollars.
-#[must_use]
-pub fn kingcong_packages() -> Catalogue {
-    let steps = [
-        (5, 1_000_000),
-        (10, 2_100_000),
-        (15, 3_300_000),
-        (20, 4_600_000),
-        (25, 6_000_000),
-        (30, 7_500_000),
-        (35, 9_100_000),
-        (40, 10_800_000),
-    ];
-    let packages = (1..).zip(steps).map(|(number, (dollars, credits))| Package {
-        id: PackageId::new(format!("package-{number}")).expect("a slug"),
-        credits: Amount::new(credits),
-        unit: Unit::CREDIT,
-        price: Money::new(Amount::new(dollars * 1_000_000_000), Unit::USD),
-        label: format!("Package {number}"),
-        switch: Switch::On,
-    });
-    Catalogue { packages: packages.map(|package| (package.id.clone(), package)).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preset::kingcong;
 
     fn package(id: &str) -> Package {
         Package {
@@ -241,7 +207,7 @@ mod tests {
 
     #[test]
     fn each_of_the_eight_packages_adds_five_dollars_and_five_percent() {
-        let packages = kingcong_packages();
+        let packages = kingcong::packages();
         assert_eq!(packages.iter().count(), 8);
         for (step, package) in (1..).zip(packages.iter()) {
             assert_eq!(package.id.as_str(), format!("package-{step}"));
@@ -253,8 +219,8 @@ mod tests {
 
     #[test]
     fn the_eight_packages_keep_the_catalogue_s_own_rules() {
-        let json = serde_json::to_string(&kingcong_packages()).unwrap();
-        assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), kingcong_packages());
+        let json = serde_json::to_string(&kingcong::packages()).unwrap();
+        assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), kingcong::packages());
     }
 
     #[test]

@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::{
         message::Language,
+        preset::kingcong,
         routing::{Server, Service, SystemCommand},
     };
 
@@ -167,7 +168,7 @@ mod tests {
     }
 
     fn add_server(id: &str, services: &[&str]) -> SystemCommand {
-        let like: Server = System::kingcong().servers[&server("ai33")].clone();
+        let like: Server = kingcong::system().servers[&server("ai33")].clone();
         let services = services.iter().map(|id| (service(id), Switch::On)).collect();
         SystemCommand::AddServer { id: server(id), server: like, services }
     }
@@ -223,7 +224,7 @@ mod tests {
                 (Maintenance::Full, down, down),
             ] {
                 let system = applied(
-                    &System::kingcong(),
+                    &kingcong::system(),
                     &[
                         set_route("ai33", "elevenlabs", toggle(0)),
                         set_route("ai33", "minimax", toggle(1)),
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn systems_with_other_servers_and_services_have_a_class_too() {
-        let third_server = applied(&System::kingcong(), &[add_server("ai99", &["elevenlabs", "minimax"])]);
+        let third_server = applied(&kingcong::system(), &[add_server("ai99", &["elevenlabs", "minimax"])]);
         assert_eq!(third_server.classify().switches, Switches::AllOn);
 
         let old_off = ["ai33", "ai84"].map(|id| set_route(id, "elevenlabs", Switch::Off));
@@ -270,7 +271,7 @@ mod tests {
         );
         assert_eq!(ai99_alone.classify().switches, Switches::OneServer(server("ai99")));
 
-        let third_service = applied(&System::kingcong(), &[add_service("openai")]);
+        let third_service = applied(&kingcong::system(), &[add_service("openai")]);
         assert_eq!(third_service.classify().switches, unserved(&["openai"]));
         // A server need not sell everything for everything to be on.
         let sold = applied(&third_service, &[add_server("ai99", &["openai"])]);
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn a_third_server_that_is_off_leaves_the_named_cases_their_names() {
         let system = applied(
-            &System::kingcong(),
+            &kingcong::system(),
             &[
                 add_server("ai99", &["elevenlabs"]),
                 set_route("ai99", "elevenlabs", Switch::Off),
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_explanation_is_plain_data() {
-        let json = serde_json::to_value(System::kingcong().explain()).unwrap();
+        let json = serde_json::to_value(kingcong::system().explain()).unwrap();
         assert_eq!(
             json,
             serde_json::json!({

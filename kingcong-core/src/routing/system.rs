@@ -34,10 +34,11 @@ pub const SERVICE_NAME_BYTES_MAX: usize = 64;
 /// ```
 /// use kingcong_core::{
 ///     id::{Route, ServerId, ServiceId},
+///     preset::kingcong,
 ///     routing::{Switch, System, SystemCommand},
 /// };
 ///
-/// let system = System::kingcong();
+/// let system = kingcong::system();
 /// let elevenlabs = ServiceId::new("elevenlabs")?;
 /// assert_eq!(system.eligible(&elevenlabs)?.len(), 2);
 ///
@@ -295,42 +296,6 @@ pub enum Unavailable {
 }
 
 impl System {
-    /// The configuration that KingCong starts with: AI33 and AI84 sell ElevenLabs and MiniMax, all four routes are
-    /// on, and the tasks are split 70 to 30.
-    #[must_use]
-    pub fn kingcong() -> Self {
-        let server = |protocol, base_url: &str, weight, polls, per_minute, egress| Server {
-            protocol: ProtocolId::new(protocol).expect("a preset's id keeps its rule"),
-            base_url: BaseUrl::new(base_url).expect("a preset's URL is valid"),
-            weight,
-            polls,
-            defaults: Limits::new(30, per_minute).expect("a preset's limits are positive"),
-            egress,
-        };
-        // AI84 counts starts per address, not calls in flight.
-        let ai84_egress = Limits::new(u32::MAX, 60);
-        let servers = BTreeMap::from([
-            (
-                ServerId::new("ai33").expect("a preset's id keeps its rule"),
-                server("ai33", "https://api.ai33.pro", 70, PollsCount::Counted, 10, None),
-            ),
-            (
-                ServerId::new("ai84").expect("a preset's id keeps its rule"),
-                server("ai84", "https://api.ai84.pro", 30, PollsCount::Free, 5, ai84_egress),
-            ),
-        ]);
-        let services =
-            BTreeMap::from([("elevenlabs", "ElevenLabs"), ("minimax", "Minimax")].map(|(id, name)| {
-                (ServiceId::new(id).expect("a preset's id keeps its rule"), Service { name: name.into() })
-            }));
-        let routes = servers
-            .keys()
-            .flat_map(|server| services.keys().map(|service| Route::new(server.clone(), service.clone())))
-            .map(|route| (route, Switch::On))
-            .collect();
-        Self { version: 1, servers, services, routes, maintenance: Maintenance::None }
-    }
-
     /// The configuration after a change; its version is one higher. A command that changes nothing gives the same
     /// configuration with the same version.
     ///
@@ -779,6 +744,7 @@ mod routes_as_list {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preset::kingcong;
 
     fn server_id(id: &str) -> ServerId {
         ServerId::new(id).unwrap()
@@ -789,7 +755,7 @@ mod tests {
     }
 
     fn server(weight: u32) -> Server {
-        Server { weight, ..System::kingcong().servers[&server_id("ai33")].clone() }
+        Server { weight, ..kingcong::system().servers[&server_id("ai33")].clone() }
     }
 
     fn add_server(id: &str, weight: u32, services: &[&str]) -> SystemCommand {
@@ -827,7 +793,7 @@ mod tests {
 
     #[test]
     fn a_third_server_is_added_as_data_and_gets_its_part() {
-        let system = applied(&System::kingcong(), &[add_server("ai99", 100, &["minimax"])]);
+        let system = applied(&kingcong::system(), &[add_server("ai99", 100, &["minimax"])]);
         assert_eq!(eligible(&system, "elevenlabs"), [("ai33".into(), 70), ("ai84".into(), 30)]);
         assert_eq!(
             eligible(&system, "minimax"),
@@ -838,7 +804,7 @@ mod tests {
     #[test]
     fn a_new_service_is_sold_once_a_route_is_on_and_can_be_under_maintenance() {
         let openai = service_id("openai");
-        let system = applied(&System::kingcong(), &[add_service("openai", "OpenAI")]);
+        let system = applied(&kingcong::system(), &[add_service("openai", "OpenAI")]);
         assert_eq!(system.eligible(&openai), Err(Unavailable::NoRoute(openai.clone())));
 
         let system = applied(&system, &[set_route("ai33", "openai", Switch::On)]);
@@ -851,7 +817,7 @@ mod tests {
 
     #[test]
     fn a_removed_server_takes_its_routes_along() {
-        let removed = applied(&System::kingcong(), &[SystemCommand::RemoveServer(server_id("ai33"))]);
+        let removed = applied(&kingcong::system(), &[SystemCommand::RemoveServer(server_id("ai33"))]);
         assert_eq!(eligible(&removed, "elevenlabs"), [("ai84".into(), 30)]);
 
         let back = applied(&removed, &[add_server("ai33", 70, &[])]);
@@ -860,13 +826,13 @@ mod tests {
 
     #[test]
     fn weights_change_only_for_the_servers_that_are_named() {
-        let system = applied(&System::kingcong(), &[set_weights([("ai84", 0)])]);
+        let system = applied(&kingcong::system(), &[set_weights([("ai84", 0)])]);
         assert_eq!(eligible(&system, "minimax"), [("ai33".into(), 70), ("ai84".into(), 0)]);
     }
 
     #[test]
     fn an_updated_server_keeps_what_is_not_named() {
-        let system = System::kingcong();
+        let system = kingcong::system();
         let before = system.servers[&server_id("ai84")].clone();
         let (url, limits) = (BaseUrl::new("http://127.0.0.1:8080").unwrap(), Limits::new(7, 8).unwrap());
         let stays = ServerChange::default;
@@ -925,13 +891,13 @@ mod tests {
             ("https://localhost:80", "http://localhost", true),
             ("http://127.0.0.1:1", "http://127.0.0.1:2", true),
         ] {
-            let before = applied(&System::kingcong(), &[at(from)]);
+            let before = applied(&kingcong::system(), &[at(from)]);
             let moved = before.moved(&applied(&before, &[at(to)]));
             let origin = BaseUrl::new(from).unwrap().origin();
             let expected = has_moved.then(|| (server_id("ai33"), origin));
             assert_eq!(moved, expected.into_iter().collect(), "{from} to {to}");
         }
-        let system = System::kingcong();
+        let system = kingcong::system();
         let removed = applied(&system, &[SystemCommand::RemoveServer(server_id("ai33"))]);
         let origin = system.servers[&server_id("ai33")].base_url.origin();
         assert_eq!(system.moved(&removed), BTreeMap::from([(server_id("ai33"), origin)]));
@@ -940,7 +906,7 @@ mod tests {
 
     #[test]
     fn the_version_counts_changes() {
-        let system = System::kingcong();
+        let system = kingcong::system();
         let off = applied(&system, &[set_route("ai33", "minimax", Switch::Off)]);
         assert_eq!(off.version, system.version + 1);
         assert_eq!(applied(&off, &[set_route("ai33", "minimax", Switch::Off)]), off);
@@ -997,7 +963,7 @@ mod tests {
                 "service name \" Suno\" must be 1 to 64 bytes without control characters or surrounding spaces",
             ),
         ] {
-            assert_eq!(System::kingcong().apply(&command).unwrap_err().to_string(), error);
+            assert_eq!(kingcong::system().apply(&command).unwrap_err().to_string(), error);
         }
         let nothing = System::default().apply(&set_route("ai33", "minimax", Switch::On)).unwrap_err();
         assert_eq!(
@@ -1024,7 +990,7 @@ mod tests {
     #[test]
     fn a_system_is_stored_as_json_and_comes_back_the_same() {
         let system = applied(
-            &System::kingcong(),
+            &kingcong::system(),
             &[maintenance_of(["minimax"]), set_route("ai84", "elevenlabs", Switch::Off)],
         );
         let json = serde_json::to_string(&system).unwrap();

@@ -21,12 +21,13 @@ use kingcong_core::{
     keys::{Key, KeyStatus, Level, Limit, PoolId, Rules},
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
+    preset::kingcong,
     pricing::{
         Charge, Measure, Operation, Overrun, Price, PriceLine, Quantities, RoutePrice, common_denominator,
-        count_characters, hold_amount, kingcong_packages,
+        count_characters, hold_amount,
     },
     provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
-    routing::{Limits, PollsCount, Switch, System},
+    routing::{Limits, PollsCount, Switch},
     store::{
         AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
         Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Retry,
@@ -146,7 +147,7 @@ pub(crate) fn preset() -> Configuration {
     for server in ["ai33", "ai84"] {
         prices.set(price(&route(server))).unwrap();
     }
-    Configuration { version: 0, system: System::kingcong(), prices, packages: kingcong_packages() }
+    Configuration { version: 0, system: kingcong::system(), prices, packages: kingcong::packages() }
 }
 
 pub(crate) fn audit(ids: &mut Ids) -> NewAudit {
@@ -226,7 +227,7 @@ pub(crate) fn add_key(
     let account_limits = account.and_then(|_| Limits::new(in_flight * 2, per_minute * 2));
     let mut limit = Limit::new(Limit::id_of_key(key.id), Level::Key, number(in_flight), number(per_minute));
     limit.account = account.map(|account| Limit::id_of_account(&of.server, account));
-    let origin = System::kingcong().servers[&of.server].base_url.origin();
+    let origin = kingcong::system().servers[&of.server].base_url.origin();
     Command::AddKey(Box::new(AddKey { key, origin, limit, account_limits, audit: audit(ids) }))
 }
 

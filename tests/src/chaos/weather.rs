@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use kingcong_core::{
     KingCong, NewKey, Preset,
+    preset::kingcong,
     routing::{BaseUrl, Limits, System},
 };
 
@@ -86,7 +87,7 @@ impl Sky {
         let mut servers = Vec::new();
         for name in SERVERS {
             let settings = if name == "ai33" { ServerSettings::ai33() } else { ServerSettings::ai84() };
-            let known = server_of(&System::kingcong(), name)?.clone();
+            let known = server_of(&kingcong::system(), name)?.clone();
             let counted = |limits: Limits| Limit::recorded(limits.per_minute.get().into());
             let settings = ServerSettings {
                 window: WINDOW,

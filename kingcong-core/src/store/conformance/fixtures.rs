@@ -26,6 +26,7 @@ use crate::{
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
     money::{Amount, Money, Unit},
+    preset::kingcong,
     pricing::{
         Catalogue, Charge, Measure, Operation, Overrun, Package, Price, PriceLine, PriceList, Quantities,
         RoutePrice, common_denominator, hold_amount,
@@ -34,7 +35,7 @@ use crate::{
         AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
         VoiceSettings, Work,
     },
-    routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch, System},
+    routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch},
     store::{
         Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeAccount, ChangeKey,
         Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty,
@@ -197,7 +198,7 @@ fn speech_line(route: &Route) -> PriceLine {
 /// Never: what it is made of is legal.
 #[must_use]
 pub fn configuration() -> Configuration {
-    let system = System::kingcong();
+    let system = kingcong::system();
     let mut prices = PriceList::default();
     for route in system.routes.keys() {
         let clone = line(Measure::Request, 50_000_000, 1);
