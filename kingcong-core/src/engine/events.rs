@@ -29,7 +29,7 @@ pub enum JobEvent {
         route: Route,
         /// With which key, masked.
         key: String,
-        /// The how manieth attempt it is, from 1.
+        /// Attempt number, from 1.
         attempt: u8,
     },
     /// An upstream told how far a task is.

@@ -529,7 +529,7 @@ impl Tables {
         self.open_attempts.get(&worker).into_iter().flatten().copied()
     }
 
-    /// The attempts of a job, in the order of their ids; for a store that they are, a database has an index.
+    /// The attempts of a job, in the order of their ids. Indexed in memory; a database has an index of its own.
     pub fn attempts_of(&self, job: JobId) -> impl DoubleEndedIterator<Item = &Attempt> {
         let ids = self.attempts_by_job.range((job, AttemptId::MIN)..=(job, AttemptId::MAX));
         ids.filter_map(|(_, id)| self.attempts.get(id))

@@ -45,7 +45,7 @@ impl NewKey {
         }
     }
 
-    /// Called so by people.
+    /// Display name.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
