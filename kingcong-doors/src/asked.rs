@@ -1,71 +1,36 @@
 //! What requests look like, as they come from a face.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    num::{NonZeroU16, NonZeroU32},
-    time::Duration,
-};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use bytes::Bytes;
 use kingcong_core::{
     Request,
     clock::Timestamp,
-    id::{Route, ServerId, ServiceId, VoiceId},
+    id::{Route, ServerId, ServiceId},
     money::{Decimal, Money, Unit},
     pricing::{Charge, Measure, Operation, Ordered, Overrun, Package, Price, PriceLine},
-    provider::{AudioFormat, Subtitles, VoiceSettings},
     routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
-    work::{Payer, TASKS_MAX},
+    work::Payer,
 };
 use serde::{
     Deserialize, Deserializer,
     de::{self, Visitor},
 };
 
-use crate::{problem::Problem, reading::Within};
+use crate::{kinds::AskedSubject, problem::Problem, reading::Within};
 
-/// A request, with what both kinds of it have.
+/// A request: what is asked for, and how it is to be done.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedRequest {
     user: String,
     service: String,
     subject: AskedSubject,
-    voice: Option<AskedVoice>,
-    model: Option<String>,
-    language: Option<String>,
-    format: Option<AudioFormat>,
-    subtitles: Option<Subtitles>,
-    settings: Option<AskedSettings>,
-    pieces: Option<Within<u16, 1, { TASKS_MAX as u32 }>>,
     weight: Option<Within<u32, 1, { Request::WEIGHT_MAX }>>,
     deadline_ms: Option<u64>,
     start_at: Option<Timestamp>,
     payer: Option<AskedPayer>,
     idempotency_key: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum AskedSubject {
-    Speech {
-        text: String,
-    },
-    /// The recording comes beside the JSON.
-    CloneVoice {
-        name: String,
-        content_type: String,
-        preview_text: Option<String>,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum AskedVoice {
-    Upstream(String),
-    PerServer(BTreeMap<ServerId, String>),
-    Cloned(String),
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -75,57 +40,10 @@ enum AskedPayer {
     Tenant,
 }
 
-/// Settings of a voice in hundredths.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedSettings {
-    stability: Option<Within<u8, 0, 100>>,
-    similarity: Option<Within<u8, 0, 100>>,
-    style: Option<Within<u8, 0, 100>>,
-    speed: Option<Within<u16, 50, 200>>,
-}
-
-impl AskedSettings {
-    fn settings(self) -> VoiceSettings {
-        VoiceSettings {
-            stability: self.stability.map(|within| within.0),
-            similarity: self.similarity.map(|within| within.0),
-            style: self.style.map(|within| within.0),
-            speed: self.speed.map(|within| within.0),
-        }
-    }
-}
-
 impl AskedRequest {
     /// The request; `sample` is the recording that came beside it.
     pub(crate) fn request(self, sample: Option<Bytes>) -> Result<Request, Problem> {
-        let mut request = match self.subject {
-            AskedSubject::Speech { text } => Request::speech(&self.user, text),
-            AskedSubject::CloneVoice { name, content_type, preview_text } => {
-                let request =
-                    Request::clone_voice(&self.user, name, sample.unwrap_or_default(), content_type);
-                match preview_text {
-                    Some(text) => request.preview_text(text),
-                    None => request,
-                }
-            }
-        };
-        request = request.service(&self.service);
-        match self.voice {
-            None => {}
-            Some(AskedVoice::Upstream(voice)) => request = request.voice(voice),
-            Some(AskedVoice::PerServer(voices)) => request = request.voice_per_server(voices),
-            Some(AskedVoice::Cloned(id)) => request = request.cloned_voice(id.parse::<VoiceId>()?),
-        }
-        if let Some(model) = self.model {
-            request = request.model(model);
-        }
-        if let Some(language) = self.language {
-            request = request.language(language);
-        }
-        if let Some(pieces) = self.pieces.and_then(|within| NonZeroU16::new(within.0)) {
-            request = request.pieces(pieces);
-        }
+        let mut request = self.subject.request(&self.user, sample)?.service(&self.service);
         if let Some(weight) = self.weight.and_then(|within| NonZeroU32::new(within.0)) {
             request = request.weight(weight);
         }
@@ -138,14 +56,10 @@ impl AskedRequest {
         if let Some(key) = self.idempotency_key {
             request = request.idempotency_key(key);
         }
-        request = match self.payer {
+        Ok(match self.payer {
             None | Some(AskedPayer::User) => request.payer(Payer::User),
             Some(AskedPayer::Tenant) => request.payer(Payer::Tenant),
-        };
-        Ok(request
-            .format(self.format.unwrap_or_default())
-            .subtitles(self.subtitles.unwrap_or_default())
-            .settings(self.settings.unwrap_or_default().settings()))
+        })
     }
 }
 

@@ -31,6 +31,7 @@ mod answer;
 mod asked;
 mod door;
 mod host;
+mod kinds;
 mod library;
 mod opening;
 mod problem;

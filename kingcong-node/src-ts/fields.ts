@@ -95,19 +95,16 @@ export function requestOf(request: object): readonly [wire: Json, sample: Buffer
   return 'sample' in request ? cloneVoiceOf(request) : [speechOf(request), undefined];
 }
 
-// What becomes part of something else is blanked: JSON leaves it out, and this is the way of every request.
 function speechOf(request: object): Json {
-  const wire: Record<string, Json | undefined> = encode(SPEECH, request, 'request');
-  const { text, voice, voices, cloned_voice: cloned } = wire;
-  if (Number(voice !== undefined) + Number(voices !== undefined) + Number(cloned !== undefined) > 1) {
+  const { text, voice, voices, cloned_voice, ...rest }: Record<string, Json> = encode(SPEECH, request, 'request');
+  const { model, language, format, subtitles, settings, pieces, ...terms } = rest;
+  const named = [voice, voices, cloned_voice].filter((given) => given !== undefined);
+  if (named.length > 1) {
     throw new TypeError('request has several of voice, voices and clonedVoice: give one');
   }
-  wire['text'] = wire['voices'] = wire['cloned_voice'] = undefined;
-  if (voice !== undefined) wire['voice'] = { upstream: voice };
-  else if (voices !== undefined) wire['voice'] = { per_server: voices };
-  else if (cloned !== undefined) wire['voice'] = { cloned };
-  wire['subject'] = { speech: { text: text as Json } };
-  return wire as Json;
+  const choice = named.length === 0 ? undefined : { upstream: voice, per_server: voices, cloned: cloned_voice };
+  const speech = { text, voice: choice, model, language, format, subtitles, settings, pieces };
+  return { ...terms, subject: { speech } } as Json;
 }
 
 function cloneVoiceOf({ sample, ...rest }: { readonly sample?: unknown }): readonly [wire: Json, sample: Buffer] {

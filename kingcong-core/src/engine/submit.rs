@@ -12,8 +12,7 @@ use crate::{
     money::{Amount, Unit},
     store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
     work::{
-        CheckedRequest, KnownVoice, Order, Payer, Plan, PlanBasis, PlanError, Request, RequestError,
-        VoiceChoice,
+        CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, RequestError, VoiceChoice,
     },
 };
 
@@ -52,8 +51,8 @@ impl KingCong {
     ///
     /// # Errors
     /// As [`KingCong::submit`], except for what only the wallet decides.
-    pub async fn estimate(&self, request: Request) -> Result<Estimate, Error> {
-        let request = check(request, self.tenant()?).await?;
+    pub async fn estimate(&self, request: impl Into<Request>) -> Result<Estimate, Error> {
+        let request = check(request.into(), self.tenant()?).await?;
         let (plan, _) = self.inner.plan(&request).await?;
         let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
         Ok(Estimate {
@@ -77,9 +76,9 @@ impl KingCong {
     /// # Cancellation safety
     /// Dropping the future stops the waiting: the request may have been admitted. Submit it again with the same
     /// idempotency key to know.
-    pub async fn submit(&self, request: Request) -> Result<JobHandle, Error> {
+    pub async fn submit(&self, request: impl Into<Request>) -> Result<JobHandle, Error> {
         self.inner.check_open()?;
-        let request = check(request, self.tenant()?).await?;
+        let request = check(request.into(), self.tenant()?).await?;
         let admitted = match self.inner.replay(&request).await? {
             Some(admitted) => admitted,
             None => match self.inner.admit(&request).await {
@@ -145,13 +144,11 @@ impl Inner {
         request: &Arc<CheckedRequest>,
         voice: Option<KnownVoice>,
     ) -> Result<(Plan, i64), Error> {
-        match &request.order {
-            Order::Speech(text) if text.as_str().len() > AT_ONCE_BYTES_MAX => {
-                let (inner, request) = (Arc::clone(self), Arc::clone(request));
-                apart(move || inner.plan_now(&request, voice.as_ref())).await?
-            }
-            Order::Speech(_) | Order::CloneVoice(_) => self.plan_now(request, voice.as_ref()),
+        if request.ask.bytes_to_cut() <= AT_ONCE_BYTES_MAX {
+            return self.plan_now(request, voice.as_ref());
         }
+        let (inner, request) = (Arc::clone(self), Arc::clone(request));
+        apart(move || inner.plan_now(&request, voice.as_ref())).await?
     }
 
     fn plan_now(&self, request: &CheckedRequest, voice: Option<&KnownVoice>) -> Result<(Plan, i64), Error> {
@@ -176,7 +173,7 @@ impl Inner {
 
     /// The cloned voice that the request names, if it is this user's.
     async fn known_voice(&self, request: &CheckedRequest) -> Result<Option<KnownVoice>, Error> {
-        let Some(VoiceChoice::Cloned(id)) = &request.voice else { return Ok(None) };
+        let Some(VoiceChoice::Cloned(id)) = request.ask.voice() else { return Ok(None) };
         let own = Scope::User(request.tenant.clone(), request.user.clone());
         let voice = self.store.voice(&own, *id).await?;
         Ok(voice.map(|voice| KnownVoice {

@@ -2,35 +2,29 @@
 //!
 //! Their states are enums with data, and they change only through the functions here.
 
-mod abbreviations;
 mod attempt;
-mod audio;
-mod cut;
 mod idempotency;
 mod job;
-mod join;
-mod mp3;
-mod pause;
+mod kinds;
 mod plan;
 mod polling;
 mod request;
-mod subtitles;
 mod task;
-mod text;
-mod wav;
 
-pub(crate) use wav::header as wav_header;
+pub(crate) use kinds::speech::wav_header;
 
-pub use abbreviations::{AbbreviationError, Abbreviations};
 pub use attempt::{Attempt, AttemptState, Doubt, Ending};
-pub use audio::{AudioError, AudioReader, Coding, Layout, Pace, Sound, WavSamples};
-pub use cut::{Cut, CutError};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
-pub use join::{JOINED_BYTES_MAX, JoinError, Joined, Part, RangeError};
+pub use kinds::{
+    Ask, AskedSpeech, AskedVoice, CheckedAsk, CheckedSpeech, VoiceChoice,
+    speech::{
+        AbbreviationError, Abbreviations, AudioError, AudioReader, Coding, Cut, CutError, JOINED_BYTES_MAX,
+        JoinError, Joined, Layout, Pace, Part, RangeError, Sound, TASKS_MAX, TEXT_CHARACTERS_MAX, Text,
+        TextError, WavSamples, join_srt,
+    },
+};
 pub use plan::{FrozenQuote, KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use polling::{Awaited, Experience, WAIT_HALF, WAIT_MAX, due_at};
-pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};
-pub use subtitles::join_srt;
+pub use request::{CheckedRequest, Payer, Request, RequestError};
 pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
-pub use text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};

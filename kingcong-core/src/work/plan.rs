@@ -7,13 +7,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{Abbreviations, CheckedRequest, Cut, CutError, Order, TaskRoute, VoiceChoice};
+use super::{
+    Abbreviations, CheckedRequest, CutError, TaskRoute, VoiceChoice,
+    kinds::{Cutting, Uncut},
+};
 use crate::{
     id::{KeyId, Route, ServerId, ServiceId, VoiceId},
     message::Message,
     money::{Amount, Unit},
     pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
-    provider::{Ability, AudioFormat, Capabilities, Mp3Layout, Speech, Work},
+    provider::{Ability, Capabilities, Mp3Layout, Work},
     routing::{System, Unavailable},
 };
 
@@ -126,6 +129,15 @@ pub enum PlanError {
     Cut(#[from] CutError),
 }
 
+impl From<Uncut> for PlanError {
+    fn from(error: Uncut) -> Self {
+        match error {
+            Uncut::Cut(error) => Self::Cut(error),
+            Uncut::Price(error) => Self::Price(error),
+        }
+    }
+}
+
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -173,12 +185,10 @@ impl Plan {
         voice: Option<&KnownVoice>,
     ) -> Result<Self, PlanError> {
         let (mut shares, mut places, only_key) = places(request, basis, voice)?;
-        let operation = match request.order {
-            Order::Speech(_) => Operation::Speech,
-            Order::CloneVoice(_) => Operation::CloneVoice,
-        };
-        let works = works(request, basis)?;
-        if works.len() > 1 && request.format == AudioFormat::Mp3 {
+        let operation = request.ask.operation();
+        let PlanBasis { task_characters_max, abbreviations, .. } = basis;
+        let works = request.ask.works(Cutting { task_characters_max, abbreviations })?;
+        if works.len() > 1 && request.ask.wants_one_layout() {
             keep_one_layout(basis.capabilities, &mut shares, &mut places);
         }
         let mut quoted = Quoted::default();
@@ -265,7 +275,7 @@ impl Quoted {
             return Ok(Arc::clone(routes));
         }
         let quote = |place: &Place| {
-            let price = basis.prices.find(&place.route, request.model.as_deref(), operation)?;
+            let price = basis.prices.find(&place.route, request.ask.model(), operation)?;
             Ok(TaskRoute { price: price.quote(quantities)?, voice: Arc::clone(&place.voice) })
         };
         let routes: Arc<[TaskRoute]> =
@@ -291,12 +301,12 @@ fn places(
     known: Option<&KnownVoice>,
 ) -> Result<Places, PlanError> {
     let mut shares = basis.system.eligible(&request.service)?;
-    let upstream: Arc<str> = match &request.voice {
+    let upstream: Arc<str> = match request.ask.voice() {
         Some(VoiceChoice::Upstream(voice)) => voice.as_str().into(),
         Some(VoiceChoice::PerServer(_) | VoiceChoice::Cloned(_)) | None => "".into(),
     };
     let voice_on = |server: &ServerId| -> Option<Arc<str>> {
-        match &request.voice {
+        match request.ask.voice() {
             Some(VoiceChoice::Upstream(_)) | None => Some(Arc::clone(&upstream)),
             Some(VoiceChoice::PerServer(voices)) => voices.get(server).map(|voice| voice.as_str().into()),
             Some(VoiceChoice::Cloned(_)) => {
@@ -305,7 +315,7 @@ fn places(
             }
         }
     };
-    let only_key = match (&request.voice, known) {
+    let only_key = match (request.ask.voice(), known) {
         (Some(VoiceChoice::Cloned(voice)), None) => return Err(PlanError::UnknownVoice { voice: *voice }),
         (Some(VoiceChoice::Cloned(_)), Some(known)) => {
             if known.route.service != request.service || !shares.contains_key(&known.route.server) {
@@ -323,7 +333,7 @@ fn places(
         })
         .collect();
     if places.is_empty() {
-        let voice = match &request.voice {
+        let voice = match request.ask.voice() {
             Some(VoiceChoice::PerServer(voices)) => voices.values().next().cloned().unwrap_or_default(),
             Some(VoiceChoice::Upstream(voice)) => voice.clone(),
             Some(VoiceChoice::Cloned(voice)) => voice.to_string(),
@@ -346,7 +356,7 @@ fn keep_capable(
     basis: PlanBasis<'_>,
     places: &mut Vec<Place>,
 ) -> Result<(), PlanError> {
-    let asked = request.asks_for();
+    let asked = request.ask.asks_for();
     let has = |route: &Route, ability: Ability| {
         basis.capabilities.get(route).is_none_or(|capabilities| capabilities.has(ability))
     };
@@ -386,32 +396,6 @@ fn keep_one_layout(
     };
     places.retain(|place| layout(place).is_none_or(|layout| layout == kept));
     shares.retain(|server, _| places.iter().any(|place| place.route.server == *server));
-}
-
-/// What each task is to do, and how much of each measure it has.
-fn works(request: &CheckedRequest, basis: PlanBasis<'_>) -> Result<Vec<(Work, Quantities)>, PlanError> {
-    match &request.order {
-        Order::CloneVoice(clone) => Ok(vec![(Work::CloneVoice(clone.clone()), Quantities::clone_voice())]),
-        Order::Speech(text) => {
-            let at_most = basis.task_characters_max;
-            let cut = request.pieces.map_or(Cut::AtMost(at_most), |count| Cut::Pieces { count, at_most });
-            let speed = request.settings.speed.unwrap_or(100);
-            let speak = |piece: super::Text| {
-                let quantities = Quantities::speech(u64::from(piece.characters()), speed)?;
-                let speech = Speech {
-                    text: piece.into_shared(),
-                    voice: String::new(),
-                    model: request.model.clone(),
-                    format: request.format,
-                    subtitles: request.subtitles,
-                    settings: request.settings,
-                    language: request.language.clone(),
-                };
-                Ok((Work::Speech(speech), quantities))
-            };
-            text.cut(cut, basis.abbreviations)?.into_iter().map(speak).collect()
-        }
-    }
 }
 
 #[cfg(test)]

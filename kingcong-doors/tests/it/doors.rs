@@ -32,8 +32,8 @@ async fn refused(library: &Library, door: &str, with: Value) -> Problem {
 }
 
 fn speech(text: &str) -> Value {
-    let (subject, voice) = (json!({ "speech": { "text": text } }), json!({ "upstream": "v" }));
-    json!({ "user": "u", "service": "elevenlabs", "subject": subject, "voice": voice })
+    let subject = json!({ "speech": { "text": text, "voice": { "upstream": "v" } } });
+    json!({ "user": "u", "service": "elevenlabs", "subject": subject })
 }
 
 #[test]

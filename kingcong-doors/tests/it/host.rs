@@ -66,8 +66,8 @@ async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
             .await;
     }
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
-    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc" } },
-        "voice": { "upstream": "v" } });
+    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc",
+        "voice": { "upstream": "v" } } } });
     let job = ask(&library, "submit", json!({ "request": request })).await;
     let report = ask(&library, "job.wait", json!({ "job": job })).await;
     library.close().await;
@@ -236,8 +236,8 @@ async fn every_task_is_told_before_the_end_of_its_job() {
     ask(&library, "keys.add", key).await;
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
     let text = "Một câu ngắn. ".repeat(8);
-    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": text } },
-        "voice": { "upstream": "v" }, "pieces": 8 });
+    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": text,
+        "voice": { "upstream": "v" }, "pieces": 8 } } });
     for _ in 0..40 {
         let job = ask(&library, "submit", json!({ "request": request })).await;
         let stream = ask(&library, "job.events", json!({ "job": job })).await;

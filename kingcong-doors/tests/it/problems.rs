@@ -8,11 +8,16 @@ use crate::doors::{ask, opened, opened_with};
 /// Doors with a field that is not as it must be: what is told, with the field as Python and as Node write it.
 #[tokio::test]
 async fn a_wrong_field_is_named_in_the_face_s_words_with_what_is_legal() {
-    let speech = |field: &str, value: Value| {
+    let submit = |field: &str, value: Value| {
         let subject = json!({ "speech": { "text": "abc" } });
         let mut request = json!({ "user": "u", "service": "s", "subject": subject });
         request[field] = value;
         ("submit", json!({ "request": request }))
+    };
+    let speech = |field: &str, value: Value| {
+        let mut speech = json!({ "text": "abc" });
+        speech[field] = value;
+        submit("subject", json!({ "speech": speech }))
     };
     let limits = |limits: Value| {
         let secret = "sk-canary-of-tests";
@@ -34,13 +39,13 @@ async fn a_wrong_field_is_named_in_the_face_s_words_with_what_is_legal() {
             "must be a whole number from 1 to 10000, not 10001",
         ),
         (
-            speech("weight", json!(1001)),
+            submit("weight", json!(1001)),
             "weight",
             "weight",
             "must be a whole number from 1 to 1000, not 1001",
         ),
-        (speech("weight", json!(-1)), "weight", "weight", "must be a whole number from 1 to 1000, not -1"),
-        (speech("weight", json!(1.5)), "weight", "weight", "must be a whole number from 1 to 1000, not 1.5"),
+        (submit("weight", json!(-1)), "weight", "weight", "must be a whole number from 1 to 1000, not -1"),
+        (submit("weight", json!(1.5)), "weight", "weight", "must be a whole number from 1 to 1000, not 1.5"),
         (
             speech("settings", json!({ "stability": 300 })),
             "settings.stability",
@@ -54,13 +59,13 @@ async fn a_wrong_field_is_named_in_the_face_s_words_with_what_is_legal() {
             "must be a whole number from 50 to 200, not 49",
         ),
         (
-            speech("deadline_ms", json!(-1)),
+            submit("deadline_ms", json!(-1)),
             "deadline",
             "deadlineMs",
             "must be a whole number from 0 to 18446744073709551615, not -1",
         ),
         (
-            speech("idempotency_key", json!(["k"])),
+            submit("idempotency_key", json!(["k"])),
             "idempotency_key",
             "idempotencyKey",
             "must be a text, not a list",
@@ -151,8 +156,8 @@ async fn a_wrong_option_is_named_in_the_face_s_words() {
 async fn every_refusal_has_its_code_and_words() {
     let library = opened().await;
     let request = |service: &str, voice: Value| {
-        let subject = json!({ "speech": { "text": "abc" } });
-        json!({ "request": { "user": "u", "service": service, "subject": subject, "voice": voice } })
+        let subject = json!({ "speech": { "text": "abc", "voice": voice } });
+        json!({ "request": { "user": "u", "service": service, "subject": subject } })
     };
     let upstream = json!({ "upstream": "v" });
     let no_job = json!({ "job": "01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21" });
@@ -231,8 +236,8 @@ async fn a_problem_carries_its_figures_and_what_the_user_is_told() {
         json!({ "server": "ai33", "service": "elevenlabs", "secret": "sk-canary-of-tests" }),
     )
     .await;
-    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc" } },
-        "voice": { "upstream": "v" } });
+    let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc",
+        "voice": { "upstream": "v" } } } });
     let knock = json!({ "door": "submit", "with": { "request": request } }).to_string();
     let poor = library.knock(&knock, None, None).await.unwrap_err();
     assert_eq!((poor.code, poor.retryable), (Code::InsufficientCredits, false));

@@ -294,15 +294,15 @@ class Speech(Record):
     user: str
     text: str = field(metadata=sent("subject.speech.text"))
     service: str
-    voice: str | None = field(default=None, metadata=sent("voice.upstream"))
-    voices: Mapping[str, str] | None = field(default=None, hash=False, metadata=sent("voice.per_server"))
-    cloned_voice: str | None = field(default=None, metadata=sent("voice.cloned"))
-    model: str | None = None
-    language: str | None = None
-    format: AudioFormat = AudioFormat.MP3
-    subtitles: Subtitles = Subtitles.NO
-    settings: VoiceSettings = VoiceSettings()
-    pieces: int | None = None
+    voice: str | None = field(default=None, metadata=sent("subject.speech.voice.upstream"))
+    voices: Mapping[str, str] | None = field(default=None, hash=False, metadata=sent("subject.speech.voice.per_server"))
+    cloned_voice: str | None = field(default=None, metadata=sent("subject.speech.voice.cloned"))
+    model: str | None = field(default=None, metadata=sent("subject.speech.model"))
+    language: str | None = field(default=None, metadata=sent("subject.speech.language"))
+    format: AudioFormat = field(default=AudioFormat.MP3, metadata=sent("subject.speech.format"))
+    subtitles: Subtitles = field(default=Subtitles.NO, metadata=sent("subject.speech.subtitles"))
+    settings: VoiceSettings = field(default=VoiceSettings(), metadata=sent("subject.speech.settings"))
+    pieces: int | None = field(default=None, metadata=sent("subject.speech.pieces"))
     weight: int = 1
     deadline: timedelta | None = None
     start_at: datetime | None = None

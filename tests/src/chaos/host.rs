@@ -128,6 +128,7 @@ pub fn request(number: u32) -> Request {
         .voice("21m00Tcm4TlvDq8ikWAM")
         .pieces(TASKS)
         .idempotency_key(format!("request-{number}"))
+        .into()
 }
 
 /// The texts of its tasks, in order; no other request has any of them.

@@ -130,12 +130,13 @@ impl Order {
     fn request(&self) -> Request {
         let weight = NonZeroU32::new(self.weight).unwrap_or(NonZeroU32::MIN);
         let pieces = NonZeroU16::new(self.pieces).unwrap_or(NonZeroU16::MIN);
-        let request = match self.what {
-            What::Speak => Request::speech(&self.user, &self.text).voice("anna").pieces(pieces),
-            What::SpeakAs(voice) => {
-                Request::speech(&self.user, &self.text).cloned_voice(voice).pieces(pieces)
+        let speech = || Request::speech(&self.user, &self.text).pieces(pieces);
+        let request: Request = match self.what {
+            What::Speak => speech().voice("anna").into(),
+            What::SpeakAs(voice) => speech().cloned_voice(voice).into(),
+            What::CloneVoice => {
+                Request::clone_voice(&self.user, &self.text, vec![1_u8; 1_000], "audio/mpeg").into()
             }
-            What::CloneVoice => Request::clone_voice(&self.user, &self.text, vec![1_u8; 1_000], "audio/mpeg"),
         };
         let request = request.service(self.service).weight(weight).idempotency_key(&self.key);
         let request = match self.deadline {

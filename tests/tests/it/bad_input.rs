@@ -26,7 +26,7 @@ use kingcong_core::{
     },
     store::{DEAD_AFTER_MIN, JobFilter, Store, StoreError, StoreErrorKind},
     vault::{InvalidSecret, KeyBytes, MasterKeyError, StaticMasterKey},
-    work::{CutError, Job, JobState, PlanError, RequestError, TextError},
+    work::{AskedSpeech, CutError, Job, JobState, PlanError, RequestError, TextError},
 };
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
@@ -82,7 +82,7 @@ fn master_key(byte: u8) -> StaticMasterKey {
     StaticMasterKey::new(KeyBytes::new(&[byte; 32]))
 }
 
-fn speech(user: &str, text: &str) -> Request {
+fn speech(user: &str, text: &str) -> Request<AskedSpeech> {
     Request::speech(user, text).service("elevenlabs").voice(VOICE)
 }
 
@@ -150,7 +150,7 @@ impl Bench {
         assert_eq!((words.0.as_str(), words.1.as_str()), told, "{error}");
     }
 
-    async fn done(&self, request: Request) -> (JobId, Job) {
+    async fn done(&self, request: impl Into<Request>) -> (JobId, Job) {
         let job = self.kc.submit(request).await.unwrap();
         let report = job.wait().await.unwrap();
         assert_eq!(report.job.state, JobState::Completed, "{report:?}");
@@ -248,28 +248,32 @@ async fn a_request_with_a_part_out_of_bounds_is_refused() {
         Request::clone_voice("an", "Giọng An", sample, content_type).service("minimax")
     };
     let long_key = "k".repeat(256);
-    for (request, says) in [
-        (Request::speech("an", "hello").voice(VOICE), ["service is missing", "name one"]),
-        (Request::speech("an", "hello").service("elevenlabs"), ["voice is missing", "name one"]),
-        (speech().voice_per_server(BTreeMap::new()), ["voice is missing", "name it"]),
-        (speech().service("Eleven Labs!"), ["\"Eleven Labs!\"", "must be"]),
-        (speech().voice(""), ["voice \"\"", "must be"]),
-        (speech().voice("../v1/user?"), ["\"../v1/user?\"", "without"]),
-        (speech().model("a b"), ["model \"a b\"", "without"]),
-        (speech().language("v\0"), ["language", "must be"]),
-        (speech().weight(NonZeroU32::new(1001).unwrap()), ["weight 1001", "1 to 1000"]),
-        (speech().deadline(Duration::ZERO), ["deadline", "1 s to 7 days"]),
-        (speech().deadline(Duration::MAX), ["deadline", "1 s to 7 days"]),
+    let requests: [(Request, _); 17] = [
+        (Request::speech("an", "hello").voice(VOICE).into(), ["service is missing", "name one"]),
+        (Request::speech("an", "hello").service("elevenlabs").into(), ["voice is missing", "name one"]),
+        (speech().voice_per_server(BTreeMap::new()).into(), ["voice is missing", "name it"]),
+        (speech().service("Eleven Labs!").into(), ["\"Eleven Labs!\"", "must be"]),
+        (speech().voice("").into(), ["voice \"\"", "must be"]),
+        (speech().voice("../v1/user?").into(), ["\"../v1/user?\"", "without"]),
+        (speech().model("a b").into(), ["model \"a b\"", "without"]),
+        (speech().language("v\0").into(), ["language", "must be"]),
+        (speech().weight(NonZeroU32::new(1001).unwrap()).into(), ["weight 1001", "1 to 1000"]),
+        (speech().deadline(Duration::ZERO).into(), ["deadline", "1 s to 7 days"]),
+        (speech().deadline(Duration::MAX).into(), ["deadline", "1 s to 7 days"]),
         (
-            settings(VoiceSettings { speed: Some(201), ..VoiceSettings::default() }),
+            settings(VoiceSettings { speed: Some(201), ..VoiceSettings::default() }).into(),
             ["speed 201", "50 to 200"],
         ),
-        (settings(VoiceSettings { stability: Some(101), ..VoiceSettings::default() }), ["101", "0 to 100"]),
-        (speech().idempotency_key(""), ["0 bytes", "1 to 255"]),
-        (speech().idempotency_key(&long_key), ["256 bytes", "1 to 255"]),
-        (clone(b"", "audio/mpeg"), ["0 bytes", "must be"]),
-        (clone(b"RIFF", "text/html"), ["\"text/html\"", "must be"]),
-    ] {
+        (
+            settings(VoiceSettings { stability: Some(101), ..VoiceSettings::default() }).into(),
+            ["101", "0 to 100"],
+        ),
+        (speech().idempotency_key("").into(), ["0 bytes", "1 to 255"]),
+        (speech().idempotency_key(&long_key).into(), ["256 bytes", "1 to 255"]),
+        (clone(b"", "audio/mpeg").into(), ["0 bytes", "must be"]),
+        (clone(b"RIFF", "text/html").into(), ["\"text/html\"", "must be"]),
+    ];
+    for (request, says) in requests {
         bench.tells(bench.kc.submit(request), is!(Error::Request(_)), &says, INVALID).await;
     }
     bench.still_works().await;

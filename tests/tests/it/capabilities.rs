@@ -6,7 +6,7 @@ use kingcong_core::{
     provider::{Ability, AudioFormat, Subtitles, VoiceSettings},
     routing::Switch,
     vault::{KeyBytes, StaticMasterKey},
-    work::PlanError,
+    work::{AskedSpeech, AskedVoice, PlanError},
 };
 use kingcong_http::Upstreams;
 
@@ -30,11 +30,11 @@ async fn opened() -> KingCong {
     kc
 }
 
-fn speech(service: &str) -> Request {
+fn speech(service: &str) -> Request<AskedSpeech> {
     Request::speech("user-1", "Xin chào!").service(service).voice("voice-1")
 }
 
-fn clone(service: &str) -> Request {
+fn clone(service: &str) -> Request<AskedVoice> {
     Request::clone_voice("user-1", "An", &b"ID3"[..], "audio/mpeg").service(service)
 }
 
@@ -43,13 +43,22 @@ async fn what_no_server_can_do_is_refused_naming_those_that_can() {
     let kc = opened().await;
     let set = |settings: VoiceSettings| speech("minimax").settings(settings);
     let elevenlabs = ["ai33_elevenlabs", "ai84_elevenlabs"];
-    for (request, wrong, able) in [
-        (speech("elevenlabs").format(AudioFormat::Wav), Ability::Wav, &["ai84_minimax"][..]),
-        (clone("elevenlabs"), Ability::CloneVoice, &["ai33_minimax"]),
-        (set(VoiceSettings { stability: Some(1), ..Default::default() }), Ability::Stability, &elevenlabs),
-        (set(VoiceSettings { similarity: Some(1), ..Default::default() }), Ability::Similarity, &elevenlabs),
-        (set(VoiceSettings { style: Some(1), ..Default::default() }), Ability::Style, &elevenlabs),
-    ] {
+    let requests: [(Request, _, _); 5] = [
+        (speech("elevenlabs").format(AudioFormat::Wav).into(), Ability::Wav, &["ai84_minimax"][..]),
+        (clone("elevenlabs").into(), Ability::CloneVoice, &["ai33_minimax"]),
+        (
+            set(VoiceSettings { stability: Some(1), ..Default::default() }).into(),
+            Ability::Stability,
+            &elevenlabs,
+        ),
+        (
+            set(VoiceSettings { similarity: Some(1), ..Default::default() }).into(),
+            Ability::Similarity,
+            &elevenlabs,
+        ),
+        (set(VoiceSettings { style: Some(1), ..Default::default() }).into(), Ability::Style, &elevenlabs),
+    ];
+    for (request, wrong, able) in requests {
         let before = kc.wallets().get("user-1").await.unwrap();
         for refused in [
             kc.estimate(request.clone()).await.map(drop).unwrap_err(),
@@ -74,12 +83,13 @@ async fn what_no_server_can_do_is_refused_naming_those_that_can() {
 #[tokio::test]
 async fn what_one_server_can_do_goes_there_alone() {
     let kc = opened().await;
-    for (request, servers) in [
-        (speech("minimax").format(AudioFormat::Wav), &["ai84"][..]),
-        (clone("minimax"), &["ai33"]),
-        (speech("minimax").subtitles(Subtitles::Srt), &["ai33", "ai84"]),
-        (speech("elevenlabs"), &["ai33", "ai84"]),
-    ] {
+    let requests: [(Request, _); 4] = [
+        (speech("minimax").format(AudioFormat::Wav).into(), &["ai84"][..]),
+        (clone("minimax").into(), &["ai33"]),
+        (speech("minimax").subtitles(Subtitles::Srt).into(), &["ai33", "ai84"]),
+        (speech("elevenlabs").into(), &["ai33", "ai84"]),
+    ];
+    for (request, servers) in requests {
         let report = kc.submit(request).await.unwrap().status().await.unwrap();
         let routes = report.tasks[0].task.routes.iter();
         let planned: Vec<&str> = routes.map(|route| route.route().server.as_str()).collect();

@@ -23,7 +23,7 @@ use kingcong_core::{
     },
     store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
     vault::{KeyBytes, StaticMasterKey},
-    work::{JobState, RequestError},
+    work::{AskedSpeech, JobState, RequestError},
 };
 use tokio::sync::Semaphore;
 
@@ -154,7 +154,7 @@ impl Stage {
     }
 }
 
-fn speech(text: &str) -> Request {
+fn speech(text: &str) -> Request<AskedSpeech> {
     Request::speech("an", text).service("elevenlabs").voice("anna")
 }
 

@@ -23,7 +23,7 @@ use kingcong_core::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, KeyBytes, Keyring, MasterKey, MasterKeyError,
         MasterKeyId, OpenDataKey, Purpose, Secret, StaticMasterKey, VaultError, Wrapped,
     },
-    work::JobState,
+    work::{AskedSpeech, JobState},
 };
 use kingcong_sqlx::SqlStore;
 use parking_lot::Mutex;
@@ -93,7 +93,7 @@ async fn only_key(kc: &KingCong) -> KeyWithLimits {
     kc.keys().list().await.unwrap().pop().unwrap()
 }
 
-fn speech() -> Request {
+fn speech() -> Request<AskedSpeech> {
     Request::speech("an", "Xin chào.").service("elevenlabs").voice("anna")
 }
 

@@ -9,7 +9,7 @@ use kingcong_core::{
     routing::BaseUrl,
     store::{AttemptFilter, PAGE_MAX, Store},
     vault::{KeyBytes, StaticMasterKey},
-    work::{AttemptState, JobState},
+    work::{AskedSpeech, AttemptState, JobState},
 };
 use kingcong_servers::Server;
 use kingcong_sqlx::SqlStore;
@@ -40,7 +40,7 @@ pub(crate) async fn open(url: &str, upstreams: &Upstreams) -> (KingCong, Arc<dyn
     (kc, store)
 }
 
-pub(crate) fn request(name: &str) -> Request {
+pub(crate) fn request(name: &str) -> Request<AskedSpeech> {
     let text: String = (1..=4).map(|task| format!("{name}, câu {task}. ")).collect();
     let request = Request::speech(USER, text).service("elevenlabs").voice("21m00Tcm4TlvDq8ikWAM");
     request.pieces(NonZeroU16::new(4).unwrap()).idempotency_key(name)

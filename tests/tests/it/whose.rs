@@ -22,7 +22,7 @@ use kingcong_core::{
     },
     store::{JobFilter, MemoryStore, Standing, Store, WalletFilter},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{AskedSpeech, JobState},
 };
 use kingcong_http::Upstreams;
 use kingcong_servers::Server;
@@ -53,7 +53,7 @@ async fn opened() -> KingCong {
     kc
 }
 
-fn speech() -> Request {
+fn speech() -> Request<AskedSpeech> {
     Request::speech("an", "Xin chào!").service("elevenlabs").voice("voice-1")
 }
 
@@ -303,7 +303,7 @@ impl Owned {
     }
 }
 
-async fn ended(kc: &KingCong, request: Request) -> JobHandle {
+async fn ended(kc: &KingCong, request: impl Into<Request>) -> JobHandle {
     let job = kc.submit(request).await.unwrap();
     job.wait().await.unwrap();
     job

@@ -1,0 +1,82 @@
+//! Voices that are made from a recording.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{
+    super::{Request, RequestError, request::out_of_bounds},
+    Ask,
+    speech::Text,
+};
+use crate::provider::CloneVoice;
+
+/// A voice to be made from a recording, as it is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct AskedVoice {
+    /// What the voice is to be called.
+    name: String,
+    sample: Bytes,
+    content_type: String,
+    preview_text: Option<String>,
+}
+
+impl From<Request<AskedVoice>> for Request {
+    fn from(request: Request<AskedVoice>) -> Self {
+        request.of_any_kind(Ask::CloneVoice)
+    }
+}
+
+impl Request<AskedVoice> {
+    /// Largest recording in bytes: MiniMax takes 20 MB.
+    pub const SAMPLE_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+    /// Asks for a voice to be made from a recording of this media type.
+    #[must_use]
+    pub fn clone_voice(
+        user: impl AsRef<str>,
+        name: impl Into<String>,
+        sample: impl Into<Bytes>,
+        content_type: impl Into<String>,
+    ) -> Self {
+        let (name, sample, content_type) = (name.into(), sample.into(), content_type.into());
+        Self::new(user.as_ref(), AskedVoice { name, sample, content_type, preview_text: None })
+    }
+
+    /// With this text for a preview, where the upstream makes one.
+    #[must_use]
+    pub fn preview_text(mut self, text: impl Into<String>) -> Self {
+        self.ask.preview_text = Some(text.into());
+        self
+    }
+}
+
+impl AskedVoice {
+    pub(super) fn bytes(&self) -> usize {
+        self.sample.len() + self.preview_text.as_ref().map_or(0, String::len)
+    }
+
+    pub(super) fn check(&self) -> Result<CloneVoice, RequestError> {
+        let Self { name, sample, content_type, preview_text } = self;
+        let too_long = name.len() > Request::FIELD_BYTES_MAX;
+        if name.trim().is_empty() || too_long || name.chars().any(char::is_control) {
+            let bounds = format!("1 to {} bytes without controls", Request::FIELD_BYTES_MAX);
+            return Err(out_of_bounds("voice name", format!("{name:?}"), bounds));
+        }
+        if sample.is_empty() || sample.len() > Request::SAMPLE_BYTES_MAX {
+            let bounds = format!("1 to {} bytes", Request::SAMPLE_BYTES_MAX);
+            return Err(out_of_bounds("sample of", format!("{} bytes", sample.len()), bounds));
+        }
+        if !content_type.starts_with("audio/") || content_type.len() > Request::FIELD_BYTES_MAX {
+            return Err(out_of_bounds("content type", format!("{content_type:?}"), "of audio/…".into()));
+        }
+        if let Some(text) = preview_text {
+            Text::new(text.as_str())?;
+        }
+        Ok(CloneVoice {
+            name: name.clone(),
+            sample: sample.clone(),
+            content_type: content_type.clone(),
+            preview_text: preview_text.clone(),
+        })
+    }
+}

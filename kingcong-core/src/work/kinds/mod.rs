@@ -1,0 +1,159 @@
+//! The kinds of work. Each has a file or a room of its own, which states how it is asked for, what makes it legal, what
+//! it needs of an upstream, into which tasks it is cut and how much of each measure they have.
+
+mod clone_voice;
+pub(super) mod speech;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+pub use self::clone_voice::AskedVoice;
+pub use self::speech::{AskedSpeech, CheckedSpeech, VoiceChoice};
+use super::RequestError;
+use crate::{
+    pricing::{Operation, PriceError, Quantities},
+    provider::{Ability, CloneVoice, Work},
+};
+use speech::{Abbreviations, CutError};
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ask {
+    /// A text to be spoken.
+    Speech(AskedSpeech),
+    /// A voice to be made from a recording.
+    CloneVoice(AskedVoice),
+}
+
+/// What is asked for, checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CheckedAsk {
+    /// A text to be spoken.
+    Speech(CheckedSpeech),
+    /// A voice to be made from a recording.
+    CloneVoice(CloneVoice),
+}
+
+/// What the tasks of a request are made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cutting<'a> {
+    /// Most characters in one task.
+    pub(super) task_characters_max: std::num::NonZeroU32,
+    /// Words whose full stop ends no sentence, besides those that the library knows.
+    pub(super) abbreviations: &'a Abbreviations,
+}
+
+/// Why the tasks of a request cannot be made.
+#[derive(Debug)]
+pub(super) enum Uncut {
+    /// The text cannot be cut as asked.
+    Cut(CutError),
+    /// A task has more of a measure than can be priced.
+    Price(PriceError),
+}
+
+impl From<CutError> for Uncut {
+    fn from(error: CutError) -> Self {
+        Self::Cut(error)
+    }
+}
+
+impl From<PriceError> for Uncut {
+    fn from(error: PriceError) -> Self {
+        Self::Price(error)
+    }
+}
+
+impl Ask {
+    /// What is done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Speech(_) => Operation::Speech,
+            Self::CloneVoice(_) => Operation::CloneVoice,
+        }
+    }
+
+    /// How many bytes its text or its recording has, in which checking it takes time.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Speech(speech) => speech.bytes(),
+            Self::CloneVoice(voice) => voice.bytes(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<CheckedAsk, RequestError> {
+        Ok(match self {
+            Self::Speech(speech) => CheckedAsk::Speech(speech.check()?),
+            Self::CloneVoice(voice) => CheckedAsk::CloneVoice(voice.check()?),
+        })
+    }
+}
+
+impl CheckedAsk {
+    /// What is done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Speech(_) => Operation::Speech,
+            Self::CloneVoice(_) => Operation::CloneVoice,
+        }
+    }
+
+    /// What it asks of the upstream that does it.
+    #[must_use]
+    pub fn asks_for(&self) -> BTreeSet<Ability> {
+        match self {
+            Self::Speech(speech) => speech.asks_for(),
+            Self::CloneVoice(_) => BTreeSet::from([Ability::CloneVoice]),
+        }
+    }
+
+    /// The voice that it names.
+    #[must_use]
+    pub const fn voice(&self) -> Option<&VoiceChoice> {
+        match self {
+            Self::Speech(speech) => Some(&speech.voice),
+            Self::CloneVoice(_) => None,
+        }
+    }
+
+    /// The upstream's model that it names.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Speech(speech) => speech.model.as_deref(),
+            Self::CloneVoice(_) => None,
+        }
+    }
+
+    /// The bytes that are read to cut it into tasks.
+    #[must_use]
+    pub fn bytes_to_cut(&self) -> usize {
+        match self {
+            Self::Speech(speech) => speech.text.as_str().len(),
+            Self::CloneVoice(_) => 0,
+        }
+    }
+
+    /// Whether the results of its tasks are joined, and can be only where they have one layout.
+    pub(super) const fn wants_one_layout(&self) -> bool {
+        match self {
+            Self::Speech(speech) => speech.wants_one_layout(),
+            Self::CloneVoice(_) => false,
+        }
+    }
+
+    /// What each task is to do, and how much of each measure it has.
+    pub(super) fn works(&self, cutting: Cutting<'_>) -> Result<Vec<(Work, Quantities)>, Uncut> {
+        match self {
+            Self::Speech(speech) => speech.works(cutting),
+            Self::CloneVoice(clone) => Ok(vec![(Work::CloneVoice(clone.clone()), Quantities::clone_voice())]),
+        }
+    }
+}
