@@ -8,7 +8,7 @@ import { KingCong, KingCongError } from 'kingcong';
  * @param {Readonly<Record<string, { readonly url: string, readonly keys: readonly string[] }>>} upstreams
  */
 export async function seed(url, masterKey, upstreams) {
-  const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, role: 'client' });
+  const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, mode: 'client' });
   try {
     const { servers, routes } = await kc.config.get();
     for (const { id } of servers) {

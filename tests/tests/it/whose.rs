@@ -522,7 +522,10 @@ async fn knock(kc: &KingCong, door: Door, rows: &Rows) -> Result<String, Error> 
         Door::WalletsPurchase => {
             seen(kc.wallets().purchase(user, "package-1", &format!("order of {user}")).await?)
         }
-        Door::WalletsRefund => seen(kc.wallets().refund(user, rows.task, None, "sorry", "r-1").await?.moved),
+        Door::WalletsRefund => {
+            let key = rows.task.to_string();
+            seen(kc.wallets().refund(user, rows.task, None, "sorry", &key).await?.moved)
+        }
         Door::WalletsAdjust => seen(kc.wallets().adjust(user, Amount::new(7), "gift", "gift-1").await?.moved),
         Door::PackagesList => seen(kc.packages().list().await?),
         Door::PackagesSet => {
