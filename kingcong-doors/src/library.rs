@@ -179,8 +179,8 @@ impl Library {
 
     /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`. `caller` is who acts, in
     /// which role, and for whom: `{"as": {"actor": "an", "role": "member", "tenant": "acme", "user": "an"}}`, or
-    /// `{"as": {"actor": "admin-7", "role": "operator"}, "of": {"tenant": "acme"}}`, or `{"of": "all"}`. `attachment` is
-    /// what belongs to the request and is no JSON, such as a recording.
+    /// `{"as": {"actor": "admin-7", "role": "operator"}, "of": {"tenant": "acme"}}`, or `{"of": "all"}`. `attachment`
+    /// is what belongs to the request and is no JSON, such as a recording.
     ///
     /// # Errors
     /// What the door refuses, or a text that names no door.

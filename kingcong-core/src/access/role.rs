@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{InvalidId, TenantId, UserId};
 
-/// What somebody is to the library, with whose rows that concerns. The host knows its people and gives them their roles;
-/// the library knows which doors a role may use ([`Role::reach`]).
+/// What somebody is to the library, with the tenant and the user where the role is of one. The host gives roles to its
+/// people; the library knows which doors a role may use ([`Role::reach`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Runs the library: every door, of every tenant.

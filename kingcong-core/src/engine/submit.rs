@@ -94,8 +94,8 @@ impl KingCong {
     }
 }
 
-/// Checks a request, the most of which is reading and hashing its text. Its user and the wallet that pays must be within
-/// the scope: a member orders for itself alone, and pays with its own wallet.
+/// Checks a request, the most of which is reading and hashing its text. Its user and the wallet that pays must be
+/// within the scope: a member orders for itself alone, and pays with its own wallet.
 async fn check(request: Request, entered: &Entered) -> Result<Arc<CheckedRequest>, Error> {
     let tenant = entered.tenant()?.clone();
     let request = if request.bytes() <= AT_ONCE_BYTES_MAX {

@@ -101,8 +101,8 @@ impl Entered {
 
 impl KingCong {
     /// A handle at which somebody acts in a role, with the same doors. It finds the rows that the role reaches
-    /// ([`Role::reach`](crate::access::Role::reach)), and refuses the other doors; both the refusals and what is done are audited in the actor's
-    /// name. The host authenticates: whoever has a handle may ask for another one.
+    /// ([`Role::reach`](crate::access::Role::reach)), and refuses the doors that are not for the role. What is done and
+    /// what is refused is audited in the actor's name. The host authenticates: who has a handle may ask for another.
     ///
     /// A role of one tenant asks for that tenant, any other for the one that this handle asks for.
     ///

@@ -55,8 +55,8 @@ pub(super) async fn every_column_of_the_audit_is_read_as_it_was_written(
     assert_eq!(store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read"), expected);
 }
 
-/// A tenant's rows are told to those who may see that tenant, and the rows of no tenant to those who may see them all; a
-/// user is told none. Pages are those of the scope.
+/// A tenant's rows are told to those who may see that tenant, and the rows of no tenant to those who may see them all.
+/// A user is told none. Pages are those of the scope.
 pub(super) async fn audit_rows_are_found_by_scope(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::empty(store, clock);
     let worker = scene.worker().await;
