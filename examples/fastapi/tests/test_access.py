@@ -99,6 +99,7 @@ ADMIN_BODIES: dict[str, JSON] = {
         },
         "services": {"minimax": "on"},
     },
+    f"/admin/servers/{SOME}": {"weight": 1},
     "/admin/keys": {"server": "ai33", "service": "minimax", "secret": "sk-of-somebody"},
     f"/admin/keys/{SOME}/limits": {"max_in_flight": 1, "per_minute": 1},
     "/admin/prices": {

@@ -672,6 +672,9 @@ async fn a_refused_access_is_audited_for_its_tenant_and_so_many_in_a_minute() {
     let of_umbra = as_role("chief", Role::tenant_admin("umbra").unwrap());
     assert_eq!(of_umbra.reports().audit(None, 10).await.unwrap(), []);
 
+    // Who may not use the door is not told what else is wrong.
+    let wrong = an.config().remove_server("no name of a server").await;
+    assert!(matches!(wrong, Err(Error::Forbidden { .. })), "{wrong:?}");
     for _ in 0..Refusals::AUDITED_PER_MINUTE_MAX + 10 {
         an.keys().list().await.unwrap_err();
     }

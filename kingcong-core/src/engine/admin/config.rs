@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::KingCong;
+use super::{Entered, KingCong};
 use crate::{
     access::Door,
     error::Error,
@@ -42,8 +42,9 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server or service, or a store that fails.
     pub async fn set_route(&self, server: &str, service: &str, switch: Switch) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetRoute).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
-        self.change(Door::ConfigSetRoute, SystemCommand::SetRoute { route, switch }).await
+        self.change(&entered, SystemCommand::SetRoute { route, switch }).await
     }
 
     /// Puts services under maintenance, or the whole, or nothing any more. Running calls finish, queued tasks wait,
@@ -52,7 +53,8 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown service, or a store that fails.
     pub async fn set_maintenance(&self, maintenance: Maintenance) -> Result<(), Error> {
-        self.change(Door::ConfigSetMaintenance, SystemCommand::SetMaintenance(maintenance)).await
+        let entered = self.enter(Door::ConfigSetMaintenance).await?;
+        self.change(&entered, SystemCommand::SetMaintenance(maintenance)).await
     }
 
     /// Puts these services under maintenance, and no other.
@@ -60,11 +62,12 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown service, or a store that fails.
     pub async fn set_service_maintenance(&self, services: &[&str]) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetMaintenance).await?;
         let services: BTreeSet<ServiceId> =
             services.iter().map(ServiceId::new).collect::<Result<_, InvalidId>>()?;
         let none = services.is_empty();
         let maintenance = if none { Maintenance::None } else { Maintenance::Services(services) };
-        self.set_maintenance(maintenance).await
+        self.change(&entered, SystemCommand::SetMaintenance(maintenance)).await
     }
 
     /// Sets the weights that tasks are split by; the next task follows them.
@@ -72,11 +75,12 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, weights that are all zero or too large, or a store that fails.
     pub async fn set_weights(&self, weights: &[(&str, u32)]) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetWeights).await?;
         let weights: BTreeMap<ServerId, u32> = weights
             .iter()
             .map(|(server, weight)| Ok((ServerId::new(server)?, *weight)))
             .collect::<Result<_, InvalidId>>()?;
-        self.change(Door::ConfigSetWeights, SystemCommand::SetWeights(weights)).await
+        self.change(&entered, SystemCommand::SetWeights(weights)).await
     }
 
     /// Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
@@ -89,6 +93,7 @@ impl ConfigDoors {
         server: Server,
         services: &[(&str, Switch)],
     ) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigAddServer).await?;
         let id = ServerId::new(id)?;
         if !self.inner().providers.is_empty() && !self.inner().providers.contains_key(&server.protocol) {
             let protocol = server.protocol.to_string();
@@ -98,7 +103,7 @@ impl ConfigDoors {
             .iter()
             .map(|(service, switch)| Ok((ServiceId::new(service)?, *switch)))
             .collect::<Result<_, InvalidId>>()?;
-        self.change(Door::ConfigAddServer, SystemCommand::AddServer { id, server, services }).await
+        self.change(&entered, SystemCommand::AddServer { id, server, services }).await
     }
 
     /// Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended: a
@@ -107,7 +112,8 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, or a store that fails.
     pub async fn remove_server(&self, id: &str) -> Result<(), Error> {
-        self.change(Door::ConfigRemoveServer, SystemCommand::RemoveServer(ServerId::new(id)?)).await
+        let entered = self.enter(Door::ConfigRemoveServer).await?;
+        self.change(&entered, SystemCommand::RemoveServer(ServerId::new(id)?)).await
     }
 
     /// Changes a server; what is not named stays, its protocol in any case.
@@ -119,8 +125,9 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, weights that are all zero or too large, or a store that fails.
     pub async fn update_server(&self, id: &str, change: ServerChange) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigUpdateServer).await?;
         let id = ServerId::new(id)?;
-        self.change(Door::ConfigUpdateServer, SystemCommand::UpdateServer { id, change }).await
+        self.change(&entered, SystemCommand::UpdateServer { id, change }).await
     }
 
     /// Adds a service, to be sold on routes.
@@ -128,8 +135,9 @@ impl ConfigDoors {
     /// # Errors
     /// A service of that name, or a store that fails.
     pub async fn add_service(&self, id: &str, name: &str) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigAddService).await?;
         let (id, service) = (ServiceId::new(id)?, Service { name: name.to_owned() });
-        self.change(Door::ConfigAddService, SystemCommand::AddService { id, service }).await
+        self.change(&entered, SystemCommand::AddService { id, service }).await
     }
 
     /// What was changed of all that tenants share (servers, prices, packages, shared keys and their accounts), newest
@@ -143,8 +151,7 @@ impl ConfigDoors {
         Ok(self.inner().store.audit(&AuditOf::Shared, None, limit).await?)
     }
 
-    async fn change(&self, door: Door, command: SystemCommand) -> Result<(), Error> {
-        let entered = self.enter(door).await?;
-        self.inner().configure(&entered, ConfigurationChange::System(command)).await.map(drop)
+    async fn change(&self, entered: &Entered, command: SystemCommand) -> Result<(), Error> {
+        self.inner().configure(entered, ConfigurationChange::System(command)).await.map(drop)
     }
 }
