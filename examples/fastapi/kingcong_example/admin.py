@@ -29,7 +29,7 @@ from kingcong import (
 )
 from pydantic import BaseModel, Field, SecretStr, StrictBool
 
-from .dependencies import Acting, acting
+from .dependencies import Acting, acting, staff
 from .errors import responses
 
 router = APIRouter(
@@ -314,19 +314,19 @@ def attempts(
 Which = Annotated[Attempts, Depends(attempts)]
 
 
-@router.get("/errors")
+@router.get("/errors", dependencies=[Depends(staff)])
 async def errors(which: Which, kc: Acting) -> tuple[ErrorRecord, ...]:
     """The error log: attempts that failed or whose answer was lost, newest first."""
     return await kc.reports.errors(**which)
 
 
-@router.get("/usage")
+@router.get("/usage", dependencies=[Depends(staff)])
 async def usage(which: Which, kc: Acting) -> tuple[UsageRecord, ...]:
     """What was bought and sold, newest first."""
     return await kc.reports.usage(**which)
 
 
-@router.get("/split")
+@router.get("/split", dependencies=[Depends(staff)])
 async def split(kc: Acting) -> tuple[SplitShare, ...]:
     """How the last tasks were spread over routes."""
     return await kc.reports.split()

@@ -60,6 +60,12 @@ def acting(user: Caller, kc: Library) -> AsyncDoors:
             return kc.acting(user.id, user.role)
 
 
+def staff(user: Caller) -> None:
+    """For what the library tells members of their own work too: which key did it, and its cost upstream."""
+    if user.role is Role.MEMBER:
+        raise Refused(403, "forbidden", "You may not do this", "Bạn không có quyền thực hiện thao tác này")
+
+
 Own = Annotated[AsyncDoors, Depends(_own)]
 Acting = Annotated[AsyncDoors, Depends(acting)]
 
