@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use kingcong_core::{
     KingCong, Request, Settings,
-    engine::Role,
+    engine::Mode,
     id::TenantId,
     store::{Claimed, Command, Outcome, Store},
 };
@@ -73,7 +73,7 @@ impl Scene {
         let store = SqlStore::connect(&database.url).await?;
         let kc = KingCong::builder()
             .store(store.clone())
-            .settings(Settings { role: Role::Client, ..Settings::default() })
+            .settings(Settings { mode: Mode::Client, ..Settings::default() })
             .preset(stage::preset(100, 0)?)
             .master_key(stage::master_key())
             .start()

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kingcong_core::{
     KingCong, Request, Settings,
-    engine::Role,
+    engine::Mode,
     id::{TenantId, WorkerId},
     keys::Rules,
     provider::{Body, Measured},
@@ -66,7 +66,7 @@ pub(crate) fn measure(place: &Place) -> Result<Vec<Figure>> {
 /// A store with keys, and a user with credits.
 pub(crate) async fn opened(database: &Database) -> Result<(SqlStore, KingCong)> {
     let store = database.store().await?;
-    let settings = Settings { role: Role::Client, ..Settings::default() };
+    let settings = Settings { mode: Mode::Client, ..Settings::default() };
     let kc = KingCong::builder()
         .store(store.clone())
         .settings(settings)

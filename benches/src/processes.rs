@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use kingcong_core::{KingCong, Request, Settings, engine::Role};
+use kingcong_core::{KingCong, Request, Settings, engine::Mode};
 
 use crate::{
     figure::{Figure, Unit, median},
@@ -44,7 +44,7 @@ async fn client(database: &Database, settings: Settings) -> Result<KingCong> {
         .store(database.store().await?)
         .preset(stage::preset(70, 30)?)
         .master_key(stage::master_key())
-        .settings(Settings { role: Role::Client, ..settings })
+        .settings(Settings { mode: Mode::Client, ..settings })
         .start()
         .await?)
 }

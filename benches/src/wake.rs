@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kingcong_core::{KingCong, Request, Settings, engine::Role};
+use kingcong_core::{KingCong, Request, Settings, engine::Mode};
 
 use crate::{
     figure::{Figure, Unit, percentile},
@@ -25,7 +25,7 @@ pub(crate) fn measure(place: &Place) -> Result<Vec<Figure>> {
             .store(database.store().await?)
             .preset(stage::preset(70, 30)?)
             .master_key(stage::master_key())
-            .settings(Settings { role: Role::Client, ..Settings::default() })
+            .settings(Settings { mode: Mode::Client, ..Settings::default() })
             .start()
             .await?;
         task::furnish(&kc).await?;

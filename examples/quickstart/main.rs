@@ -15,6 +15,7 @@ use std::{num::NonZeroU16, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, Result, anyhow};
 use kingcong_core::{
     Error, JobHandle, KingCong, NewKey, Preset, Request, Settings,
+    access::{Access, Role},
     engine::JobResult,
     id::SystemEntropy,
     routing::{BaseUrl, ServerChange, Switch},
@@ -197,7 +198,8 @@ async fn watch(kc: &KingCong, jobs: &[JobHandle], screen: &mut Screen, mut halfw
         screen.event(number, &event);
         if halfway == Halfway::Ai84IsSwitchedOff && screen.are_half_ended() {
             halfway = Halfway::Nothing;
-            kc.config().by("admin").set_route("ai84", SERVICE, Switch::Off).await?;
+            let admin = kc.acting(Access::new("admin", Role::Operator)?);
+            admin.config().set_route("ai84", SERVICE, Switch::Off).await?;
             screen.line("an administrator switches ai84 off");
         }
     }

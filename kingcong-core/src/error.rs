@@ -3,7 +3,9 @@
 use std::{convert::Infallible, io};
 
 use crate::{
-    id::{InvalidId, KeyId, Route, ServerId},
+    access::{Door, InvalidRole, RoleName},
+    clock::Timestamp,
+    id::{Actor, InvalidId, KeyId, Route, ServerId},
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
@@ -199,9 +201,33 @@ pub enum Error {
     /// A range of a job's audio cannot be read.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// The role may not use the door.
+    #[error("role {role} may not use {door}: it is for {}; ask with the access of one of these", roles(*.door))]
+    Forbidden {
+        /// The door.
+        door: Door,
+        /// The role.
+        role: RoleName,
+    },
+    /// The access has ended.
+    #[error("the access of {actor} ended at {until}: authenticate them again, and give a new access")]
+    AccessExpired {
+        /// Whose.
+        actor: Actor,
+        /// When it ended, by the store's time.
+        until: Timestamp,
+    },
+    /// Words that make no role.
+    #[error(transparent)]
+    Role(#[from] InvalidRole),
     /// The library was closed.
     #[error("it was closed; open it again")]
     Closed,
+}
+
+/// The roles that may use a door, in one list.
+fn roles(door: Door) -> String {
+    door.roles().map(RoleName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a job's result cannot be had. Tasks are numbered from 0.
@@ -333,6 +359,7 @@ impl Error {
             | Self::IdempotencyConflict
             | Self::Setting { .. }
             | Self::NotTheStores { .. }
+            | Self::Role(_)
             | Self::Range(_)
             | Self::Retry { .. }
             | Self::NotFound { .. }
@@ -352,6 +379,8 @@ impl Error {
             | Self::Price(_)
             | Self::Package(_) => Message::ConfigurationRefused,
             Self::Upstream(_) => Message::UpstreamFailed,
+            Self::Forbidden { .. } => Message::NotAllowed,
+            Self::AccessExpired { .. } => Message::SignInAgain,
             _ => Message::TryAgain,
         }
     }

@@ -285,6 +285,14 @@ impl TenantId {
     }
 }
 
+impl Actor {
+    /// Who acts where the host names nobody.
+    #[must_use]
+    pub fn system() -> Self {
+        Self("system".into())
+    }
+}
+
 impl Egress {
     /// The egress of hosts that have only one.
     #[must_use]

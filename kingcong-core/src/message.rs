@@ -98,6 +98,10 @@ pub enum Message {
     ConfigurationRefused,
     /// An upstream key was not accepted; for administrators, to whom the error says why.
     KeyRefused,
+    /// The user may not do this.
+    NotAllowed,
+    /// The user must sign in again.
+    SignInAgain,
     /// Something failed inside; the user may try again.
     TryAgain,
 }
@@ -137,6 +141,8 @@ impl Message {
                 "The settings were not accepted, see the error's message for the reason".into()
             }
             Self::KeyRefused => "The key was not accepted, see the error's message for the reason".into(),
+            Self::NotAllowed => "You may not do this".into(),
+            Self::SignInAgain => "Please sign in again".into(),
             Self::TryAgain => "Something went wrong, please try again".into(),
         }
     }
@@ -166,6 +172,8 @@ impl Message {
                 "Cài đặt không được chấp nhận, hãy xem lý do trong thông báo lỗi".into()
             }
             Self::KeyRefused => "Key không được chấp nhận, hãy xem lý do trong thông báo lỗi".into(),
+            Self::NotAllowed => "Bạn không có quyền thực hiện thao tác này".into(),
+            Self::SignInAgain => "Vui lòng đăng nhập lại".into(),
             Self::TryAgain => "Đã xảy ra lỗi, vui lòng thử lại".into(),
         }
     }

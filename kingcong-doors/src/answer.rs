@@ -2,6 +2,7 @@
 //! microseconds. A secret, an envelope or a fingerprint is in none of them.
 
 use kingcong_core::{
+    access::RoleName,
     clock::Timestamp,
     engine::{
         AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status,
@@ -828,8 +829,13 @@ impl From<&Verification> for VerificationView {
 #[derive(Debug, Serialize)]
 pub(crate) struct AuditView {
     id: String,
+    tenant: Option<String>,
     actor: String,
+    role: RoleName,
     door: String,
+    target: Option<String>,
+    outcome: &'static str,
+    /// A JSON object as text.
     detail: String,
     at: Timestamp,
 }
@@ -838,8 +844,12 @@ impl From<&AuditEntry> for AuditView {
     fn from(entry: &AuditEntry) -> Self {
         Self {
             id: entry.id.to_string(),
+            tenant: entry.tenant.as_ref().map(ToString::to_string),
             actor: entry.actor.to_string(),
+            role: entry.role,
             door: entry.door.clone(),
+            target: entry.target.clone(),
+            outcome: entry.outcome.as_str(),
             detail: entry.detail.clone(),
             at: entry.at,
         }

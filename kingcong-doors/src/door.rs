@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration}
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, OutputError,
+    access::{self, Access, Role},
     clock::Timestamp,
     engine::{JobAudio, JobResult},
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, UserId, WalletId},
@@ -191,10 +192,21 @@ pub enum Door {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Caller {
-    /// Who acts, for the audit.
-    by: Option<String>,
-    /// The main tenant when nothing is said.
+    /// Who acts, in which role; the operator `system` when nothing is said.
+    r#as: Option<As>,
+    /// The role's own tenant, or the main one, when nothing is said.
     of: Option<Of>,
+}
+
+/// Who acts, in which role.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct As {
+    actor: String,
+    role: String,
+    tenant: Option<String>,
+    user: Option<String>,
+    until: Option<Timestamp>,
 }
 
 /// Whose rows are asked for.
@@ -207,13 +219,25 @@ enum Of {
     Tenant(String),
 }
 
+impl As {
+    fn access(&self) -> Result<Access, Error> {
+        let Self { actor, role, tenant, user, until } = self;
+        let role = Role::named(role, tenant.as_deref(), user.as_deref())?;
+        Ok(Access { until: *until, ..Access::new(actor, role)? })
+    }
+}
+
 impl Caller {
-    fn handle(&self, kc: &KingCong) -> KingCong {
-        match &self.of {
+    fn handle(&self, kc: &KingCong) -> Result<KingCong, Error> {
+        let kc = match &self.r#as {
             None => kc.clone(),
+            Some(asked) => kc.acting(asked.access()?),
+        };
+        Ok(match &self.of {
+            None => kc,
             Some(Of::All) => kc.of_all(),
             Some(Of::Tenant(tenant)) => kc.of(tenant),
-        }
+        })
     }
 }
 
@@ -287,14 +311,7 @@ impl Door {
         caller: &Caller,
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
-        let kc = &caller.handle(&library.kc);
-        let by = caller.by.as_deref();
-        let wallets = || by.map_or_else(|| kc.wallets(), |by| kc.wallets().by(by));
-        let packages = || by.map_or_else(|| kc.packages(), |by| kc.packages().by(by));
-        let prices = || by.map_or_else(|| kc.prices(), |by| kc.prices().by(by));
-        let config = || by.map_or_else(|| kc.config(), |by| kc.config().by(by));
-        let keys = || by.map_or_else(|| kc.keys(), |by| kc.keys().by(by));
-        let accounts = || by.map_or_else(|| kc.accounts(), |by| kc.accounts().by(by));
+        let kc = &caller.handle(&library.kc)?;
         let credit = Unit::CREDIT;
         Ok(match self {
             Self::Estimate { request } => {
@@ -310,7 +327,7 @@ impl Door {
             Self::JobWait { job } => answer(&ReportView::from(&kc.job(job).wait().await?)),
             Self::JobCancel { job } => answer(&ReportView::from(&kc.job(job).cancel().await?)),
             Self::JobRetry { job, idempotency_key, deadline_ms } => {
-                let job = by.map_or_else(|| kc.job(job), |by| kc.job(job).by(by));
+                let job = kc.job(job);
                 let deadline = deadline_ms.map(Duration::from_millis);
                 answer(&ReportView::from(&job.retry(&idempotency_key, deadline).await?))
             }
@@ -345,9 +362,10 @@ impl Door {
             Self::JobEvents { job } => {
                 let events = kc.job(job).events().await?;
                 let unit = kc.job(job).status().await?.job.payer().map_or(credit, |payer| payer.unit);
-                answer(&library.open_stream(events, unit)?)
+                let scope = kc.enter(access::Door::JobEvents).await?;
+                answer(&library.open_stream(events, unit, scope)?)
             }
-            Self::EventsNext { stream: number } => match library.stream(number) {
+            Self::EventsNext { stream: number } => match stream_of(library, kc, number).await? {
                 None if library.is_closed() => return Err(Error::Closed.into()),
                 None => nothing(),
                 Some(stream) => {
@@ -369,20 +387,24 @@ impl Door {
             Self::Verify {} => answer(&VerificationView::from(&kc.verify().await?)),
             Self::Monitor {} => kc.monitor().await.map(|()| nothing())?,
             Self::Pulse {} => kc.pulse().await.map(|()| nothing())?,
-            Self::Backup { path } => sql_store(library)?.backup(path).await.map(|()| nothing())?,
+            Self::Backup { path } => {
+                kc.enter(access::Door::Backup).await?;
+                sql_store(library)?.backup(path).await.map(|()| nothing())?
+            }
             Self::Archive { before, folder } => {
+                kc.enter(access::Door::Archive).await?;
                 answer(&ArchivedView::from(&sql_store(library)?.archive(before, folder).await?))
             }
             Self::WalletsGet { user, unit } => {
-                answer(&WalletView::from(&wallets().unit(unit).get(Owner::from(user)).await?))
+                answer(&WalletView::from(&kc.wallets().unit(unit).get(Owner::from(user)).await?))
             }
             Self::WalletsList { unit, in_debt, after, limit } => {
                 let standing = if in_debt { Standing::InDebt } else { Standing::All };
                 let filter = WalletFilter { unit, standing, after, limit };
-                answer_all::<_, WalletView>(&wallets().list(&filter).await?)
+                answer_all::<_, WalletView>(&kc.wallets().list(&filter).await?)
             }
             Self::WalletsPurchase { user, package, order, ordered } => {
-                let (wallets, owner) = (wallets(), Owner::from(user));
+                let (wallets, owner) = (kc.wallets(), Owner::from(user));
                 let purchase = match ordered {
                     None => wallets.purchase(owner, &package, &order).await?,
                     Some(asked) => {
@@ -393,57 +415,61 @@ impl Door {
             }
             Self::WalletsRefund { user, task, amount, reason, idempotency_key, unit } => {
                 let amount = amount.map(|amount| amount.money(unit)).transpose()?;
-                let (wallets, amount) = (wallets().unit(unit), amount.map(|money| money.amount));
+                let (wallets, amount) = (kc.wallets().unit(unit), amount.map(|money| money.amount));
                 let owner = Owner::from(user);
                 let credited = wallets.refund(owner, task, amount, &reason, &idempotency_key).await?;
                 answer(&CreditedView::of(credited.moved, unit))
             }
             Self::WalletsAdjust { user, change, reason, idempotency_key, unit } => {
-                let (wallets, change) = (wallets().unit(unit), change.money(unit)?.amount);
+                let (wallets, change) = (kc.wallets().unit(unit), change.money(unit)?.amount);
                 let credited = wallets.adjust(Owner::from(user), change, &reason, &idempotency_key).await?;
                 answer(&CreditedView::of(credited.moved, unit))
             }
             Self::WalletsHistory { user, before, limit, unit } => {
-                let entries = wallets().unit(unit).history(Owner::from(user), before, limit).await?;
+                let entries = kc.wallets().unit(unit).history(Owner::from(user), before, limit).await?;
                 answer(&entries.into_iter().map(|entry| EntryView::of(entry, unit)).collect::<Vec<_>>())
             }
-            Self::PackagesList {} => answer_all::<_, PackageView>(&packages().list().await?),
-            Self::PackagesSet { package } => packages().set(package.package()?).await.map(|()| nothing())?,
-            Self::PackagesRemove { package } => packages().remove(&package).await.map(|()| nothing())?,
-            Self::PricesList {} => answer_all::<_, PriceView>(&prices().list().await?),
+            Self::PackagesList {} => answer_all::<_, PackageView>(&kc.packages().list().await?),
+            Self::PackagesSet { package } => {
+                kc.packages().set(package.package()?).await.map(|()| nothing())?
+            }
+            Self::PackagesRemove { package } => kc.packages().remove(&package).await.map(|()| nothing())?,
+            Self::PricesList {} => answer_all::<_, PriceView>(&kc.prices().list().await?),
             Self::PricesSet { price } => {
                 let (price, version) = price.price()?;
-                prices().set_now(price, version).await.map(|()| nothing())?
+                kc.prices().set_now(price, version).await.map(|()| nothing())?
             }
-            Self::PricesRemove { server, service, model, operation } => {
-                prices().remove(&server, &service, model.as_deref(), operation).await.map(|()| nothing())?
-            }
-            Self::ConfigGet {} => answer(&SystemView::from(&config().get().await?)),
-            Self::ConfigExplain {} => answer(&ExplanationView::from(&config().explain().await?)),
+            Self::PricesRemove { server, service, model, operation } => kc
+                .prices()
+                .remove(&server, &service, model.as_deref(), operation)
+                .await
+                .map(|()| nothing())?,
+            Self::ConfigGet {} => answer(&SystemView::from(&kc.config().get().await?)),
+            Self::ConfigExplain {} => answer(&ExplanationView::from(&kc.config().explain().await?)),
             Self::ConfigSetRoute { server, service, switch } => {
-                config().set_route(&server, &service, switch).await.map(|()| nothing())?
+                kc.config().set_route(&server, &service, switch).await.map(|()| nothing())?
             }
             Self::ConfigSetMaintenance { maintenance } => {
-                config().set_maintenance(maintenance).await.map(|()| nothing())?
+                kc.config().set_maintenance(maintenance).await.map(|()| nothing())?
             }
             Self::ConfigSetWeights { weights } => {
                 let weights: Vec<_> =
                     weights.iter().map(|(server, weight)| (server.as_str(), *weight)).collect();
-                config().set_weights(&weights).await.map(|()| nothing())?
+                kc.config().set_weights(&weights).await.map(|()| nothing())?
             }
             Self::ConfigAddServer { id, server, services } => {
                 let services: Vec<_> =
                     services.iter().map(|(service, switch)| (service.as_str(), *switch)).collect();
-                config().add_server(&id, server.server()?, &services).await.map(|()| nothing())?
+                kc.config().add_server(&id, server.server()?, &services).await.map(|()| nothing())?
             }
             Self::ConfigUpdateServer { id, change } => {
-                config().update_server(&id, change.change()?).await.map(|()| nothing())?
+                kc.config().update_server(&id, change.change()?).await.map(|()| nothing())?
             }
-            Self::ConfigRemoveServer { id } => config().remove_server(&id).await.map(|()| nothing())?,
+            Self::ConfigRemoveServer { id } => kc.config().remove_server(&id).await.map(|()| nothing())?,
             Self::ConfigAddService { id, name } => {
-                config().add_service(&id, &name).await.map(|()| nothing())?
+                kc.config().add_service(&id, &name).await.map(|()| nothing())?
             }
-            Self::ConfigHistory { limit } => answer_all::<_, AuditView>(&config().history(limit).await?),
+            Self::ConfigHistory { limit } => answer_all::<_, AuditView>(&kc.config().history(limit).await?),
             Self::KeysAdd { server, service, secret, label, limits, account, account_limits } => {
                 let mut new = NewKey::shared(server, service, secret.0).label(label.unwrap_or_default());
                 if let Some(limits) = limits {
@@ -459,22 +485,22 @@ impl Door {
                         return Err(Error::Setting { setting, value, bounds }.into());
                     }
                 }
-                answer(&KeyView::from(&keys().add(new).await?))
+                answer(&KeyView::from(&kc.keys().add(new).await?))
             }
-            Self::KeysList {} => answer_all::<_, KeyView>(&keys().list().await?),
-            Self::KeysGet { key } => answer(&KeyView::from(&keys().get(key).await?)),
+            Self::KeysList {} => answer_all::<_, KeyView>(&kc.keys().list().await?),
+            Self::KeysGet { key } => answer(&KeyView::from(&kc.keys().get(key).await?)),
             Self::KeysSetLimits { key, max_in_flight, per_minute } => {
                 let change = LimitsChange { max_in_flight, per_minute };
-                answer(&KeyView::from(&keys().set_limits(key, change).await?))
+                answer(&KeyView::from(&kc.keys().set_limits(key, change).await?))
             }
-            Self::KeysEnable { key } => answer(&KeyView::from(&keys().enable(key).await?)),
-            Self::KeysDisable { key } => answer(&KeyView::from(&keys().disable(key).await?)),
-            Self::KeysRemove { key } => answer(&KeyView::from(&keys().remove(key).await?)),
-            Self::KeysCheck { key } => answer(&KeyView::from(&keys().check(key).await?)),
-            Self::AccountsList {} => answer_all::<_, AccountView>(&accounts().list().await?),
+            Self::KeysEnable { key } => answer(&KeyView::from(&kc.keys().enable(key).await?)),
+            Self::KeysDisable { key } => answer(&KeyView::from(&kc.keys().disable(key).await?)),
+            Self::KeysRemove { key } => answer(&KeyView::from(&kc.keys().remove(key).await?)),
+            Self::KeysCheck { key } => answer(&KeyView::from(&kc.keys().check(key).await?)),
+            Self::AccountsList {} => answer_all::<_, AccountView>(&kc.accounts().list().await?),
             Self::AccountsSetLimits { server, account, max_in_flight, per_minute } => {
                 let change = LimitsChange { max_in_flight, per_minute };
-                answer(&AccountView::from(&accounts().set_limits(&server, &account, change).await?))
+                answer(&AccountView::from(&kc.accounts().set_limits(&server, &account, change).await?))
             }
             Self::VoicesOffered { server, service, page } => {
                 let page = kc.voices().offered(&server, &service, page.as_deref()).await?;
@@ -484,13 +510,19 @@ impl Door {
             Self::ReportsErrors { filter } => {
                 answer_all::<_, ErrorView>(&kc.reports().errors(filter.filter()?).await?)
             }
-            Self::ReportsUsage { filter } => usage(library, &filter.filter()?).await?,
+            Self::ReportsUsage { filter } => usage(library, kc, &filter.filter()?).await?,
             Self::ReportsSplit {} => answer_all::<_, SplitView>(&kc.reports().split().await?),
             Self::ReportsAudit { before, limit } => {
                 answer_all::<_, AuditView>(&kc.reports().audit(before, limit).await?)
             }
         })
     }
+}
+
+/// A stream of events, for callers of the scope that it was opened in. A stream of another scope is not there.
+async fn stream_of(library: &Library, kc: &KingCong, number: u64) -> Result<Option<Stream>, Problem> {
+    let scope = kc.enter(access::Door::JobEvents).await?;
+    Ok(library.stream(number).filter(|stream| stream.scope == scope))
 }
 
 /// The next event of a stream; none after the last.
@@ -505,15 +537,17 @@ async fn next_event(stream: &Stream) -> Option<EventView> {
 }
 
 /// Usage with the units that its jobs were paid in.
-async fn usage(library: &Library, filter: &AttemptFilter) -> Result<Answer, Problem> {
-    let records = library.kc.reports().usage(filter).await?;
+async fn usage(library: &Library, kc: &KingCong, filter: &AttemptFilter) -> Result<Answer, Problem> {
+    let records = kc.reports().usage(filter).await?;
+    // Who may read a report may know the units of its jobs, and need not be one who may read those.
+    let every = library.kc.of_all();
     let mut units: BTreeMap<JobId, Unit> = BTreeMap::new();
     let mut views = Vec::with_capacity(records.len());
     for record in &records {
         let unit = match units.get(&record.job) {
             Some(unit) => *unit,
             None => {
-                let job = library.kc.job(record.job).status().await?.job;
+                let job = every.job(record.job).status().await?.job;
                 let unit = job.payer().map_or(Unit::CREDIT, |payer| payer.unit);
                 units.insert(record.job, unit);
                 unit

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong,
-    access::Scope,
+    access::{self, Scope},
     engine::{JobAudio, JobEvents},
     id::{JobId, SystemEntropy},
     money::Unit,
@@ -103,6 +103,8 @@ pub(crate) struct Stream {
     pub(crate) events: Arc<tokio::sync::Mutex<JobEvents>>,
     /// What the job is paid in.
     pub(crate) unit: Unit,
+    /// Who may read it: those of the scope that the job was found in.
+    pub(crate) scope: Scope,
     /// Nobody reads it any more, or the library closes.
     pub(crate) closed: CancellationToken,
 }
@@ -175,9 +177,10 @@ impl Library {
         })
     }
 
-    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`. `caller` is who acts, for
-    /// the audit, and for whom: `{"by": "admin-7", "of": {"tenant": "acme"}}`, or `{"of": "all"}`. `attachment` is what
-    /// belongs to the request and is no JSON, such as a recording.
+    /// Knocks at a door: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`. `caller` is who acts, in
+    /// which role, and for whom: `{"as": {"actor": "an", "role": "member", "tenant": "acme", "user": "an"}}`, or
+    /// `{"as": {"actor": "admin-7", "role": "operator"}, "of": {"tenant": "acme"}}`, or `{"of": "all"}`. `attachment`
+    /// is what belongs to the request and is no JSON, such as a recording.
     ///
     /// # Errors
     /// What the door refuses, or a text that names no door.
@@ -215,7 +218,7 @@ impl Library {
 
     /// What a completed job says, as this handle sees it.
     pub(crate) async fn audio(&self, kc: &KingCong, job: JobId) -> Result<JobAudio, Error> {
-        let seen = (kc.scope()?, job);
+        let seen = (kc.enter(access::Door::JobAudio).await?, job);
         let known = self.audios.lock().get(&seen);
         if let Some(audio) = known {
             return Ok(audio);
@@ -225,7 +228,7 @@ impl Library {
         Ok(audio)
     }
 
-    pub(crate) fn open_stream(&self, events: JobEvents, unit: Unit) -> Result<u64, Problem> {
+    pub(crate) fn open_stream(&self, events: JobEvents, unit: Unit, scope: Scope) -> Result<u64, Problem> {
         let mut streams = self.streams.lock();
         if streams.closed {
             return Err(Error::Closed.into());
@@ -237,7 +240,7 @@ impl Library {
         streams.last += 1;
         let number = streams.last;
         let events = Arc::new(tokio::sync::Mutex::new(events));
-        streams.open.insert(number, Stream { events, unit, closed: CancellationToken::new() });
+        streams.open.insert(number, Stream { events, unit, scope, closed: CancellationToken::new() });
         Ok(number)
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32, path::PathBuf, time::Dura
 
 use kingcong_core::{
     Error, Preset, Settings,
-    engine::{Outputs, Role},
+    engine::{Mode, Outputs},
     id::Egress,
     routing::BaseUrl,
     store::UnknownPolicy,
@@ -52,7 +52,7 @@ pub struct Opening {
     /// The providers that the host serves: one of each protocol.
     #[serde(default)]
     pub providers: Vec<HostOffer>,
-    role: Option<RoleName>,
+    mode: Option<ModeName>,
     outputs: Option<PathBuf>,
     egress: Option<String>,
     unknown: Option<UnknownName>,
@@ -123,7 +123,7 @@ impl fmt::Debug for MasterKeySource {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RoleName {
+enum ModeName {
     Both,
     Client,
 }
@@ -171,9 +171,9 @@ impl Opening {
         settings.window = self.window_ms.map(Duration::from_millis);
         settings.guard = self.guard_ms.map(Duration::from_millis);
         settings.call_max = self.call_max_ms.map(Duration::from_millis);
-        settings.role = match self.role {
-            None | Some(RoleName::Both) => Role::Both,
-            Some(RoleName::Client) => Role::Client,
+        settings.mode = match self.mode {
+            None | Some(ModeName::Both) => Mode::Both,
+            Some(ModeName::Client) => Mode::Client,
         };
         settings.unknown = match self.unknown {
             None | Some(UnknownName::Retry) => UnknownPolicy::Retry,

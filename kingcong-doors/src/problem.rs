@@ -47,6 +47,10 @@ pub enum Code {
     QueueFull,
     /// There is nothing of that name.
     NotFound,
+    /// The caller's role may not use the door.
+    Forbidden,
+    /// The caller's access has ended.
+    AccessExpired,
     /// An upstream key was refused: no secret, registered already, suspended, or removed.
     KeyRefused,
     /// A change of the configuration is not legal.
@@ -192,7 +196,10 @@ fn code_of(error: &Error) -> Code {
         | Error::Id(_)
         | Error::IdempotencyKey(_)
         | Error::Setting { .. }
+        | Error::Role(_)
         | Error::NotTheStores { .. } => Code::InvalidRequest,
+        Error::Forbidden { .. } => Code::Forbidden,
+        Error::AccessExpired { .. } => Code::AccessExpired,
         Error::NoPlan { error, .. } => code_of_plan(error),
         Error::Refused(Refusal::InsufficientCredits { .. }) => Code::InsufficientCredits,
         Error::Refused(Refusal::InDebt { .. }) => Code::InDebt,
@@ -292,6 +299,10 @@ impl From<Error> for Problem {
             Error::Retry { job, .. } | Error::Output { job, .. } => problem.with("job", job.to_string()),
             Error::Setting { setting, .. } | Error::NotTheStores { setting, .. } => {
                 problem.with("setting", *setting)
+            }
+            Error::Forbidden { door, role } => problem.with("door", door.name()).with("role", role.as_str()),
+            Error::AccessExpired { actor, until } => {
+                problem.with("actor", actor.as_str()).with("until", until.to_string())
             }
             Error::Range(error) => {
                 let (RangeError::Empty { start, end, .. }

@@ -14,6 +14,7 @@ import { native, type Library, type Told } from './native';
 import type { Provider } from './providers';
 import { ask, mailbox, readWith, type Answer } from './thread';
 import type {
+  Access,
   Archived,
   CloneVoice,
   Estimate,
@@ -21,7 +22,7 @@ import type {
   JobReport,
   JobResult,
   JobState,
-  Role,
+  Mode,
   Speech,
   Status,
   UnknownPolicy,
@@ -32,6 +33,7 @@ import {
   bytes,
   count,
   decode,
+  encode,
   instant,
   list,
   mapping,
@@ -66,7 +68,7 @@ export interface OpenOptions extends Waiting {
   /** Your own, in place of or beside the library's. */
   readonly providers?: readonly Provider[] | undefined;
   /** `client` submits only, and leaves the work to other processes. */
-  readonly role?: Role | undefined;
+  readonly mode?: Mode | undefined;
   /** A folder for results, which are in the database otherwise. */
   readonly outputs?: string | undefined;
   /** A name for the address that this process calls upstreams from, if several share a database. */
@@ -119,7 +121,7 @@ export interface OpenOptions extends Waiting {
 const OPEN: Fields = {
   preset: optional(oneOf('kingcong')),
   baseUrls: optional(mapping(text)),
-  role: optional(oneOf('both', 'client')),
+  mode: optional(oneOf('both', 'client')),
   outputs: optional(text),
   egress: optional(text),
   unknown: optional(oneOf('retry', 'fail')),
@@ -218,6 +220,16 @@ function masterKeyOf(
   throw new TypeError(`options.masterKey must be ${MASTER_KEY_WORDS}, not of the type ${typeof source}`);
 }
 
+const ACCESS: Fields = {
+  actor: text,
+  role: optional(
+    oneOf('operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'),
+  ),
+  tenant: optional(text),
+  user: optional(text),
+  until: optional(instant),
+};
+
 const JOBS: Fields = {
   user: optional(text),
   state: optional(JOB_STATE),
@@ -240,7 +252,7 @@ function sharedClients(): Map<string, Promise<KingCong>> {
 
 /** Who knocks, and for whom. */
 interface Caller {
-  readonly by?: string;
+  readonly as?: Json;
   readonly of?: 'all' | { readonly tenant: string };
 }
 
@@ -253,7 +265,7 @@ class Opened {
     this.library = library;
   }
 
-  answer(door: string, given: Json, caller: Caller, { signal, attachment }: Omit<How, 'by'>): Answer | Promise<Answer> {
+  answer(door: string, given: Json, caller: Caller, { signal, attachment }: How): Answer | Promise<Answer> {
     if (this.closing !== undefined) throw problemOf('closed', 'this client was closed: open another');
     const asked = JSON.stringify({ door, with: given });
     const named = Object.keys(caller).length === 0 ? undefined : JSON.stringify(caller);
@@ -265,7 +277,7 @@ class Opened {
   }
 }
 
-/** The doors, as a tenant asks at them. {@link Doors.of} makes one. */
+/** The doors, as somebody asks at them, for a tenant. {@link Doors.acting} and {@link Doors.of} make one. */
 export class Doors {
   /** Wallets and their ledger. */
   readonly wallets: Wallets;
@@ -302,6 +314,31 @@ export class Doors {
     this.accounts = new Accounts(client);
     this.voices = new Voices(client);
     this.reports = new Reports(client);
+  }
+
+  /**
+   * The doors at which somebody acts in a role. Rows that the role does not reach are not found, doors that are not for
+   * it reject with `forbidden`, and both what is done and what is refused is audited in the actor's name. You
+   * authenticate, the library authorises. A client itself acts as the operator `system`.
+   *
+   * @example
+   * ```ts
+   * import { KingCong, KingCongError } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const an = kc.acting({ actor: 'an', role: 'member', tenant: 'acme', user: 'an' });
+   * console.log((await an.wallets.get('an')).balance); // 0
+   * try {
+   *   await an.config.get();
+   * } catch (error) {
+   *   console.log((error as KingCongError).code); // forbidden
+   * }
+   * ```
+   */
+  acting(access: Access): Doors {
+    const as = encode(ACCESS, access, 'access');
+    const own = as['tenant'] === undefined ? this.#caller : {};
+    return new Doors(this.#opened, { ...own, as: { ...as, role: as['role'] ?? 'operator' } });
   }
 
   /**
@@ -419,9 +456,8 @@ export class Doors {
     return this.#ask('archive', { before: instant(before, 'before'), folder: text(folder, 'folder') }, waiting);
   }
 
-  #answer(door: string, given: Json, { by, ...how }: How): Answer | Promise<Answer> {
-    const caller = by === undefined ? this.#caller : { ...this.#caller, by };
-    return this.#opened.answer(door, given, caller, how);
+  #answer(door: string, given: Json, how: How): Answer | Promise<Answer> {
+    return this.#opened.answer(door, given, this.#caller, how);
   }
 
   async #knock<T>(door: string, given: Json, how: How): Promise<T> {

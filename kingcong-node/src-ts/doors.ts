@@ -69,7 +69,6 @@ export interface Client {
 
 /** @internal How a door is knocked at. */
 export interface How {
-  readonly by?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly attachment?: Buffer | undefined;
 }
@@ -81,35 +80,15 @@ const NOTHING: Fields = {};
 /** Doors that belong together. */
 abstract class Group {
   readonly #client: Client;
-  readonly #by: string | undefined;
 
   /** @internal */
-  constructor(client: Client, by?: string) {
+  constructor(client: Client) {
     this.#client = client;
-    this.#by = by;
-  }
-
-  /**
-   * The same doors in the name of an administrator, for the audit; `system` when nobody is named.
-   *
-   * @example
-   * ```ts
-   * import { KingCong } from 'kingcong';
-   *
-   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
-   * await kc.config.by('admin-7').setMaintenance({ services: ['minimax'] });
-   * const [last] = await kc.reports.audit({ limit: 1 });
-   * console.log(last?.actor); // admin-7
-   * ```
-   */
-  by(actor: string): this {
-    const group = this.constructor as new (client: Client, by: string) => this;
-    return new group(this.#client, text(actor, 'actor'));
   }
 
   /** @internal */
   protected knock<T>(door: string, given: Json, signal: AbortSignal | undefined): Promise<T> {
-    return this.#client.knock(door, given, { by: this.#by, signal });
+    return this.#client.knock(door, given, { signal });
   }
 
   /** @internal A door that takes these arguments and no options but the signal. */
@@ -250,7 +229,7 @@ export class Wallets extends Group {
    *
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
    * const why = { reason: 'welcome', idempotencyKey: 'w-1' };
-   * const gift = await kc.wallets.by('admin-7').adjust('user-1', 500, why);
+   * const gift = await kc.acting({ actor: 'admin-7' }).wallets.adjust('user-1', 500, why);
    * console.log(gift.balanceAfter); // 500
    * ```
    */
@@ -339,7 +318,7 @@ export class Prices extends Group {
    * import { KingCong } from 'kingcong';
    *
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
-   * await kc.prices.by('admin-7').set({
+   * await kc.acting({ actor: 'admin-7' }).prices.set({
    *   server: 'ai33',
    *   service: 'minimax',
    *   operation: 'text_to_speech',
@@ -445,7 +424,10 @@ export class Config extends Group {
     await this.ask('config.add_service', { id: text(id, 'id'), name: text(name, 'name') }, waiting);
   }
 
-  /** Changes made by admin doors, newest first. */
+  /**
+   * What was changed of all that tenants share (servers, prices, packages, keys and their accounts), newest first. It is the
+   * part of `reports.audit` that is of no tenant.
+   */
   async history(options?: Waiting & { readonly limit?: number | undefined }): Promise<AuditEntry[]> {
     const [given, signal] = optionsOf(HISTORY, options);
     return this.knock('config.history', { limit: LIMIT, ...given }, signal);
@@ -553,7 +535,7 @@ export class Accounts extends Group {
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
    * const of = { account: 'us', accountLimits: { maxInFlight: 30, perMinute: 10 } };
    * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream', of);
-   * const { limits } = await kc.accounts.by('admin-7').setLimits('ai33', 'us', { perMinute: 5 });
+   * const { limits } = await kc.acting({ actor: 'admin-7' }).accounts.setLimits('ai33', 'us', { perMinute: 5 });
    * console.log(limits.maxInFlight, limits.perMinute); // 30 5
    * ```
    */

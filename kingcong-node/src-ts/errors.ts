@@ -28,6 +28,10 @@ export type ErrorCode =
   | 'queue_full'
   /** There is no `fields.what` of the name `fields.name`. */
   | 'not_found'
+  /** The role `fields.role` may not use `fields.door`: ask with the access of another role. It is audited. */
+  | 'forbidden'
+  /** The access of `fields.actor` ended at `fields.until`: authenticate them again. */
+  | 'access_expired'
   /**
    * An upstream key was refused: it is no secret, is registered already (as `fields.key`), was removed, or its
    * `fields.account` of `fields.server` has other limits (`fields.maxInFlight`, `fields.perMinute`) than were named.

@@ -26,18 +26,11 @@ export class JobHandle {
   /** Its id, for `kc.job(id)` in any process. */
   readonly id: string;
   readonly #client: JobClient;
-  readonly #by: string | undefined;
 
   /** @internal */
-  constructor(client: JobClient, id: string, by?: string) {
+  constructor(client: JobClient, id: string) {
     this.id = id;
     this.#client = client;
-    this.#by = by;
-  }
-
-  /** The same job in the name of an administrator, for the audit of `retry`; `system` when nobody is named. */
-  by(actor: string): JobHandle {
-    return new JobHandle(this.#client, this.id, text(actor, 'actor'));
   }
 
   /** What is known of it now. */
@@ -69,7 +62,7 @@ export class JobHandle {
    * import { KingCong } from 'kingcong';
    *
    * async function tryAgain(kc: KingCong, id: string): Promise<void> {
-   *   const { job } = await kc.job(id).by('support').retry({ idempotencyKey: `${id}, second try` });
+   *   const { job } = await kc.acting({ actor: 'support-7' }).job(id).retry({ idempotencyKey: `${id}, second try` });
    *   console.log(job.openTasks, job.held);
    * }
    * ```
@@ -78,7 +71,7 @@ export class JobHandle {
     options: Waiting & { readonly idempotencyKey: string; readonly deadlineMs?: number | undefined },
   ): Promise<JobReport> {
     const [given, signal] = optionsOf(RETRY, options);
-    return this.#client.knock('job.retry', { ...given, job: this.id }, { by: this.#by, signal });
+    return this.#client.knock('job.retry', { ...given, job: this.id }, { signal });
   }
 
   /**

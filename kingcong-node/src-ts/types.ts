@@ -27,7 +27,12 @@ export type Subtitles = 'no' | 'srt';
 /** Whose wallet pays. */
 export type Payer = 'user' | 'tenant';
 /** What a process does: submits and works, or submits only. */
-export type Role = 'both' | 'client';
+export type Mode = 'both' | 'client';
+/** What somebody is to the library; which doors each may use stands in the table of `docs/node.md`. */
+export type Role =
+  'operator' | 'operator_billing' | 'support' | 'auditor' | 'tenant_admin' | 'tenant_billing' | 'member';
+/** What became of an audited call: it was done, or the role may not use the door. */
+export type AuditOutcome = 'done' | 'refused';
 /** What to do with a task whose answer was lost: try it once more, recorded, or fail it. */
 export type UnknownPolicy = 'retry' | 'fail';
 /** Where a job is. */
@@ -631,11 +636,39 @@ export interface SplitShare {
   readonly failed: number;
 }
 
-/** What was done at an admin door; `detail` is JSON text. */
+/** Who acts, in which role, and until when by the database's clock; the operator when no role is said. */
+export type Access =
+  | {
+      readonly actor: string;
+      readonly role?: 'operator' | 'operator_billing' | 'support' | 'auditor' | undefined;
+      readonly until?: Date | undefined;
+    }
+  | {
+      readonly actor: string;
+      readonly role: 'tenant_admin' | 'tenant_billing';
+      readonly tenant: string;
+      readonly until?: Date | undefined;
+    }
+  | {
+      readonly actor: string;
+      readonly role: 'member';
+      readonly tenant: string;
+      readonly user: string;
+      readonly until?: Date | undefined;
+    };
+
+/**
+ * What was done at an admin door, or who was refused at any. `tenant` is the one whose rows it concerns, null for what
+ * all tenants share; `target` is what it was done to; `detail` is a JSON object as text, without secrets.
+ */
 export interface AuditEntry {
   readonly id: string;
+  readonly tenant: string | null;
   readonly actor: string;
+  readonly role: Role;
   readonly door: string;
+  readonly target: string | null;
+  readonly outcome: AuditOutcome;
   readonly detail: string;
   readonly at: Date;
 }

@@ -141,7 +141,7 @@ describe.each(STORES)('on %s', (store) => {
 
     upstream.refused = undefined;
     const asked = { idempotencyKey: 'second try', deadlineMs: 3_600_000 };
-    const again = await job.by('support').retry(asked);
+    const again = await kc.acting({ actor: 'support' }).job(job.id).retry(asked);
     expect(again.job).toMatchObject({ retries: 1, held: 25, failedTasks: 0 });
     const done = await job.wait();
     expect(done.job).toMatchObject({ state: 'completed', charged: 25 });
@@ -158,7 +158,7 @@ describe.each(STORES)('on %s', (store) => {
     await expect(submit).rejects.toMatchObject(conflict);
     const refused = { code: 'retry_refused', fields: { job: job.id, state: 'completed' } };
     await expect(job.retry({ idempotencyKey: 'third try' })).rejects.toMatchObject(refused);
-    const audited = (await kc.reports.audit()).filter((row) => row.door === 'jobs.retry');
+    const audited = (await kc.reports.audit()).filter((row) => row.door === 'job.retry');
     expect(audited.map((row) => row.actor)).toEqual(['support']);
     expect((await kc.verify()).isSound).toBe(true);
   });
@@ -294,7 +294,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('money moves once for each key', async () => {
     const { kc } = await stage(store);
-    const wallets = kc.wallets.by('admin-7');
+    const wallets = kc.acting({ actor: 'admin-7' }).wallets;
     for (const _ of [1, 2]) {
       const bought = await wallets.purchase('user-1', 'package-1', 'order-991');
       expect(bought).toEqual({ amount: 1_000_000, becameDebt: 0, paidDebt: 0, balanceAfter: 1_000_000 });
@@ -325,10 +325,11 @@ describe.each(STORES)('on %s', (store) => {
   test('the audit is paged by its entries', async () => {
     const { kc } = await stage(store);
     for (const weight of [1, 2, 3, 4, 5]) await kc.config.setWeights({ ai33: weight, ai84: 1 });
-    const whole = await kc.reports.audit();
+    const { reports } = kc.ofAll();
+    const whole = await reports.audit();
     const paged = [];
     for (let before: string | undefined; ;) {
-      const [entry] = await kc.reports.audit({ before, limit: 1 });
+      const [entry] = await reports.audit({ before, limit: 1 });
       if (entry === undefined) break;
       paged.push(entry);
       before = entry.id;
@@ -399,7 +400,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('the configuration is changed, explained and audited', async () => {
     const { kc } = await stage(store);
-    const config = kc.config.by('admin-7');
+    const config = kc.acting({ actor: 'admin-7' }).config;
     await config.setRoute('ai84', 'minimax', 'off');
     await config.setWeights({ ai33: 20, ai84: 80 });
     await config.setMaintenance({ services: ['minimax'] });
@@ -452,7 +453,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('keys show their mask and never their secret', async () => {
     const { kc } = await stage(store);
-    const keys = kc.keys.by('admin-7');
+    const keys = kc.acting({ actor: 'admin-7' }).keys;
     const key = await keys.add('ai33', 'elevenlabs', SECRET, { label: 'first', account: 'a', accountLimits: LIMITS });
     expect(JSON.stringify(key)).not.toContain(SECRET);
     const refused = (await keys.add('ai33', 'elevenlabs', SECRET).catch((error: unknown) => error)) as Error;
@@ -472,7 +473,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('an account keeps its limits until they are changed', async () => {
     const { kc } = await stage(store);
-    const accounts = kc.accounts.by('admin-7');
+    const accounts = kc.acting({ actor: 'admin-7' }).accounts;
     const add = (service: string, accountLimits?: Limits) =>
       kc.keys.add('ai33', service, `sk-of-${service}-1234`, { account: 'us', accountLimits });
     await expect(add('elevenlabs')).rejects.toMatchObject({ code: 'key_refused' });

@@ -334,7 +334,7 @@ test('a provider that never settles is told when nobody waits any more, and its 
   expect(await left.promise).toMatchObject({ name: 'AbortError' });
   answer.open(AUDIO);
 
-  const again = await open(url, { role: 'client' });
+  const again = await open(url, { mode: 'client' });
   expect((await again.job(job.id).status()).job).toMatchObject({ state: 'open', charged: 0, held: 9 });
   expect((await again.verify()).isSound).toBe(true);
 });

@@ -82,7 +82,7 @@ test('a busy process finishes what it owes when it closes', async () => {
     await begun;
     clearInterval(alive);
     await kc.close();
-    const again = await KingCong.open(${url}, { masterKey, role: 'client' });
+    const again = await KingCong.open(${url}, { masterKey, mode: 'client' });
     console.log((await again.job(job.id).status()).job.state);
   })();`;
   expect(await run(script)).toEqual({ code: 0, out: 'completed', err: '' });

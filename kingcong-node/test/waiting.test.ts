@@ -86,7 +86,7 @@ test('requests that are given up are admitted wholly or not at all', async () =>
   expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
   // Once it is closed nothing is under way any more.
   await kc.close();
-  const again = await open(url, { role: 'client' });
+  const again = await open(url, { mode: 'client' });
   expect((await again.wallets.get('user-1')).held).toBe((await again.jobs()).length);
   expect((await again.verify()).isSound).toBe(true);
 });

@@ -177,7 +177,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'AuditId "2030" must be a UUID',
   ],
   ['a signal that is none', (kc) => loose(kc.wallets, 'get')('u', { signal: true }), 'TypeError', 'an AbortSignal'],
-  ['nobody who acts', (kc) => kc.wallets.by('').adjust('u', 1, WHY), 'invalid_request', 'Actor'],
+  ['nobody who acts', (kc) => kc.acting({ actor: '' }).wallets.adjust('u', 1, WHY), 'invalid_request', 'Actor'],
   ['an object for a path', (kc) => loose(kc, 'backup')({}), 'TypeError', 'path must be a string'],
 ];
 
@@ -200,7 +200,9 @@ describe.each(STORES)('on %s', (store) => {
 
 test('an actor and a job of another type are refused at once', async () => {
   const { kc } = await stage();
-  expect(() => kc.wallets.by(7 as unknown as string)).toThrow(new TypeError('actor must be a string, not 7'));
+  expect(() => kc.acting({ actor: 7 as unknown as string })).toThrow(
+    new TypeError('access.actor must be a string, not 7'),
+  );
   expect(() => kc.job(undefined as unknown as string)).toThrow(new TypeError('id is missing: give a string'));
 });
 
@@ -252,7 +254,7 @@ test.each<readonly [OpenOptions | Record<string, unknown>, string, string]>([
   [{ masterKey: Buffer.alloc(16) }, 'TypeError', '32 bytes, not 16'],
   [{ masterKey: {} }, 'TypeError', 'options.masterKey must be'],
   [{ masterKey: () => 7 }, 'TypeError', 'options.masterKey must be'],
-  [{ role: 'boss' }, 'TypeError', "role must be 'both' or 'client'"],
+  [{ mode: 'boss' }, 'TypeError', "mode must be 'both' or 'client'"],
   [{ outputs: 7 }, 'TypeError', 'outputs must be a string'],
   [{ log: 'console' }, 'TypeError', 'options.log must be a function'],
   [{ logLevel: 'loud' }, 'TypeError', 'options.logLevel must be'],

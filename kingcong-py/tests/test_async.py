@@ -111,7 +111,7 @@ async def test_a_thousand_calls_at_once_all_get_their_own_answer(database: str) 
 
 
 async def test_fifty_of_a_thousand_requests_fit_the_balance(database: str) -> None:
-    async with await AsyncKingCong.open(database, role=kingcong.Role.CLIENT, **OPTIONS) as kc:
+    async with await AsyncKingCong.open(database, mode=kingcong.Mode.CLIENT, **OPTIONS) as kc:
         await kc.keys.add("ai33", "elevenlabs", "sk-canary-of-the-tests")
         await kc.wallets.adjust("user-1", 500, reason="test", idempotency_key="first")
         outcomes = await asyncio.gather(

@@ -23,6 +23,7 @@ from kingcong import (
     Package,
     Price,
     PriceLine,
+    Role,
     Speech,
     VoiceSettings,
 )
@@ -117,7 +118,11 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.job("nonsense").status(), kingcong.InvalidRequest, "UUID"),
     (lambda kc: kc.archive(datetime(2030, 1, 1), "folder"), ValueError, "time zone"),
     (lambda kc: kc.reports.audit(before="yesterday"), kingcong.InvalidRequest, 'AuditId "yesterday" must be a UUID'),
-    (lambda kc: kc.wallets.by(""), kingcong.InvalidRequest, "Actor"),
+    (lambda kc: kc.acting("").wallets.list(), kingcong.InvalidRequest, "Actor"),
+    (lambda kc: kc.acting("an", "root"), kingcong.InvalidRequest, "role must be one of 'operator'"),
+    (lambda kc: kc.acting("an", Role.MEMBER).jobs(), kingcong.InvalidRequest, "role member has no tenant"),
+    (lambda kc: kc.acting("an", Role.TENANT_ADMIN, tenant="").jobs(), kingcong.InvalidRequest, "TenantId"),
+    (lambda kc: kc.acting("an", tenant="acme").jobs(), kingcong.InvalidRequest, "role operator is not of one tenant"),
 ]
 
 
@@ -186,7 +191,7 @@ def test_options_are_checked_before_anything_is_opened(tmp_path: Path) -> None:
         ({"master_key": "not a key"}, kingcong.MasterKeyFailed, "not a key"),
         ({"master_key": 5}, TypeError, "master_key must be"),
         ({"master_key": bytes(16)}, kingcong.MasterKeyFailed, "32 random bytes"),
-        ({"role": "boss"}, ValueError, "role must be one of 'both', 'client'"),
+        ({"mode": "boss"}, ValueError, "mode must be one of 'both', 'client'"),
         ({"outputs": 7}, TypeError, "outputs must be a path"),
         ({"providers": [object()]}, TypeError, "protocol"),
         ({"providers": [Upstream(), Upstream()]}, ValueError, "two providers"),

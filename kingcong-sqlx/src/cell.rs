@@ -263,6 +263,12 @@ impl Row {
         T::try_from(text).map_err(|_| self.bad("its text breaks the rule of its type"))
     }
 
+    /// A text that a checked type takes, if there is one.
+    pub(crate) fn parsed_or_null<T: TryFrom<String>>(&mut self) -> Result<Option<T>, Corrupt> {
+        let Some(text) = self.text_or_null()? else { return Ok(None) };
+        T::try_from(text).map(Some).map_err(|_| self.bad("its text breaks the rule of its type"))
+    }
+
     /// A text that one of a closed set of words is.
     pub(crate) fn word<T>(&mut self, meaning: impl FnOnce(&str) -> Option<T>) -> Result<T, Corrupt> {
         let text = self.text()?;

@@ -165,7 +165,13 @@ const COLUMNS: [Columns; 24] = [
         texts: "used_for tenant master_key",
         bytes: "wrapped",
     },
-    Columns { table: "kingcong_audit", ids: "id", ints: "created_at", texts: "actor door detail", bytes: "" },
+    Columns {
+        table: "kingcong_audit",
+        ids: "id",
+        ints: "created_at",
+        texts: "tenant actor role door target outcome detail",
+        bytes: "",
+    },
     Columns { table: "kingcong_monitors", ids: "", ints: "next_at", texts: "name", bytes: "" },
 ];
 

@@ -11,9 +11,9 @@ use kingcong_core::{
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
     store::{
-        AttemptFilter, AttemptKind, AuditEntry, Configuration, IdempotencyRow, JobFilter, JobWithTasks, Kept,
-        LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, Standing,
-        StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
+        AttemptFilter, AttemptKind, AuditEntry, AuditOf, Configuration, IdempotencyRow, JobFilter,
+        JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
+        Standing, StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
@@ -440,9 +440,21 @@ pub(crate) async fn entries(
 
 pub(crate) async fn attempts(
     session: &mut dyn Session,
+    scope: &Scope,
     filter: &AttemptFilter,
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut query = Query::default();
+    match scope {
+        Scope::All => {}
+        Scope::Tenant(tenant) => {
+            let owned = "job IN (SELECT id FROM kingcong_jobs WHERE tenant = ?)";
+            query.and(owned, [tenant.as_str().into()]);
+        }
+        Scope::User(tenant, user) => {
+            let owned = "job IN (SELECT id FROM kingcong_jobs WHERE tenant = ? AND user_id = ?)";
+            query.and(owned, [tenant.as_str().into(), user.as_str().into()]);
+        }
+    }
     if let Some(job) = filter.job {
         query.and("job = ?", [job.as_uuid().into()]);
     }
@@ -482,10 +494,17 @@ pub(crate) async fn voices(session: &mut dyn Session, scope: &Scope) -> Result<V
 
 pub(crate) async fn audit(
     session: &mut dyn Session,
+    of: &AuditOf,
     before: Option<AuditId>,
     limit: u32,
 ) -> Result<Vec<AuditEntry>, StoreError> {
     let mut query = Query::default();
+    match of {
+        AuditOf::Scope(Scope::All) => {}
+        AuditOf::Scope(Scope::Tenant(tenant)) => query.and("tenant = ?", [tenant.as_str().into()]),
+        AuditOf::Scope(Scope::User(..)) => return Ok(Vec::new()),
+        AuditOf::Shared => query.and("tenant IS NULL", []),
+    }
     if let Some(before) = before {
         let older = "number < (SELECT number FROM kingcong_audit WHERE id = ?)";
         query.and(older, [before.as_uuid().into()]);

@@ -16,7 +16,7 @@ use kingcong_core::{
 use crate::{
     rows::{
         ConfigurationRow, DutyRow, EntryRow, KEY_LIMIT_MIRRORS, NewTask, PackageRow, PriceRow, SplitState,
-        audit_entry, key_limit_mirrors,
+        key_limit_mirrors,
     },
     session::Script,
     table::Deed,
@@ -76,7 +76,7 @@ pub(crate) fn save_changes(
     script.save(&data_keys);
     script.save(&voices);
     script.save(&outputs);
-    let audits: Vec<AuditEntry> = audits.into_iter().map(audit_entry).collect();
+    let audits: Vec<AuditEntry> = audits.into_iter().map(AuditEntry::from).collect();
     script.insert(Deed::Insert, &audits);
     script.insert(Deed::InsertIfAbsent, late_answers.into_iter().map(|(late, _)| late));
     let duties: Vec<DutyRow> = duties.into_iter().map(|(next_at, name)| DutyRow { name, next_at }).collect();

@@ -18,10 +18,10 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
-        JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow,
-        PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow, WalletBook,
-        WalletFilter, Worker, Written, decide,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
+        JobBook, JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead,
+        OutputRow, PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow,
+        WalletBook, WalletFilter, Worker, Written, decide,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -456,8 +456,8 @@ impl Store for SqlStore {
         read::entries(&mut *self.reader().await?, wallet, before, limit).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        read::attempts(&mut *self.reader().await?, filter).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        read::attempts(&mut *self.reader().await?, scope, filter).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
@@ -468,8 +468,13 @@ impl Store for SqlStore {
         read::voices(&mut *self.reader().await?, scope).await
     }
 
-    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        read::audit(&mut *self.reader().await?, before, limit).await
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        read::audit(&mut *self.reader().await?, of, before, limit).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {

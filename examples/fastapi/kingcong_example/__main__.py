@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import uvicorn
+from kingcong import Role
 
 from . import gateway, users
 
@@ -21,7 +22,7 @@ def main() -> None:
 
     if not (folder / "users.json").exists():
         user, token = users.new_user("demo", total_tokens=1000, used_tokens=200)
-        admin, admin_token = users.new_user("admin", users.Role.ADMIN)
+        admin, admin_token = users.new_user("admin", Role.OPERATOR)
         users.write(folder / "users.json", [user, admin])
         print(f"token of the user:          {token}\ntoken of the administrator: {admin_token}", flush=True)
 

@@ -1,4 +1,6 @@
-"""Doors for administrators. Each change is made in the administrator's name, which the audit keeps."""
+"""Doors for administrators. Each is asked in the caller's role: the library refuses what is not for it. Who
+changed what, and who was refused, stands in the audit.
+"""
 
 from decimal import Decimal
 from typing import Annotated, TypedDict
@@ -27,13 +29,13 @@ from kingcong import (
 )
 from pydantic import BaseModel, Field, SecretStr, StrictBool
 
-from .dependencies import Administrator, Library, administrator
+from .dependencies import Acting, acting, staff
 from .errors import responses
 
 router = APIRouter(
     prefix="/admin",
     tags=["admin"],
-    dependencies=[Depends(administrator)],
+    dependencies=[Depends(acting)],
     responses=responses(401, 403, 422, 500, 503),
 )
 
@@ -49,19 +51,19 @@ RequiredIdempotencyKey = Annotated[
 
 
 @router.get("/config")
-async def config(kc: Library) -> System:
+async def config(kc: Acting) -> System:
     """The configuration as it stands."""
     return await kc.config.get()
 
 
 @router.get("/config/explain")
-async def explain(kc: Library) -> Explanation:
+async def explain(kc: Acting) -> Explanation:
     """Which of the named cases the switches make, and where each service is served."""
     return await kc.config.explain()
 
 
 @router.get("/status")
-async def status(kc: Library) -> Status:
+async def status(kc: Acting) -> Status:
     """Every route with its keys and its queue."""
     return await kc.status()
 
@@ -73,11 +75,9 @@ class SwitchRequest(BaseModel):
 
 
 @router.put("/routes/{server}/{service}", responses=responses(404))
-async def set_route(
-    server: str, service: str, asked: SwitchRequest, admin: Administrator, kc: Library
-) -> Explanation:
+async def set_route(server: str, service: str, asked: SwitchRequest, kc: Acting) -> Explanation:
     """Switches a route on or off; tasks that wait for it move to another."""
-    await kc.config.by(admin.id).set_route(server, service, asked.switch)
+    await kc.config.set_route(server, service, asked.switch)
     return await kc.config.explain()
 
 
@@ -89,12 +89,12 @@ class MaintenanceRequest(BaseModel):
 
 
 @router.put("/maintenance")
-async def set_maintenance(asked: MaintenanceRequest, admin: Administrator, kc: Library) -> Explanation:
+async def set_maintenance(asked: MaintenanceRequest, kc: Acting) -> Explanation:
     """Puts services, or everything, under maintenance; `{}` lifts it.
 
     Running calls finish, queued tasks wait.
     """
-    await kc.config.by(admin.id).set_maintenance(Maintenance(asked.is_full, asked.services))
+    await kc.config.set_maintenance(Maintenance(asked.is_full, asked.services))
     return await kc.config.explain()
 
 
@@ -102,9 +102,9 @@ Weight = Annotated[int, Field(ge=0, le=10_000)]
 
 
 @router.put("/weights")
-async def set_weights(weights: dict[str, Weight], admin: Administrator, kc: Library) -> Explanation:
+async def set_weights(weights: dict[str, Weight], kc: Acting) -> Explanation:
     """Sets the weights by which tasks are split, such as `{"ai33": 70, "ai84": 30}`."""
-    await kc.config.by(admin.id).set_weights(weights)
+    await kc.config.set_weights(weights)
     return await kc.config.explain()
 
 
@@ -117,23 +117,23 @@ class NewServer(BaseModel):
 
 
 @router.post("/servers", status_code=201)
-async def add_server(new: NewServer, admin: Administrator, kc: Library) -> System:
+async def add_server(new: NewServer, kc: Acting) -> System:
     """Adds a server; no code is needed when it speaks a known protocol. It needs prices and keys, too."""
-    await kc.config.by(admin.id).add_server(new.id, new.server, services=new.services)
+    await kc.config.add_server(new.id, new.server, services=new.services)
     return await kc.config.get()
 
 
 @router.patch("/servers/{id}", responses=responses(404))
-async def update_server(id: str, change: ServerChange, admin: Administrator, kc: Library) -> System:
+async def update_server(id: str, change: ServerChange, kc: Acting) -> System:
     """Changes a server; what is left out stays."""
-    await kc.config.by(admin.id).update_server(id, change)
+    await kc.config.update_server(id, change)
     return await kc.config.get()
 
 
 @router.delete("/servers/{id}", responses=responses(404))
-async def remove_server(id: str, admin: Administrator, kc: Library) -> System:
+async def remove_server(id: str, kc: Acting) -> System:
     """Removes a server; tasks that wait for it move to others."""
-    await kc.config.by(admin.id).remove_server(id)
+    await kc.config.remove_server(id)
     return await kc.config.get()
 
 
@@ -151,70 +151,68 @@ class NewKey(BaseModel):
 
 
 @router.get("/keys")
-async def keys(kc: Library) -> tuple[Key, ...]:
+async def keys(kc: Acting) -> tuple[Key, ...]:
     """Every key that was not removed, masked."""
     return await kc.keys.list()
 
 
 @router.post("/keys", status_code=201, responses=responses(409))
-async def add_key(new: NewKey, admin: Administrator, kc: Library) -> Key:
+async def add_key(new: NewKey, kc: Acting) -> Key:
     """Registers a key that all users share."""
-    return await kc.keys.by(admin.id).add(
+    return await kc.keys.add(
         new.server, new.service, new.secret.get_secret_value(), label=new.label, limits=new.limits
     )
 
 
 @router.get("/keys/{id}", responses=responses(404))
-async def key(id: UUID, kc: Library) -> Key:
+async def key(id: UUID, kc: Acting) -> Key:
     """A key."""
     return await kc.keys.get(str(id))
 
 
 @router.put("/keys/{id}/limits", responses=responses(404, 409))
-async def set_limits(id: UUID, limits: Limits, admin: Administrator, kc: Library) -> Key:
+async def set_limits(id: UUID, limits: Limits, kc: Acting) -> Key:
     """Sets how many calls a key may have at once, and how many may start in any minute."""
-    return await kc.keys.by(admin.id).set_limits(
-        str(id), max_in_flight=limits.max_in_flight, per_minute=limits.per_minute
-    )
+    return await kc.keys.set_limits(str(id), max_in_flight=limits.max_in_flight, per_minute=limits.per_minute)
 
 
 @router.post("/keys/{id}/check", responses=responses(404, 409, 502))
-async def check_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+async def check_key(id: UUID, kc: Acting) -> Key:
     """Asks the upstream about a key, by a call that costs nothing."""
-    return await kc.keys.by(admin.id).check(str(id))
+    return await kc.keys.check(str(id))
 
 
 @router.post("/keys/{id}/enable", responses=responses(404, 409))
-async def enable_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+async def enable_key(id: UUID, kc: Acting) -> Key:
     """Switches a key on."""
-    return await kc.keys.by(admin.id).enable(str(id))
+    return await kc.keys.enable(str(id))
 
 
 @router.post("/keys/{id}/disable", responses=responses(404, 409))
-async def disable_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+async def disable_key(id: UUID, kc: Acting) -> Key:
     """Switches a key off: calls under way finish, new ones do not start."""
-    return await kc.keys.by(admin.id).disable(str(id))
+    return await kc.keys.disable(str(id))
 
 
 @router.delete("/keys/{id}", responses=responses(404, 409))
-async def remove_key(id: UUID, admin: Administrator, kc: Library) -> Key:
+async def remove_key(id: UUID, kc: Acting) -> Key:
     """Removes a key for good; its secret is wiped."""
-    return await kc.keys.by(admin.id).remove(str(id))
+    return await kc.keys.remove(str(id))
 
 
 # --- prices and packages
 
 
 @router.get("/prices")
-async def prices(kc: Library) -> tuple[Price, ...]:
+async def prices(kc: Acting) -> tuple[Price, ...]:
     """The prices in force."""
     return await kc.prices.list()
 
 
 @router.put("/prices", status_code=204)
-async def set_price(price: Price, admin: Administrator, kc: Library) -> None:
+async def set_price(price: Price, kc: Acting) -> None:
     """Sets the price of an operation on a route. Jobs keep the prices that they were admitted with."""
-    await kc.prices.by(admin.id).set(price)
+    await kc.prices.set(price)
 
 
 @router.delete("/prices/{server}/{service}/{operation}", status_code=204, responses=responses(404))
@@ -222,30 +220,29 @@ async def remove_price(
     server: str,
     service: str,
     operation: Operation,
-    admin: Administrator,
-    kc: Library,
+    kc: Acting,
     model: str | None = None,
 ) -> None:
     """Takes a price away: what needs it is refused from now on."""
-    await kc.prices.by(admin.id).remove(server, service, operation, model=model)
+    await kc.prices.remove(server, service, operation, model=model)
 
 
 @router.get("/packages")
-async def packages(kc: Library) -> tuple[Package, ...]:
+async def packages(kc: Acting) -> tuple[Package, ...]:
     """The packages, on sale or not."""
     return await kc.packages.list()
 
 
 @router.put("/packages", status_code=204)
-async def set_package(package: Package, admin: Administrator, kc: Library) -> None:
+async def set_package(package: Package, kc: Acting) -> None:
     """Sets a package; it replaces the one of the same id."""
-    await kc.packages.by(admin.id).set(package)
+    await kc.packages.set(package)
 
 
 @router.delete("/packages/{id}", status_code=204, responses=responses(404))
-async def remove_package(id: str, admin: Administrator, kc: Library) -> None:
+async def remove_package(id: str, kc: Acting) -> None:
     """Takes a package off sale."""
-    await kc.packages.by(admin.id).remove(id)
+    await kc.packages.remove(id)
 
 
 # --- users' wallets
@@ -268,24 +265,21 @@ class RefundRequest(BaseModel):
 
 @router.post("/users/{user}/adjust", responses=responses(409))
 async def adjust(
-    user: str, asked: Adjustment, admin: Administrator, kc: Library, idempotency_key: RequiredIdempotencyKey
+    user: str, asked: Adjustment, kc: Acting, idempotency_key: RequiredIdempotencyKey
 ) -> Credited:
     """Corrects a user's balance by an administrator's word."""
-    return await kc.wallets.by(admin.id).adjust(
-        user, asked.change, reason=asked.reason, idempotency_key=idempotency_key
-    )
+    return await kc.wallets.adjust(user, asked.change, reason=asked.reason, idempotency_key=idempotency_key)
 
 
 @router.post("/users/{user}/refund", responses=responses(404, 409))
 async def refund(
     user: str,
     asked: RefundRequest,
-    admin: Administrator,
-    kc: Library,
+    kc: Acting,
     idempotency_key: RequiredIdempotencyKey,
 ) -> Credited:
     """Gives back what a task was charged; never more, however often it is asked."""
-    return await kc.wallets.by(admin.id).refund(
+    return await kc.wallets.refund(
         user, str(asked.task), amount=asked.amount, reason=asked.reason, idempotency_key=idempotency_key
     )
 
@@ -320,35 +314,35 @@ def attempts(
 Which = Annotated[Attempts, Depends(attempts)]
 
 
-@router.get("/errors")
-async def errors(which: Which, kc: Library) -> tuple[ErrorRecord, ...]:
+@router.get("/errors", dependencies=[Depends(staff)])
+async def errors(which: Which, kc: Acting) -> tuple[ErrorRecord, ...]:
     """The error log: attempts that failed or whose answer was lost, newest first."""
     return await kc.reports.errors(**which)
 
 
-@router.get("/usage")
-async def usage(which: Which, kc: Library) -> tuple[UsageRecord, ...]:
+@router.get("/usage", dependencies=[Depends(staff)])
+async def usage(which: Which, kc: Acting) -> tuple[UsageRecord, ...]:
     """What was bought and sold, newest first."""
     return await kc.reports.usage(**which)
 
 
-@router.get("/split")
-async def split(kc: Library) -> tuple[SplitShare, ...]:
+@router.get("/split", dependencies=[Depends(staff)])
+async def split(kc: Acting) -> tuple[SplitShare, ...]:
     """How the last tasks were spread over routes."""
     return await kc.reports.split()
 
 
 @router.get("/audit")
 async def audit(
-    kc: Library,
+    kc: Acting,
     before: Annotated[UUID | None, Query(description="Older than this entry.")] = None,
     limit: Limit = 100,
 ) -> tuple[AuditEntry, ...]:
-    """What administrators did, newest first."""
-    return await kc.reports.audit(before=None if before is None else str(before), limit=limit)
+    """What administrators did, and who was refused, newest first."""
+    return await kc.of_all().reports.audit(before=None if before is None else str(before), limit=limit)
 
 
 @router.get("/verify")
-async def verify(kc: Library) -> Verification:
+async def verify(kc: Acting) -> Verification:
     """Counts every wallet, job and limit again, and compares."""
     return await kc.verify()

@@ -4,12 +4,12 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from kingcong import AsyncKingCong
+from kingcong import AsyncDoors, AsyncKingCong, Role
 from pydantic import AwareDatetime, BeforeValidator
 
 from .errors import Language, Refused, language_of
 from .settings import WebSettings
-from .users import Role, User
+from .users import TENANT, User
 
 _bearer = HTTPBearer(auto_error=False, description="A token from the users file.")
 
@@ -44,14 +44,30 @@ Caller = Annotated[User, Depends(_caller)]
 Words = Annotated[Language, Depends(_words)]
 
 
-def administrator(user: Caller) -> User:
-    """The caller, who must be one."""
-    if user.role is not Role.ADMIN:
-        raise Refused(403, "forbidden", "Only administrators may do this", "Chỉ quản trị viên được phép")
-    return user
+def _own(user: Caller, kc: Library) -> AsyncDoors:
+    """The doors for what is the caller's own, whatever else the caller may do."""
+    return kc.acting(user.id, Role.MEMBER, tenant=TENANT, user=user.id)
 
 
-Administrator = Annotated[User, Depends(administrator)]
+def acting(user: Caller, kc: Library) -> AsyncDoors:
+    """The doors in the caller's role. The library refuses those that are not for it."""
+    match user.role:
+        case Role.MEMBER:
+            return kc.acting(user.id, user.role, tenant=TENANT, user=user.id)
+        case Role.TENANT_ADMIN | Role.TENANT_BILLING:
+            return kc.acting(user.id, user.role, tenant=TENANT)
+        case _:
+            return kc.acting(user.id, user.role)
+
+
+def staff(user: Caller) -> None:
+    """For what the library tells members of their own work too: which key did it, and its cost upstream."""
+    if user.role is Role.MEMBER:
+        raise Refused(403, "forbidden", "You may not do this", "Bạn không có quyền thực hiện thao tác này")
+
+
+Own = Annotated[AsyncDoors, Depends(_own)]
+Acting = Annotated[AsyncDoors, Depends(acting)]
 
 
 def _text(value: object) -> object:

@@ -11,11 +11,9 @@ import kingcong
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from kingcong import KingCongError, Message
+from kingcong import KingCongError, Message, Role
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-
-from .users import Role
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +26,8 @@ RETRY_AFTER_SECONDS = 5
 STATUS: Mapping[type[KingCongError], int] = {
     kingcong.InsufficientCredits: 402,
     kingcong.InDebt: 402,
+    kingcong.AccessExpired: 401,
+    kingcong.Forbidden: 403,
     kingcong.NotFound: 404,
     kingcong.IdempotencyConflict: 409,
     kingcong.KeyRefused: 409,
@@ -143,7 +143,7 @@ def install(app: FastAPI) -> None:
             level = logging.WARNING if error.retryable else logging.ERROR
             logger.log(level, "%s %s: %s", request.method, request.url.path, error)
         user = getattr(request.state, "user", None)
-        detail = str(error) if user is not None and user.role is Role.ADMIN else None
+        detail = str(error) if user is not None and user.role is Role.OPERATOR else None
         message = error.user_message(_language(request))
         return _reply(status, error.code, message, retryable=error.retryable, detail=detail)
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from kingcong import Measure, PriceLine, Unit
 from pydantic import BaseModel, Field, PlainSerializer
 
-from .dependencies import Caller, Library
+from .dependencies import Caller, Own
 from .errors import responses
 
 router = APIRouter(tags=["estimates"], responses=responses(401, 422, 500, 503))
@@ -74,7 +74,7 @@ def cost(line: PriceLine, units: Decimal | int) -> Decimal:
 
 
 @router.post("/estimate-cost")
-async def estimate_cost(asked: EstimateRequest, user: Caller, kc: Library) -> EstimateReply:
+async def estimate_cost(asked: EstimateRequest, user: Caller, kc: Own) -> EstimateReply:
     """What transcribing, translating and speaking a video would cost. Nothing is charged."""
     transcript = asked.transcript_length
     if transcript is None:
@@ -95,7 +95,7 @@ async def estimate_cost(asked: EstimateRequest, user: Caller, kc: Library) -> Es
 
 
 @router.get("/token/balance")
-async def token_balance(user: Caller, kc: Library) -> BalanceReply:
+async def token_balance(user: Caller, kc: Own) -> BalanceReply:
     """What the caller has."""
     wallet = await kc.wallets.get(user.id, unit=Unit.USD)
     return BalanceReply(

@@ -37,7 +37,7 @@ from kingcong import (
 )
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .dependencies import Caller, IdempotencyKey, Instant, Library, NeededIdempotencyKey, Words
+from .dependencies import Caller, IdempotencyKey, Instant, NeededIdempotencyKey, Own, Words
 from .errors import Language, Responses, in_words, json_responses, no_such_range, not_found, responses
 from .ranges import NotSatisfiableError, part_of
 from .users import User
@@ -164,17 +164,14 @@ class Progress(BaseModel):
     error: str | None = None
 
 
-async def _own_report(id: UUID, user: Caller, kc: Library) -> JobReport:
-    report = await kc.job(str(id)).status()
-    if report.job.user != user.id:
-        raise not_found()
-    return report
+async def _own_report(id: UUID, kc: Own) -> JobReport:
+    return await kc.job(str(id)).status()
 
 
 OwnReport = Annotated[JobReport, Depends(_own_report)]
 
 
-def _own_job(report: OwnReport, kc: Library) -> AsyncJobHandle:
+def _own_job(report: OwnReport, kc: Own) -> AsyncJobHandle:
     return kc.job(report.job.id)
 
 
@@ -191,14 +188,14 @@ OwnSpeech = Annotated[AsyncJobHandle, Depends(_own_speech)]
 
 
 @router.post("/text-to-speech/estimate", responses=responses(404))
-async def estimate(asked: SpeechRequest, user: Caller, kc: Library) -> Estimate:
+async def estimate(asked: SpeechRequest, user: Caller, kc: Own) -> Estimate:
     """What a text would cost. Nothing is charged."""
     return await kc.estimate(asked.for_user(user))
 
 
 @router.post("/text-to-speech", status_code=202, responses=responses(402, 404, 409))
 async def speak(
-    asked: SpeechRequest, user: Caller, kc: Library, words: Words, idempotency_key: IdempotencyKey = None
+    asked: SpeechRequest, user: Caller, kc: Own, words: Words, idempotency_key: IdempotencyKey = None
 ) -> JobDetail:
     """Holds the credits and queues the work, both or neither. It goes on whether anybody waits or not."""
     job = await kc.submit(asked.for_user(user, idempotency_key))
@@ -207,15 +204,14 @@ async def speak(
 
 @router.get("/jobs")
 async def jobs(
-    user: Caller,
-    kc: Library,
+    kc: Own,
     state: JobState | None = None,
     before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[JobView]:
     """The caller's jobs, newest first, older than the job `before`."""
     older_than = None if before is None else str(before)
-    found = await kc.jobs(user=user.id, state=state, before=older_than, limit=limit)
+    found = await kc.jobs(state=state, before=older_than, limit=limit)
     return [JobView.model_validate(job) for job in found]
 
 

@@ -9,24 +9,22 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 
+from kingcong import Role
 from pydantic import BaseModel, Field, TypeAdapter
 
-
-class Role(StrEnum):
-    """What a user may do."""
-
-    USER = "user"
-    ADMIN = "admin"
+#: This backend has one tenant.
+TENANT = "main"
 
 
 class User(BaseModel, frozen=True):
-    """A user. ``id`` names the user's wallet and jobs in KingCong, which keeps no user table."""
+    """A user. ``id`` names the wallet and the jobs in KingCong, which keeps no user table. ``role`` is what
+    the user is to the library: a member has what is its own, others have doors of administrators too.
+    """
 
     id: str
-    role: Role = Role.USER
+    role: Role = Role.MEMBER
     token_sha256: str = Field(repr=False)
     # What was left of the tokens of the time before credits; only shown.
     total_tokens: int = 0
@@ -41,7 +39,7 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def new_user(id: str, role: Role = Role.USER, **tokens: int) -> tuple[User, str]:
+def new_user(id: str, role: Role = Role.MEMBER, **tokens: int) -> tuple[User, str]:
     """A user and the token, which is not kept anywhere: tell it now."""
     token = secrets.token_urlsafe(32)
     return User(id=id, role=role, token_sha256=hashed(token), **tokens), token

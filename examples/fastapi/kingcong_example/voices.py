@@ -6,7 +6,7 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from kingcong import ClonedVoice, CloneVoice, VoicePage
 
 from .bodies import too_large
-from .dependencies import Caller, IdempotencyKey, Library, Words
+from .dependencies import Caller, IdempotencyKey, Library, Own, Words
 from .errors import not_found, responses
 from .speech import JobDetail
 
@@ -21,7 +21,7 @@ async def clone(
     service: Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["minimax"])],
     sample: Annotated[UploadFile, File(description="A recording of the voice, at most 10 MiB.")],
     user: Caller,
-    kc: Library,
+    kc: Own,
     words: Words,
     idempotency_key: IdempotencyKey = None,
 ) -> JobDetail:
@@ -41,7 +41,7 @@ async def clone(
 
 
 @router.get("/voices")
-async def cloned(user: Caller, kc: Library) -> tuple[ClonedVoice, ...]:
+async def cloned(user: Caller, kc: Own) -> tuple[ClonedVoice, ...]:
     """The voices that the caller cloned, for `cloned_voice` of a text to speak."""
     return await kc.voices.cloned(user.id)
 

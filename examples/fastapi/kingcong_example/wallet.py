@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from kingcong import AmountRefused, Credited, Entry, NotFound, Package, Switch, Unit, Wallet
+from kingcong import AmountRefused, Credited, Entry, NotFound, Package, Role, Switch, Unit, Wallet
 from pydantic import BaseModel, Field
 
-from .dependencies import AppSettings, Caller, IdempotencyKey, Library
+from .dependencies import AppSettings, Caller, IdempotencyKey, Library, Own
 from .errors import Refused, not_found, responses
 from .payments import Order, is_signed
 
@@ -67,7 +67,7 @@ async def packages(kc: Library) -> list[Package]:
 
 
 @router.get("/credits", responses=responses(401))
-async def wallet(user: Caller, kc: Library, unit: Unit = Unit.CREDIT) -> Wallet:
+async def wallet(user: Caller, kc: Own, unit: Unit = Unit.CREDIT) -> Wallet:
     """The caller's balance."""
     return await kc.wallets.get(user.id, unit=unit)
 
@@ -115,7 +115,8 @@ async def callback(told: Callback, kc: Library, settings: AppSettings) -> Callba
     if (told.amount, told.currency) != (Decimal(order.price), order.currency):
         raise Refused(409, "wrong_amount", "Another amount was paid than asked", "Số tiền không khớp")
     try:
-        booked = await kc.wallets.purchase(order.user, order.package, order.id, ordered=order.ordered)
+        billing = kc.acting("payments", Role.OPERATOR_BILLING)
+        booked = await billing.wallets.purchase(order.user, order.package, order.id, ordered=order.ordered)
     except (AmountRefused, NotFound) as error:
         raise Refused(
             409,
@@ -129,7 +130,7 @@ async def callback(told: Callback, kc: Library, settings: AppSettings) -> Callba
 @router.get("/transactions", responses=responses(401))
 async def transactions(
     user: Caller,
-    kc: Library,
+    kc: Own,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TransactionPage:

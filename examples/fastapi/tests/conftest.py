@@ -6,6 +6,7 @@ from pathlib import Path
 import processes
 import pytest
 from api import Api
+from kingcong import Role
 from processes import Postgres
 from pydantic import SecretStr
 
@@ -47,7 +48,7 @@ class Backend:
 def invite(file: Path, count: int) -> list[tuple[str, str]]:
     """Writes a users file; the names and tokens of the users, the last of whom is the administrator."""
     made = [users.new_user(f"user-{n}", total_tokens=1000, used_tokens=200) for n in range(count)]
-    made.append(users.new_user("admin-7", users.Role.ADMIN))
+    made.append(users.new_user("admin-7", Role.OPERATOR))
     users.write(file, [user for user, _ in made])
     return [(user.id, token) for user, token in made]
 

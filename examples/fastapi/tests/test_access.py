@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from api import Api, speech
+from api import JSON, Api, speech
 from conftest import Backend
 
 from kingcong_example import users
@@ -86,10 +86,42 @@ def test_no_door_is_forgotten_here(backend: Backend) -> None:
     assert {door for door in doors if not door[1].startswith("/admin/")} == known
 
 
-def test_users_do_not_pass_the_administrators_doors(backend: Backend, user: Api) -> None:
+#: A body that each administrators' door takes: the library is asked with what is right.
+ADMIN_BODIES: dict[str, JSON] = {
+    "/admin/routes/ai33/minimax": {"switch": "off"},
+    "/admin/servers": {
+        "id": "ai99",
+        "server": {
+            "protocol": "ai33",
+            "base_url": "https://ai99.example",
+            "weight": 0,
+            "limits": {"max_in_flight": 1, "per_minute": 1},
+        },
+        "services": {"minimax": "on"},
+    },
+    f"/admin/servers/{SOME}": {"weight": 1},
+    "/admin/keys": {"server": "ai33", "service": "minimax", "secret": "sk-of-somebody"},
+    f"/admin/keys/{SOME}/limits": {"max_in_flight": 1, "per_minute": 1},
+    "/admin/prices": {
+        "server": "ai33",
+        "service": "minimax",
+        "operation": "text_to_speech",
+        "lines": [{"measure": "character", "price": "1", "per": 1}],
+    },
+    "/admin/packages": {"id": "mini", "label": "Mini", "credits": "100", "price": "1"},
+    "/admin/users/user-1/adjust": {"change": "1", "reason": "gift"},
+    "/admin/users/user-1/refund": {"task": str(SOME), "reason": "sorry"},
+}
+
+
+def test_users_do_not_pass_the_administrators_doors(backend: Backend, user: Api, admin: Api) -> None:
+    key = {"Idempotency-Key": "once"}
     for method, path in admin_doors(backend.anybody()):
-        answer = user.http.request(method, path, json={})
+        answer = user.http.request(method, path, json=ADMIN_BODIES.get(path, {}), headers=key)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), (method, path)
+    refused = [one for one in admin.get("/admin/audit") if one["actor"] == user.name]
+    assert refused
+    assert {one["outcome"] for one in refused} == {"refused"}
 
 
 def test_users_do_not_see_each_others_jobs(rich: Api, backend: Backend) -> None:

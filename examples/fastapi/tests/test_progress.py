@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api import VOICE
 from fastapi.sse import ServerSentEvent
-from kingcong import AsyncKingCong, Role, Speech
+from kingcong import AsyncKingCong, Mode, Speech
 from kingcong.providers import Call, Reply
 from processes import PATIENCE_SECONDS
 
@@ -39,7 +39,7 @@ def test_progress_in_another_process_is_told(tmp_path: Path) -> None:
         voices = [Gated("ai33", gate), Gated("ai84", gate)]
         async with (
             await AsyncKingCong.open(place, preset="kingcong", master_key=key, providers=voices) as works,
-            await AsyncKingCong.open(place, master_key=key, role=Role.CLIENT) as watches,
+            await AsyncKingCong.open(place, master_key=key, mode=Mode.CLIENT) as watches,
         ):
             for server in ("ai33", "ai84"):
                 await works.keys.add(server, "elevenlabs", f"sk-of-{server}")

@@ -10,7 +10,7 @@ import processes
 import pytest
 from api import VOICE
 from celery import Celery
-from kingcong import InsufficientCredits, KingCong, Maintenance, Role, Speech
+from kingcong import InsufficientCredits, KingCong, Maintenance, Mode, Speech
 from processes import PATIENCE_SECONDS, Postgres, Program
 
 
@@ -32,7 +32,7 @@ def kc(env: dict[str, str]) -> Iterator[KingCong]:
         env["DATABASE_URL"],
         preset="kingcong",
         master_key=env["KINGCONG_MASTER_KEY"],
-        role=Role.CLIENT,
+        mode=Mode.CLIENT,
         dead_after=timedelta(seconds=float(env["DEAD_AFTER_SECONDS"])),
     ) as kc:
         for server in ("ai33", "ai84"):

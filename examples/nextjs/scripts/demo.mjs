@@ -18,9 +18,9 @@ import { hashed } from '../server/passwords.mjs';
 
 const DATA = path.join(import.meta.dirname, '..', 'data');
 const USERS = [
-  { id: 'lan', name: 'Lan', role: 'user' },
-  { id: 'minh', name: 'Minh', role: 'user' },
-  { id: 'admin', name: 'Quản trị viên', role: 'admin' },
+  { id: 'lan', name: 'Lan', role: 'member' },
+  { id: 'minh', name: 'Minh', role: 'member' },
+  { id: 'admin', name: 'Quản trị viên', role: 'operator' },
 ];
 const PORT = process.env['PORT'] ?? '3000';
 

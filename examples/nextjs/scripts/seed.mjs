@@ -8,21 +8,19 @@ import { KingCong, KingCongError } from 'kingcong';
  * @param {Readonly<Record<string, { readonly url: string, readonly keys: readonly string[] }>>} upstreams
  */
 export async function seed(url, masterKey, upstreams) {
-  const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, role: 'client' });
+  const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, mode: 'client' });
+  const demo = kc.acting({ actor: 'demo' });
   try {
     const { servers, routes } = await kc.config.get();
     for (const { id } of servers) {
       const played = upstreams[id];
       if (played === undefined) continue;
-      await kc.config.by('demo').updateServer(id, { baseUrl: played.url });
+      await demo.config.updateServer(id, { baseUrl: played.url });
       const services = routes.filter((route) => route.server === id).map(({ service }) => service);
       for (const [place, secret] of played.keys.entries()) {
         const service = services[place % services.length];
         if (service !== undefined) {
-          await kc.keys
-            .by('demo')
-            .add(id, service, secret, { label: `demo ${place + 1}` })
-            .catch(registered);
+          await demo.keys.add(id, service, secret, { label: `demo ${place + 1}` }).catch(registered);
         }
       }
     }

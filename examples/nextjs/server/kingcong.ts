@@ -18,7 +18,7 @@ export async function kingcong(): Promise<KingCong> {
     });
   }
   // The master key is KINGCONG_MASTER_KEY.
-  return KingCong.shared(settings.databaseUrl, { preset: 'kingcong', role: settings.role });
+  return KingCong.shared(settings.databaseUrl, { preset: 'kingcong', mode: settings.mode });
 }
 
 /** From now on nobody gets the library: asked again it would open anew, and begin work that nobody finishes. */

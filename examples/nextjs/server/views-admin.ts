@@ -1,8 +1,6 @@
 /** What administrators see of the library's records, beside the system and its statistics. */
 
 import type { AuditEntry, ErrorRecord, Key, Wallet } from 'kingcong';
-import { z } from 'zod';
-
 import { keyText } from '@/lib/format-admin';
 
 import type { User } from './users';
@@ -31,11 +29,11 @@ export function userView({ id, name, role }: User, wallet: Wallet): UserView {
   return { id, name, role, available, held, totalPurchased, totalSpent, debt };
 }
 
-export type AuditView = AuditEntry;
+export interface AuditView extends Pick<AuditEntry, 'id' | 'at' | 'actor' | 'door'> {
+  /** What was changed; of who was refused, in which role. */
+  readonly detail: string;
+}
 
-const Detail = z.object({ change: z.string() });
-
-export function auditView({ detail, ...entry }: AuditEntry): AuditView {
-  const told = Detail.safeParse(JSON.parse(detail));
-  return { ...entry, detail: told.success ? told.data.change : detail };
+export function auditView({ id, at, actor, role, door, outcome, detail }: AuditEntry): AuditView {
+  return { id, at, actor, door, detail: outcome === 'refused' ? `refused: ${role}` : detail };
 }

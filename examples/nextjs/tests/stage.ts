@@ -16,7 +16,7 @@ export { expect };
 
 export const VOICE = '21m00Tcm4TlvDq8ikWAM';
 export const PASSWORD = 'a password of the tests';
-const USERS = { lan: 'user', minh: 'user', admin: 'admin' } as const;
+const USERS = { lan: 'member', minh: 'member', admin: 'operator' } as const;
 export type UserName = keyof typeof USERS;
 
 const APP = path.join(import.meta.dirname, '..');
@@ -27,7 +27,7 @@ export interface Setting {
   /** How long a task takes at the upstreams, in milliseconds; `advance` makes it pass. */
   readonly latencyMs: number;
   readonly keys: number;
-  readonly role: 'both' | 'client';
+  readonly mode: 'both' | 'client';
   /** Another database than a fresh SQLite file. */
   readonly database: string | null;
 }
@@ -112,7 +112,7 @@ export class Stage {
     const environment = {
       DATABASE_URL: database,
       KINGCONG_MASTER_KEY: masterKey,
-      ROLE: setting.role,
+      MODE: setting.mode,
       USERS_FILE: path.join(folder, 'users.json'),
       SESSIONS_FOLDER: path.join(folder, 'sessions'),
       PAYMENT_SECRET: randomBytes(32).toString('hex'),
@@ -138,7 +138,7 @@ export class Stage {
       await upstreams.stop();
       throw error;
     }
-    const kc = await KingCong.open(database, { masterKey, role: 'client' });
+    const kc = await KingCong.open(database, { masterKey, mode: 'client' });
     return new Stage(url, upstreams, kc, environment, app);
   }
 
@@ -170,7 +170,7 @@ interface Fixtures {
   readonly as: (user: UserName) => Promise<Page>;
 }
 
-const USUAL: Setting = { latencyMs: 200, keys: 6, role: 'both', database: null };
+const USUAL: Setting = { latencyMs: 200, keys: 6, mode: 'both', database: null };
 
 export const test = base.extend<Fixtures>({
   setting: [{}, { option: true }],

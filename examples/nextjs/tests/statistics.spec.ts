@@ -147,16 +147,13 @@ test('keys are told apart by their last characters', () => {
   expect(keyText({ id, label: '', mask: '' })).toBe('#c618');
 });
 
-test('an audit entry tells its change', () => {
-  const entry = { id: 'entry', actor: 'admin', door: 'config.set_weights', at: new Date(0) };
-  for (const [detail, told] of [
-    ['{"change":"SetWeights({\\"ai33\\": 1})"}', 'SetWeights({"ai33": 1})'],
-    ['{"change":7}', '{"change":7}'],
-    ['{}', '{}'],
-    ['null', 'null'],
-  ] as const) {
-    expect(auditView({ ...entry, detail })).toEqual({ ...entry, detail: told });
-  }
+test('an audit entry tells what was changed, or who was refused', () => {
+  const [id, actor, door, at] = ['entry', 'admin', 'config.set_weights', new Date(0)];
+  const entry = { id, tenant: null, actor, role: 'operator', door, target: 'configuration', at } as const;
+  const detail = '{"system":{"set_weights":{"ai33":1}}}';
+  expect(auditView({ ...entry, outcome: 'done', detail })).toEqual({ id, actor, door, at, detail });
+  const refused = auditView({ ...entry, role: 'member', outcome: 'refused', target: null, detail: '{}' });
+  expect(refused).toEqual({ id, actor, door, at, detail: 'refused: member' });
 });
 
 test('amounts are written exactly, as each language does', () => {

@@ -8,7 +8,7 @@ import { Program, built } from './programs';
 import { credits, expect, jobIs, speak, test as onStage, write, type Stage } from './stage';
 
 type Language = 'rust' | 'python' | 'javascript';
-type Role = 'both' | 'client';
+type Mode = 'both' | 'client';
 
 interface Report {
   readonly state: string;
@@ -24,10 +24,10 @@ class Peer {
     this.#program = program;
   }
 
-  static async start(language: Language, role: Role, stage: Stage): Promise<Peer> {
+  static async start(language: Language, mode: Mode, stage: Stage): Promise<Peer> {
     const python = [path.join(import.meta.dirname, 'peer.py')];
     const [command, args] = language === 'rust' ? [built('KINGCONG_PEER'), []] : [built('KINGCONG_PYTHON'), python];
-    const peer = new Peer(new Program(command, [...args, role], stage.environment));
+    const peer = new Peer(new Program(command, [...args, mode], stage.environment));
     await peer.#program.json();
     return peer;
   }
@@ -54,9 +54,9 @@ class Peer {
 
 /** What each process does; the app is the one in JavaScript. */
 interface Cast {
-  readonly rust: Role;
-  readonly python: Role;
-  readonly javascript: Role;
+  readonly rust: Mode;
+  readonly python: Mode;
+  readonly javascript: Mode;
 }
 
 interface Fixtures {
@@ -72,7 +72,7 @@ const test = onStage.extend<Fixtures>({
     await use(await postgres.line((line) => (line.startsWith('postgres:') ? line : undefined)));
     await postgres.stop();
   },
-  setting: async ({ cast, database }, use) => use({ database, role: cast.javascript, keys: 2 }),
+  setting: async ({ cast, database }, use) => use({ database, mode: cast.javascript, keys: 2 }),
   peers: async ({ cast, stage }, use) => {
     const rust = await Peer.start('rust', cast.rust, stage);
     const python = await Peer.start('python', cast.python, stage);

@@ -8,11 +8,21 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
-    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot, waits::Waits,
-    whose::Whose,
+    Inner, KingCong, Mode, Settings,
+    dispatch::Dispatcher,
+    events::Events,
+    ids::Ids,
+    keychain::Keychain,
+    lane::Lane,
+    poll::Pollers,
+    scrubbed::Scrubbed,
+    settings::Outputs,
+    snapshot::Snapshot,
+    waits::Waits,
+    whose::{Caller, NoDetail},
 };
 use crate::{
+    access::{RoleName, Target},
     clock::{Clock, SystemClock},
     error::Error,
     id::{Actor, Entropy, SystemEntropy, TenantId},
@@ -178,6 +188,7 @@ impl Builder {
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,
             rules,
+            refusals: Mutex::default(),
             told_health: Mutex::new(BTreeMap::new()),
             closing: CancellationToken::new(),
             closed,
@@ -198,10 +209,10 @@ impl Builder {
         }
         inner.pulse_once().await?;
         inner.loops.spawn(Arc::clone(&inner).run_pulse());
-        if inner.settings.role != Role::Client {
+        if inner.settings.mode != Mode::Client {
             inner.loops.spawn(Arc::clone(&inner).run_monitor());
         }
-        Ok(KingCong { inner, whose: Whose::main() })
+        Ok(KingCong { inner, caller: Caller::system() })
     }
 }
 
@@ -224,8 +235,14 @@ impl Inner {
             return Ok(());
         }
         let change = ConfigurationChange::Preset(Box::new(configuration));
-        let actor = Actor::new("preset")?;
-        match self.configure_at(0, change, &actor, "config.preset").await {
+        let audit = self.audit_as(
+            &Actor::new("preset")?,
+            RoleName::Operator,
+            "config.preset",
+            &Target::Configuration,
+            &NoDetail {},
+        );
+        match self.configure_at(0, change, audit).await {
             // Another process was first: its configuration stands.
             Ok(_) | Err(Error::Contended) => self.refresh().await.map(drop),
             Err(error) => Err(error),

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Inner, Role, lane::Executed};
+use super::{Inner, Mode, lane::Executed};
 use crate::{
     error::Error,
     id::{AttemptId, Route},
@@ -47,7 +47,7 @@ pub(super) struct Served {
 impl Inner {
     /// There may be something to claim in the pool.
     pub(super) fn wake(self: &Arc<Self>, pool: PoolId, route: &Route) {
-        if self.settings.role == Role::Client
+        if self.settings.mode == Mode::Client
             || self.closing.is_cancelled()
             || self.provider(&route.server).is_err()
         {

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Inner, KingCong,
-    admin::system_actor,
-    apart,
+    Inner, KingCong, apart,
     audio::JobAudio,
     events::{JobEvent, JobEvents},
+    whose::Entered,
 };
 use crate::{
-    access::Scope,
+    access::{Door, Scope},
     clock::Timestamp,
     error::{Error, OutputError},
-    id::{Actor, InvalidId, JobId, KeyId, Route, TaskId, UserId, VoiceId},
+    id::{JobId, KeyId, Route, TaskId, UserId, VoiceId},
     ledger::Wallet,
     money::Amount,
     store::{
@@ -30,7 +29,6 @@ use crate::{
 pub struct JobHandle {
     kc: KingCong,
     id: JobId,
-    actor: Result<Actor, InvalidId>,
 }
 
 /// What is known of a job.
@@ -42,9 +40,9 @@ pub struct JobReport {
     pub tasks: Vec<TaskReport>,
     /// What was released when it ended, the last time; zero before.
     pub released: Amount,
-    /// What is available in the wallet that pays, now.
+    /// What is available in the wallet that pays, now; zero where the caller may not see that wallet.
     pub available: Amount,
-    /// The balance of that wallet, now.
+    /// The balance of that wallet, now; zero where the caller may not see it.
     pub balance: Amount,
 }
 
@@ -95,10 +93,11 @@ impl KingCong {
     /// # Errors
     /// A filter by user on a handle that asks for every tenant, or a store that fails.
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, Error> {
-        if filter.user.is_some() {
-            self.tenant()?;
+        let entered = self.entered(Door::Jobs).await?;
+        if let Some(user) = &filter.user {
+            entered.user(user)?;
         }
-        Ok(self.inner.store.jobs(&self.scope()?, filter).await?)
+        Ok(self.inner.store.jobs(entered.scope(), filter).await?)
     }
 }
 
@@ -107,23 +106,12 @@ impl JobHandle {
         &self.kc.inner
     }
 
-    pub(super) fn scope(&self) -> Result<Scope, Error> {
-        self.kc.scope()
+    pub(super) async fn entered(&self, door: Door) -> Result<Entered, Error> {
+        self.kc.entered(door).await
     }
 
-    pub(super) fn new(kc: KingCong, id: JobId) -> Self {
-        Self { kc, id, actor: system_actor() }
-    }
-
-    /// Acts in this name, for the audit of [`JobHandle::retry`].
-    #[must_use]
-    pub fn by(mut self, actor: impl AsRef<str>) -> Self {
-        self.actor = Actor::new(actor);
-        self
-    }
-
-    pub(super) fn actor(&self) -> Result<Actor, InvalidId> {
-        self.actor.clone()
+    pub(super) const fn new(kc: KingCong, id: JobId) -> Self {
+        Self { kc, id }
     }
 
     /// Its id.
@@ -137,7 +125,8 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn status(&self) -> Result<JobReport, Error> {
-        self.kc.inner.report(&self.scope()?, self.id).await
+        let entered = self.entered(Door::JobStatus).await?;
+        self.kc.inner.report(entered.scope(), self.id).await
     }
 
     /// Its events from now on, in this process.
@@ -145,8 +134,14 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn events(&self) -> Result<JobEvents, Error> {
+        let entered = self.entered(Door::JobEvents).await?;
+        self.watch(entered.scope()).await
+    }
+
+    /// Its events from now on, for those who may see it.
+    async fn watch(&self, scope: &Scope) -> Result<JobEvents, Error> {
         let events = self.kc.inner.events.watch(self.id);
-        let job = self.kc.inner.job_row(&self.scope()?, self.id).await?.job;
+        let job = self.kc.inner.job_row(scope, self.id).await?.job;
         if job.state.is_final() {
             self.kc.inner.tell_ended(&job);
         }
@@ -161,19 +156,20 @@ impl JobHandle {
     /// # Cancellation safety
     /// Dropping the future stops the waiting, not the job.
     pub async fn wait(&self) -> Result<JobReport, Error> {
-        let inner = &self.kc.inner;
-        let mut events = self.events().await?;
+        let entered = self.entered(Door::JobWait).await?;
+        let (inner, scope) = (&self.kc.inner, entered.scope());
+        let mut events = self.watch(scope).await?;
         loop {
             tokio::select! {
                 biased;
                 event = events.next() => {
                     if matches!(event, Some(JobEvent::Ended { .. }) | None) {
-                        let report = self.status().await?;
+                        let report = inner.report(scope, self.id).await?;
                         if report.job.state.is_final() {
                             return Ok(report);
                         }
                         // It was retried meanwhile.
-                        events = self.events().await?;
+                        events = self.watch(scope).await?;
                     }
                 }
                 () = inner.closed.cancelled() => return Err(Error::Closed),
@@ -187,8 +183,10 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, or the store fails.
     pub async fn cancel(&self) -> Result<JobReport, Error> {
-        self.kc.inner.stop(self.scope()?, self.id, StopWhy::Cancelled).await?;
-        self.status().await
+        let entered = self.entered(Door::JobCancel).await?;
+        let inner = &self.kc.inner;
+        inner.stop(entered.scope().clone(), self.id, StopWhy::Cancelled).await?;
+        inner.report(entered.scope(), self.id).await
     }
 
     /// What a completed job says, to be read in ranges and chunks of any size. Nothing of it is read yet.
@@ -198,7 +196,8 @@ impl JobHandle {
     pub async fn audio(&self) -> Result<JobAudio, Error> {
         let job = self.id;
         let failed = |reason| Error::Output { job, reason };
-        match self.completed_output().await? {
+        let entered = self.entered(Door::JobAudio).await?;
+        match self.completed_output(&entered).await? {
             Completed::Voice(_) => Err(failed(OutputError::NoAudio)),
             Completed::Speech(pieces) => JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed),
         }
@@ -209,7 +208,8 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job, it has not completed or cloned a voice, or the store fails.
     pub async fn subtitles(&self) -> Result<Option<String>, Error> {
-        match self.completed_output().await? {
+        let entered = self.entered(Door::JobSubtitles).await?;
+        match self.completed_output(&entered).await? {
             Completed::Voice(_) => Err(Error::Output { job: self.id, reason: OutputError::NoAudio }),
             Completed::Speech(pieces) => self.join_subtitles(lengths(&pieces)).await,
         }
@@ -224,7 +224,8 @@ impl JobHandle {
     pub async fn result(&self) -> Result<JobResult, Error> {
         let job = self.id;
         let failed = |reason| Error::Output { job, reason };
-        let pieces = match self.completed_output().await? {
+        let entered = self.entered(Door::JobResult).await?;
+        let pieces = match self.completed_output(&entered).await? {
             Completed::Voice(voice) => return Ok(JobResult::Voice { voice }),
             Completed::Speech(pieces) => pieces,
         };
@@ -245,10 +246,10 @@ impl JobHandle {
     }
 
     /// What it gave, if it has completed.
-    async fn completed_output(&self) -> Result<Completed, Error> {
+    async fn completed_output(&self, entered: &Entered) -> Result<Completed, Error> {
         let (job, store) = (self.id, &self.kc.inner.store);
         let failed = |reason| Error::Output { job, reason };
-        let states = store.job_states(&self.scope()?, &[job]).await?;
+        let states = store.job_states(entered.scope(), &[job]).await?;
         let Some((_, state)) = states.first() else {
             return Err(Error::NotFound { what: "job", name: job.to_string() });
         };
@@ -285,7 +286,8 @@ impl JobHandle {
     /// # Errors
     /// When there is no such job or task, or the store fails.
     pub async fn task_output(&self, place: u32) -> Result<Option<StoredOutput>, Error> {
-        let row = self.kc.inner.job_row(&self.scope()?, self.id).await?;
+        let entered = self.entered(Door::JobTaskOutput).await?;
+        let row = self.kc.inner.job_row(entered.scope(), self.id).await?;
         let task = row.tasks.get(place as usize);
         let task =
             task.ok_or_else(|| Error::NotFound { what: "task", name: format!("{}/{place}", self.id) })?;
@@ -317,7 +319,7 @@ impl Inner {
         self.events.tell(job.id, || JobEvent::Ended { state: job.state, charged: job.total.charged() });
     }
 
-    async fn report(&self, scope: &Scope, id: JobId) -> Result<JobReport, Error> {
+    pub(super) async fn report(&self, scope: &Scope, id: JobId) -> Result<JobReport, Error> {
         let JobWithTasks { job, hold, tasks } = self.job_row(scope, id).await?;
         let sent = self.sent_attempts(id).await?;
         let snapshot = self.snapshot();
@@ -335,7 +337,7 @@ impl Inner {
             crate::ledger::HoldState::Open => Amount::ZERO,
             crate::ledger::HoldState::Closed { released, .. } => released,
         };
-        let wallet = match job.payer() {
+        let wallet = match job.payer().filter(|payer| scope.covers_wallet(payer)) {
             Some(key) => self.store.wallet(&key).await?,
             None => None,
         };
@@ -349,7 +351,7 @@ impl Inner {
         let mut filter = AttemptFilter { job: Some(job), limit: PAGE_MAX, ..AttemptFilter::default() };
         let mut sent = Vec::new();
         loop {
-            let page = self.store.attempts(&filter).await?;
+            let page = self.store.attempts(&Scope::All, &filter).await?;
             filter.before = page.last().map(|attempt| attempt.id);
             let whole = page.len() < PAGE_MAX as usize;
             let left =

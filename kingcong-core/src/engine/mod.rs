@@ -49,11 +49,12 @@ pub use builder::Builder;
 pub use events::{JobEvent, JobEvents};
 pub use job::{JobHandle, JobReport, JobResult, TaskReport};
 pub use monitor::{RouteStatus, ServedHere, Status};
-pub use settings::{Outputs, Role, Settings};
+pub use settings::{Mode, Outputs, Settings};
 pub use submit::Estimate;
 pub use verify::verify;
 
 use crate::{
+    access::{Door, Refusals},
     clock::{Clock, Timestamp},
     error::Error,
     id::{Entropy, ProtocolId, Route, ServerId},
@@ -71,18 +72,19 @@ use self::{
     poll::Pollers,
     snapshot::Snapshot,
     waits::Waits,
-    whose::Whose,
+    whose::Caller,
 };
 
 /// The library, opened on a store.
 ///
 /// Cheap to clone; all clones are one. Dropping the last one does not stop what it owes: call [`KingCong::close`].
 ///
-/// A handle asks for the main tenant; [`KingCong::of`] gives one that asks for another.
+/// A handle asks as the operator for the main tenant; [`KingCong::acting`] gives one at which somebody else acts, and
+/// [`KingCong::of`] one that asks for another tenant.
 #[derive(Clone, Debug)]
 pub struct KingCong {
     inner: Arc<Inner>,
-    whose: Whose,
+    caller: Caller,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,8 @@ struct Inner {
     calls: Arc<Semaphore>,
     /// The store's time at a local instant, from the last batch.
     time: ArcSwap<(Timestamp, Duration)>,
+    /// Refused accesses that were written to the audit.
+    refusals: Mutex<Refusals>,
     /// What servers say of their services, from the last check.
     told_health: Mutex<BTreeMap<Route, Health>>,
     /// No more claims, no more submits.
@@ -148,6 +152,7 @@ impl KingCong {
     /// # Errors
     /// When the store fails.
     pub async fn pulse(&self) -> Result<(), Error> {
+        self.entered(Door::Pulse).await?;
         self.inner.pulse_once().await
     }
 }

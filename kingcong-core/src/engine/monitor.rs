@@ -7,6 +7,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{Inner, KingCong};
 use crate::{
+    access::Door,
     error::Error,
     id::{KeyId, Route},
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, Verdict},
@@ -65,6 +66,7 @@ impl KingCong {
     /// # Errors
     /// When the store fails.
     pub async fn status(&self) -> Result<Status, Error> {
+        self.entered(Door::Status).await?;
         let inner = &self.inner;
         let snapshot = inner.refresh().await?;
         let pulse = inner.store.pulse().await?;
@@ -100,6 +102,7 @@ impl KingCong {
     /// # Errors
     /// When the store fails; an upstream that fails a check is no error.
     pub async fn monitor(&self) -> Result<(), Error> {
+        self.entered(Door::Monitor).await?;
         self.inner.monitor_once().await
     }
 }

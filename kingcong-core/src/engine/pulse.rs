@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Inner, Role, events::JobEvent};
+use super::{Inner, Mode, events::JobEvent};
 use crate::{
     access::Scope,
     error::Error,
@@ -54,7 +54,7 @@ impl Inner {
             self.refresh().await?;
         }
         self.tell_watchers().await?;
-        if self.settings.role == Role::Client || self.closing.is_cancelled() {
+        if self.settings.mode == Mode::Client || self.closing.is_cancelled() {
             return Ok(());
         }
         for pool in pulse.pools.iter().filter(|pulse| pulse.pool.waiting > 0) {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{Inner, JobHandle, JobReport, audio::check_pieces, events::JobEvent};
+use serde::Serialize;
+
 use crate::{
+    access::{Door, Target},
     error::{Error, RetryError},
     store::{Command, JobWithTasks, NotRetried, Outcome, OutputHead, Retried, Retry},
     work::{IdempotencyKey, Job, PlanError, Request, TaskState},
@@ -33,11 +36,13 @@ impl JobHandle {
     pub async fn retry(&self, idempotency_key: &str, deadline: Option<Duration>) -> Result<JobReport, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let actor = self.actor()?;
+        let entered = self.entered(Door::JobRetry).await?;
         deadline.map_or(Ok(()), Request::check_deadline)?;
-        let scope = self.scope()?;
-        let row = inner.job_row(&scope, self.id()).await?;
+        let row = inner.job_row(entered.scope(), self.id()).await?;
         let JobWithTasks { job, .. } = &row;
+        if let Some(payer) = job.payer() {
+            entered.check_wallet(&payer)?;
+        }
         let payload = ("retry", job.id, deadline);
         let (user, key) = (job.user.as_str(), idempotency_key);
         let idempotency = IdempotencyKey::new(Request::DOOR, &job.tenant, user, key, &payload)?;
@@ -46,13 +51,17 @@ impl JobHandle {
         }
         let retry = Retry {
             idempotency,
-            scope,
+            scope: entered.scope().clone(),
             job: job.id,
             keyed: BTreeSet::new(),
             deadline: deadline.unwrap_or(inner.settings.deadline),
             unknown: inner.settings.unknown,
             queue_max: i64::from(inner.settings.queue_max),
-            audit: inner.audit(&actor, "jobs.retry", &(job.id, deadline)),
+            audit: inner.audit(
+                &entered,
+                &Target::Job { tenant: job.tenant.clone(), job: job.id },
+                &RetryDetail { deadline_ms: deadline.map(|deadline| deadline.as_millis()) },
+            ),
         };
         let retried = match inner.retry(job, retry.clone()).await {
             // Another process may just have added a key.
@@ -68,8 +77,14 @@ impl JobHandle {
         if !retried.pools.is_empty() {
             inner.events.tell(job.id, || JobEvent::Retried { tasks: retried.tasks });
         }
-        self.status().await
+        inner.report(entered.scope(), job.id).await
     }
+}
+
+/// What the audit says of a retry.
+#[derive(Serialize)]
+struct RetryDetail {
+    deadline_ms: Option<u128>,
 }
 
 impl Inner {

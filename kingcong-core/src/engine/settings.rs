@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What this process does.
-    pub role: Role,
+    pub mode: Mode,
     /// The length of the window that upstreams count in. None: what the store keeps, 60 s in a new one.
     ///
     /// How windows are counted is one for all processes of a store: it keeps what it was opened with first, and opening
@@ -59,7 +59,7 @@ pub struct Settings {
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
+pub enum Mode {
     /// Submits and works.
     #[default]
     Both,
@@ -87,7 +87,7 @@ impl Outputs {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            role: Role::default(),
+            mode: Mode::default(),
             window: None,
             guard: None,
             call_max: None,

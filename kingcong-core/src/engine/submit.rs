@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Inner, KingCong, apart, job::JobHandle};
+use super::{Inner, KingCong, apart, job::JobHandle, whose::Entered};
 use crate::{
-    access::Scope,
+    access::{Door, Scope},
     error::Error,
-    id::{HoldId, JobId, TaskId, TenantId},
+    id::{HoldId, JobId, TaskId},
     keys::PoolId,
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
@@ -52,7 +52,9 @@ impl KingCong {
     /// # Errors
     /// As [`KingCong::submit`], except for what only the wallet decides.
     pub async fn estimate(&self, request: impl Into<Request>) -> Result<Estimate, Error> {
-        let request = check(request.into(), self.tenant()?).await?;
+        let request = request.into();
+        let entered = self.entered(Door::Estimate).await?;
+        let request = check(request, &entered).await?;
         let (plan, _) = self.inner.plan(&request).await?;
         let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
         Ok(Estimate {
@@ -78,7 +80,9 @@ impl KingCong {
     /// idempotency key to know.
     pub async fn submit(&self, request: impl Into<Request>) -> Result<JobHandle, Error> {
         self.inner.check_open()?;
-        let request = check(request.into(), self.tenant()?).await?;
+        let request = request.into();
+        let entered = self.entered(Door::Submit).await?;
+        let request = check(request, &entered).await?;
         let admitted = match self.inner.replay(&request).await? {
             Some(admitted) => admitted,
             None => match self.inner.admit(&request).await {
@@ -91,12 +95,18 @@ impl KingCong {
     }
 }
 
-/// Checks a request, the most of which is reading and hashing its text.
-async fn check(request: Request, tenant: TenantId) -> Result<Arc<CheckedRequest>, Error> {
-    if request.bytes() <= AT_ONCE_BYTES_MAX {
-        return Ok(Arc::new(request.check(tenant)?));
-    }
-    Ok(Arc::new(apart(move || request.check(tenant)).await??))
+/// Checks a request, the most of which is reading and hashing its text. Its user and the wallet that pays must be
+/// within the scope: a member orders for itself alone, and pays with its own wallet.
+async fn check(request: Request, entered: &Entered) -> Result<Arc<CheckedRequest>, Error> {
+    let tenant = entered.tenant()?.clone();
+    let request = if request.bytes() <= AT_ONCE_BYTES_MAX {
+        request.check(tenant)?
+    } else {
+        apart(move || request.check(tenant)).await??
+    };
+    entered.user(&request.user)?;
+    entered.check_wallet(&payer(&request, Unit::CREDIT))?;
+    Ok(Arc::new(request))
 }
 
 /// The wallet that pays for a request.

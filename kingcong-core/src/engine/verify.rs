@@ -2,6 +2,7 @@
 
 use super::{KingCong, keychain::binding};
 use crate::{
+    access::Door,
     error::Error,
     id::DataKeyId,
     keys::Key,
@@ -16,6 +17,7 @@ impl KingCong {
     /// # Errors
     /// When the store fails.
     pub async fn verify(&self) -> Result<Verification, Error> {
+        self.entered(Door::Verify).await?;
         Ok(verify(&*self.inner.store, self.inner.keychain.master()).await?)
     }
 }

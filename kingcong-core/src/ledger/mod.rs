@@ -72,7 +72,7 @@ impl From<Option<UserId>> for Owner {
 }
 
 /// What identifies a wallet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct WalletKey {
     /// The tenant.
     pub tenant: TenantId,
@@ -249,15 +249,19 @@ impl EntryKind {
 }
 
 /// What an entry was for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The route that did the work.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     /// The task that was charged or refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
     /// The host's reference, such as an order or a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// The idempotency key that it was asked for under, hashed with its scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<[u8; 32]>,
 }
 

@@ -99,7 +99,7 @@ pub struct Limits {
 }
 
 /// What of [`Limits`] changes; what is left out stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LimitsChange {
     /// Most calls in flight at once.
     pub max_in_flight: Option<NonZeroU32>,

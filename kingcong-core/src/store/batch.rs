@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Serialize;
+
 use crate::{
-    access::Scope,
+    access::{RoleName, Scope},
     clock::Timestamp,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
@@ -112,6 +114,8 @@ pub enum Command {
     AddDataKey(DataKey),
     /// Record an answer that came after its attempt was taken over: no money, no task.
     RecordLate(LateAnswer),
+    /// Write an audit row of something that changed nothing else, such as a refused access.
+    Audit(Box<NewAudit>),
 }
 
 impl Command {
@@ -141,6 +145,7 @@ impl Command {
             | Self::TakeDuty(_)
             | Self::Credit(_)
             | Self::RecordLate(_)
+            | Self::Audit(_)
             | Self::CheckKey { .. } => false,
         }
     }
@@ -168,7 +173,7 @@ pub enum Outcome {
     Moved(Vec<PoolId>),
     /// Of [`Command::Adopt`].
     Adopt(Adopted),
-    /// Of [`Command::Beat`], [`Command::CountLate`] and [`Command::RecordLate`].
+    /// Of [`Command::Beat`], [`Command::CountLate`], [`Command::RecordLate`] and [`Command::Audit`].
     Done,
     /// Of [`Command::AddDataKey`]: there is one of that version now, or why it was not made.
     DataKey(Result<(), DataKeyLost>),
@@ -714,7 +719,8 @@ pub struct Credit {
 }
 
 /// A movement of money by an admin door.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// A package was bought.
     Purchase {
@@ -783,17 +789,48 @@ pub enum NotCredited {
     UnknownTask,
 }
 
-/// Who did what, for the audit.
-#[derive(Clone, Debug)]
+/// Who did what, or was refused, for the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAudit {
     /// The row's id.
     pub id: AuditId,
+    /// The tenant whose rows it concerns; none for what all tenants share.
+    pub tenant: Option<TenantId>,
     /// Who.
     pub actor: Actor,
+    /// In which role.
+    pub role: RoleName,
     /// At which door, such as `config.set_route`.
     pub door: &'static str,
-    /// What exactly, as JSON text without secrets.
+    /// On what, such as `route ai33_minimax`; none where the door refused before that was known.
+    pub target: Option<String>,
+    /// What became of it.
+    pub outcome: AuditOutcome,
+    /// What exactly, as a JSON object without secrets.
     pub detail: String,
+}
+
+/// What became of an audited call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditOutcome {
+    /// It was done.
+    Done,
+    /// The role may not use the door.
+    Refused,
+}
+
+impl AuditOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 2] = [Self::Done, Self::Refused];
+
+    /// The outcome as text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Change configuration, prices or packages, if they still have the version that the change was made against.
@@ -808,7 +845,8 @@ pub struct Configure {
 }
 
 /// A change of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConfigurationChange {
     /// Everything at once, only into an empty store.
     Preset(Box<Configuration>),
@@ -905,7 +943,8 @@ pub struct ChangeKey {
 }
 
 /// A change of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyChange {
     /// The administrator's switch.
     Switch(Switch),

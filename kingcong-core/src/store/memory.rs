@@ -13,10 +13,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook,
-    JobFilter, JobWithTasks, Journal, Kept, KeyBook, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX,
-    PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Standing, Store, StoreError, StoreErrorKind,
-    StoredOutput, Tables, Verification, VoiceRow, WalletBook, WalletFilter, Worker, Written, decide,
+    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, Configuration, IdempotencyRow,
+    JobBook, JobFilter, JobWithTasks, Journal, Kept, KeyBook, Life, LimitCount, OutputHead, OutputRow,
+    PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Standing, Store, StoreError,
+    StoreErrorKind, StoredOutput, Tables, Verification, VoiceRow, WalletBook, WalletFilter, Worker, Written,
+    decide,
 };
 use crate::{
     access::Scope,
@@ -358,7 +359,7 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
         self.read(|tables| {
             let rows: Box<dyn Iterator<Item = &Attempt>> = match filter.job {
                 Some(job) => Box::new(tables.attempts_of(job).rev()),
@@ -371,6 +372,7 @@ impl Store for MemoryStore {
                     && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
                     && filter.before.is_none_or(|before| attempt.id < before)
                     && (filter.only == AttemptKind::All || is_error)
+                    && (*scope == Scope::All || job_in(tables, scope, attempt.job).is_some())
             });
             page(rows.cloned(), filter.limit)
         })
@@ -390,20 +392,17 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(|tables| {
             let place = |id| tables.audits.iter().rposition(|row| row.audit.id == id).unwrap_or(0);
             let rows = tables.audits[..before.map_or(tables.audits.len(), place)].iter().rev();
-            page(
-                rows.map(|row| AuditEntry {
-                    id: row.audit.id,
-                    actor: row.audit.actor.clone(),
-                    door: row.audit.door.to_owned(),
-                    detail: row.audit.detail.clone(),
-                    at: row.at,
-                }),
-                limit,
-            )
+            let rows = rows.filter(|row| of.covers(row.audit.tenant.as_ref()));
+            page(rows.cloned().map(AuditEntry::from), limit)
         })
     }
 

@@ -27,9 +27,11 @@ pub use tables::*;
 pub use verify::*;
 
 use crate::{
-    access::Scope,
+    access::{RoleName, Scope},
     clock::Timestamp,
-    id::{Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, UserId, VoiceId, WalletId, WorkerId},
+    id::{
+        Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+    },
     keys::{Account, KeyWithLimits, Limit, Pool, Rules},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     money::Unit,
@@ -133,8 +135,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// Attempts, newest first.
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
+    /// Attempts, newest first. The scope is that of their jobs.
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
 
     /// A cloned voice.
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
@@ -144,7 +146,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Audit rows in the order in which they were written, newest first, older than the row `before`; none when there
     /// is no such row.
-    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Limits with the open attempts that they should count, to be recounted.
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError>;
@@ -348,16 +355,49 @@ pub enum AttemptKind {
     Errors,
 }
 
+/// Which audit rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditOf {
+    /// Those of the tenants in this scope; with [`Scope::All`] also those of no tenant. A user has none.
+    Scope(Scope),
+    /// Those of no tenant: changes of what all tenants share.
+    Shared,
+}
+
+impl AuditOf {
+    /// Every row.
+    pub const ALL: Self = Self::Scope(Scope::All);
+
+    /// Whether a row is among them.
+    #[must_use]
+    pub fn covers(&self, tenant: Option<&TenantId>) -> bool {
+        match self {
+            Self::Scope(Scope::All) => true,
+            Self::Scope(Scope::Tenant(own)) => tenant == Some(own),
+            Self::Scope(Scope::User(..)) => false,
+            Self::Shared => tenant.is_none(),
+        }
+    }
+}
+
 /// An audit row as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Its id.
     pub id: AuditId,
+    /// The tenant whose rows it concerns; none for what all tenants share.
+    pub tenant: Option<TenantId>,
     /// Who.
     pub actor: Actor,
+    /// In which role.
+    pub role: RoleName,
     /// At which door.
     pub door: String,
-    /// What exactly, as JSON text.
+    /// On what; none where the door refused before that was known.
+    pub target: Option<String>,
+    /// What became of it.
+    pub outcome: AuditOutcome,
+    /// What exactly, as a JSON object.
     pub detail: String,
     /// When.
     pub at: Timestamp,

@@ -184,7 +184,7 @@ impl Needs {
                 }
             }
             Command::Configure(configure) => self.keys_of.extend(configure.change.may_move().cloned()),
-            Command::RecordLate(_) => {}
+            Command::RecordLate(_) | Command::Audit(_) => {}
             Command::AddKey(add) => {
                 self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
                 self.shared_limits.extend(add.limit.account);

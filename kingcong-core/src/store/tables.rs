@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    Configuration,
+    AuditEntry, Configuration,
     batch::{LateAnswer, NewAudit, Remembered, StoredOutput},
 };
 
@@ -133,6 +133,13 @@ pub struct AuditRow {
     pub audit: NewAudit,
     /// When.
     pub at: Timestamp,
+}
+
+impl From<AuditRow> for AuditEntry {
+    fn from(AuditRow { audit, at }: AuditRow) -> Self {
+        let NewAudit { id, tenant, actor, role, door, target, outcome, detail } = audit;
+        Self { id, tenant, actor, role, door: door.to_owned(), target, outcome, detail, at }
+    }
 }
 
 /// Whether a row is new or was there.

@@ -4,7 +4,9 @@ use kingcong_doors::{Code, Library, MasterKeySource, Names, Opening, Problem};
 use serde_json::{Value, json};
 
 /// Who knocks.
-const ADMIN: &str = r#"{"by":"admin-7"}"#;
+const ADMIN: &str = r#"{"as":{"actor":"admin-7","role":"operator"}}"#;
+/// The same, for every tenant.
+const ADMIN_OF_ALL: &str = r#"{"as":{"actor":"admin-7","role":"operator"},"of":"all"}"#;
 
 /// A library in memory, with the owner's set-up.
 pub(crate) async fn opened() -> Library {
@@ -22,6 +24,13 @@ pub(crate) async fn opened_with(names: Names) -> Library {
 pub(crate) async fn ask(library: &Library, door: &str, with: Value) -> Value {
     let knock = json!({ "door": door, "with": with }).to_string();
     let answer = library.knock(&knock, Some(ADMIN), None).await.unwrap();
+    serde_json::from_str(&answer.json).unwrap()
+}
+
+/// The newest audit rows, of every tenant and of none.
+async fn audit(library: &Library, limit: u32) -> Value {
+    let knock = json!({ "door": "reports.audit", "with": { "limit": limit } }).to_string();
+    let answer = library.knock(&knock, Some(ADMIN_OF_ALL), None).await.unwrap();
     serde_json::from_str(&answer.json).unwrap()
 }
 
@@ -186,7 +195,7 @@ async fn an_account_tells_its_limits_and_keeps_them_until_they_are_changed() {
     assert_eq!((&changed["limits"], &changed["in_flight"]), (&limits(9, 40), &json!(0)), "the other stays");
     assert_eq!(changed["keys"], json!([key, same]));
     assert_eq!(ask(&library, "accounts.list", json!({})).await, json!([changed]));
-    let last = ask(&library, "reports.audit", json!({ "limit": 1 })).await;
+    let last = audit(&library, 1).await;
     assert_eq!(last[0]["door"], "accounts.set_limits");
     let unknown = json!({ "door": "accounts.set_limits", "with": { "server": "ai84", "account": "us" } });
     let unknown = library.knock(&unknown.to_string(), None, None).await.unwrap_err();
@@ -234,7 +243,7 @@ async fn a_request_goes_in_and_its_report_comes_out() {
     }
     assert_eq!(kinds.last().map(String::as_str), Some("ended"));
     assert_eq!(ask(&library, "events.next", json!({ "stream": stream })).await, Value::Null);
-    let audit = ask(&library, "reports.audit", json!({ "limit": 10 })).await;
+    let audit = audit(&library, 10).await;
     assert!(
         audit.as_array().unwrap().iter().any(|row| row["actor"] == "admin-7" && row["door"] == "keys.add")
     );
@@ -333,5 +342,58 @@ async fn a_price_that_names_no_version_gets_the_next_one() {
     let knock = json!({ "door": "prices.set", "with": { "price": price } }).to_string();
     let refused = library.knock(&knock, None, None).await.unwrap_err();
     assert!(refused.message.contains("read it again"), "{refused}");
+    library.close().await;
+}
+
+/// The names of doors are those of the core, but for what a face reads in parts.
+#[tokio::test]
+async fn every_door_of_the_core_is_known_by_its_name() {
+    let library = opened().await;
+    for door in kingcong_core::access::Door::ALL {
+        let knock = json!({ "door": door.name(), "with": { "no such field": 1 } }).to_string();
+        let refused = library.knock(&knock, None, None).await.unwrap_err();
+        assert!(refused.message.contains("no such field"), "{door}: {refused}");
+    }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_caller_acts_in_its_role_and_sees_its_own() {
+    let library = opened().await;
+    let knock = async |caller: Value, door: &str, with: Value| {
+        let knock = json!({ "door": door, "with": with }).to_string();
+        library.knock(&knock, Some(&caller.to_string()), None).await
+    };
+    let operator = json!({ "as": { "actor": "admin-7", "role": "operator" }, "of": { "tenant": "acme" } });
+    let member =
+        |user: &str| json!({ "as": { "actor": user, "role": "member", "tenant": "acme", "user": user } });
+    let own = json!({ "user": "an", "unit": "credit" });
+    let order = json!({ "user": "an", "package": "package-1", "order": "o-1" });
+    knock(operator, "wallets.purchase", order.clone()).await.unwrap();
+    let wallet = knock(member("an"), "wallets.get", own.clone()).await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&wallet.json).unwrap()["balance"], 1_000_000);
+    let foreign = knock(member("bình"), "wallets.get", own).await.unwrap_err();
+    assert_eq!((foreign.code, &foreign.fields["name"]), (Code::NotFound, &json!("an")));
+    let forbidden = knock(member("an"), "wallets.purchase", order).await.unwrap_err();
+    assert_eq!(forbidden.code, Code::Forbidden);
+    assert_eq!(
+        (&forbidden.fields["door"], &forbidden.fields["role"]),
+        (&json!("wallets.purchase"), &json!("member"))
+    );
+    assert_eq!(forbidden.user_message_en, "You may not do this");
+    let until = json!({ "as": { "actor": "an", "role": "auditor", "until": 7 } });
+    let expired = knock(until, "reports.audit", json!({ "limit": 1 })).await.unwrap_err();
+    assert_eq!((expired.code, &expired.fields["actor"]), (Code::AccessExpired, &json!("an")));
+    for (caller, told) in [
+        (json!({ "as": { "actor": "an", "role": "root" } }), "there is no role \"root\""),
+        (json!({ "as": { "actor": "an", "role": "member", "tenant": "acme" } }), "role member has no user"),
+        (json!({ "as": { "actor": "an", "role": "tenant_admin", "tenant": "" } }), "TenantId \"\" must be"),
+        (json!({ "as": { "actor": "", "role": "operator" } }), "Actor \"\" must be"),
+        (json!({ "by": "admin-7" }), "by is no field"),
+    ] {
+        let refused = knock(caller, "status", json!({})).await.unwrap_err();
+        assert_eq!(refused.code, Code::InvalidRequest);
+        assert!(refused.message.starts_with(told), "{refused}");
+    }
     library.close().await;
 }

@@ -38,11 +38,13 @@ from ._doors import (
     Wallets,
 )
 from ._errors import (
+    AccessExpired,
     AmountRefused,
     Cause,
     Closed,
     ConfigurationRefused,
     Contended,
+    Forbidden,
     Forked,
     IdempotencyConflict,
     InDebt,
@@ -72,6 +74,7 @@ from ._types import (
     Archived,
     AudioFormat,
     AuditEntry,
+    AuditOutcome,
     ClonedVoice,
     CloneVoice,
     Credited,
@@ -98,6 +101,7 @@ from ._types import (
     Measure,
     Message,
     Missed,
+    Mode,
     Operation,
     Ordered,
     Package,
@@ -147,6 +151,7 @@ if TYPE_CHECKING:
     from ._async_client import AsyncDoors, AsyncJobAudio, AsyncJobEvents, AsyncJobHandle, AsyncKingCong
 
 __all__ = [
+    "AccessExpired",
     "Account",
     "Accounts",
     "AmountRefused",
@@ -166,6 +171,7 @@ __all__ = [
     "AsyncWallets",
     "AudioFormat",
     "AuditEntry",
+    "AuditOutcome",
     "Cause",
     "CloneVoice",
     "ClonedVoice",
@@ -184,6 +190,7 @@ __all__ = [
     "Estimate",
     "Explanation",
     "FailureKind",
+    "Forbidden",
     "Forked",
     "Health",
     "IdempotencyConflict",
@@ -212,6 +219,7 @@ __all__ = [
     "Measure",
     "Message",
     "Missed",
+    "Mode",
     "NoProvider",
     "NoRoute",
     "NotFound",

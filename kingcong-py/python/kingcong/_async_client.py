@@ -6,7 +6,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from . import _logging, _native
@@ -24,6 +24,7 @@ from ._base import (
     Client,
     Request,
     Timeout,
+    acting_of,
     asked,
     caller_of,
     checked_providers,
@@ -47,7 +48,7 @@ from ._doors import (
 )
 from ._loops import Answers, Host
 from ._native import Shape
-from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolicy
+from ._types import Estimate, JobEvent, JobReport, JobResult, Mode, Role, UnknownPolicy
 from ._wire import encoder
 from .providers import Provider
 
@@ -66,6 +67,18 @@ class AsyncDoors(AsyncRoot):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._client!r}>"
+
+    def acting(
+        self,
+        actor: str,
+        role: Role = Role.OPERATOR,
+        *,
+        tenant: str | None = None,
+        user: str | None = None,
+        until: datetime | None = None,
+    ) -> AsyncDoors:
+        """As :meth:`KingCong.acting`."""
+        return AsyncDoors(self._client, acting_of(self._caller, actor, role, tenant, user, until))
 
     def of(self, tenant: str) -> AsyncDoors:
         """The doors of this tenant: its jobs, wallets and voices. What belongs to another is not found, and what is
@@ -142,10 +155,8 @@ class AsyncDoors(AsyncRoot):
         given: dict[str, Any],
         answer: Shape,
         attachment: bytes | None = None,
-        *,
-        by: str | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        return self._client._knock_as(caller_of(self._caller, by), name, given, answer, attachment)
+        return self._client._knock_as(caller_of(self._caller), name, given, answer, attachment)
 
 
 class AsyncKingCong(Client, AsyncDoors):
@@ -176,7 +187,7 @@ class AsyncKingCong(Client, AsyncDoors):
         base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
-        role: Role = Role.BOTH,
+        mode: Mode = Mode.BOTH,
         outputs: str | os.PathLike[str] | None = None,
         egress: str | None = None,
         unknown: UnknownPolicy = UnknownPolicy.RETRY,
@@ -277,18 +288,13 @@ class AsyncKingCong(Client, AsyncDoors):
 class AsyncJobHandle:
     """A submitted job: watch it, wait for it, read its results, cancel it, retry it."""
 
-    __slots__ = ("_by", "_kc", "id")
+    __slots__ = ("_kc", "id")
 
     id: str
 
-    def __init__(self, kc: AsyncDoors, id: str, by: str | None = None) -> None:
+    def __init__(self, kc: AsyncDoors, id: str) -> None:
         self._kc = kc
-        self._by = by
         self.id = id
-
-    def by(self, actor: str) -> AsyncJobHandle:
-        """As :meth:`JobHandle.by`."""
-        return AsyncJobHandle(self._kc, self.id, encoder(str)(actor, "actor"))
 
     def __repr__(self) -> str:
         return f"AsyncJobHandle({self.id!r})"
@@ -315,7 +321,7 @@ class AsyncJobHandle:
     async def retry(self, idempotency_key: str, *, deadline: timedelta | None = None) -> JobReport:
         """As :meth:`JobHandle.retry`, awaited."""
         given = retry_of(self.id, idempotency_key, deadline)
-        report: JobReport = await self._kc._knock("job.retry", given, REPORT, by=self._by)
+        report: JobReport = await self._kc._knock("job.retry", given, REPORT)
         return report
 
     async def result(self) -> JobResult:

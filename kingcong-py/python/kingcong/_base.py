@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeGuard
 
 from . import _native
@@ -19,6 +19,7 @@ from ._types import (
     Estimate,
     JobReport,
     Missed,
+    Mode,
     Retried,
     Role,
     Speech,
@@ -83,7 +84,7 @@ def options_of(
 
 _SETTINGS: dict[str, Any] = {
     "preset": str,
-    "role": Role,
+    "mode": Mode,
     "outputs": str | os.PathLike[str],
     "egress": str,
     "unknown": UnknownPolicy,
@@ -264,10 +265,23 @@ class Client:
         """Ends what would go on by itself, without waiting for it."""
 
 
-def caller_of(caller: dict[str, Any], by: str | None) -> str | None:
-    """Who knocks, and for whom, as the native half takes it; None for nobody, for the main tenant."""
-    named = caller if by is None else {**caller, "by": by}
-    return json.dumps(named) if named else None
+def caller_of(caller: dict[str, Any]) -> str | None:
+    """Who knocks, and for whom, as the native half takes it; None for the operator, for the main tenant."""
+    return json.dumps(caller) if caller else None
+
+
+def acting_of(
+    caller: dict[str, Any], actor: str, role: Role, tenant: str | None, user: str | None, until: datetime | None
+) -> dict[str, Any]:
+    """The caller for somebody who acts in a role. A role of one tenant asks for that one."""
+    acts = {
+        "actor": encoder(str)(actor, "actor"),
+        "role": encoder(Role)(role, "role"),
+        "tenant": encoder(str | None)(tenant, "tenant"),
+        "user": encoder(str | None)(user, "user"),
+        "until": encoder(datetime | None)(until, "until"),
+    }
+    return {**({} if tenant is not None else caller), "as": acts}
 
 
 def asked(request: Request) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import _logging, _native
@@ -22,6 +22,7 @@ from ._base import (
     Client,
     Request,
     Timeout,
+    acting_of,
     asked,
     caller_of,
     checked_providers,
@@ -35,7 +36,7 @@ from ._base import (
 from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
 from ._green import Answers
 from ._native import Shape
-from ._types import Estimate, JobEvent, JobReport, JobResult, Role, UnknownPolicy
+from ._types import Estimate, JobEvent, JobReport, JobResult, Mode, Role, UnknownPolicy
 from ._wire import encoder
 from .providers import Provider
 
@@ -46,7 +47,7 @@ __all__ = ["Doors", "JobAudio", "JobEvents", "JobHandle", "KingCong"]
 
 
 class Doors(Root):
-    """The doors, as a tenant asks at them. :meth:`of` makes one."""
+    """The doors, as somebody asks at them, for a tenant. :meth:`acting` and :meth:`of` make one."""
 
     def __init__(self, client: KingCong, caller: dict[str, Any]) -> None:
         self._opened, self._caller = client, caller
@@ -57,6 +58,38 @@ class Doors(Root):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._client!r}>"
+
+    def acting(
+        self,
+        actor: str,
+        role: Role = Role.OPERATOR,
+        *,
+        tenant: str | None = None,
+        user: str | None = None,
+        until: datetime | None = None,
+    ) -> Doors:
+        """The doors at which somebody acts in a role. Rows that the role does not reach are not found, doors that are
+        not for it raise :class:`Forbidden`, and both what is done and what is refused is audited in the actor's name.
+        You authenticate, the library authorises. A client itself acts as the operator ``system``.
+
+        ``tenant`` is for the roles of one tenant, ``user`` for a member; ``until`` is when the access ends, by the
+        database's clock (:class:`AccessExpired`). Raises :class:`InvalidRequest` at the first door for a role with a
+        tenant or user that is missing or too much.
+
+        >>> from kingcong import Forbidden, KingCong, Role
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     an = kc.acting("an", Role.MEMBER, tenant="acme", user="an")
+        ...     print(an.wallets.get("an").balance)
+        ...     try:
+        ...         an.config.get()
+        ...     except Forbidden as error:
+        ...         print(error.role, error.door)
+        ...     print(kc.of("acme").reports.audit(limit=1)[0].outcome.value)
+        0
+        member config.get
+        refused
+        """
+        return Doors(self._client, acting_of(self._caller, actor, role, tenant, user, until))
 
     def of(self, tenant: str) -> Doors:
         """The doors of this tenant: its jobs, wallets and voices. What belongs to another is not found, and what is
@@ -158,10 +191,9 @@ class Doors(Root):
         answer: Shape,
         attachment: bytes | None = None,
         *,
-        by: str | None = None,
         timeout: timedelta | None = None,
     ) -> Any:
-        return self._client._knock_as(caller_of(self._caller, by), name, given, answer, attachment, timeout)
+        return self._client._knock_as(caller_of(self._caller), name, given, answer, attachment, timeout)
 
 
 class KingCong(Client, Doors):
@@ -190,7 +222,7 @@ class KingCong(Client, Doors):
         base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
-        role: Role = Role.BOTH,
+        mode: Mode = Mode.BOTH,
         outputs: str | os.PathLike[str] | None = None,
         egress: str | None = None,
         unknown: UnknownPolicy = UnknownPolicy.RETRY,
@@ -312,18 +344,13 @@ class KingCong(Client, Doors):
 class JobHandle:
     """A submitted job: watch it, wait for it, read its results, cancel it, retry it."""
 
-    __slots__ = ("_by", "_kc", "id")
+    __slots__ = ("_kc", "id")
 
     id: str
 
-    def __init__(self, kc: Doors, id: str, by: str | None = None) -> None:
+    def __init__(self, kc: Doors, id: str) -> None:
         self._kc = kc
-        self._by = by
         self.id = id
-
-    def by(self, actor: str) -> JobHandle:
-        """The same job in an administrator's name, for the audit of :meth:`retry`; ``system`` when nobody is named."""
-        return JobHandle(self._kc, self.id, encoder(str)(actor, "actor"))
 
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
@@ -365,7 +392,7 @@ class JobHandle:
         True
         """
         given = retry_of(self.id, idempotency_key, deadline)
-        report: JobReport = self._kc._knock("job.retry", given, REPORT, by=self._by)
+        report: JobReport = self._kc._knock("job.retry", given, REPORT)
         return report
 
     def result(self) -> JobResult:

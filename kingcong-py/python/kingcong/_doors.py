@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from ._native import Encoder, Shape
 from ._types import (
@@ -45,9 +45,6 @@ from ._types import (
     Wallet,
 )
 from ._wire import encoder, shape, wire_name
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = [
     "Accounts",
@@ -135,25 +132,13 @@ def _grouped(name: str, given: dict[str, Any]) -> dict[str, Any]:
 class _Group:
     """Doors that belong together."""
 
-    __slots__ = ("_by", "_client")
+    __slots__ = ("_client",)
 
-    def __init__(self, client: Any, by: str | None = None) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._by = by
 
     def _knock(self, name: str, given: dict[str, Any], answer: Shape) -> Any:
-        return self._client._knock(name, given, answer, by=self._by)
-
-    def by(self, actor: str) -> Self:
-        """The same doors in the name of an administrator, for the audit; ``system`` when nobody is named.
-
-        >>> from kingcong import KingCong, Maintenance
-        >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").set_maintenance(Maintenance(services=("minimax",)))
-        ...     kc.reports.audit(limit=1)[0].actor
-        'admin-7'
-        """
-        return type(self)(self._client, encoder(str)(actor, "actor"))
+        return self._client._knock(name, given, answer)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._client!r}>"
@@ -254,7 +239,7 @@ class Wallets(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     gift = kc.wallets.by("admin-7").adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
+        ...     gift = kc.acting("admin-7").wallets.adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
         ...     gift.balance_after
         Decimal('500')
         """
@@ -298,7 +283,7 @@ class Packages(_Group):
         >>> from decimal import Decimal
         >>> from kingcong import KingCong, Package
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.packages.by("admin-7").set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
+        ...     kc.acting("admin-7").packages.set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
         ...     kc.wallets.purchase("user-1", "mini", "order-1").amount
         Decimal('100')
         """
@@ -310,7 +295,7 @@ class Packages(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.packages.by("admin-7").remove("package-8")
+        ...     kc.acting("admin-7").packages.remove("package-8")
         ...     len(kc.packages.list())
         7
         """
@@ -342,7 +327,7 @@ class Prices(_Group):
         >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine
         >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.prices.by("admin-7").set(price)
+        ...     kc.acting("admin-7").prices.set(price)
         """
         raise NotImplementedError
 
@@ -352,7 +337,7 @@ class Prices(_Group):
 
         >>> from kingcong import KingCong, Operation
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.prices.by("admin-7").remove("ai84", "minimax", Operation.SPEECH)
+        ...     kc.acting("admin-7").prices.remove("ai84", "minimax", Operation.SPEECH)
         ...     len(kc.prices.list())
         5
         """
@@ -395,7 +380,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong, Switch
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").set_route("ai84", "minimax", Switch.OFF)
+        ...     kc.acting("admin-7").config.set_route("ai84", "minimax", Switch.OFF)
         ...     kc.config.explain().state
         'mixed'
         """
@@ -409,7 +394,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong, Maintenance
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").set_maintenance(Maintenance(is_full=True))
+        ...     kc.acting("admin-7").config.set_maintenance(Maintenance(is_full=True))
         ...     kc.config.explain().services[0].refused.en
         'Server KingCong is under maintenance'
         """
@@ -421,7 +406,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").set_weights({"ai33": 20, "ai84": 80})
+        ...     kc.acting("admin-7").config.set_weights({"ai33": 20, "ai84": 80})
         ...     [server.weight for server in kc.config.get().servers]
         [20, 80]
         """
@@ -434,7 +419,7 @@ class Config(_Group):
         >>> from kingcong import KingCong, Limits, Server, Switch
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     third = Server("ai33", "https://third.example", 10, Limits(30, 10))
-        ...     kc.config.by("admin-7").add_server("third", third, services={"minimax": Switch.ON})
+        ...     kc.acting("admin-7").config.add_server("third", third, services={"minimax": Switch.ON})
         ...     [server.id for server in kc.config.get().servers]
         ['ai33', 'ai84', 'third']
         """
@@ -449,7 +434,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong, ServerChange
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").update_server("ai84", ServerChange(base_url="https://moved.example"))
+        ...     kc.acting("admin-7").config.update_server("ai84", ServerChange(base_url="https://moved.example"))
         ...     moved = kc.config.get().servers[1]
         ...     moved.base_url, moved.weight, moved.egress.per_minute
         ('https://moved.example', 30, 60)
@@ -462,7 +447,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").remove_server("ai84")
+        ...     kc.acting("admin-7").config.remove_server("ai84")
         ...     [server.id for server in kc.config.get().servers]
         ['ai33']
         """
@@ -474,7 +459,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").add_service("openai", "OpenAI")
+        ...     kc.acting("admin-7").config.add_service("openai", "OpenAI")
         ...     [service.name for service in kc.config.get().services]
         ['ElevenLabs', 'Minimax', 'OpenAI']
         """
@@ -486,7 +471,7 @@ class Config(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.config.by("admin-7").set_weights({"ai33": 1})
+        ...     kc.acting("admin-7").config.set_weights({"ai33": 1})
         ...     kc.config.history(limit=1)[0].door
         'config.set_weights'
         """
@@ -556,7 +541,7 @@ class Keys(_Group):
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     kc.keys.by("admin-7").set_limits(key.id, per_minute=3).limits
+        ...     kc.acting("admin-7").keys.set_limits(key.id, per_minute=3).limits
         Limits(max_in_flight=30, per_minute=3)
         """
         raise NotImplementedError
@@ -593,7 +578,7 @@ class Keys(_Group):
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     _ = kc.keys.by("admin-7").remove(key.id)
+        ...     _ = kc.acting("admin-7").keys.remove(key.id)
         ...     kc.keys.list()
         ()
         """
@@ -635,7 +620,7 @@ class Accounts(_Group):
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
         ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
-        ...     kc.accounts.by("admin-7").set_limits("ai33", "us", per_minute=5).limits
+        ...     kc.acting("admin-7").accounts.set_limits("ai33", "us", per_minute=5).limits
         Limits(max_in_flight=30, per_minute=5)
         """
         raise NotImplementedError
@@ -729,7 +714,7 @@ class Reports(_Group):
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     _ = kc.wallets.by("admin-7").purchase("user-1", "package-1", "order-991")
+        ...     _ = kc.acting("admin-7").wallets.purchase("user-1", "package-1", "order-991")
         ...     [(entry.actor, entry.door) for entry in kc.reports.audit(limit=1)]
         [('admin-7', 'wallets.purchase')]
         """

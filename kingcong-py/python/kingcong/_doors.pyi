@@ -6,8 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from typing_extensions import Self
-
 from ._types import (
     Account,
     Archived,
@@ -67,8 +65,7 @@ LIMIT: Final = 100
 def door(door_name: str) -> Callable[[_F], _F]: ...
 
 class _Group:
-    def __init__(self, client: Any, by: str | None = None) -> None: ...
-    def by(self, actor: str) -> Self: ...
+    def __init__(self, client: Any) -> None: ...
 
 class Wallets(_Group):
     def get(self, user: str | None, *, unit: Unit = ...) -> Wallet: ...

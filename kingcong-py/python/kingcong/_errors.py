@@ -202,6 +202,18 @@ class NotFound(KingCongError, LookupError):
     code = "not_found"
 
 
+class Forbidden(KingCongError):
+    """The caller's ``role`` may not use the ``door``: ask with the access of another role. It is audited."""
+
+    code = "forbidden"
+
+
+class AccessExpired(KingCongError):
+    """The access of the ``actor`` ended at ``until``: authenticate them again, and act with a new access."""
+
+    code = "access_expired"
+
+
 class KeyRefused(KingCongError):
     """An upstream key was refused: it is no secret, is registered already (as ``key``), was removed, or its ``account``
     of the ``server`` has other limits than were named for it (it has ``max_in_flight`` and ``per_minute``).

@@ -153,11 +153,37 @@ class Payer(_Word):
     TENANT = "tenant"
 
 
-class Role(_Word):
+class Mode(_Word):
     """What a process does: submits and works, or submits only."""
 
     BOTH = "both"
     CLIENT = "client"
+
+
+class Role(_Word):
+    """What somebody is to the library; which doors each may use stands in the table of ``docs/python.md``."""
+
+    OPERATOR = "operator"
+    """Runs the library: every door, of every tenant."""
+    OPERATOR_BILLING = "operator_billing"
+    """Keeps the operator's books: prices, packages and money, of every tenant."""
+    SUPPORT = "support"
+    """Helps users: reads their jobs, wallets and reports, and refunds; of every tenant."""
+    AUDITOR = "auditor"
+    """Reads reports and the audit, of every tenant."""
+    TENANT_ADMIN = "tenant_admin"
+    """Runs one tenant."""
+    TENANT_BILLING = "tenant_billing"
+    """Keeps one tenant's books: buys credits, and reads its jobs, wallets and reports."""
+    MEMBER = "member"
+    """One user of a tenant, with what is the user's own."""
+
+
+class AuditOutcome(_Word):
+    """What became of an audited call: it was done, or the role may not use the door."""
+
+    DONE = "done"
+    REFUSED = "refused"
 
 
 class UnknownPolicy(_Word):
@@ -905,11 +931,17 @@ class SplitShare(Record):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry(Record):
-    """What was done at an admin door; ``detail`` is JSON text."""
+    """What was done at an admin door, or who was refused at any. ``tenant`` is the one whose rows it concerns, None for
+    what all tenants share; ``target`` is what it was done to; ``detail`` is a JSON object as text, without secrets.
+    """
 
     id: str
+    tenant: str | None
     actor: str
+    role: Role
     door: str
+    target: str | None
+    outcome: AuditOutcome
     detail: str
     at: datetime
 

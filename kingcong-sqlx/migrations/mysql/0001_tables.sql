@@ -385,10 +385,15 @@ CREATE TABLE IF NOT EXISTS kingcong_data_keys (
 CREATE TABLE IF NOT EXISTS kingcong_audit (
     number     BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     id         BINARY(16) NOT NULL UNIQUE,
+    tenant     VARCHAR(190),                    -- whose rows it concerns; NULL: what all tenants share
     actor      VARCHAR(190) NOT NULL,
+    role       VARCHAR(16) NOT NULL,
     door       VARCHAR(190) NOT NULL,
+    target     TEXT,                            -- on what, as text
+    outcome    VARCHAR(16) NOT NULL,            -- done, refused
     detail     LONGTEXT NOT NULL,               -- JSON
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    KEY kingcong_audit_tenant (tenant, number)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- When periodic duties are due next.

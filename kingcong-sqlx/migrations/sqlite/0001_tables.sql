@@ -377,11 +377,16 @@ CREATE TABLE kingcong_data_keys (
 CREATE TABLE kingcong_audit (
     number     INTEGER PRIMARY KEY AUTOINCREMENT,
     id         BLOB NOT NULL UNIQUE,
+    tenant     TEXT,                            -- whose rows it concerns; NULL: what all tenants share
     actor      TEXT NOT NULL,
+    role       TEXT NOT NULL,
     door       TEXT NOT NULL,
+    target     TEXT,                            -- on what, as text
+    outcome    TEXT NOT NULL,                   -- done, refused
     detail     TEXT NOT NULL,                   -- JSON
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX kingcong_audit_tenant ON kingcong_audit (tenant, number);
 
 -- When periodic duties are due next.
 CREATE TABLE kingcong_monitors (

@@ -11,7 +11,7 @@ mod work;
 pub(crate) use configuration::{ConfigurationRow, PackageRow, PriceRow};
 pub(crate) use keys::{KEY_LIMIT_MIRRORS, key_limit_mirrors, read_bound};
 pub(crate) use ledger::EntryRow;
-pub(crate) use store::{DutyRow, ONLY_ROW, SplitState, audit_entry, read_life};
+pub(crate) use store::{DutyRow, ONLY_ROW, SplitState, read_life};
 pub(crate) use vault::put_use;
 pub(crate) use work::{NewTask, TaskWithWork};
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use kingcong_core::{
+    access::RoleName,
     clock::Timestamp,
-    id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, VoiceId, WorkerId},
+    id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, TenantId, VoiceId, WorkerId},
     keys::Rules,
     provider::{Body, UpstreamCredits, UpstreamId},
     routing::SplitId,
     store::{
-        AuditEntry, AuditRow, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
+        AuditEntry, AuditOutcome, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
     },
     work::Sound,
 };
@@ -272,7 +273,7 @@ impl Record for AuditEntry {
     const TABLE: Table = Table {
         name: "kingcong_audit",
         key: 1,
-        fixed: &["id", "actor", "door", "detail", "created_at"],
+        fixed: &["id", "tenant", "actor", "role", "door", "target", "outcome", "detail", "created_at"],
         mutable: &[],
         mirrors: &[],
     };
@@ -280,8 +281,12 @@ impl Record for AuditEntry {
     fn fixed(&self, cells: &mut Vec<Cell>) {
         cells.extend([
             self.id.as_uuid().into(),
+            self.tenant.as_ref().map(TenantId::as_str).into(),
             self.actor.as_str().into(),
+            Cell::Word(self.role.as_str()),
             self.door.as_str().into(),
+            self.target.as_deref().into(),
+            Cell::Word(self.outcome.as_str()),
             self.detail.as_str().into(),
             self.at.into(),
         ]);
@@ -290,22 +295,16 @@ impl Record for AuditEntry {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
             id: AuditId::from_uuid(row.uuid()?),
+            tenant: row.parsed_or_null::<TenantId>()?,
             actor: row.parsed::<Actor>()?,
+            role: row.word(|word| word.parse::<RoleName>().ok())?,
             door: row.text()?,
+            target: row.text_or_null()?,
+            outcome: row
+                .word(|word| AuditOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == word))?,
             detail: row.text()?,
             at: row.time()?,
         })
-    }
-}
-
-/// The row that an audited command leaves.
-pub(crate) fn audit_entry(row: AuditRow) -> AuditEntry {
-    AuditEntry {
-        id: row.audit.id,
-        actor: row.audit.actor,
-        door: row.audit.door.to_owned(),
-        detail: row.audit.detail,
-        at: row.at,
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     clock::{Clock, Timestamp},
-    engine::{Builder, Role},
+    engine::{Builder, Mode},
     id::ProtocolId,
     provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent},
     vault::{KeyBytes, StaticMasterKey},
@@ -154,7 +154,7 @@ async fn work_is_found(url: &str) {
         worker.keys().add(key).await.unwrap();
     }
     worker.wallets().purchase("an", "package-1", "order-1").await.unwrap();
-    let settings = Settings { role: Role::Client, ..Settings::default() };
+    let settings = Settings { mode: Mode::Client, ..Settings::default() };
     let client = library(url).await.settings(settings).start().await.unwrap();
     for _ in 0..2 {
         let request = Request::speech("an", "xin chào").service("elevenlabs").voice("anna");

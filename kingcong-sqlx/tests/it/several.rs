@@ -11,9 +11,9 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, Batch, Configuration, IdempotencyRow, JobBook, JobFilter,
-        JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store, StoreError,
-        Verification, VoiceRow, WalletBook, WalletFilter, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Configuration, IdempotencyRow, JobBook,
+        JobFilter, JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store,
+        StoreError, Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -122,8 +122,8 @@ impl Store for Several {
         self.first().entries(wallet, before, limit).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.first().attempts(filter).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.first().attempts(scope, filter).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
@@ -134,8 +134,13 @@ impl Store for Several {
         self.first().voices(scope).await
     }
 
-    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        self.first().audit(before, limit).await
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.first().audit(of, before, limit).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use kingcong_core::{
-    access::Scope,
+    access::{RoleName, Scope},
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId, TaskId,
@@ -29,9 +29,9 @@ use kingcong_core::{
     provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
     routing::{Limits, PollsCount, Switch},
     store::{
-        AddKey, Admit, AttemptResult, Batch, Claim, Claimed, Command, Configuration, ConfigurationChange,
-        Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit, NewTask, Outcome, Retry,
-        Settle, Store, StoredOutput, UnknownPolicy, Written,
+        AddKey, Admit, AttemptResult, AuditOutcome, Batch, Claim, Claimed, Command, Configuration,
+        ConfigurationChange, Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit,
+        NewTask, Outcome, Retry, Settle, Store, StoredOutput, UnknownPolicy, Written,
     },
     vault::{Envelope, Fingerprint, SecretVersion},
     work::{Coding, IdempotencyKey, Layout, Pace, Sound, TaskRoute},
@@ -152,6 +152,10 @@ pub(crate) fn preset() -> Configuration {
 
 pub(crate) fn audit(ids: &mut Ids) -> NewAudit {
     NewAudit {
+        tenant: None,
+        role: RoleName::Operator,
+        target: Some("a test".to_owned()),
+        outcome: AuditOutcome::Done,
         id: AuditId::from_uuid(ids.next()),
         actor: Actor::new("an admin").unwrap(),
         door: "tests.door",

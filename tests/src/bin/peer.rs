@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use kingcong_core::{KingCong, Preset, Request, Settings, engine::Role};
+use kingcong_core::{KingCong, Preset, Request, Settings, engine::Mode};
 use kingcong_http::Upstreams;
 use kingcong_sqlx::SqlStore;
 use serde::Deserialize;
@@ -28,9 +28,9 @@ enum Order {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let role = match env::args().nth(1).as_deref() {
-        Some("both") => Role::Both,
-        Some("client") => Role::Client,
+    let mode = match env::args().nth(1).as_deref() {
+        Some("both") => Mode::Both,
+        Some("client") => Mode::Client,
         other => bail!("start it as `peer both` or `peer client`, not {other:?}"),
     };
     let url = env::var("DATABASE_URL").context("set DATABASE_URL")?;
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
         .store(SqlStore::connect(&url).await?)
         .providers(Upstreams::all()?)
         .preset(Preset::kingcong()?)
-        .settings(Settings { role, ..Settings::default() })
+        .settings(Settings { mode, ..Settings::default() })
         .start()
         .await?;
     let (sender, mut orders) = mpsc::unbounded_channel();

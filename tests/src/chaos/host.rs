@@ -9,7 +9,7 @@ use std::{fmt, num::NonZeroU16, path::PathBuf, str::FromStr, sync::Arc, time::Du
 use anyhow::{Context as _, Result, bail};
 use kingcong_core::{
     Error, KingCong, Preset, Request, Settings,
-    engine::Role,
+    engine::Mode,
     id::JobId,
     vault::StaticMasterKey,
     work::{Cut, Text},
@@ -59,9 +59,9 @@ pub enum StoreTime {
 
 /// Settings under which everything goes fast enough to be killed often: what takes minutes in life takes seconds.
 #[must_use]
-pub fn settings(role: Role) -> Settings {
+pub fn settings(mode: Mode) -> Settings {
     Settings {
-        role,
+        mode,
         window: Some(WINDOW),
         guard: Some(GUARD),
         call_max: Some(Duration::from_secs(4)),
@@ -83,7 +83,7 @@ pub fn settings(role: Role) -> Settings {
 pub async fn open(
     orders: &Orders,
     clock: Arc<SteppedClock>,
-    role: Role,
+    mode: Mode,
     preset: Option<Preset>,
 ) -> Result<KingCong> {
     let mut options = Options::default();
@@ -95,7 +95,7 @@ pub async fn open(
         .store(store)
         .providers(Upstreams::all()?)
         .master_key(StaticMasterKey::from_file(&orders.master_key)?)
-        .settings(settings(role))
+        .settings(settings(mode))
         .clock(clock);
     if let Some(preset) = preset {
         builder = builder.preset(preset);
@@ -106,7 +106,7 @@ pub async fn open(
 /// Opens the library as soon as the database lets it.
 pub async fn open_when_possible(orders: &Orders, clock: &Arc<SteppedClock>) -> KingCong {
     loop {
-        match open(orders, Arc::clone(clock), Role::Both, None).await {
+        match open(orders, Arc::clone(clock), Mode::Both, None).await {
             Ok(kc) => return kc,
             Err(error) => tracing::info!("not opened yet: {error:#}"),
         }
@@ -136,7 +136,7 @@ pub fn request(number: u32) -> Request {
 /// # Errors
 /// None: every text can be cut so.
 pub fn task_texts(number: u32) -> Result<Vec<String>> {
-    let settings = settings(Role::Both);
+    let settings = settings(Mode::Both);
     let cut = Cut::Pieces { count: TASKS, at_most: settings.task_characters_max };
     let pieces = Text::new(text(number))?.cut(cut, &settings.abbreviations)?;
     Ok(pieces.iter().map(|piece| piece.as_str().to_owned()).collect())

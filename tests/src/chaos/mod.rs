@@ -34,7 +34,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use kingcong_core::{KingCong, engine::Role, id::SystemEntropy, store::Store as _, vault::StaticMasterKey};
+use kingcong_core::{KingCong, engine::Mode, id::SystemEntropy, store::Store as _, vault::StaticMasterKey};
 use kingcong_sqlx::SqlStore;
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -170,7 +170,7 @@ async fn play(
     say("nothing goes wrong any more; waiting for the rest".to_owned());
 
     let direct = Orders { ahead_s: crew.lock().orders().ahead_s, ..direct };
-    let kc = host::open(&direct, Arc::new(SteppedClock::new(direct.ahead_s)), Role::Client, None).await?;
+    let kc = host::open(&direct, Arc::new(SteppedClock::new(direct.ahead_s)), Mode::Client, None).await?;
     repeat_unanswered(&kc, &asked).await?;
     let mut check = Check::new(&kc, &asked, sky, &steps_forward, figures);
     check.requests().await?;
@@ -191,7 +191,7 @@ async fn prepare(orders: &Orders, sky: &Sky) -> Result<()> {
     store.close().await;
     ensure!(is_empty, "the database was used before: give an empty one");
     let clock = Arc::new(SteppedClock::new(0));
-    let kc = host::open(orders, clock, Role::Client, Some(sky.preset()?)).await?;
+    let kc = host::open(orders, clock, Mode::Client, Some(sky.preset()?)).await?;
     sky.add_keys(&kc).await?;
     for number in 0..host::USERS {
         host::buy(&kc, number).await?;

@@ -7,7 +7,7 @@ use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     access::Scope,
     clock::{Clock, Timestamp},
-    engine::{JobResult, Role},
+    engine::{JobResult, Mode},
     id::{Egress, JobId, KeyId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
     keys::KeyStatus,
     ledger::Refusal,
@@ -246,7 +246,7 @@ impl Scenario {
             // Not the same for all of them.
             dead_after: Duration::from_millis(stage.plan.dead_after_ms + number % 2 * 1_000),
             unknown: if stage.plan.retries_lost { UnknownPolicy::Retry } else { UnknownPolicy::Fail },
-            role: if stage.plan.clients && number % 3 == 2 { Role::Client } else { Role::Both },
+            mode: if stage.plan.clients && number % 3 == 2 { Mode::Client } else { Mode::Both },
             queue_max: stage.plan.queue_max,
             calls_max: stage.plan.calls_max,
             poll_interval: Duration::from_secs(2),

@@ -22,9 +22,9 @@ use kingcong_core::{
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, Batch, Command, Configuration, IdempotencyRow, JobBook,
-        JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount, Pulse,
-        Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, WalletFilter, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
+        JobBook, JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount,
+        Pulse, Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -320,8 +320,8 @@ impl Store for Connection {
         self.read(self.database.memory.entries(wallet, before, limit)).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.read(self.database.memory.attempts(filter)).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(self.database.memory.attempts(scope, filter)).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
@@ -332,8 +332,13 @@ impl Store for Connection {
         self.read(self.database.memory.voices(scope)).await
     }
 
-    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(self.database.memory.audit(before, limit)).await
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(self.database.memory.audit(of, before, limit)).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {

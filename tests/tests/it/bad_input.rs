@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, OutputError, Preset, Request, Settings,
+    access::{Access, InvalidRole, Role},
+    clock::Timestamp,
     engine::JobResult,
     id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
     ledger::Refusal,
@@ -26,7 +28,7 @@ use kingcong_core::{
     },
     store::{DEAD_AFTER_MIN, JobFilter, Store, StoreError, StoreErrorKind},
     vault::{InvalidSecret, KeyBytes, MasterKeyError, StaticMasterKey},
-    work::{AskedSpeech, CutError, Job, JobState, PlanError, RequestError, TextError},
+    work::{AskedSpeech, CutError, Job, JobState, Payer, PlanError, RequestError, TextError},
 };
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
@@ -111,7 +113,7 @@ impl Bench {
         }
         let every = JobFilter { limit: 1000, ..JobFilter::default() };
         rows.push(format!("{:?}", kc.jobs(&every).await.unwrap()));
-        rows.push(format!("{:?}", kc.reports().audit(None, 1000).await.unwrap()));
+        rows.push(format!("{:?}", kc.of_all().reports().audit(None, 1000).await.unwrap()));
         rows.push(format!("{:?}", kc.config().get().await.unwrap()));
         rows.push(format!("{:?}", kc.prices().list().await.unwrap()));
         rows.push(format!("{:?}", kc.packages().list().await.unwrap()));
@@ -475,14 +477,62 @@ async fn a_configuration_that_breaks_a_rule_is_refused() {
     bench.refuses(config.add_server("ai99", server("smoke-signals"), &[]), silent, &says).await;
     let badly_named = config.add_server("AI 99", server("ai33"), &[]);
     bench.refuses(badly_named, is!(Error::Id(_)), &["AI 99", "must be"]).await;
-    bench
-        .refuses(bench.kc.config().by("").remove_server("ai84"), is!(Error::Id(_)), &["Actor", "must be"])
-        .await;
     for url in ["", "ftp://api.example.com", "https://", "https://user:hunter2@api.example.com"] {
         let call = async { BaseUrl::new(url).map_err(Error::from) };
         let error = bench.refuses(call, is!(Error::BaseUrl(_)), &["base URL", "give one such as"]).await;
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+    bench.still_works().await;
+}
+
+#[tokio::test]
+async fn an_access_that_cannot_be_one_or_has_ended_is_refused() {
+    let bench = Bench::new().await;
+    let kc = &bench.kc;
+    let every = JobFilter { limit: 1, ..JobFilter::default() };
+    let asks = |actor: &'static str, role: Result<Role, InvalidRole>| {
+        let every = &every;
+        async move { kc.acting(Access::new(actor, role?)?).jobs(every).await }
+    };
+    let unknown = is!(Error::Role(InvalidRole::Unknown { .. }));
+    bench.refuses(asks("an", Role::named("root", None, None)), unknown, &["\"root\"", "operator, "]).await;
+    let incomplete = is!(Error::Role(InvalidRole::Incomplete { .. }));
+    for (role, says) in
+        [("tenant_admin", "no tenant"), ("tenant_billing", "no tenant"), ("member", "no tenant")]
+    {
+        bench.refuses(asks("an", Role::named(role, None, None)), incomplete, &[role, says, "name the"]).await;
+    }
+    let no_user = Role::named("member", Some("main"), None);
+    bench.refuses(asks("an", no_user), incomplete, &["member", "no user"]).await;
+    let too_narrow = is!(Error::Role(InvalidRole::TooNarrow { .. }));
+    let of_tenant = Role::named("operator", Some("acme"), None);
+    bench.refuses(asks("an", of_tenant), too_narrow, &["operator", "\"acme\"", "leave it out"]).await;
+    let of_nobody = Role::named("tenant_admin", Some(""), None);
+    bench
+        .refuses(asks("an", of_nobody), is!(Error::Role(InvalidRole::Id(_))), &["TenantId", "must be"])
+        .await;
+    bench.refuses(asks("", Ok(Role::Operator)), is!(Error::Id(_)), &["Actor", "must be"]).await;
+
+    let ended = kc.acting(Access::new("an", Role::Operator).unwrap().until(Timestamp::EPOCH));
+    let told = ("Please sign in again", "Vui lòng đăng nhập lại");
+    let expired = is!(Error::AccessExpired { .. });
+    bench
+        .tells(ended.jobs(&every), expired, &["an", "1970-01-01T00:00:00.000000Z", "new access"], told)
+        .await;
+    bench.tells(ended.config().remove_server("ai84"), expired, &["an", "ended at"], told).await;
+
+    let admin = kc.acting(Access::new("an", Role::tenant_admin("acme").unwrap()).unwrap());
+    let foreign = is!(Error::NotFound { what: "tenant", .. });
+    bench.refuses(admin.of("umbra").jobs(&every), foreign, &["tenant", "\"umbra\""]).await;
+    bench.refuses(admin.of_all().jobs(&every), foreign, &["tenant", "every one"]).await;
+    bench.refuses(admin.of("").jobs(&every), is!(Error::Id(_)), &["TenantId", "must be"]).await;
+    let member = kc.acting(Access::new("bình", Role::member("main", "bình").unwrap()).unwrap());
+    let nobody = is!(Error::NotFound { what: "user", .. });
+    bench.refuses(member.submit(speech("an", "Xin chào!")), nobody, &["user", "\"an\""]).await;
+    let no_wallet = is!(Error::NotFound { what: "wallet of", .. });
+    let from_tenant = speech("bình", "Xin chào!").payer(Payer::Tenant);
+    bench.refuses(member.submit(from_tenant), no_wallet, &["wallet of", "the tenant"]).await;
+    bench.refuses(member.wallets().get("an"), no_wallet, &["wallet of", "\"an\""]).await;
     bench.still_works().await;
 }
 

@@ -2,7 +2,7 @@
 
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
-    engine::Role,
+    engine::Mode,
     provider::{Ability, AudioFormat, Subtitles, VoiceSettings},
     routing::Switch,
     vault::{KeyBytes, StaticMasterKey},
@@ -16,7 +16,7 @@ async fn opened() -> KingCong {
         .preset(Preset::kingcong().unwrap())
         .providers(Upstreams::all().unwrap())
         .master_key(StaticMasterKey::new(KeyBytes::new(&[7; 32])))
-        .settings(Settings { role: Role::Client, ..Settings::default() })
+        .settings(Settings { mode: Mode::Client, ..Settings::default() })
         .start()
         .await
         .unwrap();

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use kingcong_core::{
     Builder, Error, KingCong, NewKey, Preset, Request,
+    access::{self, Role, RoleName},
     clock::Timestamp,
     id::{Actor, AuditId, DataKeyId, KeyId, ProtocolId, SystemEntropy, TenantId, WorkerId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Rules},
@@ -18,7 +19,7 @@ use kingcong_core::{
         Access, Call, Failure, FailureKind, Progress, Provider, Reached, Sent, UpstreamCredits, UpstreamId,
     },
     routing::{BaseUrl, Limits, PollsCount, Server, ServerChange, Switch},
-    store::{AddKey, Batch, Command, DEAD_AFTER_MIN, MemoryStore, NewAudit, Store as _},
+    store::{AddKey, AuditOutcome, Batch, Command, DEAD_AFTER_MIN, MemoryStore, NewAudit, Store as _},
     vault::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, KeyBytes, Keyring, MasterKey, MasterKeyError,
         MasterKeyId, OpenDataKey, Purpose, Secret, StaticMasterKey, VaultError, Wrapped,
@@ -120,7 +121,8 @@ async fn a_secret_is_sent_nowhere_but_where_it_was_registered_for() {
 
     let to =
         |url: &str| ServerChange { base_url: Some(BaseUrl::new(url).unwrap()), ..ServerChange::default() };
-    one.config().by("admin-7").update_server("ai33", to("https://moved.example")).await.unwrap();
+    let admin = one.acting(access::Access::new("admin-7", Role::Operator).unwrap());
+    admin.config().update_server("ai33", to("https://moved.example")).await.unwrap();
     // The second process has not looked since.
     for kc in [&two, &one] {
         kc.monitor().await.unwrap();
@@ -133,7 +135,7 @@ async fn a_secret_is_sent_nowhere_but_where_it_was_registered_for() {
     let suspended = only_key(&two).await;
     assert!(matches!(&suspended.status, KeyStatus::Suspended { registered_for }
         if registered_for.as_str() == "https://api.ai33.pro"));
-    let audit = one.reports().audit(None, 1).await.unwrap();
+    let audit = one.of_all().reports().audit(None, 1).await.unwrap();
     assert_eq!((audit[0].door.as_str(), audit[0].actor.as_str()), ("config.update_server", "admin-7"));
 
     let again = two.keys().add(key()).await.unwrap();
@@ -232,6 +234,10 @@ async fn a_secret_opens_with_a_data_key_that_another_process_made_meanwhile() {
     let limits = Limits::new(9, 9).unwrap();
     let limit = Limit::new(Limit::id_of_key(id), Level::Key, limits.max_in_flight, limits.per_minute);
     let audit = NewAudit {
+        tenant: None,
+        role: RoleName::Operator,
+        target: Some("a test".to_owned()),
+        outcome: AuditOutcome::Done,
         id: AuditId::from_uuid(Uuid::now_v7()),
         actor: Actor::new("test").unwrap(),
         door: "keys.add",

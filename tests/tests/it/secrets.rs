@@ -120,7 +120,7 @@ async fn a_secret_shows_nowhere_but_to_its_upstream() {
     seen.push(format!("{:?}", kc.keys().list().await.unwrap()));
     seen.push(format!("{:?}", kc.reports().errors(every.clone()).await.unwrap()));
     seen.push(format!("{:?}", kc.reports().usage(&every).await.unwrap()));
-    seen.push(format!("{:?}", kc.reports().audit(None, 1000).await.unwrap()));
+    seen.push(format!("{:?}", kc.of_all().reports().audit(None, 1000).await.unwrap()));
     seen.push(format!("{:?}", kc.config().get().await.unwrap()));
     seen.push(format!("{:?}", kc.status().await));
     seen.push(format!("{:?}", kc.jobs(&JobFilter { limit: 1000, ..JobFilter::default() }).await.unwrap()));

@@ -19,7 +19,7 @@ export default async function SignedInLayout({ children }: { readonly children: 
     { href: '/tools', label: words.nav.tools },
     { href: '/history', label: words.nav.history },
   ];
-  if (user.role === 'admin') targets.push({ href: '/admin', label: words.nav.admin });
+  if (user.role !== 'member') targets.push({ href: '/admin', label: words.nav.admin });
   return (
     <>
       <a

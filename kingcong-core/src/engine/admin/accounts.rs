@@ -2,8 +2,9 @@
 
 use super::KingCong;
 use crate::{
+    access::{Door, Target},
     error::Error,
-    id::{Actor, InvalidId, ServerId},
+    id::ServerId,
     keys::{Account, KeyWithLimits},
     routing::{Limits, LimitsChange},
     store::{ChangeAccount, Command, Outcome},
@@ -13,7 +14,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AccountDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 /// An upstream account, what it allows and how much of that is used.
@@ -40,6 +40,11 @@ impl AccountDoors {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<AccountReport>, Error> {
+        self.enter(Door::AccountsList).await?;
+        self.reports().await
+    }
+
+    async fn reports(&self) -> Result<Vec<AccountReport>, Error> {
         let inner = self.inner();
         let accounts = inner.store.accounts().await?;
         let keys = inner.store.keys().await?;
@@ -72,15 +77,16 @@ impl AccountDoors {
     ) -> Result<AccountReport, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let actor = self.actor.clone()?;
+        let entered = self.enter(Door::AccountsSetLimits).await?;
         let (server, change) = (ServerId::new(server)?, change.into());
-        let audit = inner.audit(&actor, "accounts.set_limits", &(&server, account, &change));
+        let target = Target::Account { server: server.clone(), account: account.to_owned() };
+        let audit = inner.audit(&entered, &target, &change);
         let command = ChangeAccount { server: server.clone(), account: account.to_owned(), change, audit };
         let unknown = || Error::NotFound { what: "account", name: format!("{account} of {server}") };
         match inner.execute(Command::ChangeAccount(Box::new(command))).await? {
             Outcome::Account(Some(_)) => {
                 inner.wake_all();
-                let mut accounts = self.list().await?.into_iter();
+                let mut accounts = self.reports().await?.into_iter();
                 accounts.find(|known| known.server == server && known.name == account).ok_or_else(unknown)
             }
             Outcome::Account(None) => Err(unknown()),

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::KingCong;
+use super::{Entered, KingCong};
 use crate::{
+    access::Door,
     error::Error,
-    id::{Actor, InvalidId, Route, ServerId, ServiceId},
+    id::{InvalidId, Route, ServerId, ServiceId},
     routing::{Explanation, Maintenance, Server, ServerChange, Service, Switch, System, SystemCommand},
-    store::{AuditEntry, ConfigurationChange},
+    store::{AuditEntry, AuditOf, ConfigurationChange},
 };
 
 /// Servers, services, routes, weights, maintenance. Each change is acknowledged when it is durable; nothing starts
@@ -15,7 +16,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ConfigDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 impl ConfigDoors {
@@ -24,6 +24,7 @@ impl ConfigDoors {
     /// # Errors
     /// When the store fails.
     pub async fn get(&self) -> Result<System, Error> {
+        self.enter(Door::ConfigGet).await?;
         Ok(self.inner().refresh().await?.configuration.system.clone())
     }
 
@@ -32,6 +33,7 @@ impl ConfigDoors {
     /// # Errors
     /// When the store fails.
     pub async fn explain(&self) -> Result<Explanation, Error> {
+        self.enter(Door::ConfigExplain).await?;
         Ok(self.inner().refresh().await?.configuration.system.explain())
     }
 
@@ -40,8 +42,9 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server or service, or a store that fails.
     pub async fn set_route(&self, server: &str, service: &str, switch: Switch) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetRoute).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
-        self.change("config.set_route", SystemCommand::SetRoute { route, switch }).await
+        self.change(&entered, SystemCommand::SetRoute { route, switch }).await
     }
 
     /// Puts services under maintenance, or the whole, or nothing any more. Running calls finish, queued tasks wait,
@@ -50,7 +53,8 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown service, or a store that fails.
     pub async fn set_maintenance(&self, maintenance: Maintenance) -> Result<(), Error> {
-        self.change("config.set_maintenance", SystemCommand::SetMaintenance(maintenance)).await
+        let entered = self.enter(Door::ConfigSetMaintenance).await?;
+        self.change(&entered, SystemCommand::SetMaintenance(maintenance)).await
     }
 
     /// Puts these services under maintenance, and no other.
@@ -58,11 +62,12 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown service, or a store that fails.
     pub async fn set_service_maintenance(&self, services: &[&str]) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetMaintenance).await?;
         let services: BTreeSet<ServiceId> =
             services.iter().map(ServiceId::new).collect::<Result<_, InvalidId>>()?;
         let none = services.is_empty();
         let maintenance = if none { Maintenance::None } else { Maintenance::Services(services) };
-        self.set_maintenance(maintenance).await
+        self.change(&entered, SystemCommand::SetMaintenance(maintenance)).await
     }
 
     /// Sets the weights that tasks are split by; the next task follows them.
@@ -70,11 +75,12 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, weights that are all zero or too large, or a store that fails.
     pub async fn set_weights(&self, weights: &[(&str, u32)]) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigSetWeights).await?;
         let weights: BTreeMap<ServerId, u32> = weights
             .iter()
             .map(|(server, weight)| Ok((ServerId::new(server)?, *weight)))
             .collect::<Result<_, InvalidId>>()?;
-        self.change("config.set_weights", SystemCommand::SetWeights(weights)).await
+        self.change(&entered, SystemCommand::SetWeights(weights)).await
     }
 
     /// Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
@@ -87,6 +93,7 @@ impl ConfigDoors {
         server: Server,
         services: &[(&str, Switch)],
     ) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigAddServer).await?;
         let id = ServerId::new(id)?;
         if !self.inner().providers.is_empty() && !self.inner().providers.contains_key(&server.protocol) {
             let protocol = server.protocol.to_string();
@@ -96,7 +103,7 @@ impl ConfigDoors {
             .iter()
             .map(|(service, switch)| Ok((ServiceId::new(service)?, *switch)))
             .collect::<Result<_, InvalidId>>()?;
-        self.change("config.add_server", SystemCommand::AddServer { id, server, services }).await
+        self.change(&entered, SystemCommand::AddServer { id, server, services }).await
     }
 
     /// Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended: a
@@ -105,7 +112,8 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, or a store that fails.
     pub async fn remove_server(&self, id: &str) -> Result<(), Error> {
-        self.change("config.remove_server", SystemCommand::RemoveServer(ServerId::new(id)?)).await
+        let entered = self.enter(Door::ConfigRemoveServer).await?;
+        self.change(&entered, SystemCommand::RemoveServer(ServerId::new(id)?)).await
     }
 
     /// Changes a server; what is not named stays, its protocol in any case.
@@ -117,8 +125,9 @@ impl ConfigDoors {
     /// # Errors
     /// An unknown server, weights that are all zero or too large, or a store that fails.
     pub async fn update_server(&self, id: &str, change: ServerChange) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigUpdateServer).await?;
         let id = ServerId::new(id)?;
-        self.change("config.update_server", SystemCommand::UpdateServer { id, change }).await
+        self.change(&entered, SystemCommand::UpdateServer { id, change }).await
     }
 
     /// Adds a service, to be sold on routes.
@@ -126,19 +135,23 @@ impl ConfigDoors {
     /// # Errors
     /// A service of that name, or a store that fails.
     pub async fn add_service(&self, id: &str, name: &str) -> Result<(), Error> {
+        let entered = self.enter(Door::ConfigAddService).await?;
         let (id, service) = (ServiceId::new(id)?, Service { name: name.to_owned() });
-        self.change("config.add_service", SystemCommand::AddService { id, service }).await
+        self.change(&entered, SystemCommand::AddService { id, service }).await
     }
 
-    /// Changes made by admin doors, newest first.
+    /// What was changed of all that tenants share (servers, prices, packages, shared keys and their accounts), newest
+    /// first; at most 1,000 at once. It is the part of [`ReportDoors::audit`](super::ReportDoors::audit) that is of no
+    /// tenant.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn history(&self, limit: u32) -> Result<Vec<AuditEntry>, Error> {
-        Ok(self.inner().store.audit(None, limit).await?)
+        self.enter(Door::ConfigHistory).await?;
+        Ok(self.inner().store.audit(&AuditOf::Shared, None, limit).await?)
     }
 
-    async fn change(&self, door: &'static str, command: SystemCommand) -> Result<(), Error> {
-        self.inner().configure(&self.actor, door, ConfigurationChange::System(command)).await.map(drop)
+    async fn change(&self, entered: &Entered, command: SystemCommand) -> Result<(), Error> {
+        self.inner().configure(entered, ConfigurationChange::System(command)).await.map(drop)
     }
 }

@@ -1,9 +1,12 @@
 //! Key doors.
 
+use serde::Serialize;
+
 use super::KingCong;
 use crate::{
+    access::{Door, Target},
     error::Error,
-    id::{Actor, InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
+    id::{InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed},
     routing::{Limits, LimitsChange, Switch},
     store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
@@ -14,7 +17,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct KeyDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 /// A key to register.
@@ -75,6 +77,17 @@ impl NewKey {
     }
 }
 
+/// What the audit says of a key that was registered: nothing of its secret but the mask.
+#[derive(Serialize)]
+struct AddDetail<'a> {
+    route: &'a Route,
+    label: &'a str,
+    mask: &'a str,
+    limits: Limits,
+    account: Option<&'a str>,
+    account_limits: Option<Limits>,
+}
+
 impl KeyDoors {
     /// Registers a key. Its secret is encrypted before it is written; nothing of it is in any answer or log.
     ///
@@ -88,7 +101,7 @@ impl KeyDoors {
     pub async fn add(&self, new: NewKey) -> Result<KeyWithLimits, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let actor = self.actor.clone()?;
+        let entered = self.enter(Door::KeysAdd).await?;
         let route = Route::new(new.server?, new.service?);
         let secret = new.secret?;
         check_name("label", &new.label)?;
@@ -130,8 +143,17 @@ impl KeyDoors {
             created_at: inner.store_now(),
             route,
         };
-        let audit = inner.audit(&actor, "keys.add", &(&key.id, &key.route, &key.mask));
-        let add = AddKey { key, origin, limit, account_limits: account_limits.flatten(), audit };
+        let account_limits = account_limits.flatten();
+        let detail = AddDetail {
+            route: &key.route,
+            label: &key.label,
+            mask: &key.mask,
+            limits,
+            account: key.account.as_deref(),
+            account_limits,
+        };
+        let audit = inner.audit(&entered, &Target::Key(id), &detail);
+        let add = AddKey { key, origin, limit, account_limits, audit };
         let (server, account) = (add.key.route.server.clone(), add.key.account.clone().unwrap_or_default());
         match inner.execute(Command::AddKey(Box::new(add))).await? {
             Outcome::Key(Err(NotChanged::OtherAccountLimits { kept })) => {
@@ -147,6 +169,7 @@ impl KeyDoors {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<KeyWithLimits>, Error> {
+        self.enter(Door::KeysList).await?;
         Ok(self.inner().store.keys().await?)
     }
 
@@ -155,6 +178,11 @@ impl KeyDoors {
     /// # Errors
     /// When there is none of that id, or the store fails.
     pub async fn get(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
+        self.enter(Door::KeysGet).await?;
+        self.read(id).await
+    }
+
+    async fn read(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         let keys = self.inner().store.keys().await?;
         keys.into_iter()
             .find(|key| key.id == id)
@@ -170,7 +198,7 @@ impl KeyDoors {
         id: KeyId,
         change: impl Into<LimitsChange>,
     ) -> Result<KeyWithLimits, Error> {
-        self.change(id, "keys.set_limits", KeyChange::SetLimits(change.into())).await
+        self.change(id, Door::KeysSetLimits, KeyChange::SetLimits(change.into())).await
     }
 
     /// Switches a key on. One that the library knows to be dead stays out of its pool until a check finds it alive.
@@ -178,7 +206,7 @@ impl KeyDoors {
     /// # Errors
     /// When there is none of that id, it was removed, or the store fails.
     pub async fn enable(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
-        self.change(id, "keys.enable", KeyChange::Switch(Switch::On)).await
+        self.change(id, Door::KeysEnable, KeyChange::Switch(Switch::On)).await
     }
 
     /// Switches a key off: it gets no new calls; those under way finish.
@@ -186,7 +214,7 @@ impl KeyDoors {
     /// # Errors
     /// When there is none of that id, it was removed, or the store fails.
     pub async fn disable(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
-        self.change(id, "keys.disable", KeyChange::Switch(Switch::Off)).await
+        self.change(id, Door::KeysDisable, KeyChange::Switch(Switch::Off)).await
     }
 
     /// Removes a key for good: its secret is wiped, its history stays.
@@ -194,7 +222,7 @@ impl KeyDoors {
     /// # Errors
     /// When there is none of that id, it was removed already, or the store fails.
     pub async fn remove(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
-        self.change(id, "keys.remove", KeyChange::Remove).await
+        self.change(id, Door::KeysRemove, KeyChange::Remove).await
     }
 
     /// Asks the upstream about a key, by a call that costs nothing.
@@ -205,14 +233,15 @@ impl KeyDoors {
     /// asked leaves the key as it was.
     pub async fn check(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
         self.inner().check_open()?;
+        self.enter(Door::KeysCheck).await?;
         self.inner().check_key(id, PollNeed::Asked).await
     }
 
-    async fn change(&self, id: KeyId, door: &'static str, change: KeyChange) -> Result<KeyWithLimits, Error> {
+    async fn change(&self, id: KeyId, door: Door, change: KeyChange) -> Result<KeyWithLimits, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let actor = self.actor.clone()?;
-        let audit = inner.audit(&actor, door, &(&id, &change));
+        let entered = self.enter(door).await?;
+        let audit = inner.audit(&entered, &Target::Key(id), &change);
         let command = Command::ChangeKey(Box::new(ChangeKey { key: id, change, audit }));
         self.changed(id, inner.execute(command).await?).await
     }
@@ -227,11 +256,11 @@ impl KeyDoors {
                 Err(Error::NotFound { what: "key", name: id.to_string() })
             }
             Outcome::Key(Err(NotChanged::Duplicate(key))) => {
-                let route = self.get(key).await?.key.route;
+                let route = self.read(key).await?.key.route;
                 Err(Error::DuplicateKey { route, key })
             }
             Outcome::Key(Err(NotChanged::OtherAccount(key))) => {
-                let route = self.get(key).await?.key.route;
+                let route = self.read(key).await?.key.route;
                 Err(Error::OtherAccount { route, key })
             }
             Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),

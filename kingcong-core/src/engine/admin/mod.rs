@@ -1,4 +1,5 @@
-//! The admin doors, in groups. Each names who acts ([`Actor`], `system` unless said by `by`) and leaves an audit row.
+//! The admin doors, in groups. Each asks first whether the handle's caller may use it, and each change leaves an audit
+//! row in the caller's name.
 
 mod accounts;
 mod config;
@@ -16,23 +17,17 @@ pub use reports::{ReportDoors, SplitShare};
 pub use voices::VoiceDoors;
 pub use wallets::{Purchase, WalletDoors};
 
-use super::{Inner, KingCong};
+use super::{Inner, KingCong, whose::Entered};
 use crate::{
+    access::{Door, Target},
     error::Error,
-    id::{Actor, AuditId, InvalidId},
     money::Unit,
+    routing::SystemCommand,
     store::{Command, ConfigurationChange, Configure, NewAudit, NotConfigured, Outcome},
 };
 
 /// How often a change is made again because somebody else changed the configuration meanwhile.
 const CHANGES_MAX: u32 = 5;
-
-/// Who acts when nobody is named.
-const SYSTEM: &str = "system";
-
-pub(super) fn system_actor() -> Result<Actor, InvalidId> {
-    Actor::new(SYSTEM)
-}
 
 macro_rules! door_groups {
     ($($(#[$doc:meta])* $method:ident: $group:ident $({ $field:ident: $value:expr })?),* $(,)?) => {
@@ -40,16 +35,13 @@ macro_rules! door_groups {
             $($(#[$doc])*
             #[must_use]
             pub fn $method(&self) -> $group {
-                $group { kc: self.clone(), actor: system_actor() $(, $field: $value)? }
+                $group { kc: self.clone() $(, $field: $value)? }
             })*
         }
 
         $(impl $group {
-            /// Acts in this name, for the audit.
-            #[must_use]
-            pub fn by(mut self, actor: impl AsRef<str>) -> Self {
-                self.actor = Actor::new(actor);
-                self
+            async fn enter(&self, door: Door) -> Result<Entered, Error> {
+                self.kc.entered(door).await
             }
 
             fn inner(&self) -> &std::sync::Arc<Inner> {
@@ -79,23 +71,17 @@ door_groups! {
 }
 
 impl Inner {
-    pub(super) fn audit(&self, actor: &Actor, door: &'static str, detail: &impl std::fmt::Debug) -> NewAudit {
-        let detail = serde_json::json!({ "change": format!("{detail:?}") }).to_string();
-        NewAudit { id: AuditId::from_uuid(self.ids.uuid()), actor: actor.clone(), door, detail }
-    }
-
     /// Changes the configuration that stands; made again on the newer one when somebody else was faster.
     async fn configure(
         self: &std::sync::Arc<Self>,
-        actor: &Result<Actor, InvalidId>,
-        door: &'static str,
+        entered: &Entered,
         change: ConfigurationChange,
     ) -> Result<i64, Error> {
         self.check_open()?;
-        let actor = actor.clone()?;
         for _ in 0..CHANGES_MAX {
             let version = self.refresh().await?.configuration.version;
-            match self.configure_at(version, change.clone(), &actor, door).await {
+            let audit = self.audit(entered, &target(&change), &change);
+            match self.configure_at(version, change.clone(), audit).await {
                 Err(Error::Contended) => {}
                 Ok(version) => {
                     self.refresh().await?;
@@ -112,13 +98,8 @@ impl Inner {
         &self,
         expected_version: i64,
         change: ConfigurationChange,
-        actor: &Actor,
-        door: &'static str,
+        audit: NewAudit,
     ) -> Result<i64, Error> {
-        let audit = match &change {
-            ConfigurationChange::Preset(_) => self.audit(actor, door, &"preset"),
-            change => self.audit(actor, door, change),
-        };
         let wanted = wanted(&change);
         let configure = Configure { expected_version, change, audit };
         match self.execute(Command::Configure(Box::new(configure))).await? {
@@ -132,6 +113,25 @@ impl Inner {
             }
             other => unreachable!("configuring answers with a version, not {other:?}"),
         }
+    }
+}
+
+/// What a change is made to.
+fn target(change: &ConfigurationChange) -> Target {
+    match change {
+        ConfigurationChange::Preset(_) => Target::Configuration,
+        ConfigurationChange::System(command) => match command {
+            SystemCommand::SetRoute { route, .. } => Target::Route(route.clone()),
+            SystemCommand::SetMaintenance(_) | SystemCommand::SetWeights(_) => Target::Configuration,
+            SystemCommand::AddServer { id, .. }
+            | SystemCommand::RemoveServer(id)
+            | SystemCommand::UpdateServer { id, .. } => Target::Server(id.clone()),
+            SystemCommand::AddService { id, .. } => Target::Service(id.clone()),
+        },
+        ConfigurationChange::SetPrice(price) => Target::Price(price.route.clone()),
+        ConfigurationChange::RemovePrice { route, .. } => Target::Price(route.clone()),
+        ConfigurationChange::SetPackage(package) => Target::Package(package.id.clone()),
+        ConfigurationChange::RemovePackage(id) => Target::Package(id.clone()),
     }
 }
 

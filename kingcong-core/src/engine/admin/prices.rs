@@ -1,9 +1,10 @@
 //! Price and package doors.
 
-use super::{CHANGES_MAX, KingCong};
+use super::{CHANGES_MAX, Entered, KingCong};
 use crate::{
+    access::Door,
     error::Error,
-    id::{Actor, InvalidId, PackageId, Route, ServerId, ServiceId},
+    id::{PackageId, Route, ServerId, ServiceId},
     pricing::{Operation, Package, Price, PriceError},
     store::ConfigurationChange,
 };
@@ -12,14 +13,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct PriceDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 /// Packages of credits.
 #[derive(Clone, Debug)]
 pub struct PackageDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 impl PriceDoors {
@@ -28,6 +27,11 @@ impl PriceDoors {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Price>, Error> {
+        self.enter(Door::PricesList).await?;
+        self.kept().await
+    }
+
+    async fn kept(&self) -> Result<Vec<Price>, Error> {
         Ok(self.inner().refresh().await?.configuration.prices.iter().cloned().collect())
     }
 
@@ -36,8 +40,13 @@ impl PriceDoors {
     /// # Errors
     /// A price that is not legal or for a server or service that is not there, or a store that fails.
     pub async fn set(&self, price: Price) -> Result<(), Error> {
+        let entered = self.enter(Door::PricesSet).await?;
+        self.replace(&entered, price).await
+    }
+
+    async fn replace(&self, entered: &Entered, price: Price) -> Result<(), Error> {
         let change = ConfigurationChange::SetPrice(Box::new(price));
-        self.inner().configure(&self.actor, "prices.set", change).await.map(drop)
+        self.inner().configure(entered, change).await.map(drop)
     }
 
     /// Sets a price that is in effect from now on, whatever instant and version it says: the version that it is to have
@@ -46,6 +55,7 @@ impl PriceDoors {
     /// # Errors
     /// As [`PriceDoors::set`].
     pub async fn set_now(&self, price: Price, version: Option<u32>) -> Result<(), Error> {
+        let entered = self.enter(Door::PricesSet).await?;
         let is_same = |kept: &&Price| {
             kept.route == price.route && kept.operation == price.operation && kept.model == price.model
         };
@@ -54,11 +64,11 @@ impl PriceDoors {
             let version = match version {
                 Some(version) => version,
                 None => {
-                    self.list().await?.iter().find(is_same).map_or(1, |kept| kept.version.saturating_add(1))
+                    self.kept().await?.iter().find(is_same).map_or(1, |kept| kept.version.saturating_add(1))
                 }
             };
             let since = self.inner().store_now();
-            match self.set(Price { version, since, ..price.clone() }).await {
+            match self.replace(&entered, Price { version, since, ..price.clone() }).await {
                 // Somebody else was faster.
                 Err(Error::Price(PriceError::Stale { .. })) if tries_left > 0 => tries_left -= 1,
                 set => return set,
@@ -77,9 +87,10 @@ impl PriceDoors {
         model: Option<&str>,
         operation: Operation,
     ) -> Result<(), Error> {
+        let entered = self.enter(Door::PricesRemove).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let change = ConfigurationChange::RemovePrice { route, model: model.map(str::to_owned), operation };
-        self.inner().configure(&self.actor, "prices.remove", change).await.map(drop)
+        self.inner().configure(&entered, change).await.map(drop)
     }
 }
 
@@ -89,6 +100,7 @@ impl PackageDoors {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Package>, Error> {
+        self.enter(Door::PackagesList).await?;
         Ok(self.inner().refresh().await?.configuration.packages.iter().cloned().collect())
     }
 
@@ -97,8 +109,9 @@ impl PackageDoors {
     /// # Errors
     /// A package that is not legal, or a store that fails.
     pub async fn set(&self, package: Package) -> Result<(), Error> {
+        let entered = self.enter(Door::PackagesSet).await?;
         let change = ConfigurationChange::SetPackage(Box::new(package));
-        self.inner().configure(&self.actor, "packages.set", change).await.map(drop)
+        self.inner().configure(&entered, change).await.map(drop)
     }
 
     /// Takes a package away for good; to keep it for later, set it with its switch off.
@@ -106,7 +119,8 @@ impl PackageDoors {
     /// # Errors
     /// When there is none, or the store fails.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
+        let entered = self.enter(Door::PackagesRemove).await?;
         let change = ConfigurationChange::RemovePackage(PackageId::new(id)?);
-        self.inner().configure(&self.actor, "packages.remove", change).await.map(drop)
+        self.inner().configure(&entered, change).await.map(drop)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::KingCong;
 use crate::{
-    access::Scope,
+    access::Door,
     error::Error,
-    id::{Actor, InvalidId, Route, ServerId, ServiceId, UserId},
+    id::{Route, ServerId, ServiceId, UserId},
     keys::PollNeed,
     provider::VoicePage,
     store::VoiceRow,
@@ -14,7 +14,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct VoiceDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
 }
 
 impl VoiceDoors {
@@ -30,6 +29,7 @@ impl VoiceDoors {
     /// An unknown server, no usable key, a limit that leaves no call for it now where the upstream counts it, an
     /// upstream that wants to be left alone, or one that fails.
     pub async fn offered(&self, server: &str, service: &str, page: Option<&str>) -> Result<VoicePage, Error> {
+        self.enter(Door::VoicesOffered).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let inner = self.inner();
         // A server that is not there is told as such, and not as one without keys.
@@ -46,9 +46,11 @@ impl VoiceDoors {
     /// The voices that a user of the handle's tenant cloned.
     ///
     /// # Errors
-    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
+    /// A user id that cannot be one or that the role does not reach, a handle that asks for every tenant, or a store
+    /// that fails.
     pub async fn cloned(&self, user: &str) -> Result<Vec<VoiceRow>, Error> {
-        let own = Scope::User(self.kc.tenant()?, UserId::new(user)?);
+        let entered = self.enter(Door::VoicesCloned).await?;
+        let own = entered.user(&UserId::new(user)?)?;
         Ok(self.inner().store.voices(&own).await?)
     }
 }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::KingCong;
+use super::{Entered, KingCong};
 use crate::{
+    access::{Door, Target},
     error::Error,
-    id::{Actor, InvalidId, PackageId, TaskId},
+    id::{PackageId, TaskId},
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
@@ -25,7 +26,6 @@ const REFERENCE_BYTES_MAX: usize = 255;
 #[derive(Clone, Debug)]
 pub struct WalletDoors {
     pub(super) kc: KingCong,
-    pub(super) actor: Result<Actor, InvalidId>,
     pub(super) unit: Unit,
 }
 
@@ -38,15 +38,22 @@ pub struct Purchase {
     pub unit: Unit,
 }
 
+/// What the audit says of money that was moved.
+#[derive(Serialize)]
+struct MovementDetail<'a> {
+    wallet: &'a WalletKey,
+    movement: &'a Movement,
+}
+
 /// A key against moving money of this wallet twice.
 fn idempotency(
-    door: &'static str,
+    door: Door,
     wallet: &WalletKey,
     key: &str,
     moved: &impl Serialize,
 ) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
     let (owner, payload) = (wallet.owner.as_str(), (&wallet.owner, wallet.unit, moved));
-    IdempotencyKey::new(door, &wallet.tenant, owner, key, &payload)
+    IdempotencyKey::new(door.name(), &wallet.tenant, owner, key, &payload)
 }
 
 fn cause(setting: &'static str, reference: &str) -> Result<Cause, Error> {
@@ -68,12 +75,13 @@ impl WalletDoors {
     /// An owner's wallet; an empty one when the owner never had any.
     ///
     /// # Errors
-    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
+    /// A user id that cannot be one, an owner whom the role does not reach, a handle that asks for every tenant, or a
+    /// store that fails.
     pub async fn get<O: TryInto<Owner>>(&self, owner: O) -> Result<Wallet, Error>
     where
         Error: From<O::Error>,
     {
-        let key = self.key(owner.try_into()?)?;
+        let key = self.enter(Door::WalletsGet).await?.wallet(owner.try_into()?, self.unit)?;
         let wallet = self.inner().store.wallet(&key).await?;
         Ok(wallet.unwrap_or_else(|| Wallet::open(key, self.inner().store_now())))
     }
@@ -84,12 +92,8 @@ impl WalletDoors {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self, filter: &WalletFilter) -> Result<Vec<Wallet>, Error> {
-        Ok(self.inner().store.wallets(&self.kc.scope()?, filter).await?)
-    }
-
-    /// The wallet of an owner, in the unit of these doors.
-    fn key(&self, owner: Owner) -> Result<WalletKey, Error> {
-        Ok(WalletKey { tenant: self.kc.tenant()?, owner, unit: self.unit })
+        let entered = self.enter(Door::WalletsList).await?;
+        Ok(self.inner().store.wallets(entered.scope(), filter).await?)
     }
 
     /// Books a paid package, as it is now. The order is the idempotency key, unique in its tenant: the same order is
@@ -137,11 +141,13 @@ impl WalletDoors {
     ) -> Result<Purchase, Error> {
         let inner = self.inner();
         inner.check_open()?;
+        let entered = self.enter(Door::WalletsPurchase).await?;
         let package = PackageId::new(package)?;
         // Who pays twice by one order gave it to two owners by mistake.
-        let (tenant, nobody) = (self.kc.tenant()?, "");
+        let (tenant, nobody) = (entered.tenant()?, "");
         let payload = (&owner, &package, ordered);
-        let idempotency = IdempotencyKey::new("wallets.purchase", &tenant, nobody, order, &payload)?;
+        let door = entered.door().name();
+        let idempotency = IdempotencyKey::new(door, tenant, nobody, order, &payload)?;
         if let Some(booked) = self.booked(&idempotency).await? {
             return Ok(booked);
         }
@@ -164,8 +170,8 @@ impl WalletDoors {
                 cause: cause("order", order)?,
             };
             let unit = found.unit;
-            let key = WalletKey { tenant: tenant.clone(), owner: owner.clone(), unit };
-            match self.credit("wallets.purchase", key, movement, idempotency).await {
+            let key = entered.wallet(owner.clone(), unit)?;
+            match self.credit(&entered, key, movement, idempotency).await {
                 Err(Error::Contended) => {
                     inner.refresh().await?;
                 }
@@ -204,10 +210,11 @@ impl WalletDoors {
     where
         Error: From<O::Error>,
     {
+        let entered = self.enter(Door::WalletsRefund).await?;
         let movement = Movement::Refund { task, amount, cause: cause("reason", reason)? };
-        let key = self.key(owner.try_into()?)?;
-        let idempotency = idempotency("wallets.refund", &key, idempotency_key, &(task, amount))?;
-        self.credit("wallets.refund", key, movement, idempotency).await
+        let key = entered.wallet(owner.try_into()?, self.unit)?;
+        let idempotency = idempotency(entered.door(), &key, idempotency_key, &(task, amount))?;
+        self.credit(&entered, key, movement, idempotency).await
     }
 
     /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt. The
@@ -226,16 +233,18 @@ impl WalletDoors {
     where
         Error: From<O::Error>,
     {
+        let entered = self.enter(Door::WalletsAdjust).await?;
         let movement = Movement::Adjust { change, cause: cause("reason", reason)? };
-        let key = self.key(owner.try_into()?)?;
-        let idempotency = idempotency("wallets.adjust", &key, idempotency_key, &change)?;
-        self.credit("wallets.adjust", key, movement, idempotency).await
+        let key = entered.wallet(owner.try_into()?, self.unit)?;
+        let idempotency = idempotency(entered.door(), &key, idempotency_key, &change)?;
+        self.credit(&entered, key, movement, idempotency).await
     }
 
     /// The entries of an owner's wallet, newest first, with a number below `before`; at most 1,000 at once.
     ///
     /// # Errors
-    /// A user id that cannot be one, a handle that asks for every tenant, or a store that fails.
+    /// A user id that cannot be one, an owner whom the role does not reach, a handle that asks for every tenant, or a
+    /// store that fails.
     pub async fn history<O: TryInto<Owner>>(
         &self,
         owner: O,
@@ -245,22 +254,22 @@ impl WalletDoors {
     where
         Error: From<O::Error>,
     {
-        let key = self.key(owner.try_into()?)?;
+        let key = self.enter(Door::WalletsHistory).await?.wallet(owner.try_into()?, self.unit)?;
         Ok(self.inner().store.entries(key.id(), before, limit).await?)
     }
 
     async fn credit(
         &self,
-        door: &'static str,
+        entered: &Entered,
         wallet: WalletKey,
         movement: Movement,
         idempotency: IdempotencyKey,
     ) -> Result<Credited, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let actor = self.actor.clone()?;
         let owner = wallet.owner.to_string();
-        let audit = inner.audit(&actor, door, &(&wallet, &movement));
+        let detail = MovementDetail { wallet: &wallet, movement: &movement };
+        let audit = inner.audit(entered, &Target::Wallet(wallet.clone()), &detail);
         let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
         match inner.execute(Command::Credit(Box::new(credit))).await? {
             Outcome::Credit(Ok(credited)) => Ok(credited),

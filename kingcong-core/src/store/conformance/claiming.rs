@@ -6,6 +6,7 @@ use super::fixtures::{
     NewKey, Order, Scene, TestClock, TestWorker, done, egress, failed, pool, route, server, service,
 };
 use crate::{
+    access::Scope,
     clock::{Clock, Timestamp},
     keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
     money::Amount,
@@ -58,7 +59,10 @@ pub(super) async fn a_lease_joins_task_key_and_worker(store: &dyn Store, clock: 
     assert_eq!(**work, super::fixtures::speech("0123456789"));
     assert_eq!(&scene.task(task.id).await, task);
     let filter = crate::store::AttemptFilter { limit: 10, ..Default::default() };
-    assert_eq!(store.attempts(&filter).await.expect("the store can be read"), std::slice::from_ref(attempt));
+    assert_eq!(
+        store.attempts(&Scope::All, &filter).await.expect("the store can be read"),
+        std::slice::from_ref(attempt)
+    );
 
     for id in [Limit::id_of_key(key), attempt.account_limit.expect("above"), egress(7, 7).id] {
         let limit = scene.limit(id).await;

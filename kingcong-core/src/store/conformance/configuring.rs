@@ -8,7 +8,7 @@ use crate::{
     id::PackageId,
     pricing::{Charge, Measure, Operation, PackageError, Price, PriceError},
     routing::{Maintenance, Switch, SystemCommand, SystemError},
-    store::{Configuration, ConfigurationChange, NotConfigured, Store},
+    store::{AuditOf, Configuration, ConfigurationChange, NotConfigured, Store},
 };
 
 async fn read(store: &dyn Store) -> Configuration {
@@ -76,7 +76,7 @@ pub(super) async fn changes_add_up_and_are_audited(store: &dyn Store, clock: &Te
     expected.packages.set(package("package-2", 77)).expect("the package is legal");
     expected.packages.remove(&removed).expect("there is the package");
     assert_eq!(read(store).await, expected);
-    let rows = store.audit(None, 100).await.expect("the store can be read");
+    let rows = store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read");
     assert_eq!(rows.len(), 7);
     assert!(rows.is_sorted_by(|a, b| a.at > b.at), "newest first");
     assert_eq!(rows[0].at, clock.now());
@@ -121,7 +121,7 @@ pub(super) async fn an_illegal_change_changes_nothing(store: &dyn Store, clock: 
     assert_eq!(worker.configure(price).await, Err(NotConfigured::NotFound));
 
     assert_eq!(read(store).await, before);
-    assert_eq!(store.audit(None, 100).await.expect("the store can be read").len(), 1);
+    assert_eq!(store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read").len(), 1);
 }
 
 /// Who knows the version is told nothing; who does not gets the whole.

@@ -12,7 +12,9 @@ use crate::{
     money::{Amount, Unit},
     pricing::Overrun,
     provider::{FailureKind, Reached},
-    store::{Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered, StopWhy, Store},
+    store::{
+        AuditOf, Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered, StopWhy, Store,
+    },
 };
 
 fn moved(amount: i64, became_debt: i64, paid_debt: i64, balance_after: i64) -> Moved {
@@ -282,7 +284,7 @@ pub(super) async fn every_movement_is_audited_and_no_refusal(store: &dyn Store, 
     }
     let row = store.idempotency(&bad.key).await.expect("the store can be read").expect("it is remembered");
     assert_eq!(row.answer, Remembered::Refused(Refusal::NotPositive { amount: credits(0) }));
-    let rows = store.audit(None, 10).await.expect("the store can be read");
+    let rows = store.audit(&AuditOf::ALL, None, 10).await.expect("the store can be read");
     let moved: Vec<_> = rows.iter().filter(|row| row.door == "wallets.move").collect();
     assert_eq!(moved.len(), 1);
     let row = moved[0];

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
-    access::Scope,
+    access::{RoleName, Scope},
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
@@ -37,12 +37,12 @@ use crate::{
     },
     routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch},
     store::{
-        Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, Batch, ChangeAccount, ChangeKey,
-        Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty,
-        EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged,
-        NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse, Promote,
-        Replan, Retried, Retry, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError, StoredOutput,
-        TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, AuditOutcome, Batch, ChangeAccount,
+        ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited,
+        Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted,
+        NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse,
+        Promote, Replan, Retried, Retry, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError,
+        StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
@@ -508,6 +508,10 @@ pub fn envelope() -> Envelope {
 #[must_use]
 pub fn audit(ids: &Ids, door: &'static str) -> NewAudit {
     NewAudit {
+        tenant: None,
+        role: RoleName::Operator,
+        target: Some("a test".to_owned()),
+        outcome: AuditOutcome::Done,
         id: AuditId::from_uuid(ids.uuid()),
         actor: Actor::new("admin").expect("the name is legal"),
         door,

@@ -11,8 +11,8 @@ use crate::{
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules, Verdict},
     routing::{BaseUrl, Limits, LimitsChange, ServerChange, Switch, SystemCommand},
     store::{
-        AddKey, AttemptResult, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged, Outcome,
-        Store,
+        AddKey, AttemptResult, AuditOf, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged,
+        Outcome, Store,
     },
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
 };
@@ -43,7 +43,7 @@ pub(super) async fn a_registered_key_serves_its_pool(store: &dyn Store, clock: &
     assert_eq!((account.max_in_flight.get(), account.per_window.get(), account.pool), (5, 9, None));
     assert_eq!(serving(&scene).await, 1);
     assert_eq!(worker.lease(pool("ai33")).await.attempt.key, key.id);
-    let rows = store.audit(None, 1).await.expect("the store can be read");
+    let rows = store.audit(&AuditOf::ALL, None, 1).await.expect("the store can be read");
     assert_eq!((rows[0].id, rows[0].door.as_str()), (add.audit.id, "keys.add"));
 }
 
@@ -88,7 +88,11 @@ pub(super) async fn a_key_of_an_unknown_route_is_refused(store: &dyn Store, cloc
         assert_eq!(worker.change_key(unknown, change).await, Err(NotChanged::NotFound));
     }
     assert_eq!(worker.check_key(unknown, Verdict::Unclear).await, Err(NotChanged::NotFound));
-    assert_eq!(store.audit(None, 10).await.expect("the store can be read").len(), 1, "only the preset's");
+    assert_eq!(
+        store.audit(&AuditOf::ALL, None, 10).await.expect("the store can be read").len(),
+        1,
+        "only the preset's"
+    );
 }
 
 /// The administrator's switch takes a key out of its pool and puts it back.
@@ -167,7 +171,7 @@ pub(super) async fn new_limits_hold_from_the_next_claim_on(store: &dyn Store, cl
 
 /// How many audit rows there are.
 async fn audits(store: &dyn Store) -> usize {
-    store.audit(None, 100).await.expect("the store can be read").len()
+    store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read").len()
 }
 
 fn limits(max_in_flight: u32, per_minute: u32) -> Limits {
@@ -269,7 +273,7 @@ pub(super) async fn new_limits_of_an_account_hold_from_the_next_claim_on(
     let rules = Rules::default();
     assert_eq!((accounts[0].limit.in_flight, accounts[0].limit.used(clock.now(), &rules)), (2, 5));
     assert_eq!(accounts[0].limit.used(clock.now().plus(Duration::from_secs(61)), &rules), 0);
-    let rows = store.audit(None, 1).await.expect("the store can be read");
+    let rows = store.audit(&AuditOf::ALL, None, 1).await.expect("the store can be read");
     assert_eq!(rows[0].door, "accounts.set_limits");
 
     let before = (accounts, audits(store).await);

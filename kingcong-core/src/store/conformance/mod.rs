@@ -19,6 +19,7 @@
 
 mod admitting;
 mod adopting;
+mod auditing;
 mod batches;
 mod claiming;
 mod configuring;
@@ -222,6 +223,9 @@ laws! {
         a_correction_goes_both_ways,
         figures_that_do_not_fit_are_refused,
         every_movement_is_audited_and_no_refusal;
+    auditing:
+        every_column_of_the_audit_is_read_as_it_was_written,
+        audit_rows_are_found_by_scope;
     configuring:
         a_preset_is_for_an_empty_store,
         a_change_against_an_older_version_is_refused,

@@ -12,7 +12,9 @@ use crate::{
     id::TaskId,
     provider::{FailureKind, Reached},
     routing::SystemCommand,
-    store::{ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, NotRetried, Store},
+    store::{
+        AuditOf, ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, NotRetried, Store,
+    },
     work::JobState,
 };
 
@@ -171,7 +173,7 @@ pub(super) async fn concurrent_changes_of_the_configuration_are_ordered(
     assert_eq!(results.iter().filter(|result| **result == Ok(2)).count(), 1);
     let stale = Err(NotConfigured::Stale { version: 2 });
     assert_eq!(results.iter().filter(|result| **result == stale).count(), RACERS - 1);
-    assert_eq!(store.audit(None, 100).await.expect("the store can be read").len(), 2);
+    assert_eq!(store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read").len(), 2);
 }
 
 /// A secret that many register at once is one key.

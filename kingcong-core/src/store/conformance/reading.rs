@@ -19,9 +19,9 @@ use crate::{
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::Switch,
     store::{
-        Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, Command, Credit, JobFilter, Kept,
-        LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry, Standing, Stop,
-        StopWhy, Store, StoredOutput, WalletFilter,
+        Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, Command, Credit,
+        JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry,
+        Standing, Stop, StopWhy, Store, StoredOutput, WalletFilter,
     },
     vault::SecretVersion,
     work::{AttemptState, Ending, JobState, Pace, Sound},
@@ -78,7 +78,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         assert_eq!((wallet.balance.get(), wallet.key), (i64::MAX - amount, wallet_of(name)));
         let entry = store.entries(wallet.id, None, 1).await.expect("the store can be read").remove(0);
         assert_eq!(entry.cause.reference, reference);
-        let rows = store.audit(None, 100).await.expect("the store can be read");
+        let rows = store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read");
         let row = rows.iter().find(|row| row.id == audit.id).expect("it is there");
         assert_eq!((&row.detail, &row.actor), (&detail, &audit.actor));
     }
@@ -141,7 +141,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
 
 async fn attempt(store: &dyn Store, id: AttemptId) -> crate::work::Attempt {
     let filter = AttemptFilter { limit: PAGE_MAX, ..Default::default() };
-    let attempts = store.attempts(&filter).await.expect("the store can be read");
+    let attempts = store.attempts(&Scope::All, &filter).await.expect("the store can be read");
     attempts.into_iter().find(|attempt| attempt.id == id).expect("it was leased")
 }
 
@@ -383,7 +383,7 @@ pub(super) async fn attempts_are_found_by_job_key_route_and_failure(store: &dyn 
     worker.settled(&other, super::fixtures::lost(crate::store::UnknownPolicy::Fail)).await;
     let found = |filter: AttemptFilter| async move {
         let filter = AttemptFilter { limit: 10, ..filter };
-        let attempts = store.attempts(&filter).await.expect("the store can be read");
+        let attempts = store.attempts(&Scope::All, &filter).await.expect("the store can be read");
         attempts.into_iter().map(|attempt| attempt.id).collect::<Vec<_>>()
     };
     let ids: Vec<_> = leases.iter().chain([&other]).map(|lease| lease.attempt.id).collect();
@@ -401,6 +401,18 @@ pub(super) async fn attempts_are_found_by_job_key_route_and_failure(store: &dyn 
         found(AttemptFilter { job: Some(second), key: Some(keys[0]), ..Default::default() }).await,
         []
     );
+    let (main, acme) = (TenantId::main(), TenantId::new("acme").expect("the name is legal"));
+    for (scope, expected) in [
+        (Scope::Tenant(main.clone()), 4),
+        (Scope::User(main.clone(), user("user-1")), 4),
+        (Scope::User(main, user("user-2")), 0),
+        (Scope::Tenant(acme.clone()), 0),
+        (Scope::User(acme, user("user-1")), 0),
+    ] {
+        let filter = AttemptFilter { limit: 10, ..AttemptFilter::default() };
+        let seen = store.attempts(&scope, &filter).await.expect("the store can be read");
+        assert_eq!(seen.len(), expected, "{scope:?}");
+    }
 }
 
 /// A page begins where the one before it ended; a limit of zero asks for nothing.
@@ -432,7 +444,7 @@ pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &Test
     let (mut attempts, mut before) = (0, None);
     loop {
         let filter = AttemptFilter { before, limit: 2, ..Default::default() };
-        let page = store.attempts(&filter).await.expect("the store can be read");
+        let page = store.attempts(&Scope::All, &filter).await.expect("the store can be read");
         let Some(last) = page.last() else { break };
         assert!(before.is_none_or(|before| last.id < before));
         before = Some(last.id);
@@ -487,11 +499,11 @@ pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &Test
     worker.write((1..=4).map(adjust).collect()).await;
     clock.set(Timestamp::EPOCH);
     worker.adjust("user-1", 1).await.expect("it is legal");
-    let whole = store.audit(None, 100).await.expect("the store can be read");
+    let whole = store.audit(&AuditOf::ALL, None, 100).await.expect("the store can be read");
     assert!(whole.is_sorted_by(|a, b| a.id > b.id), "newest first");
     let (mut rows, mut before) = (Vec::new(), None);
     loop {
-        let page = store.audit(before, 3).await.expect("the store can be read");
+        let page = store.audit(&AuditOf::ALL, before, 3).await.expect("the store can be read");
         assert!(page.len() <= 3);
         let Some(last) = page.last() else { break };
         before = Some(last.id);
@@ -499,7 +511,7 @@ pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &Test
     }
     assert_eq!(rows, whole);
     let unknown = AuditId::from_uuid(scene.ids.uuid());
-    assert_eq!(store.audit(Some(unknown), 3).await.expect("the store can be read"), []);
+    assert_eq!(store.audit(&AuditOf::ALL, Some(unknown), 3).await.expect("the store can be read"), []);
 }
 
 /// Asking for what there is not is no error.
@@ -517,7 +529,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &dyn Store, clock: &Te
     assert_eq!(store.voices(&Scope::User(TenantId::main(), user("nobody"))).await.expect(read), []);
     assert_eq!(store.keys().await.expect(read), []);
     assert_eq!(store.limits().await.expect(read), []);
-    assert_eq!(store.audit(None, 10).await.expect(read), []);
+    assert_eq!(store.audit(&AuditOf::ALL, None, 10).await.expect(read), []);
     assert_eq!(store.wallet_books(None, 10).await.expect(read), []);
     assert_eq!(store.job_books(None, 10).await.expect(read), []);
     let pulse = store.pulse().await.expect(read);

@@ -41,7 +41,7 @@ fn roomy(server: &str) -> NewKey {
 
 async fn attempt(store: &dyn Store, lease: &Lease) -> Attempt {
     let filter = AttemptFilter { job: Some(lease.attempt.job), limit: 100, ..Default::default() };
-    let attempts = store.attempts(&filter).await.expect("the store can be read");
+    let attempts = store.attempts(&Scope::All, &filter).await.expect("the store can be read");
     attempts.into_iter().find(|attempt| attempt.id == lease.attempt.id).expect("it was leased")
 }
 

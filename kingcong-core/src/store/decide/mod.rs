@@ -14,7 +14,7 @@ mod retry;
 mod settle;
 mod stop;
 
-use super::{Batch, Command, Duty, Outcome, TakeDuty, tables::Tables};
+use super::{AuditRow, Batch, Command, Duty, NewAudit, Outcome, TakeDuty, tables::Tables};
 use crate::{clock::Timestamp, id::JobId, money::Amount};
 
 /// Executes a batch's commands in order over the rows that they need, at the store's time `now`, which is read
@@ -52,6 +52,10 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
             if tables.late_answers.get(&late.attempt).is_none() {
                 tables.late_answers.insert(late.attempt, late.clone());
             }
+            Outcome::Done
+        }
+        Command::Audit(audit) => {
+            tables.audits.push(AuditRow { audit: NewAudit::clone(audit), at: now });
             Outcome::Done
         }
     }

@@ -140,7 +140,7 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable("kingcong_rules", "window_length guard call_max", "", ASKED),
     unfindable("kingcong_late_answers", "attempt upstream_id cost", "", "its attempt may be archived"),
     unfindable("kingcong_data_keys", "created_at", "", TIME),
-    unfindable("kingcong_audit", "id actor door detail created_at", "", TOLD),
+    unfindable("kingcong_audit", "id tenant actor role door target outcome detail created_at", "", TOLD),
     unfindable("kingcong_monitors", "name next_at", "", "when a duty is due next; it is due again soon"),
 ];
 

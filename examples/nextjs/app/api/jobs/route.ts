@@ -6,10 +6,7 @@ import { jobView } from '@/server/views';
 const PAGE = 20;
 
 /** The user's jobs, newest first, older than `before`. */
-export const GET = forUsers(
-  { query: z.object({ before: z.uuid().optional() }) },
-  async ({ kc, user, query: { before } }) => {
-    const jobs = await kc.jobs({ user: user.id, before, limit: PAGE });
-    return { jobs: jobs.map(jobView), next: jobs.length < PAGE ? null : (jobs.at(-1)?.id ?? null) };
-  },
-);
+export const GET = forUsers({ query: z.object({ before: z.uuid().optional() }) }, async ({ kc, query: { before } }) => {
+  const jobs = await kc.jobs({ before, limit: PAGE });
+  return { jobs: jobs.map(jobView), next: jobs.length < PAGE ? null : (jobs.at(-1)?.id ?? null) };
+});

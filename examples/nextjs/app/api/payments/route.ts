@@ -4,8 +4,8 @@ import { notThere } from '@/server/refused';
 import { forUsers } from '@/server/route';
 
 /** Orders a package, and answers where it is paid. Credits come when the gateway says that it was. */
-export const POST = forUsers({ body: NewPayment }, async ({ kc, user, body }) => {
-  const offered = (await kc.packages.list()).find(({ id, switch: sale }) => id === body.package && sale === 'on');
+export const POST = forUsers({ body: NewPayment }, async ({ library, user, body }) => {
+  const offered = (await library.packages.list()).find(({ id, switch: sale }) => id === body.package && sale === 'on');
   if (offered === undefined) throw notThere();
   const payment = seal({
     user: user.id,

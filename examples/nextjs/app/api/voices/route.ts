@@ -13,12 +13,12 @@ const lists = new Map<string, { readonly voices: Promise<Voice[]>; readonly unti
 /** The voices that a service offers, as a server lists them that serves it and has a key. */
 export const GET = forUsers(
   { query: z.object({ service: z.string().max(64) }) },
-  async ({ kc, query: { service } }) => {
-    const { routes } = await kc.status();
+  async ({ library, query: { service } }) => {
+    const { routes } = await library.status();
     const route = routes.find((route) => route.service === service && route.switch === 'on' && route.keys > 0);
     // Nobody serves it now, and the status bar says so.
     if (route === undefined) return [];
-    const voices = await listed(kc, route.server, service);
+    const voices = await listed(library, route.server, service);
     return voices.map(({ voice, name, language }) => ({ voice, name, language }));
   },
 );

@@ -50,7 +50,7 @@ export function Users() {
                     </span>
                   </TableCell>
                   <TableCell>
-                    <Badge variant={user.role === 'admin' ? 'outline' : 'default'}>{roles[user.role]}</Badge>
+                    <Badge variant={user.role === 'member' ? 'default' : 'outline'}>{roles[user.role]}</Badge>
                   </TableCell>
                   {(['available', 'held', 'totalPurchased', 'totalSpent', 'debt'] as const).map((amount) => (
                     <TableCell key={amount} className="text-right tabular-nums">

@@ -1,6 +1,6 @@
 import { NewMaintenance } from '@/lib/requests-admin';
 import { forAdministrators } from '@/server/route';
 
-export const PUT = forAdministrators({ body: NewMaintenance }, ({ kc, user, body: { isFull, services } }) =>
-  kc.config.by(user.id).setMaintenance(isFull ? { isFull } : { services }),
+export const PUT = forAdministrators({ body: NewMaintenance }, ({ kc, body: { isFull, services } }) =>
+  kc.config.setMaintenance(isFull ? { isFull } : { services }),
 );

@@ -8,7 +8,7 @@ import { bodyOf, forAnyone, jsonOf } from '@/server/route';
 const BODY_BYTES_MAX = 16 * 1024;
 
 /** For the gateway alone, as often as it likes: an order is booked once, for ever. */
-export const POST = forAnyone({}, async ({ kc, request }) => {
+export const POST = forAnyone({}, async ({ library, request }) => {
   const body = await bodyOf(request, BODY_BYTES_MAX);
   if (!isSigned(body.toString(), request.headers.get(SIGNATURE_HEADER) ?? '')) {
     throw new Refused(403, 'forged', { en: "The signature is not the gateway's", vi: 'Chữ ký không hợp lệ' });
@@ -24,8 +24,9 @@ export const POST = forAnyone({}, async ({ kc, request }) => {
     });
   }
   const { credits, unit, price, currency } = order;
-  const booked = await kc.wallets
-    .purchase(order.user, order.package, referenceOf(order), { ordered: { credits, unit, price, currency } })
+  const booked = await library
+    .acting({ actor: 'payments', role: 'operator_billing' })
+    .wallets.purchase(order.user, order.package, referenceOf(order), { ordered: { credits, unit, price, currency } })
     .catch(nullWhenChanged);
   if (booked !== null) return { booked };
   throw new Refused(409, 'package_changed', {

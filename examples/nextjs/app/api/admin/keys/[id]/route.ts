@@ -3,8 +3,8 @@ import { forAdministrators } from '@/server/route';
 import { limitsOn } from '@/server/system';
 
 /** Switches a key on or off, or sets its limits. */
-export const PATCH = forAdministrators({ params: KeyId, body: KeyChange }, async ({ kc, user, params, body }) => {
-  const keys = kc.keys.by(user.id);
+export const PATCH = forAdministrators({ params: KeyId, body: KeyChange }, async ({ kc, params, body }) => {
+  const { keys } = kc;
   if ('limits' in body) {
     const { server } = await keys.get(params.id);
     return keys.setLimits(params.id, await limitsOn(kc, server, body.limits));
@@ -13,6 +13,4 @@ export const PATCH = forAdministrators({ params: KeyId, body: KeyChange }, async
 });
 
 /** Removes a key for good. */
-export const DELETE = forAdministrators({ params: KeyId }, ({ kc, user, params }) =>
-  kc.keys.by(user.id).remove(params.id),
-);
+export const DELETE = forAdministrators({ params: KeyId }, ({ kc, params }) => kc.keys.remove(params.id));

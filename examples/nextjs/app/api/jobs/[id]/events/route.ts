@@ -5,7 +5,7 @@ import { KingCongError, type JobHandle } from 'kingcong';
 import { JobId } from '@/lib/requests';
 import type { Language } from '@/lib/words';
 import { forUsers } from '@/server/route';
-import { ownJob } from '@/server/speech';
+import { jobOf } from '@/server/speech';
 import { jobDetail } from '@/server/views';
 
 /** How often a job is looked at that another process works on: its events are told there. */
@@ -16,8 +16,8 @@ const QUIET_LOOKS = 15;
 const TOGETHER_MS = 100;
 
 /** Server-sent events: the job, each time that something of it changed, until it has ended. */
-export const GET = forUsers({ params: JobId }, async ({ kc, user, params, language, request }) => {
-  const [job] = await ownJob(kc, user, params.id);
+export const GET = forUsers({ params: JobId }, async ({ kc, params, language, request }) => {
+  const [job] = await jobOf(kc, params.id);
   const details = detailsOf(job, language, request.signal);
   const encoder = new TextEncoder();
   const stream = new ReadableStream<Uint8Array>({

@@ -1,11 +1,11 @@
 import { JobId } from '@/lib/requests';
 import { notThere } from '@/server/refused';
 import { forUsers } from '@/server/route';
-import { ownJob } from '@/server/speech';
+import { jobOf } from '@/server/speech';
 
 /** The subtitles of a completed job, when they were asked for and the upstream made some. */
-export const GET = forUsers({ params: JobId }, async ({ kc, user, params }) => {
-  const [job] = await ownJob(kc, user, params.id);
+export const GET = forUsers({ params: JobId }, async ({ kc, params }) => {
+  const [job] = await jobOf(kc, params.id);
   const srt = await job.subtitles();
   if (srt === null) throw notThere();
   const headers = {
