@@ -236,6 +236,10 @@ pub struct AskedAttempts {
     key: Option<KeyId>,
     server: Option<ServerId>,
     service: Option<ServiceId>,
+    /// Leased at this instant or later.
+    since: Option<Timestamp>,
+    /// Leased before this instant.
+    until: Option<Timestamp>,
     before: Option<AttemptId>,
     limit: u32,
 }
@@ -251,8 +255,8 @@ impl AskedAttempts {
                 return Err(Error::Setting { setting: "route", value: value.to_owned(), bounds }.into());
             }
         };
-        let Self { job, key, before, limit, .. } = self;
-        Ok(AttemptFilter { job, key, route, only: AttemptKind::All, before, limit })
+        let Self { job, key, since, until, before, limit, .. } = self;
+        Ok(AttemptFilter { job, key, route, only: AttemptKind::All, since, until, before, limit })
     }
 }
 
@@ -295,7 +299,6 @@ impl Door {
         let config = || by.map_or_else(|| kc.config(), |by| kc.config().by(by));
         let keys = || by.map_or_else(|| kc.keys(), |by| kc.keys().by(by));
         let accounts = || by.map_or_else(|| kc.accounts(), |by| kc.accounts().by(by));
-        let credit = Unit::CREDIT;
         Ok(match self {
             Self::Estimate { request } => {
                 answer(&EstimateView::from(&kc.estimate(request.request(attachment)?).await?))
@@ -344,7 +347,7 @@ impl Door {
             }
             Self::JobEvents { job } => {
                 let events = kc.job(job).events().await?;
-                let unit = kc.job(job).status().await?.job.payer().map_or(credit, |payer| payer.unit);
+                let unit = kc.job(job).status().await?.job.unit;
                 answer(&library.open_stream(events, unit)?)
             }
             Self::EventsNext { stream: number } => match library.stream(number) {
@@ -484,7 +487,9 @@ impl Door {
             Self::ReportsErrors { filter } => {
                 answer_all::<_, ErrorView>(&kc.reports().errors(filter.filter()?).await?)
             }
-            Self::ReportsUsage { filter } => usage(library, &filter.filter()?).await?,
+            Self::ReportsUsage { filter } => {
+                answer_all::<_, UsageView>(&kc.reports().usage(&filter.filter()?).await?)
+            }
             Self::ReportsSplit {} => answer_all::<_, SplitView>(&kc.reports().split().await?),
             Self::ReportsAudit { before, limit } => {
                 answer_all::<_, AuditView>(&kc.reports().audit(before, limit).await?)
@@ -502,26 +507,6 @@ async fn next_event(stream: &Stream) -> Option<EventView> {
             return Some(known);
         }
     }
-}
-
-/// Usage with the units that its jobs were paid in.
-async fn usage(library: &Library, filter: &AttemptFilter) -> Result<Answer, Problem> {
-    let records = library.kc.reports().usage(filter).await?;
-    let mut units: BTreeMap<JobId, Unit> = BTreeMap::new();
-    let mut views = Vec::with_capacity(records.len());
-    for record in &records {
-        let unit = match units.get(&record.job) {
-            Some(unit) => *unit,
-            None => {
-                let job = library.kc.job(record.job).status().await?.job;
-                let unit = job.payer().map_or(Unit::CREDIT, |payer| payer.unit);
-                units.insert(record.job, unit);
-                unit
-            }
-        };
-        views.push(UsageView::of(record, unit));
-    }
-    Ok(answer(&views))
 }
 
 fn result(result: JobResult) -> Answer {

@@ -53,6 +53,7 @@ import {
   count,
   encode,
   flag,
+  instant,
   mapping,
   optional,
   optionsOf,
@@ -587,12 +588,17 @@ export class Voices extends Group {
   }
 }
 
-/** Which attempts: newest first, older than the attempt `before`; a route is a server and a service. */
+/**
+ * Which attempts: newest first, leased at `since` or later and before `until`, older than the attempt `before`; a route
+ * is a server and a service.
+ */
 export interface Attempts extends Waiting {
   readonly job?: string | undefined;
   readonly key?: string | undefined;
   readonly server?: string | undefined;
   readonly service?: string | undefined;
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
   readonly before?: string | undefined;
   /** 100 when left out, at most 1,000. */
   readonly limit?: number | undefined;
@@ -603,12 +609,14 @@ const ATTEMPTS: Fields = {
   key: optional(text),
   server: optional(text),
   service: optional(text),
+  since: optional(instant),
+  until: optional(instant),
   before: optional(text),
   limit: optional(count),
 };
 const AUDIT: Fields = { before: optional(text), limit: optional(count) };
 
-/** What happened: usage, errors, audit. */
+/** What happened. Usage and errors are those of the handle's tenant; the split and the audit are of every tenant. */
 export class Reports extends Group {
   /** Usage records, newest first. */
   async usage(attempts?: Attempts): Promise<UsageRecord[]> {

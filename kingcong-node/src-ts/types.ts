@@ -18,6 +18,13 @@ export type Unit = 'credit' | 'nextflow' | 'usd';
 export type Switch = 'on' | 'off';
 /** What is done. */
 export type Operation = 'text_to_speech' | 'voice_cloning';
+/** Whose keys a call is made with: the operator's, which serve every tenant. */
+export type Lane = 'shared';
+/**
+ * Why a task is on its route: the split chose it when the task was queued, or the route before it failed the task or
+ * did not serve.
+ */
+export type RouteCause = 'planned' | 'moved';
 /** What a price counts, in the smallest part that is counted. */
 export type Measure = 'character' | 'request' | 'audio_ms' | 'token' | 'image';
 /** Audio container and coding. */
@@ -393,9 +400,10 @@ export interface Job {
   readonly user: string;
   readonly operation: Operation;
   readonly service: string;
+  readonly model: string | null;
   readonly state: JobState;
   readonly isFinal: boolean;
-  readonly unit: Unit | null;
+  readonly unit: Unit;
   readonly held: Amount;
   readonly charged: Amount;
   readonly tasks: number;
@@ -592,8 +600,15 @@ export interface ErrorRecord {
   readonly attempt: string;
   readonly task: string;
   readonly job: string;
+  readonly tenant: string;
+  readonly user: string;
+  readonly operation: Operation;
+  readonly model: string | null;
   readonly route: string;
+  readonly cause: RouteCause;
   readonly key: string;
+  readonly lane: Lane;
+  readonly keyTenant: string | null;
   readonly kind: FailureKind;
   readonly upstreamCode: string | null;
   readonly message: string;
@@ -603,14 +618,22 @@ export interface ErrorRecord {
 
 /**
  * What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). `overHold` is what of its
- * price was not charged because the job's hold was used up: the operator's cost.
+ * price was not charged because the job's hold was used up: the operator's cost. `cause` says why the task was on the
+ * route, `keyTenant` whose key it was: null is the operator's.
  */
 export interface UsageRecord {
   readonly attempt: string;
   readonly task: string;
   readonly job: string;
+  readonly tenant: string;
+  readonly user: string;
+  readonly operation: Operation;
+  readonly model: string | null;
   readonly route: string;
+  readonly cause: RouteCause;
   readonly key: string;
+  readonly lane: Lane;
+  readonly keyTenant: string | null;
   readonly isDone: boolean;
   readonly cost: string | null;
   readonly charged: Amount;

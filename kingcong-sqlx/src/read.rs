@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, HoldId, JobId, LimitId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
@@ -440,9 +440,11 @@ pub(crate) async fn entries(
 
 pub(crate) async fn attempts(
     session: &mut dyn Session,
+    scope: &Scope,
     filter: &AttemptFilter,
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut query = Query::default();
+    query.within(scope);
     if let Some(job) = filter.job {
         query.and("job = ?", [job.as_uuid().into()]);
     }
@@ -457,6 +459,15 @@ pub(crate) async fn attempts(
         AttemptKind::All => {}
         // The second condition is the first, as MySQL's index has it.
         AttemptKind::Errors => query.and("state IN ('failed', 'lost') /*! AND error_or_null = 1 */", []),
+    }
+    // Ids begin with the milliseconds of the lease, so an index in the order of ids is one of time too.
+    if let Some(since) = filter.since {
+        let first = AttemptId::first_at(since).as_uuid();
+        query.and("id >= ? AND leased_at >= ?", [first.into(), since.into()]);
+    }
+    if let Some(until) = filter.until {
+        let after = AttemptId::first_at(until.plus(Duration::from_millis(1))).as_uuid();
+        query.and("id < ? AND leased_at < ?", [after.into(), until.into()]);
     }
     if let Some(before) = filter.before {
         query.and("id < ?", [before.as_uuid().into()]);

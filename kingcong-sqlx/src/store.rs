@@ -456,8 +456,8 @@ impl Store for SqlStore {
         read::entries(&mut *self.reader().await?, wallet, before, limit).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        read::attempts(&mut *self.reader().await?, filter).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        read::attempts(&mut *self.reader().await?, scope, filter).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

@@ -358,7 +358,7 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
         self.read(|tables| {
             let rows: Box<dyn Iterator<Item = &Attempt>> = match filter.job {
                 Some(job) => Box::new(tables.attempts_of(job).rev()),
@@ -367,7 +367,10 @@ impl Store for MemoryStore {
             let rows = rows.filter(|attempt| {
                 let is_error =
                     matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
-                filter.key.is_none_or(|key| attempt.key == key)
+                scope.covers(&attempt.tenant, &attempt.user)
+                    && filter.since.is_none_or(|since| attempt.leased_at >= since)
+                    && filter.until.is_none_or(|until| attempt.leased_at < until)
+                    && filter.key.is_none_or(|key| attempt.key == key)
                     && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
                     && filter.before.is_none_or(|before| attempt.id < before)
                     && (filter.only == AttemptKind::All || is_error)

@@ -134,7 +134,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Vec<Entry>, StoreError>;
 
     /// Attempts, newest first.
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
 
     /// A cloned voice.
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
@@ -332,6 +332,10 @@ pub struct AttemptFilter {
     pub route: Option<Route>,
     /// Only those that ended without a result.
     pub only: AttemptKind,
+    /// Leased at this instant or later.
+    pub since: Option<Timestamp>,
+    /// Leased before this instant.
+    pub until: Option<Timestamp>,
     /// Older than this attempt.
     pub before: Option<AttemptId>,
     /// At most so many; at most [`PAGE_MAX`].

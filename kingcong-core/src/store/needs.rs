@@ -253,8 +253,6 @@ impl Needs {
                     self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
                 }
             }
-            // All tasks of a job ask for one model.
-            self.inputs.extend(tables.tasks_of(*job).next().map(|task| task.id));
         }
         for (worker, ..) in &self.adopt {
             let open = tables.open_attempts(*worker).filter_map(|id| tables.attempts().get(&id));

@@ -22,7 +22,7 @@ mod wav;
 pub(crate) use wav::header as wav_header;
 
 pub use abbreviations::{AbbreviationError, Abbreviations};
-pub use attempt::{Attempt, AttemptState, Doubt, Ending};
+pub use attempt::{Attempt, AttemptState, Doubt, Ending, Lane};
 pub use audio::{AudioError, AudioReader, Coding, Layout, Pace, Sound, WavSamples};
 pub use cut::{Cut, CutError};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
@@ -32,5 +32,5 @@ pub use plan::{FrozenQuote, KnownVoice, Plan, PlanBasis, PlanError, PlannedTask}
 pub use polling::{Awaited, Experience, WAIT_HALF, WAIT_MAX, due_at};
 pub use request::{CheckedRequest, Order, Payer, Request, RequestError, Subject, VoiceChoice};
 pub use subtitles::join_srt;
-pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
+pub use task::{Next, RouteCause, Task, TaskError, TaskRoute, TaskState};
 pub use text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError};

@@ -11,6 +11,7 @@ use std::{
 };
 
 use kingcong_core::{
+    access::Scope,
     clock::Clock,
     id::{JobId, KeyId, TaskId},
     keys::Verdict,
@@ -497,7 +498,7 @@ impl<'a> World<'a> {
         let leased: BTreeSet<_> = self.leases.iter().map(|(_, lease)| lease.attempt.id).collect();
         assert_eq!(running, leased, "what runs is what somebody works on");
         let filter = AttemptFilter { limit: PAGE_MAX, ..Default::default() };
-        for attempt in store.attempts(&filter).await.unwrap() {
+        for attempt in store.attempts(&Scope::All, &filter).await.unwrap() {
             let is_open = !matches!(attempt.state, AttemptState::Ended(_));
             assert_eq!(is_open, leased.contains(&attempt.id), "{attempt:?}");
             let works = attempt.worker.is_some_and(|id| pulse.workers.iter().any(|worker| worker.id == id));

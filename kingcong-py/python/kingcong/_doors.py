@@ -668,7 +668,7 @@ class Voices(_Group):
 
 
 class Reports(_Group):
-    """What happened: usage, errors, audit."""
+    """What happened. Usage and errors are those of the handle's tenant; the split and the audit are of every tenant."""
 
     __slots__ = ()
 
@@ -680,10 +680,14 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[UsageRecord, ...]:
-        """Usage records, newest first, older than the attempt ``before``; a route is a server and a service.
+        """Usage records of the handle's tenant, newest first: leased at ``since`` or later, and before ``until``.
+
+        ``before`` is an attempt, for the next page; a route is a server and a service.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -700,10 +704,12 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[ErrorRecord, ...]:
-        """The error log: attempts that failed or whose answer was lost, newest first.
+        """The error log: attempts that failed or whose answer was lost, found as those of :meth:`usage`.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

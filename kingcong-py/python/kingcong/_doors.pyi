@@ -153,6 +153,8 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[UsageRecord, ...]: ...
@@ -163,6 +165,8 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[ErrorRecord, ...]: ...
@@ -274,6 +278,8 @@ class AsyncReports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Coroutine[Any, Any, tuple[UsageRecord, ...]]: ...
@@ -284,6 +290,8 @@ class AsyncReports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Coroutine[Any, Any, tuple[ErrorRecord, ...]]: ...

@@ -191,6 +191,8 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     user_id       VARCHAR(190) NOT NULL,
     operation     VARCHAR(32) NOT NULL,
     service       VARCHAR(32) NOT NULL,
+    model         MEDIUMTEXT,                       -- none: the upstream's default
+    unit          VARCHAR(32) NOT NULL,
     wallet        BINARY(16) NOT NULL,
     hold          BINARY(16) NOT NULL,
     tasks         BIGINT NOT NULL,
@@ -236,6 +238,7 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     attempt      BINARY(16),                    -- running
     error        MEDIUMTEXT,                    -- failed, as JSON
     planned      BIGINT NOT NULL,
+    cause        VARCHAR(32) NOT NULL,          -- of planned: planned, moved
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
     reached_before BIGINT NOT NULL,           -- of reached, before its last retry
@@ -267,6 +270,14 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     id              BINARY(16) NOT NULL PRIMARY KEY,
     task_id         BINARY(16) NOT NULL,
     job             BINARY(16) NOT NULL,
+    tenant          VARCHAR(190) NOT NULL,
+    user_id         VARCHAR(190) NOT NULL,
+    operation       VARCHAR(32) NOT NULL,
+    model           MEDIUMTEXT,                 -- none: the upstream's default
+    unit            VARCHAR(32) NOT NULL,       -- of charged and over_hold
+    lane            VARCHAR(32) NOT NULL,       -- whose keys: shared
+    cause           VARCHAR(32) NOT NULL,       -- of the route: planned, moved
+    key_tenant      VARCHAR(190),               -- none: the operator's
     server          VARCHAR(32) NOT NULL,
     service         VARCHAR(32) NOT NULL,
     api_key_id      BINARY(16) NOT NULL,
@@ -289,6 +300,7 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     audio_ms        BIGINT,
     characters      BIGINT,
     KEY kingcong_attempts_open (open_worker, id),
+    KEY kingcong_attempts_tenant (tenant, id),
     KEY kingcong_attempts_job (job, id),
     KEY kingcong_attempts_key (api_key_id, id),
     KEY kingcong_attempts_errors (error_or_null, id)

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path, process, sync::Arc, time::Duration};
 
 use kingcong_core::{
+    access::Scope,
     clock::{Clock as _, Timestamp},
     ledger::Entry,
     store::{AttemptFilter, Command, PAGE_MAX, Store, StoreErrorKind, conformance},
@@ -46,7 +47,7 @@ async fn entries(store: &SqlStore) -> Vec<Entry> {
 }
 
 async fn attempts(store: &SqlStore) -> Vec<Attempt> {
-    store.attempts(&AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() }).await.unwrap()
+    store.attempts(&Scope::All, &AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() }).await.unwrap()
 }
 
 /// Whether nobody but its owner may do anything with a file.

@@ -122,8 +122,8 @@ impl Store for Several {
         self.first().entries(wallet, before, limit).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.first().attempts(filter).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.first().attempts(scope, filter).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

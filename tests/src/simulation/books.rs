@@ -610,7 +610,7 @@ fn attempts(memory: &MemoryStore) -> BTreeMap<AttemptId, Attempt> {
     let mut all = BTreeMap::new();
     let mut filter = AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() };
     loop {
-        let page = now(memory.attempts(&filter)).unwrap_or_default();
+        let page = now(memory.attempts(&Scope::All, &filter)).unwrap_or_default();
         filter.before = page.last().map(|attempt| attempt.id);
         if page.is_empty() {
             return all;

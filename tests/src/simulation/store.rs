@@ -320,8 +320,8 @@ impl Store for Connection {
         self.read(self.database.memory.entries(wallet, before, limit)).await
     }
 
-    async fn attempts(&self, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.read(self.database.memory.attempts(filter)).await
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(self.database.memory.attempts(scope, filter)).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, OutputError, Preset, Request, Settings,
+    access::Scope,
     clock::{Clock, SystemClock, Timestamp},
     engine::{JobEvent, Outputs, Role},
     id::ProtocolId,
@@ -266,7 +267,7 @@ async fn scheduled_work_starts_at_its_instant_and_once() {
     let job = other.job(job.id());
     assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
     let of_job = AttemptFilter { job: Some(job.id()), limit: PAGE_MAX, ..AttemptFilter::default() };
-    let attempts = stage.store.attempts(&of_job).await.unwrap();
+    let attempts = stage.store.attempts(&Scope::All, &of_job).await.unwrap();
     let [attempt] = &attempts[..] else { panic!("{attempts:?}") };
     assert!(attempt.leased_at >= start, "{attempt:?}");
     one.close().await;

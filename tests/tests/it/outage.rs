@@ -5,6 +5,7 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
+    access::Scope,
     engine::JobEvent,
     routing::BaseUrl,
     store::{AttemptFilter, PAGE_MAX, Store},
@@ -50,7 +51,7 @@ pub(crate) fn request(name: &str) -> Request {
 async fn runs(kc: &KingCong, store: &Arc<dyn Store>, job: &JobHandle) {
     let filter = AttemptFilter { job: Some(job.id()), limit: PAGE_MAX, ..AttemptFilter::default() };
     loop {
-        let attempts = store.attempts(&filter).await.unwrap();
+        let attempts = store.attempts(&Scope::All, &filter).await.unwrap();
         let accepted = |state: &AttemptState| matches!(state, AttemptState::Accepted { .. });
         if attempts.iter().filter(|attempt| accepted(&attempt.state)).count() == 4 {
             return;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::KingCong;
 use crate::{
+    access::Scope,
     error::Error,
     id::{Actor, AuditId, InvalidId, Route},
     store::{AttemptFilter, AttemptKind, AuditEntry, PAGE_MAX},
@@ -11,7 +12,8 @@ use crate::{
     work::Attempt,
 };
 
-/// What happened: usage, errors, audit. It is told to operators, of every tenant, whichever one the handle asks for.
+/// What happened. Usage and errors are those of the tenant that the handle asks for, or of every one
+/// ([`KingCong::of_all`]); the split and the audit tell operators of every tenant, whichever one the handle asks for.
 #[derive(Clone, Debug)]
 pub struct ReportDoors {
     pub(super) kc: KingCong,
@@ -33,18 +35,22 @@ impl ReportDoors {
     /// The error log: attempts that failed or whose answer was lost, newest first; at most 1,000 at once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// A tenant whose name cannot be one; when the store fails.
     pub async fn errors(&self, mut filter: AttemptFilter) -> Result<Vec<Attempt>, Error> {
         filter.only = AttemptKind::Errors;
-        Ok(self.inner().store.attempts(&filter).await?)
+        Ok(self.inner().store.attempts(&self.kc.scope()?, &filter).await?)
     }
 
     /// Usage records, newest first; at most 1,000 at once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// A tenant whose name cannot be one; when the store fails.
     pub async fn usage(&self, filter: &AttemptFilter) -> Result<Vec<UsageRecord>, Error> {
-        let attempts = self.inner().store.attempts(filter).await?;
+        self.usage_within(&self.kc.scope()?, filter).await
+    }
+
+    async fn usage_within(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<UsageRecord>, Error> {
+        let attempts = self.inner().store.attempts(scope, filter).await?;
         Ok(attempts.iter().filter_map(UsageRecord::of).collect())
     }
 
@@ -55,7 +61,7 @@ impl ReportDoors {
     pub async fn split(&self) -> Result<Vec<SplitShare>, Error> {
         let filter = AttemptFilter { limit: PAGE_MAX, ..AttemptFilter::default() };
         let mut shares: BTreeMap<Route, (u64, u64)> = BTreeMap::new();
-        for record in self.usage(&filter).await? {
+        for record in self.usage_within(&Scope::All, &filter).await? {
             let share = shares.entry(record.route.clone()).or_default();
             if record.is_done() {
                 share.0 += 1;

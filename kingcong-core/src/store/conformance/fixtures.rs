@@ -31,8 +31,8 @@ use crate::{
         RoutePrice, common_denominator, hold_amount,
     },
     provider::{
-        AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
-        VoiceSettings, Work,
+        AudioFormat, Body, CloneVoice, Failure, FailureKind, Measured, Reached, Speech, Subtitles,
+        UpstreamId, VoiceSettings, Work,
     },
     routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch, System},
     store::{
@@ -359,6 +359,21 @@ impl Order {
             queue_max: self.queue_max,
         }
     }
+}
+
+/// A command to admit that asks for voices made from recordings, in place of texts spoken.
+#[must_use]
+pub fn cloning(mut admit: Admit) -> Admit {
+    admit.operation = Operation::CloneVoice;
+    for task in &mut admit.tasks {
+        task.work = Arc::new(Work::CloneVoice(CloneVoice {
+            name: "my voice".into(),
+            sample: Bytes::from_static(b"a recording"),
+            content_type: "audio/mpeg".into(),
+            preview_text: None,
+        }));
+    }
+    admit
 }
 
 /// The work of speaking a text.

@@ -114,6 +114,7 @@ laws! {
         a_job_of_ten_thousand_tasks_is_like_any_other;
     claiming:
         a_lease_joins_task_key_and_worker,
+        an_attempt_tells_whose_it_is_and_what_is_bought,
         users_with_work_waiting_are_served_alike,
         a_weight_is_a_share_of_the_queue,
         keys_are_leased_least_recently_used_first,
@@ -249,6 +250,7 @@ laws! {
         wallets_are_listed_by_scope_unit_and_debt,
         results_are_read_in_parts,
         attempts_are_found_by_job_key_route_and_failure,
+        attempts_are_found_by_scope_and_time,
         long_lists_are_read_in_pages,
         what_is_not_there_is_not_found,
         the_pulse_tells_what_waits;

@@ -89,7 +89,7 @@ pub(super) async fn failed_tasks_are_tried_again_and_the_others_are_not(
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held.get()), (999_970, 0));
     let filter = AttemptFilter { job: Some(before.job.id), limit: 100, ..Default::default() };
-    assert_eq!(store.attempts(&filter).await.expect("the store can be read").len(), 4);
+    assert_eq!(store.attempts(&Scope::All, &filter).await.expect("the store can be read").len(), 4);
     let audit = store.audit(None, 1).await.expect("the store can be read").remove(0);
     assert_eq!(audit.door, "jobs.retry");
 }

@@ -10,7 +10,7 @@ use crate::{
     money::{Amount, RunningTotal},
     routing::Split,
     store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
-    work::{Doubt, Job, JobState, Task, TaskRoute, TaskState},
+    work::{Doubt, Job, JobState, RouteCause, Task, TaskRoute, TaskState},
 };
 
 pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Admitted, NotAdmitted> {
@@ -153,6 +153,8 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         user: admit.user.clone(),
         operation: admit.operation,
         service: admit.service.clone(),
+        model: admit.tasks.first().and_then(|task| task.work.model()).map(str::to_owned),
+        unit: admit.wallet.unit,
         wallet: hold.wallet,
         hold: hold.id,
         held: hold.amount,
@@ -200,6 +202,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
             state,
             routes: Arc::clone(&new.routes),
             planned,
+            cause: RouteCause::Planned,
             only_key: admit.only_key,
             characters: new.characters,
             weight: admit.weight.get(),

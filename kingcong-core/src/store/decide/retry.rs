@@ -108,10 +108,7 @@ fn split(tables: &Tables, job: &Job, failed: &[&Task], retry: &Retry) -> Result<
     let quote = FrozenQuote {
         service: &job.service,
         operation: job.operation,
-        model: tables
-            .tasks_of(job.id)
-            .find_map(|task| tables.inputs.get(&task.id))
-            .and_then(|work| work.model()),
+        model: job.model.as_deref(),
         routes: &first.routes,
         only_key: first.only_key,
     };

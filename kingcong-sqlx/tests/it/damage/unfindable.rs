@@ -63,8 +63,14 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable(
         "kingcong_jobs",
         "operation",
-        "open failed cancelled",
-        "without a result nothing tells what was done",
+        "open cancelled",
+        "what was never tried has no attempt that repeats what is done",
+    ),
+    unfindable(
+        "kingcong_jobs",
+        "model",
+        "open cancelled archived_completed archived_retried_open",
+        "only attempts repeat it, and there are none, or they went into the archive",
     ),
     unfindable("kingcong_jobs", "deadline", "", ASKED),
     unfindable(
@@ -82,7 +88,7 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable("kingcong_tasks", "characters weight input_data", "", ASKED),
     unfindable(
         "kingcong_tasks",
-        "routes planned reached tried unfit_routes doubt credits_cost completed_at refunded",
+        "routes planned cause reached tried unfit_routes doubt credits_cost completed_at refunded",
         "archived_done archived_retried_ready",
         "what its attempts and entries told went with them into the archive",
     ),
@@ -107,6 +113,12 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "of a job of one task, after its end",
     ),
     unfindable("kingcong_tasks", "planned", "failed cancelled", "where it would have gone next"),
+    unfindable(
+        "kingcong_tasks",
+        "cause",
+        "failed cancelled delayed",
+        "whether it was moved after its last try",
+    ),
     unfindable("kingcong_tasks", "reached doubt", "failed running ready delayed", UPSTREAM),
     unfindable("kingcong_tasks", "error", "failed", "reasons that no attempt tells: a deadline, no route"),
     unfindable(
@@ -115,6 +127,7 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "done failed lost not_sent",
         "nothing names an attempt that has ended",
     ),
+    unfindable("kingcong_attempts", "cause", "failed", "whether its task was moved before it, or after it"),
     unfindable("kingcong_attempts", "egress_limit", "done failed lost not_sent", TOLD),
     unfindable("kingcong_attempts", "leased_at", "", TIME),
     unfindable("kingcong_attempts", "ended_at", "failed lost not_sent", TIME),
