@@ -249,6 +249,8 @@ text_ids! {
     PackageId: is_slug, SLUG_RULE;
     /// A customer organisation. Hosts without organisations use [`TenantId::main`].
     TenantId: is_name, NAME_RULE;
+    /// What people call a customer organisation.
+    TenantName: is_name, NAME_RULE;
     /// A user, as the host names it; compared by bytes.
     UserId: is_name, NAME_RULE;
     /// Who did something in an admin door, as the host names them.

@@ -7,7 +7,7 @@ use kingcong_core::{
         AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status,
         TaskReport, Verification,
     },
-    id::{Route, ServerId, ServiceId, TenantId, UserId},
+    id::{Route, ServerId, ServiceId, TenantId, TenantName, UserId},
     keys::{KeyStatus, KeyWithLimits, Passage},
     ledger::{Entry, Owner, Wallet, WalletKey},
     message::{Language, Message},
@@ -16,6 +16,7 @@ use kingcong_core::{
     provider::{FailureKind, Health, UpstreamCredits, VoicePage},
     routing::{Explanation, Limits, Maintenance, PollsCount, Standing, Switch, Switches, System},
     store::{AuditEntry, Discrepancy, Moved, StoredOutput, VoiceRow},
+    tenants::{Tenant, TenantState},
     usage::UsageRecord,
     work::{Attempt, AttemptState, Doubt, Ending, Job, Lane, RouteCause, TaskError},
 };
@@ -948,6 +949,29 @@ impl From<&UsageRecord> for UsageView {
             took_ms: u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
             possible_double: record.possible_double == Doubt::PossibleDouble,
             ended_at: record.ended_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TenantView {
+    id: TenantId,
+    name: TenantName,
+    state: TenantState,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<&Tenant> for TenantView {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id.clone(),
+            name: tenant.name.clone(),
+            state: tenant.state,
+            version: tenant.version,
+            created_at: tenant.created_at,
+            updated_at: tenant.updated_at,
         }
     }
 }

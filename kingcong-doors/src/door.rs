@@ -7,13 +7,14 @@ use kingcong_core::{
     Error, KingCong, NewKey, OutputError,
     clock::Timestamp,
     engine::{JobAudio, JobResult},
-    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, UserId, WalletId},
+    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
     ledger::Owner,
     money::Unit,
     pricing::Operation,
     provider::Body,
     routing::{Limits, LimitsChange, Maintenance, Switch},
     store::{AttemptFilter, AttemptKind, JobFilter, Kept, Standing, WalletFilter},
+    tenants::TenantState,
     work::JobState,
 };
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,8 @@ use crate::{
     answer::{
         AccountView, ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView,
         EstimateView, EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView,
-        ReportView, ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
+        ReportView, ResultView, SplitView, StatusView, SystemView, TenantView, UsageView, VerificationView,
+        WalletView,
     },
     asked::{
         AskedAmount, AskedOrder, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange,
@@ -173,6 +175,12 @@ pub enum Door {
         max_in_flight: Option<NonZeroU32>,
         per_minute: Option<NonZeroU32>,
     },
+    #[serde(rename = "tenants.set")]
+    TenantsSet { id: String, name: String, state: TenantState },
+    #[serde(rename = "tenants.get")]
+    TenantsGet { id: String },
+    #[serde(rename = "tenants.list")]
+    TenantsList { after: Option<TenantId>, limit: u32 },
     #[serde(rename = "voices.offered")]
     VoicesOffered { server: String, service: String, page: Option<String> },
     #[serde(rename = "voices.cloned")]
@@ -478,6 +486,14 @@ impl Door {
             Self::AccountsSetLimits { server, account, max_in_flight, per_minute } => {
                 let change = LimitsChange { max_in_flight, per_minute };
                 answer(&AccountView::from(&accounts().set_limits(&server, &account, change).await?))
+            }
+            Self::TenantsSet { id, name, state } => {
+                let doors = by.map_or_else(|| kc.tenants(), |by| kc.tenants().by(by));
+                answer(&TenantView::from(&doors.set(&id, &name, state).await?))
+            }
+            Self::TenantsGet { id } => answer(&kc.tenants().get(&id).await?.as_ref().map(TenantView::from)),
+            Self::TenantsList { after, limit } => {
+                answer_all::<_, TenantView>(&kc.tenants().list(after.as_ref(), limit).await?)
             }
             Self::VoicesOffered { server, service, page } => {
                 let page = kc.voices().offered(&server, &service, page.as_deref()).await?;

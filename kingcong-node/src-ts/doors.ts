@@ -42,6 +42,8 @@ import type {
   SplitShare,
   Switch,
   System,
+  Tenant,
+  TenantState,
   Unit,
   UsageRecord,
   VoicePage,
@@ -562,6 +564,42 @@ export class Accounts extends Group {
     const given = encode(LIMITS_CHANGE, change, 'change');
     const of = { server: text(server, 'server'), account: text(account, 'account') };
     return this.ask('accounts.set_limits', { ...given, ...of }, waiting);
+  }
+}
+
+const TENANTS: Fields = { after: optional(text), limit: optional(count) };
+
+/** What an operator says of tenants. One of which nothing was ever said is active. */
+export class Tenants extends Group {
+  /**
+   * Says what a tenant is called and whether it may order. A suspended one submits, retries and purchases nothing, from
+   * this moment on and in every process; what is under way goes on, and everything can be read.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const { version } = await kc.tenants.by('admin-7').set('acme', 'Acme Ltd.', 'suspended');
+   * console.log(version); // 1
+   * ```
+   */
+  async set(id: string, name: string, state: TenantState, waiting?: Waiting): Promise<Tenant> {
+    const given = { id: text(id, 'id'), name: text(name, 'name'), state: text(state, 'state') };
+    return this.ask('tenants.set', given, waiting);
+  }
+
+  /** What is said of a tenant; null where nothing ever was: it is active then. */
+  async get(id: string, waiting?: Waiting): Promise<Tenant | null> {
+    return this.ask('tenants.get', { id: text(id, 'id') }, waiting);
+  }
+
+  /** Tenants of which something is said, in the order of their ids, behind `after`; at most 1,000 at once. */
+  async list(
+    options?: Waiting & { readonly after?: string | undefined; readonly limit?: number | undefined },
+  ): Promise<Tenant[]> {
+    const [given, signal] = optionsOf(TENANTS, options);
+    return this.knock('tenants.list', { limit: LIMIT, ...given }, signal);
   }
 }
 

@@ -595,6 +595,22 @@ export interface ClonedVoice {
   readonly createdAt: Date;
 }
 
+/**
+ * Whether a tenant may order. One that is suspended submits, retries and purchases nothing new; what is under way goes
+ * on, and everything can be read.
+ */
+export type TenantState = 'active' | 'suspended';
+
+/** What an operator says of a customer organisation. `version` grows with each change. */
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly state: TenantState;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
 /** An attempt that failed or whose answer was lost. */
 export interface ErrorRecord {
   readonly attempt: string;

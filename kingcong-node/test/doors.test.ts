@@ -65,6 +65,27 @@ describe.each(STORES)('on %s', (store) => {
     expect(await kc.wallets.get('user-1')).toMatchObject({ balance: 100 });
   });
 
+  test('a suspended tenant orders nothing new', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const acme = kc.of('acme');
+    await acme.wallets.purchase('user-1', 'package-1', 'order-1');
+    expect(await kc.tenants.get('acme')).toBeNull();
+    const said = await kc.tenants.by('admin-7').set('acme', 'Acme Ltd.', 'suspended');
+    expect(said).toMatchObject({ id: 'acme', name: 'Acme Ltd.', state: 'suspended', version: 1 });
+    expect(await kc.tenants.get('acme')).toEqual(said);
+    const refused = { code: 'tenant_suspended', fields: { tenant: 'acme' } };
+    await expect(acme.submit(speech('Xin chào!'))).rejects.toMatchObject(refused);
+    await expect(acme.wallets.purchase('user-1', 'package-1', 'order-2')).rejects.toMatchObject(refused);
+    expect((await kc.run(speech('Xin chào!'))).job.state).toBe('completed');
+    await kc.tenants.set('acme', 'Acme Ltd.', 'active');
+    expect((await acme.run(speech('Xin chào!'))).job.state).toBe('completed');
+    expect((await kc.tenants.list()).map(({ id }) => id)).toEqual(['acme']);
+    expect(await kc.tenants.list({ after: 'acme' })).toEqual([]);
+    const erased = 'erased' as 'active';
+    await expect(kc.tenants.set('acme', 'Acme Ltd.', erased)).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
   test('a cloned voice speaks for its own tenant only', async () => {
     const { kc } = await stage(store);
     await prepare(kc, 20_000);

@@ -36,6 +36,8 @@ from kingcong import (
     Switch,
     TaskDone,
     TaskStarted,
+    TenantState,
+    TenantSuspended,
     Unit,
     VoiceResult,
     VoiceUnavailable,
@@ -479,6 +481,34 @@ async def test_a_tenants_jobs_wallets_and_voices_are_its_own(host: Host) -> None
         assert (record.job, record.tenant, record.charged) == (job.id, "acme", Decimal(9))
     assert (await host.ask(host.kc.wallets.get("user-1"))).balance == 100
     assert len(await host.ask(acme.wallets.history("user-1"))) == 2
+
+
+async def test_a_suspended_tenant_orders_nothing_new(host: Host) -> None:
+    await host.prepare(credits=100)
+    acme = host.kc.of("acme")
+    await host.ask(acme.wallets.purchase("user-1", "package-1", "order-1"))
+    tenants = host.kc.tenants
+    assert await host.ask(tenants.get("acme")) is None
+    said = await host.ask(tenants.by("admin-7").set("acme", "Acme Ltd.", TenantState.SUSPENDED))
+    assert (said.id, said.name, said.state, said.version) == ("acme", "Acme Ltd.", TenantState.SUSPENDED, 1)
+    assert await host.ask(tenants.get("acme")) == said
+    for asked in (
+        lambda: acme.submit(speech("Xin chào!")),
+        lambda: acme.wallets.purchase("user-1", "package-1", "order-2"),
+    ):
+        with pytest.raises(TenantSuspended, match=r"acme.*tenants\.set") as refused:
+            await host.ask(asked())
+        assert (refused.value.tenant, refused.value.retryable) == ("acme", False)
+    assert (await host.ask(acme.wallets.get("user-1"))).balance == 1_000_000
+    assert (await host.ask(host.kc.run(speech("Xin chào!")))).job.state is JobState.COMPLETED
+    await host.ask(tenants.set("acme", "Acme Ltd.", TenantState.ACTIVE))
+    assert (await host.ask(acme.run(speech("Xin chào!")))).job.state is JobState.COMPLETED
+    assert [tenant.id for tenant in await host.ask(tenants.list())] == ["acme"]
+    assert await host.ask(tenants.list(after="acme")) == ()
+    audit = await host.ask(host.kc.reports.audit(limit=10))
+    assert [entry.actor for entry in audit if entry.door == "tenants.set"] == ["system", "admin-7"]
+    with pytest.raises(InvalidRequest):
+        await host.ask(tenants.set("acme", " ", TenantState.ACTIVE))
 
 
 async def test_a_cloned_voice_speaks_for_its_own_tenant_only(host: Host) -> None:

@@ -22,7 +22,7 @@ struct Columns {
     bytes: &'static str,
 }
 
-const COLUMNS: [Columns; 24] = [
+const COLUMNS: [Columns; 25] = [
     Columns {
         table: "kingcong_credits",
         ids: "id",
@@ -92,6 +92,13 @@ const COLUMNS: [Columns; 24] = [
     },
     Columns { table: "kingcong_flows", ids: "pool", ints: "finish", texts: "tenant user_id", bytes: "" },
     Columns { table: "kingcong_splits", ids: "id", ints: "", texts: "service carry", bytes: "" },
+    Columns {
+        table: "kingcong_tenants",
+        ids: "",
+        ints: "created_at version updated_at",
+        texts: "id name state",
+        bytes: "",
+    },
     Columns {
         table: "kingcong_jobs",
         ids: "id wallet hold",
@@ -224,11 +231,12 @@ mod tests {
         keys::{Flow, Key, Limit, Pool, Rules},
         ledger::{Hold, Opening, Wallet},
         store::{AuditEntry, IdempotencyRow, LateAnswer, OutputRow, VoiceRow, Worker},
+        tenants::Tenant,
         vault::DataKey,
         work::{Attempt, Job},
     };
 
-    const TABLES: [Table; 25] = [
+    const TABLES: [Table; 26] = [
         Wallet::TABLE,
         EntryRow::TABLE,
         Opening::TABLE,
@@ -241,6 +249,7 @@ mod tests {
         Pool::TABLE,
         Flow::TABLE,
         SplitState::TABLE,
+        Tenant::TABLE,
         Job::TABLE,
         TaskWithWork::TABLE,
         Attempt::TABLE,

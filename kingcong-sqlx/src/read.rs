@@ -6,7 +6,9 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{
+        AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId,
+    },
     keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
@@ -15,6 +17,7 @@ use kingcong_core::{
         LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse, Standing,
         StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
     },
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
 };
@@ -77,6 +80,23 @@ pub(crate) async fn configuration_version(session: &mut dyn Session) -> Result<i
         Some(row) => row.read(Row::int),
         None => Ok(0),
     }
+}
+
+pub(crate) async fn tenant(session: &mut dyn Session, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+    one(session, "WHERE id = ?", vec![id.as_str().into()]).await
+}
+
+pub(crate) async fn tenants(
+    session: &mut dyn Session,
+    after: Option<&TenantId>,
+    limit: u32,
+) -> Result<Vec<Tenant>, StoreError> {
+    let mut query = Query::default();
+    if let Some(after) = after {
+        query.and("id > ?", [after.as_str().into()]);
+    }
+    let (rest, cells) = query.page("id", limit);
+    select(session, &rest, cells).await
 }
 
 pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configuration, StoreError> {

@@ -10,7 +10,7 @@ use crate::project::Project;
 
 /// The rooms of the core that decide: no async, no clock, no I/O, no randomness, no floats.
 const DOMAIN: &[&str] =
-    &["money", "routing", "keys", "pricing", "ledger", "vault", "usage", "access", "work"];
+    &["money", "routing", "keys", "pricing", "ledger", "vault", "usage", "access", "tenants", "work"];
 
 /// The domain's one edge, the host's master key, which may be far away or in a file: the words that are allowed
 /// there, by file.

@@ -9,8 +9,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Inner, KingCong, Role, Settings, dispatch::Dispatcher, events::Events, ids::Ids, keychain::Keychain,
-    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot, waits::Waits,
-    whose::Whose,
+    lane::Lane, poll::Pollers, scrubbed::Scrubbed, settings::Outputs, snapshot::Snapshot,
+    tenants::KnownTenants, waits::Waits, whose::Whose,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -253,6 +253,7 @@ impl Builder {
             lane,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             keychain: Keychain::new(master_key),
+            tenants: KnownTenants::default(),
             dispatcher: Dispatcher::default(),
             pollers: Pollers::default(),
             waits: Waits::default(),

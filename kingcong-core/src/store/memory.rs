@@ -21,11 +21,12 @@ use super::{
 use crate::{
     access::Scope,
     clock::{Clock, SystemClock, Timestamp},
-    id::{AuditId, JobId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
     money::Amount,
     provider::Body,
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task, TaskState},
 };
@@ -201,6 +202,17 @@ impl Store for MemoryStore {
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
         self.read(|tables| {
             (Some(tables.configuration.version) != known).then(|| (*tables.configuration).clone())
+        })
+    }
+
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read(|tables| tables.tenants.get(id).cloned())
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.tenants.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+            page(rows.map(|(_, tenant)| tenant.clone()), limit)
         })
     }
 

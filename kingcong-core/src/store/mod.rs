@@ -29,12 +29,15 @@ pub use verify::*;
 use crate::{
     access::Scope,
     clock::Timestamp,
-    id::{Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, UserId, VoiceId, WalletId, WorkerId},
+    id::{
+        Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+    },
     keys::{Account, KeyWithLimits, Limit, Pool, Rules},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
 };
@@ -77,6 +80,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;
+
+    /// What is said of a tenant; `None` where nothing ever was.
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError>;
+
+    /// Tenants of which something is said, in the order of their ids, behind `after`.
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 
     /// What every process looks at a few times a second: it should cost little when nothing is due.
     async fn pulse(&self) -> Result<Pulse, StoreError>;

@@ -38,6 +38,8 @@ from ._types import (
     Status,
     Switch,
     System,
+    Tenant,
+    TenantState,
     Unit,
     UsageRecord,
     Verification,
@@ -58,6 +60,7 @@ __all__ = [
     "AsyncPrices",
     "AsyncReports",
     "AsyncRoot",
+    "AsyncTenants",
     "AsyncVoices",
     "AsyncWallets",
     "Config",
@@ -66,6 +69,7 @@ __all__ = [
     "Prices",
     "Reports",
     "Root",
+    "Tenants",
     "Voices",
     "Wallets",
 ]
@@ -641,6 +645,48 @@ class Accounts(_Group):
         raise NotImplementedError
 
 
+class Tenants(_Group):
+    """What an operator says of tenants. One of which nothing was ever said is active."""
+
+    __slots__ = ()
+
+    @door("tenants.set")
+    def set(self, id: str, name: str, state: TenantState) -> Tenant:
+        """Says what a tenant is called and whether it may order.
+
+        A suspended one submits, retries and purchases nothing, from this moment on and in every process; what is under
+        way goes on, and everything can be read.
+
+        >>> from kingcong import KingCong, TenantState
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.tenants.by("admin-7").set("acme", "Acme Ltd.", TenantState.SUSPENDED).version
+        1
+        """
+        raise NotImplementedError
+
+    @door("tenants.get")
+    def get(self, id: str) -> Tenant | None:
+        """What is said of a tenant; None where nothing ever was: it is active then.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.tenants.get("acme")
+        """
+        raise NotImplementedError
+
+    @door("tenants.list")
+    def list(self, *, after: str | None = None, limit: int = LIMIT) -> tuple[Tenant, ...]:
+        """Tenants of which something is said, in the order of their ids, behind ``after``; at most 1,000 at once.
+
+        >>> from kingcong import KingCong, TenantState
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.tenants.set("acme", "Acme Ltd.", TenantState.ACTIVE)
+        ...     [(tenant.id, tenant.name) for tenant in kc.tenants.list()]
+        [('acme', 'Acme Ltd.')]
+        """
+        raise NotImplementedError
+
+
 class Voices(_Group):
     """Voices, the upstreams' and the cloned ones."""
 
@@ -847,6 +893,12 @@ class AsyncKeys(Keys):
 
 class AsyncAccounts(Accounts):
     """As :class:`Accounts`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncTenants(Tenants):
+    """As :class:`Tenants`, awaited."""
 
     __slots__ = ()
 

@@ -32,6 +32,8 @@ from ._types import (
     Status,
     Switch,
     System,
+    Tenant,
+    TenantState,
     Unit,
     UsageRecord,
     Verification,
@@ -48,6 +50,7 @@ __all__ = [
     "AsyncPrices",
     "AsyncReports",
     "AsyncRoot",
+    "AsyncTenants",
     "AsyncVoices",
     "AsyncWallets",
     "Config",
@@ -56,6 +59,7 @@ __all__ = [
     "Prices",
     "Reports",
     "Root",
+    "Tenants",
     "Voices",
     "Wallets",
 ]
@@ -140,6 +144,11 @@ class Accounts(_Group):
     def set_limits(
         self, server: str, account: str, *, max_in_flight: int | None = None, per_minute: int | None = None
     ) -> Account: ...
+
+class Tenants(_Group):
+    def set(self, id: str, name: str, state: TenantState) -> Tenant: ...
+    def get(self, id: str) -> Tenant | None: ...
+    def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Tenant, ...]: ...
 
 class Voices(_Group):
     def offered(self, server: str, service: str, *, page: str | None = None) -> VoicePage: ...
@@ -265,6 +274,11 @@ class AsyncAccounts(_Group):
     def set_limits(
         self, server: str, account: str, *, max_in_flight: int | None = None, per_minute: int | None = None
     ) -> Coroutine[Any, Any, Account]: ...
+
+class AsyncTenants(_Group):
+    def set(self, id: str, name: str, state: TenantState) -> Coroutine[Any, Any, Tenant]: ...
+    def get(self, id: str) -> Coroutine[Any, Any, Tenant | None]: ...
+    def list(self, *, after: str | None = None, limit: int = 100) -> Coroutine[Any, Any, tuple[Tenant, ...]]: ...
 
 class AsyncVoices(_Group):
     def offered(self, server: str, service: str, *, page: str | None = None) -> Coroutine[Any, Any, VoicePage]: ...

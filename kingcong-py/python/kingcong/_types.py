@@ -870,6 +870,27 @@ class ClonedVoice(Record):
     created_at: datetime
 
 
+class TenantState(_Word):
+    """Whether a tenant may order."""
+
+    ACTIVE = "active"
+    """It may."""
+    SUSPENDED = "suspended"
+    """Nothing new is submitted, retried or purchased. What is under way goes on, and everything can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant(Record):
+    """What an operator says of a customer organisation. ``version`` grows with each change."""
+
+    id: str
+    name: str
+    state: TenantState
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecord(Record):
     """An attempt that failed or whose answer was lost."""

@@ -184,6 +184,17 @@ CREATE TABLE IF NOT EXISTS kingcong_splits (
     carry   MEDIUMTEXT NOT NULL                 -- JSON
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE IF NOT EXISTS kingcong_tenants (
+    id         VARCHAR(190) NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL,
+    name       VARCHAR(190) NOT NULL,
+    state      VARCHAR(32) NOT NULL,            -- active, suspended
+    version    BIGINT NOT NULL,                 -- the number of the change, among those of all tenants
+    updated_at BIGINT NOT NULL,
+    UNIQUE KEY kingcong_tenants_version (version)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
 -- Requests.
 CREATE TABLE IF NOT EXISTS kingcong_jobs (
     id            BINARY(16) NOT NULL PRIMARY KEY,

@@ -183,6 +183,17 @@ CREATE TABLE kingcong_splits (
     carry   TEXT NOT NULL                       -- JSON
 ) WITH (fillfactor = 50);
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE kingcong_tenants (
+    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL,
+    name       TEXT NOT NULL,
+    state      TEXT NOT NULL,                   -- active, suspended
+    version    BIGINT NOT NULL,                 -- the number of the change, among those of all tenants
+    updated_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX kingcong_tenants_version ON kingcong_tenants (version);
+
 -- Requests.
 CREATE TABLE kingcong_jobs (
     id           UUID NOT NULL PRIMARY KEY,

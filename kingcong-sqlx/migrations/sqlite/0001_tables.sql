@@ -180,6 +180,17 @@ CREATE TABLE kingcong_splits (
     carry   TEXT NOT NULL                       -- JSON
 ) STRICT, WITHOUT ROWID;
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE kingcong_tenants (
+    id         TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    name       TEXT NOT NULL,
+    state      TEXT NOT NULL,                   -- active, suspended
+    version    INTEGER NOT NULL,                -- the number of the change, among those of all tenants
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX kingcong_tenants_version ON kingcong_tenants (version);
+
 -- Requests.
 CREATE TABLE kingcong_jobs (
     id           BLOB NOT NULL PRIMARY KEY,

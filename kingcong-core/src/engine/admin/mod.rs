@@ -5,6 +5,7 @@ mod config;
 mod keys;
 mod prices;
 mod reports;
+mod tenants;
 mod voices;
 mod wallets;
 
@@ -13,6 +14,7 @@ pub use config::ConfigDoors;
 pub use keys::{KeyDoors, NewKey};
 pub use prices::{PackageDoors, PriceDoors};
 pub use reports::{ReportDoors, SplitShare};
+pub use tenants::TenantDoors;
 pub use voices::VoiceDoors;
 pub use wallets::{Purchase, WalletDoors};
 
@@ -72,6 +74,8 @@ door_groups! {
     prices: PriceDoors,
     /// What happened.
     reports: ReportDoors,
+    /// Tenants: their names, and who is suspended.
+    tenants: TenantDoors,
     /// Voices, the upstreams' and the cloned ones.
     voices: VoiceDoors,
     /// Wallets and their ledger, in KingCong credits unless [`WalletDoors::unit`] says otherwise.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::KingCong;
+use crate::engine::tenants::suspended;
 use crate::{
     error::Error,
     id::{Actor, InvalidId, PackageId, TaskId},
@@ -96,7 +97,8 @@ impl WalletDoors {
     /// booked once, for ever, and answered alike ever after, whatever became of its package.
     ///
     /// # Errors
-    /// An unknown package, an order that was used for another package or owner, or a store that fails.
+    /// An unknown package, an order that was used for another package or owner, a suspended tenant, or a store that
+    /// fails.
     pub async fn purchase<O: TryInto<Owner>>(
         &self,
         owner: O,
@@ -259,11 +261,12 @@ impl WalletDoors {
         let inner = self.inner();
         inner.check_open()?;
         let actor = self.actor.clone()?;
-        let owner = wallet.owner.to_string();
+        let (tenant, owner) = (wallet.tenant.clone(), wallet.owner.to_string());
         let audit = inner.audit(&actor, door, &(&wallet, &movement));
         let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
         match inner.execute(Command::Credit(Box::new(credit))).await? {
             Outcome::Credit(Ok(credited)) => Ok(credited),
+            Outcome::Credit(Err(NotCredited::Suspended)) => Err(suspended(&tenant)),
             Outcome::Credit(Err(NotCredited::Refused(refusal))) => Err(refusal.into()),
             Outcome::Credit(Err(NotCredited::Conflict)) => Err(Error::IdempotencyConflict),
             Outcome::Credit(Err(NotCredited::Stale)) => Err(Error::Contended),

@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, UserId, WorkerId,
+        TaskId, TenantId, TenantName, UserId, WorkerId,
     },
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
@@ -40,9 +40,10 @@ use crate::{
         Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited, Duty,
         EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted, NotChanged,
         NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse, Promote,
-        Replan, Retried, Retry, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError, StoredOutput,
-        TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError,
+        StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
+    tenants::{Tenant, TenantState},
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
 };
@@ -253,6 +254,8 @@ pub struct Order {
     pub idempotency: Option<IdempotencyKey>,
     /// The configuration that it was planned with.
     pub configuration_version: i64,
+    /// The version of the tenant's row that it was planned with.
+    pub tenant_version: i64,
     /// Most tasks that may wait in a pool.
     pub queue_max: i64,
 }
@@ -283,6 +286,7 @@ impl Order {
             start_at: None,
             idempotency: None,
             configuration_version: 1,
+            tenant_version: 0,
             queue_max: 100_000,
         }
     }
@@ -341,6 +345,7 @@ impl Order {
         Admit {
             idempotency: self.idempotency,
             configuration_version: self.configuration_version,
+            tenant_version: self.tenant_version,
             job: JobId::from_uuid(ids.uuid()),
             hold: HoldId::from_uuid(ids.uuid()),
             tenant: TenantId::main(),
@@ -783,6 +788,17 @@ impl TestWorker<'_> {
     pub async fn admit(&self, order: &Order) -> Result<Admitted, NotAdmitted> {
         let admit = order.admit(&self.scene.ids);
         outcome_of!(self.execute(Command::Admit(Box::new(admit))).await, Admit)
+    }
+
+    /// Says whether a tenant may order.
+    ///
+    /// # Panics
+    /// When its id with a word behind it is no legal name.
+    pub async fn set_tenant(&self, tenant: &TenantId, state: TenantState) -> Tenant {
+        let name = TenantName::new(format!("{tenant} Ltd.")).expect("the name is legal");
+        let audit = audit(&self.scene.ids, "tenants.set");
+        let set = SetTenant { tenant: tenant.clone(), name, state, audit };
+        outcome_of!(self.execute(Command::SetTenant(Box::new(set))).await, Tenant)
     }
 
     /// Admits an order that the user can pay.

@@ -33,6 +33,7 @@ mod retrying;
 mod scheduling;
 mod settling;
 mod stopping;
+mod suspending;
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -112,6 +113,12 @@ laws! {
         jobs_of_one_task_keep_the_ratio,
         each_set_of_shares_has_its_own_sequence,
         a_job_of_ten_thousand_tasks_is_like_any_other;
+    suspending:
+        what_is_said_of_tenants_is_kept_and_listed,
+        a_suspended_tenant_orders_nothing,
+        a_plan_of_an_older_tenant_admits_nothing,
+        what_is_under_way_goes_on_when_its_tenant_is_suspended,
+        a_tenant_is_suspended_beside_others_that_are_admitted;
     claiming:
         a_lease_joins_task_key_and_worker,
         an_attempt_tells_whose_it_is_and_what_is_bought,

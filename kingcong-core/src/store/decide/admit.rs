@@ -10,6 +10,7 @@ use crate::{
     money::{Amount, RunningTotal},
     routing::Split,
     store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
+    tenants::TenantState,
     work::{Doubt, Job, JobState, RouteCause, Task, TaskRoute, TaskState},
 };
 
@@ -19,6 +20,12 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
     }
     if admit.configuration_version != tables.configuration.version {
         return Err(NotAdmitted::Stale);
+    }
+    let tenant = tables.standing(&admit.tenant);
+    match tenant.state {
+        _ if tenant.version != admit.tenant_version => return Err(NotAdmitted::Stale),
+        TenantState::Suspended => return Err(NotAdmitted::Suspended),
+        TenantState::Active => {}
     }
     let mut split = resumed_split(tables, admit).ok_or(NotAdmitted::Stale)?;
     let queues = queues(admit.tasks.iter().map(|task| &*task.routes), admit.only_key, &mut split.split);

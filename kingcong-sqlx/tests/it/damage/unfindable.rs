@@ -60,6 +60,9 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable("kingcong_pools", "virtual_time sequence health", "", FAIR),
     unfindable("kingcong_flows", "pool tenant user_id finish", "", FAIR),
     unfindable("kingcong_splits", "id service carry", "", FAIR),
+    unfindable("kingcong_tenants", "id name state", "", ASKED),
+    unfindable("kingcong_tenants", "version", "", COUNTER),
+    unfindable("kingcong_tenants", "created_at updated_at", "", TIME),
     unfindable(
         "kingcong_jobs",
         "operation",
@@ -162,6 +165,7 @@ pub(super) const ROWS: &[Unfindable] = &[
     unfindable("kingcong_pricing", "", "", ASKED),
     unfindable("kingcong_packages", "", "", ASKED),
     unfindable("kingcong_flows", "", "", FAIR),
+    unfindable("kingcong_tenants", "", "", ASKED),
     unfindable("kingcong_splits", "", "", FAIR),
     unfindable("kingcong_attempts", "", "not_sent", "what never left is taken back"),
     unfindable("kingcong_idempotency", "", "refused", "a refusal made nothing that would name it"),

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use kingcong_core::{
     access::Scope,
     clock::{Clock as _, Timestamp},
-    id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, VoiceId},
+    id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, TenantName, VoiceId},
     keys::Rules,
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
@@ -14,9 +14,10 @@ use kingcong_core::{
     routing::Switch,
     store::{
         Accept, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease, Movement,
-        Outcome, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
+        Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
         conformance::fixtures::cloning,
     },
+    tenants::TenantState,
     vault::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
@@ -162,6 +163,7 @@ pub(super) async fn build(store: &SqlStore, clock: &StandingClock) -> StaticMast
     for (server, account) in [("ai33", Some("account 1")), ("ai33", None), ("ai84", None), ("ai84", None)] {
         world.key(server, account).await;
     }
+    tenants(&mut world).await;
     buy(&mut world).await;
     let folder = tempfile::tempdir().unwrap();
     let failed_long_ago = of_long_ago(&mut world, folder.path()).await;
@@ -172,6 +174,15 @@ pub(super) async fn build(store: &SqlStore, clock: &StandingClock) -> StaticMast
     world.retry(1, failed_long_ago, "again at last").await;
     keys(&mut world).await;
     master
+}
+
+/// Two tenants of which something is said.
+async fn tenants(world: &mut World<'_>) {
+    for (tenant, state) in [("acme", TenantState::Suspended), ("other", TenantState::Active)] {
+        let (audit, name) = (audit(&mut world.ids), TenantName::new(format!("{tenant} Ltd.")).unwrap());
+        let set = SetTenant { tenant: TenantId::new(tenant).unwrap(), name, state, audit };
+        world.write(vec![Command::SetTenant(Box::new(set))]).await;
+    }
 }
 
 async fn buy(world: &mut World<'_>) {
