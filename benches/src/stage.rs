@@ -139,6 +139,7 @@ impl Planner {
         Ok(Command::Admit(Box::new(Admit {
             idempotency: request.idempotency,
             configuration_version: self.configuration.version,
+            tenant_version: 0,
             job: JobId::from_uuid(ids.next()),
             hold: HoldId::from_uuid(ids.next()),
             tenant: request.tenant.clone(),

@@ -46,6 +46,12 @@ pub enum Error {
     /// The idempotency key was used for another payload.
     #[error("idempotency key was used for another payload: use a new key for a new request")]
     IdempotencyConflict,
+    /// The tenant is suspended: it submits, retries and purchases nothing.
+    #[error("tenant {tenant:?} is suspended: set it active with `tenants.set`, then ask again")]
+    TenantSuspended {
+        /// The tenant.
+        tenant: String,
+    },
     /// A pool's queue is full.
     #[error("{waiting} tasks wait for {route} already: try again later")]
     QueueFull {
@@ -352,6 +358,7 @@ impl Error {
                 Message::InsufficientCredits { needed: *needed, available: *available }
             }
             Self::Refused(Refusal::InDebt { debt }) => Message::InDebt { owed: *debt },
+            Self::TenantSuspended { .. } => Message::TenantSuspended,
             Self::Request(RequestError::Text(error)) => error.into(),
             Self::Request(_)
             | Self::Id(_)

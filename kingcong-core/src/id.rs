@@ -10,6 +10,8 @@ use serde::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+
 /// Reads an id from its text, so that what is refused is told in the id's own words.
 struct Parsed<T>(PhantomData<T>);
 
@@ -247,6 +249,8 @@ text_ids! {
     PackageId: is_slug, SLUG_RULE;
     /// A customer organisation. Hosts without organisations use [`TenantId::main`].
     TenantId: is_name, NAME_RULE;
+    /// What people call a customer organisation.
+    TenantName: is_name, NAME_RULE;
     /// A user, as the host names it; compared by bytes.
     UserId: is_name, NAME_RULE;
     /// Who did something in an admin door, as the host names them.
@@ -274,6 +278,35 @@ impl AttemptId {
         let tail = (1_u128 << Self::TAIL_BITS) - 1;
         let id = self.0.as_u128();
         Self(Uuid::from_u128((id & !tail) | (id.wrapping_add(n as u128) & tail)))
+    }
+
+    /// How many bits come behind the milliseconds that a UUIDv7 begins with.
+    pub(crate) const BEHIND_MILLIS_BITS: u32 = 80;
+    /// The most milliseconds that fit before those.
+    const MILLIS_MAX: u64 = (1 << (u128::BITS - Self::BEHIND_MILLIS_BITS)) - 1;
+
+    /// This id with the milliseconds of an instant in front. A store gives attempts its own time this way, whatever the
+    /// clock said of the process that made the id.
+    ///
+    /// ```
+    /// use kingcong_core::{clock::Timestamp, id::AttemptId};
+    ///
+    /// let made: AttemptId = "01932c07-6f2a-7c40-8000-000000000001".parse()?;
+    /// let leased_at = Timestamp::from_micros(1_000_999);
+    /// assert_eq!(made.at(leased_at), "00000000-03e8-7c40-8000-000000000001".parse()?);
+    /// # Ok::<(), kingcong_core::id::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn at(self, instant: Timestamp) -> Self {
+        let behind = (1_u128 << Self::BEHIND_MILLIS_BITS) - 1;
+        Self(Uuid::from_u128(Self::first_at(instant).0.as_u128() | (self.0.as_u128() & behind)))
+    }
+
+    /// The lowest id that an attempt of that instant's millisecond may have; before the epoch, that of the epoch.
+    #[must_use]
+    pub fn first_at(instant: Timestamp) -> Self {
+        let millis = u64::try_from(instant.as_micros().div_euclid(1000)).unwrap_or(0).min(Self::MILLIS_MAX);
+        Self(Uuid::from_u128(u128::from(millis) << Self::BEHIND_MILLIS_BITS))
     }
 }
 

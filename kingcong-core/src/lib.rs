@@ -37,7 +37,7 @@
 //!
 //! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
 //! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`pricing`], [`ledger`],
-//! [`vault`], [`usage`], [`access`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
+//! [`vault`], [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
 
 pub mod access;
 pub mod clock;
@@ -53,6 +53,7 @@ pub mod pricing;
 pub mod provider;
 pub mod routing;
 pub mod store;
+pub mod tenants;
 pub mod usage;
 pub mod vault;
 pub mod work;

@@ -68,6 +68,8 @@ pub enum Message {
     },
     /// A spending limit is reached.
     BudgetReached,
+    /// The user's organisation is suspended.
+    TenantSuspended,
     /// The text has nothing to speak.
     TextEmpty,
     /// The text is longer than allowed.
@@ -126,6 +128,7 @@ impl Message {
             Self::InsufficientCredits { .. } => "Not enough credits, please top up".into(),
             Self::InDebt { .. } => "Credits are owed, please top up".into(),
             Self::BudgetReached => "The spending limit is reached".into(),
+            Self::TenantSuspended => "Your organisation's account is suspended".into(),
             Self::TextEmpty => "The text is empty".into(),
             Self::TextTooLong { characters, characters_max } => {
                 format!("The text is too long: {characters} characters, at most {characters_max} are allowed")
@@ -157,6 +160,7 @@ impl Message {
             Self::InsufficientCredits { .. } => "Credits không đủ, vui lòng nạp thêm".into(),
             Self::InDebt { .. } => "Tài khoản đang nợ credits, vui lòng nạp thêm".into(),
             Self::BudgetReached => "Đã đạt giới hạn chi tiêu".into(),
+            Self::TenantSuspended => "Tài khoản của tổ chức bạn đang bị tạm ngưng".into(),
             Self::TextEmpty => "Văn bản trống".into(),
             Self::TextTooLong { characters, characters_max } => {
                 format!("Văn bản quá dài: {characters} ký tự, tối đa {characters_max} ký tự")

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    id::{AttemptId, JobId, KeyId, Route, TaskId},
-    money::Amount,
+    id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
+    money::{Amount, Unit},
+    pricing::Operation,
     provider::{Measured, UpstreamCredits},
-    work::{Attempt, AttemptState, Doubt, Ending},
+    work::{Attempt, AttemptState, Doubt, Ending, Lane, RouteCause},
 };
 
 /// What one ended attempt bought and sold.
@@ -22,12 +23,28 @@ pub struct UsageRecord {
     pub task: TaskId,
     /// The task's job.
     pub job: JobId,
+    /// The user's tenant.
+    pub tenant: TenantId,
+    /// Who asked.
+    pub user: UserId,
+    /// What was done.
+    pub operation: Operation,
+    /// The upstream's model that was asked for; none: the upstream's default.
+    pub model: Option<String>,
     /// The route.
     pub route: Route,
-    /// Whose key was used.
+    /// Why the task was on the route.
+    pub cause: RouteCause,
+    /// Which key was used.
     pub key: KeyId,
+    /// Whose keys those of its lane are.
+    pub lane: Lane,
+    /// The tenant that the key belongs to; none: the operator.
+    pub key_tenant: Option<TenantId>,
     /// What the upstream says it cost: what was bought.
     pub cost: Option<UpstreamCredits>,
+    /// What `charged` and `over_hold` are paid in.
+    pub unit: Unit,
     /// What the user was charged: what was sold.
     pub charged: Amount,
     /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
@@ -57,9 +74,17 @@ impl UsageRecord {
             attempt: attempt.id,
             task: attempt.task,
             job: attempt.job,
+            tenant: attempt.tenant.clone(),
+            user: attempt.user.clone(),
+            operation: attempt.operation,
+            model: attempt.model.clone(),
             route: attempt.route.clone(),
+            cause: attempt.cause,
             key: attempt.key,
+            lane: attempt.lane,
+            key_tenant: attempt.key_tenant().cloned(),
             cost: attempt.cost,
+            unit: attempt.unit,
             charged: attempt.charged,
             over_hold: attempt.over_hold,
             measured: attempt.measured,

@@ -8,7 +8,7 @@ use kingcong_core::{
         AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status,
         TaskReport, Verification,
     },
-    id::{Route, ServerId, ServiceId},
+    id::{Route, ServerId, ServiceId, TenantId, TenantName, UserId},
     keys::{KeyStatus, KeyWithLimits, Passage},
     ledger::{Entry, Owner, Wallet, WalletKey},
     message::{Language, Message},
@@ -17,8 +17,9 @@ use kingcong_core::{
     provider::{FailureKind, Health, UpstreamCredits, VoicePage},
     routing::{Explanation, Limits, Maintenance, PollsCount, Standing, Switch, Switches, System},
     store::{AuditEntry, Discrepancy, Moved, StoredOutput, VoiceRow},
+    tenants::{Tenant, TenantState},
     usage::UsageRecord,
-    work::{Attempt, AttemptState, Doubt, Ending, Job, TaskError},
+    work::{Attempt, AttemptState, Doubt, Ending, Job, Lane, RouteCause, TaskError},
 };
 use kingcong_sqlx::Archived;
 use serde::{Serialize, Serializer};
@@ -204,9 +205,10 @@ pub(crate) struct JobView {
     user: String,
     operation: Operation,
     service: String,
+    model: Option<String>,
     state: &'static str,
     is_final: bool,
-    unit: Option<Unit>,
+    unit: Unit,
     held: Units,
     charged: Units,
     tasks: u32,
@@ -218,23 +220,19 @@ pub(crate) struct JobView {
     finished_at: Option<Timestamp>,
 }
 
-/// The unit that a job is paid in; credits for a job of which nothing was ever paid.
-fn unit_of(job: &Job) -> Unit {
-    job.payer().map_or(Unit::CREDIT, |payer| payer.unit)
-}
-
 impl From<&Job> for JobView {
     fn from(job: &Job) -> Self {
-        let unit = unit_of(job);
+        let unit = job.unit;
         Self {
             id: job.id.to_string(),
             tenant: job.tenant.to_string(),
             user: job.user.to_string(),
             operation: job.operation,
             service: job.service.to_string(),
+            model: job.model.clone(),
             state: job.state.as_str(),
             is_final: job.state.is_final(),
-            unit: job.payer().map(|payer| payer.unit),
+            unit,
             held: Units::new(job.held, unit),
             charged: Units::new(job.total.charged(), unit),
             tasks: job.tasks,
@@ -323,7 +321,7 @@ pub(crate) struct ReportView {
 
 impl From<&JobReport> for ReportView {
     fn from(report: &JobReport) -> Self {
-        let unit = unit_of(&report.job);
+        let unit = report.job.unit;
         Self {
             job: (&report.job).into(),
             tasks: report.tasks.iter().map(|task| TaskView::of(task, unit)).collect(),
@@ -862,8 +860,15 @@ pub(crate) struct ErrorView {
     attempt: String,
     task: String,
     job: String,
+    tenant: TenantId,
+    user: UserId,
+    operation: Operation,
+    model: Option<String>,
     route: Text<Route>,
+    cause: RouteCause,
     key: String,
+    lane: Lane,
+    key_tenant: Option<TenantId>,
     /// What kind of failure; `unknown` where the answer was lost.
     kind: FailureKind,
     upstream_code: Option<String>,
@@ -884,8 +889,15 @@ impl From<&Attempt> for ErrorView {
             attempt: attempt.id.to_string(),
             task: attempt.task.to_string(),
             job: attempt.job.to_string(),
+            tenant: attempt.tenant.clone(),
+            user: attempt.user.clone(),
+            operation: attempt.operation,
+            model: attempt.model.clone(),
             route: Text(attempt.route.clone()),
+            cause: attempt.cause,
             key: attempt.key.to_string(),
+            lane: attempt.lane,
+            key_tenant: attempt.key_tenant().cloned(),
             kind,
             upstream_code,
             message,
@@ -900,8 +912,15 @@ pub(crate) struct UsageView {
     attempt: String,
     task: String,
     job: String,
+    tenant: TenantId,
+    user: UserId,
+    operation: Operation,
+    model: Option<String>,
     route: Text<Route>,
+    cause: RouteCause,
     key: String,
+    lane: Lane,
+    key_tenant: Option<TenantId>,
     is_done: bool,
     cost: Option<Text<UpstreamCredits>>,
     charged: Units,
@@ -914,14 +933,22 @@ pub(crate) struct UsageView {
     ended_at: Timestamp,
 }
 
-impl UsageView {
-    pub(crate) fn of(record: &UsageRecord, unit: Unit) -> Self {
+impl From<&UsageRecord> for UsageView {
+    fn from(record: &UsageRecord) -> Self {
+        let unit = record.unit;
         Self {
             attempt: record.attempt.to_string(),
             task: record.task.to_string(),
             job: record.job.to_string(),
+            tenant: record.tenant.clone(),
+            user: record.user.clone(),
+            operation: record.operation,
+            model: record.model.clone(),
             route: Text(record.route.clone()),
+            cause: record.cause,
             key: record.key.to_string(),
+            lane: record.lane,
+            key_tenant: record.key_tenant.clone(),
             is_done: record.is_done(),
             cost: record.cost.map(Text),
             charged: Units::new(record.charged, unit),
@@ -932,6 +959,29 @@ impl UsageView {
             took_ms: u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
             possible_double: record.possible_double == Doubt::PossibleDouble,
             ended_at: record.ended_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TenantView {
+    id: TenantId,
+    name: TenantName,
+    state: TenantState,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<&Tenant> for TenantView {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id.clone(),
+            name: tenant.name.clone(),
+            state: tenant.state,
+            version: tenant.version,
+            created_at: tenant.created_at,
+            updated_at: tenant.updated_at,
         }
     }
 }

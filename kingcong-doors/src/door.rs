@@ -8,13 +8,14 @@ use kingcong_core::{
     access::{self, Access, Role},
     clock::Timestamp,
     engine::{JobAudio, JobResult},
-    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, UserId, WalletId},
+    id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
     ledger::Owner,
     money::Unit,
     pricing::Operation,
     provider::Body,
     routing::{Limits, LimitsChange, Maintenance, Switch},
     store::{AttemptFilter, AttemptKind, JobFilter, Kept, Standing, WalletFilter},
+    tenants::TenantState,
     work::JobState,
 };
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,8 @@ use crate::{
     answer::{
         AccountView, ArchivedView, AudioView, AuditView, ClonedView, CreditedView, EntryView, ErrorView,
         EstimateView, EventView, ExplanationView, JobView, KeyView, OfferedView, PackageView, PriceView,
-        ReportView, ResultView, SplitView, StatusView, SystemView, UsageView, VerificationView, WalletView,
+        ReportView, ResultView, SplitView, StatusView, SystemView, TenantView, UsageView, VerificationView,
+        WalletView,
     },
     asked::{
         AskedAmount, AskedOrder, AskedPackage, AskedPrice, AskedRequest, AskedServer, AskedServerChange,
@@ -174,6 +176,12 @@ pub enum Door {
         max_in_flight: Option<NonZeroU32>,
         per_minute: Option<NonZeroU32>,
     },
+    #[serde(rename = "tenants.set")]
+    TenantsSet { id: String, name: String, state: TenantState },
+    #[serde(rename = "tenants.get")]
+    TenantsGet { id: String },
+    #[serde(rename = "tenants.list")]
+    TenantsList { after: Option<TenantId>, limit: u32 },
     #[serde(rename = "voices.offered")]
     VoicesOffered { server: String, service: String, page: Option<String> },
     #[serde(rename = "voices.cloned")]
@@ -260,6 +268,10 @@ pub struct AskedAttempts {
     key: Option<KeyId>,
     server: Option<ServerId>,
     service: Option<ServiceId>,
+    /// Leased at this instant or later.
+    since: Option<Timestamp>,
+    /// Leased before this instant.
+    until: Option<Timestamp>,
     before: Option<AttemptId>,
     limit: u32,
 }
@@ -275,8 +287,8 @@ impl AskedAttempts {
                 return Err(Error::Setting { setting: "route", value: value.to_owned(), bounds }.into());
             }
         };
-        let Self { job, key, before, limit, .. } = self;
-        Ok(AttemptFilter { job, key, route, only: AttemptKind::All, before, limit })
+        let Self { job, key, since, until, before, limit, .. } = self;
+        Ok(AttemptFilter { job, key, route, only: AttemptKind::All, since, until, before, limit })
     }
 }
 
@@ -312,7 +324,6 @@ impl Door {
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
         let kc = &caller.handle(&library.kc)?;
-        let credit = Unit::CREDIT;
         Ok(match self {
             Self::Estimate { request } => {
                 answer(&EstimateView::from(&kc.estimate(request.request(attachment)?).await?))
@@ -361,7 +372,7 @@ impl Door {
             }
             Self::JobEvents { job } => {
                 let events = kc.job(job).events().await?;
-                let unit = kc.job(job).status().await?.job.payer().map_or(credit, |payer| payer.unit);
+                let unit = kc.job(job).status().await?.job.unit;
                 let scope = kc.enter(access::Door::JobEvents).await?;
                 answer(&library.open_stream(events, unit, scope)?)
             }
@@ -502,6 +513,13 @@ impl Door {
                 let change = LimitsChange { max_in_flight, per_minute };
                 answer(&AccountView::from(&kc.accounts().set_limits(&server, &account, change).await?))
             }
+            Self::TenantsSet { id, name, state } => {
+                answer(&TenantView::from(&kc.tenants().set(&id, &name, state).await?))
+            }
+            Self::TenantsGet { id } => answer(&kc.tenants().get(&id).await?.as_ref().map(TenantView::from)),
+            Self::TenantsList { after, limit } => {
+                answer_all::<_, TenantView>(&kc.tenants().list(after.as_ref(), limit).await?)
+            }
             Self::VoicesOffered { server, service, page } => {
                 let page = kc.voices().offered(&server, &service, page.as_deref()).await?;
                 answer(&OfferedView::from(page))
@@ -510,7 +528,9 @@ impl Door {
             Self::ReportsErrors { filter } => {
                 answer_all::<_, ErrorView>(&kc.reports().errors(filter.filter()?).await?)
             }
-            Self::ReportsUsage { filter } => usage(library, kc, &filter.filter()?).await?,
+            Self::ReportsUsage { filter } => {
+                answer_all::<_, UsageView>(&kc.reports().usage(&filter.filter()?).await?)
+            }
             Self::ReportsSplit {} => answer_all::<_, SplitView>(&kc.reports().split().await?),
             Self::ReportsAudit { before, limit } => {
                 answer_all::<_, AuditView>(&kc.reports().audit(before, limit).await?)
@@ -534,28 +554,6 @@ async fn next_event(stream: &Stream) -> Option<EventView> {
             return Some(known);
         }
     }
-}
-
-/// Usage with the units that its jobs were paid in.
-async fn usage(library: &Library, kc: &KingCong, filter: &AttemptFilter) -> Result<Answer, Problem> {
-    let records = kc.reports().usage(filter).await?;
-    // Who may read a report may know the units of its jobs, and need not be one who may read those.
-    let every = library.kc.of_all();
-    let mut units: BTreeMap<JobId, Unit> = BTreeMap::new();
-    let mut views = Vec::with_capacity(records.len());
-    for record in &records {
-        let unit = match units.get(&record.job) {
-            Some(unit) => *unit,
-            None => {
-                let job = every.job(record.job).status().await?.job;
-                let unit = job.payer().map_or(Unit::CREDIT, |payer| payer.unit);
-                units.insert(record.job, unit);
-                unit
-            }
-        };
-        views.push(UsageView::of(record, unit));
-    }
-    Ok(answer(&views))
 }
 
 fn result(result: JobResult) -> Answer {

@@ -43,6 +43,8 @@ pub enum Code {
     AmountRefused,
     /// The idempotency key was used for something else.
     IdempotencyConflict,
+    /// The tenant is suspended: it submits, retries and purchases nothing.
+    TenantSuspended,
     /// Too many tasks wait already.
     QueueFull,
     /// There is nothing of that name.
@@ -205,6 +207,7 @@ fn code_of(error: &Error) -> Code {
         Error::Refused(Refusal::InDebt { .. }) => Code::InDebt,
         Error::Refused(_) | Error::Package(PackageError::NotAsOrdered { .. }) => Code::AmountRefused,
         Error::IdempotencyConflict => Code::IdempotencyConflict,
+        Error::TenantSuspended { .. } => Code::TenantSuspended,
         Error::QueueFull { .. } => Code::QueueFull,
         Error::NotFound { .. } | Error::Package(PackageError::NotFound { .. }) => Code::NotFound,
         Error::Secret(_)
@@ -259,6 +262,7 @@ impl From<Error> for Problem {
                 .with_money("ordered_price", ordered.price)
                 .with_money("credits", now.credits)
                 .with_money("price", now.price),
+            Error::TenantSuspended { tenant } => problem.with("tenant", tenant.as_str()),
             Error::QueueFull { route, waiting } => {
                 problem.with("route", route.to_string()).with("waiting", *waiting)
             }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Accounts, Config, Keys, Packages, Prices, Reports, Voices, Wallets, type How } from './doors';
+import { Accounts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets, type How } from './doors';
 import { problemOf } from './errors';
 import { CAPABILITIES, JOB_STATE, requestOf } from './fields';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
@@ -291,6 +291,8 @@ export class Doors {
   readonly keys: Keys;
   /** Upstream accounts that several keys share. */
   readonly accounts: Accounts;
+  /** What an operator says of tenants: their names, and who is suspended. */
+  readonly tenants: Tenants;
   /** Voices, the upstreams' and the cloned ones. */
   readonly voices: Voices;
   /** Usage, errors, audit. */
@@ -312,6 +314,7 @@ export class Doors {
     this.config = new Config(client);
     this.keys = new Keys(client);
     this.accounts = new Accounts(client);
+    this.tenants = new Tenants(client);
     this.voices = new Voices(client);
     this.reports = new Reports(client);
   }

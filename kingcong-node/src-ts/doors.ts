@@ -42,6 +42,8 @@ import type {
   SplitShare,
   Switch,
   System,
+  Tenant,
+  TenantState,
   Unit,
   UsageRecord,
   VoicePage,
@@ -53,6 +55,7 @@ import {
   count,
   encode,
   flag,
+  instant,
   mapping,
   optional,
   optionsOf,
@@ -546,6 +549,42 @@ export class Accounts extends Group {
   }
 }
 
+const TENANTS: Fields = { after: optional(text), limit: optional(count) };
+
+/** What an operator says of tenants. One of which nothing was ever said is active. */
+export class Tenants extends Group {
+  /**
+   * Says what a tenant is called and whether it may order. A suspended one submits, retries and purchases nothing, from
+   * this moment on and in every process; what is under way goes on, and everything can be read.
+   *
+   * @example
+   * ```ts
+   * import { KingCong } from 'kingcong';
+   *
+   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+   * const { version } = await kc.tenants.set('acme', 'Acme Ltd.', 'suspended');
+   * console.log(version); // 1
+   * ```
+   */
+  async set(id: string, name: string, state: TenantState, waiting?: Waiting): Promise<Tenant> {
+    const given = { id: text(id, 'id'), name: text(name, 'name'), state: text(state, 'state') };
+    return this.ask('tenants.set', given, waiting);
+  }
+
+  /** What is said of a tenant; null where nothing ever was: it is active then. */
+  async get(id: string, waiting?: Waiting): Promise<Tenant | null> {
+    return this.ask('tenants.get', { id: text(id, 'id') }, waiting);
+  }
+
+  /** Tenants of which something is said, in the order of their ids, behind `after`; at most 1,000 at once. */
+  async list(
+    options?: Waiting & { readonly after?: string | undefined; readonly limit?: number | undefined },
+  ): Promise<Tenant[]> {
+    const [given, signal] = optionsOf(TENANTS, options);
+    return this.knock('tenants.list', { limit: LIMIT, ...given }, signal);
+  }
+}
+
 const VOICES_OFFERED: Fields = { page: optional(text) };
 
 /** Voices, the upstreams' and the cloned ones. */
@@ -569,12 +608,17 @@ export class Voices extends Group {
   }
 }
 
-/** Which attempts: newest first, older than the attempt `before`; a route is a server and a service. */
+/**
+ * Which attempts: newest first, leased at `since` or later and before `until`, older than the attempt `before`; a route
+ * is a server and a service.
+ */
 export interface Attempts extends Waiting {
   readonly job?: string | undefined;
   readonly key?: string | undefined;
   readonly server?: string | undefined;
   readonly service?: string | undefined;
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
   readonly before?: string | undefined;
   /** 100 when left out, at most 1,000. */
   readonly limit?: number | undefined;
@@ -585,12 +629,14 @@ const ATTEMPTS: Fields = {
   key: optional(text),
   server: optional(text),
   service: optional(text),
+  since: optional(instant),
+  until: optional(instant),
   before: optional(text),
   limit: optional(count),
 };
 const AUDIT: Fields = { before: optional(text), limit: optional(count) };
 
-/** What happened: usage, errors, audit. */
+/** What happened. Usage and errors are those of the handle's tenant; the split and the audit are of every tenant. */
 export class Reports extends Group {
   /** Usage records, newest first. */
   async usage(attempts?: Attempts): Promise<UsageRecord[]> {

@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'amount_refused'
   /** The idempotency key was used for something else: use a new one. */
   | 'idempotency_conflict'
+  /** The tenant `fields.tenant` is suspended: it submits, retries and purchases nothing until it is set active again. */
+  | 'tenant_suspended'
   /** Too many tasks wait already: `fields.waiting` on `fields.route`. */
   | 'queue_full'
   /** There is no `fields.what` of the name `fields.name`. */

@@ -18,6 +18,13 @@ export type Unit = 'credit' | 'nextflow' | 'usd';
 export type Switch = 'on' | 'off';
 /** What is done. */
 export type Operation = 'text_to_speech' | 'voice_cloning';
+/** Whose keys a call is made with: the operator's, which serve every tenant. */
+export type Lane = 'shared';
+/**
+ * Why a task is on its route: the split chose it when the task was queued, or the route before it failed the task or
+ * did not serve.
+ */
+export type RouteCause = 'planned' | 'moved';
 /** What a price counts, in the smallest part that is counted. */
 export type Measure = 'character' | 'request' | 'audio_ms' | 'token' | 'image';
 /** Audio container and coding. */
@@ -398,9 +405,10 @@ export interface Job {
   readonly user: string;
   readonly operation: Operation;
   readonly service: string;
+  readonly model: string | null;
   readonly state: JobState;
   readonly isFinal: boolean;
-  readonly unit: Unit | null;
+  readonly unit: Unit;
   readonly held: Amount;
   readonly charged: Amount;
   readonly tasks: number;
@@ -592,13 +600,36 @@ export interface ClonedVoice {
   readonly createdAt: Date;
 }
 
+/**
+ * Whether a tenant may order. One that is suspended submits, retries and purchases nothing new; what is under way goes
+ * on, and everything can be read.
+ */
+export type TenantState = 'active' | 'suspended';
+
+/** What an operator says of a customer organisation. `version` grows with each change. */
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly state: TenantState;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
 /** An attempt that failed or whose answer was lost. */
 export interface ErrorRecord {
   readonly attempt: string;
   readonly task: string;
   readonly job: string;
+  readonly tenant: string;
+  readonly user: string;
+  readonly operation: Operation;
+  readonly model: string | null;
   readonly route: string;
+  readonly cause: RouteCause;
   readonly key: string;
+  readonly lane: Lane;
+  readonly keyTenant: string | null;
   readonly kind: FailureKind;
   readonly upstreamCode: string | null;
   readonly message: string;
@@ -608,14 +639,22 @@ export interface ErrorRecord {
 
 /**
  * What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`). `overHold` is what of its
- * price was not charged because the job's hold was used up: the operator's cost.
+ * price was not charged because the job's hold was used up: the operator's cost. `cause` says why the task was on the
+ * route, `keyTenant` whose key it was: null is the operator's.
  */
 export interface UsageRecord {
   readonly attempt: string;
   readonly task: string;
   readonly job: string;
+  readonly tenant: string;
+  readonly user: string;
+  readonly operation: Operation;
+  readonly model: string | null;
   readonly route: string;
+  readonly cause: RouteCause;
   readonly key: string;
+  readonly lane: Lane;
+  readonly keyTenant: string | null;
   readonly isDone: boolean;
   readonly cost: string | null;
   readonly charged: Amount;

@@ -59,7 +59,31 @@ describe.each(STORES)('on %s', (store) => {
     expect(await kc.jobs()).toEqual([]);
     expect((await acme.jobs()).map((found) => found.id)).toEqual([job.id]);
     expect((await kc.ofAll().jobs()).map((found) => found.id)).toEqual([job.id]);
+    expect(await kc.reports.usage({ job: job.id })).toEqual([]);
+    expect(await acme.reports.usage()).toMatchObject([{ job: job.id, tenant: 'acme', charged: 9 }]);
+    expect(await kc.ofAll().reports.usage()).toHaveLength(1);
     expect(await kc.wallets.get('user-1')).toMatchObject({ balance: 100 });
+  });
+
+  test('a suspended tenant orders nothing new', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc, 100);
+    const acme = kc.of('acme');
+    await acme.wallets.purchase('user-1', 'package-1', 'order-1');
+    expect(await kc.tenants.get('acme')).toBeNull();
+    const said = await kc.acting({ actor: 'admin-7' }).tenants.set('acme', 'Acme Ltd.', 'suspended');
+    expect(said).toMatchObject({ id: 'acme', name: 'Acme Ltd.', state: 'suspended', version: 1 });
+    expect(await kc.tenants.get('acme')).toEqual(said);
+    const refused = { code: 'tenant_suspended', fields: { tenant: 'acme' } };
+    await expect(acme.submit(speech('Xin chào!'))).rejects.toMatchObject(refused);
+    await expect(acme.wallets.purchase('user-1', 'package-1', 'order-2')).rejects.toMatchObject(refused);
+    expect((await kc.run(speech('Xin chào!'))).job.state).toBe('completed');
+    await kc.tenants.set('acme', 'Acme Ltd.', 'active');
+    expect((await acme.run(speech('Xin chào!'))).job.state).toBe('completed');
+    expect((await kc.tenants.list()).map(({ id }) => id)).toEqual(['acme']);
+    expect(await kc.tenants.list({ after: 'acme' })).toEqual([]);
+    const erased = 'erased' as 'active';
+    await expect(kc.tenants.set('acme', 'Acme Ltd.', erased)).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
   test('a cloned voice speaks for its own tenant only', async () => {
@@ -494,10 +518,17 @@ describe.each(STORES)('on %s', (store) => {
   test('reports tell what was bought and sold', async () => {
     const { kc } = await stage(store);
     await prepare(kc);
-    const done = await kc.run(speech('abc'));
+    const done = await kc.run(speech('abc', { model: 'eleven_v3' }));
     const [record] = await kc.reports.usage({ job: done.job.id });
     expect(record).toMatchObject({ charged: 3, cost: '3', unit: 'credit', isDone: true, route: 'ai33_elevenlabs' });
     expect(record?.tookMs).toBeGreaterThanOrEqual(0);
+    expect(record).toMatchObject({ tenant: 'main', user: 'user-1', operation: 'text_to_speech', model: 'eleven_v3' });
+    expect(record).toMatchObject({ cause: 'planned', lane: 'shared', keyTenant: null });
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    expect(await kc.reports.usage({ since: hourAgo, until: tomorrow() })).toEqual([record]);
+    expect(await kc.reports.usage({ since: tomorrow() })).toEqual([]);
+    expect(await kc.reports.usage({ until: hourAgo })).toEqual([]);
+    await expect(kc.reports.usage({ since: '2026-11-01' as unknown as Date })).rejects.toThrow(TypeError);
     expect(await kc.reports.split()).toEqual([{ server: 'ai33', service: 'elevenlabs', done: 1, failed: 0 }]);
     expect(await kc.reports.errors({ server: 'ai33', service: 'elevenlabs' })).toEqual([]);
     await expect(kc.reports.usage({ server: 'ai33' })).rejects.toMatchObject({ code: 'invalid_request' });

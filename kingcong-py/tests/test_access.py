@@ -11,7 +11,7 @@ from typing import Any
 import kingcong
 import pytest
 from conftest import VOICE, Host
-from kingcong import AuditOutcome, Maintenance, Package, Role, Speech
+from kingcong import AuditOutcome, Maintenance, Package, Role, Speech, TenantState
 
 UNKNOWN = "01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21"
 
@@ -83,6 +83,9 @@ DOORS: dict[str, tuple[Callable[[Any, Rows], Any], set[Role]]] = {
     "config.set_maintenance": (lambda kc, _rows: kc.config.set_maintenance(Maintenance()), STAFF),
     "keys.list": (lambda kc, _rows: kc.keys.list(), STAFF),
     "accounts.list": (lambda kc, _rows: kc.accounts.list(), STAFF),
+    "tenants.set": (lambda kc, _rows: kc.tenants.set("nowhere", "Nowhere", TenantState.ACTIVE), STAFF),
+    "tenants.get": (lambda kc, _rows: kc.tenants.get("nowhere"), STAFF),
+    "tenants.list": (lambda kc, _rows: kc.tenants.list(), STAFF),
     "prices.list": (lambda kc, _rows: kc.prices.list(), BOOKS),
     "packages.list": (lambda kc, _rows: kc.packages.list(), BOOKS),
     "packages.set": (lambda kc, _rows: kc.packages.set(Package("mini", "Mini", 100, 1)), BOOKS),

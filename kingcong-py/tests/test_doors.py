@@ -16,6 +16,7 @@ from kingcong import (
     InvalidRequest,
     JobState,
     KeyStatus,
+    Lane,
     Lifted,
     Limits,
     Maintenance,
@@ -27,6 +28,7 @@ from kingcong import (
     PollsCount,
     Price,
     PriceLine,
+    RouteCause,
     Server,
     ServerChange,
     Speech,
@@ -34,6 +36,8 @@ from kingcong import (
     Switch,
     TaskDone,
     TaskStarted,
+    TenantState,
+    TenantSuspended,
     Unit,
     VoiceResult,
     VoiceUnavailable,
@@ -378,9 +382,15 @@ async def test_an_account_keeps_its_limits_until_they_are_changed(host: Host) ->
 
 async def test_reports_tell_what_was_bought_and_sold(host: Host) -> None:
     await host.prepare()
-    done = await host.ask(host.kc.run(speech("abc")))
+    done = await host.ask(host.kc.run(speech("abc", model="eleven_v3")))
     (record,) = await host.ask(host.kc.reports.usage(job=done.job.id))
     assert (record.charged, record.cost, record.unit) == (Decimal(3), Decimal(3), Unit.CREDIT)
+    assert (record.tenant, record.user, record.operation) == ("main", "user-1", Operation.SPEECH)
+    assert (record.cause, record.lane, record.key_tenant) == (RouteCause.PLANNED, Lane.SHARED, None)
+    assert record.model == done.job.model == "eleven_v3"
+    assert await host.ask(host.kc.reports.usage(since=done.job.created_at, until=record.ended_at)) == (record,)
+    assert await host.ask(host.kc.reports.usage(since=record.ended_at)) == ()
+    assert await host.ask(host.kc.reports.usage(until=done.job.created_at)) == ()
     (share,) = await host.ask(host.kc.reports.split())
     assert (share.server, share.done, share.failed) == ("ai33", 1, 0)
     assert await host.ask(host.kc.reports.errors(server="ai33", service="elevenlabs")) == ()
@@ -464,10 +474,41 @@ async def test_a_tenants_jobs_wallets_and_voices_are_its_own(host: Host) -> None
     with pytest.raises(NotFound, match="user-1"):
         await host.ask(host.kc.wallets.refund("user-1", task, reason="sorry", idempotency_key="r-1"))
     assert await host.ask(host.kc.jobs()) == ()
+    assert await host.ask(host.kc.reports.usage(job=job.id)) == ()
     for doors in (acme, host.kc.of_all()):
         assert [found.id for found in await host.ask(doors.jobs())] == [job.id]
+        (record,) = await host.ask(doors.reports.usage())
+        assert (record.job, record.tenant, record.charged) == (job.id, "acme", Decimal(9))
     assert (await host.ask(host.kc.wallets.get("user-1"))).balance == 100
     assert len(await host.ask(acme.wallets.history("user-1"))) == 2
+
+
+async def test_a_suspended_tenant_orders_nothing_new(host: Host) -> None:
+    await host.prepare(credits=100)
+    acme = host.kc.of("acme")
+    await host.ask(acme.wallets.purchase("user-1", "package-1", "order-1"))
+    tenants = host.kc.tenants
+    assert await host.ask(tenants.get("acme")) is None
+    said = await host.ask(host.kc.acting("admin-7").tenants.set("acme", "Acme Ltd.", TenantState.SUSPENDED))
+    assert (said.id, said.name, said.state, said.version) == ("acme", "Acme Ltd.", TenantState.SUSPENDED, 1)
+    assert await host.ask(tenants.get("acme")) == said
+    for asked in (
+        lambda: acme.submit(speech("Xin chào!")),
+        lambda: acme.wallets.purchase("user-1", "package-1", "order-2"),
+    ):
+        with pytest.raises(TenantSuspended, match=r"acme.*tenants\.set") as refused:
+            await host.ask(asked())
+        assert (refused.value.tenant, refused.value.retryable) == ("acme", False)
+    assert (await host.ask(acme.wallets.get("user-1"))).balance == 1_000_000
+    assert (await host.ask(host.kc.run(speech("Xin chào!")))).job.state is JobState.COMPLETED
+    await host.ask(tenants.set("acme", "Acme Ltd.", TenantState.ACTIVE))
+    assert (await host.ask(acme.run(speech("Xin chào!")))).job.state is JobState.COMPLETED
+    assert [tenant.id for tenant in await host.ask(tenants.list())] == ["acme"]
+    assert await host.ask(tenants.list(after="acme")) == ()
+    audit = await host.ask(acme.reports.audit(limit=10))
+    assert [entry.actor for entry in audit if entry.door == "tenants.set"] == ["system", "admin-7"]
+    with pytest.raises(InvalidRequest):
+        await host.ask(tenants.set("acme", " ", TenantState.ACTIVE))
 
 
 async def test_a_cloned_voice_speaks_for_its_own_tenant_only(host: Host) -> None:

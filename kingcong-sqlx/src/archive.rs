@@ -13,7 +13,7 @@ use std::{
 
 use kingcong_core::{
     clock::Timestamp,
-    id::WalletId,
+    id::{AttemptId, WalletId},
     ledger::Opening,
     store::{StoreError, StoreErrorKind, verify_entries},
     work::{Attempt, AttemptState, Ending},
@@ -76,7 +76,7 @@ impl SqlStore {
              ORDER BY a.id LIMIT ?",
             Attempt::TABLE.read_columns("a.")
         );
-        let (mut after, end) = (Uuid::nil(), first_id_at(archive.before));
+        let (mut after, end) = (Uuid::nil(), AttemptId::first_at(archive.before).as_uuid());
         let mut archived = 0;
         loop {
             let bounds = [Cell::from(after), end.into(), archive.before.into(), archive.before.into()];
@@ -259,10 +259,4 @@ fn value(cell: Cell) -> Value {
         Cell::Text(text) => text.into(),
         Cell::Word(word) => word.into(),
     }
-}
-
-/// The lowest id that is made at an instant: ids begin with their milliseconds.
-fn first_id_at(instant: Timestamp) -> Uuid {
-    let millis = u64::try_from(instant.as_micros() / 1000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }

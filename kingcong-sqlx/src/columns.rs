@@ -22,7 +22,7 @@ struct Columns {
     bytes: &'static str,
 }
 
-const COLUMNS: [Columns; 24] = [
+const COLUMNS: [Columns; 25] = [
     Columns {
         table: "kingcong_credits",
         ids: "id",
@@ -93,11 +93,18 @@ const COLUMNS: [Columns; 24] = [
     Columns { table: "kingcong_flows", ids: "pool", ints: "finish", texts: "tenant user_id", bytes: "" },
     Columns { table: "kingcong_splits", ids: "id", ints: "", texts: "service carry", bytes: "" },
     Columns {
+        table: "kingcong_tenants",
+        ids: "",
+        ints: "created_at version updated_at",
+        texts: "id name state",
+        bytes: "",
+    },
+    Columns {
         table: "kingcong_jobs",
         ids: "id wallet hold",
         ints: "tasks total_den created_at held retries open_tasks failed_tasks charged deadline finished_at \
                archived_attempts",
-        texts: "tenant user_id operation service state layout total_sum total_overrun",
+        texts: "tenant user_id operation service model unit state layout total_sum total_overrun",
         bytes: "idempotency retried_under",
     },
     Columns {
@@ -105,14 +112,15 @@ const COLUMNS: [Columns; 24] = [
         ids: "id job only_key pool attempt",
         ints: "place characters weight created_at tag until planned reached attempts reached_before \
                attempts_before unfit_routes credits_cost refunded completed_at",
-        texts: "tenant user_id routes state error doubt input_data",
+        texts: "tenant user_id routes state error cause doubt input_data",
         bytes: "tried",
     },
     Columns {
         table: "kingcong_attempts",
         ids: "id task_id job api_key_id account_limit egress_limit open_worker",
         ints: "leased_at unknown_until ended_at cost charged over_hold audio_ms characters",
-        texts: "server service doubt state upstream_id failure_kind failure_code failure_message",
+        texts: "tenant user_id operation model unit lane cause key_tenant server service doubt state \
+               upstream_id failure_kind failure_code failure_message",
         bytes: "",
     },
     Columns {
@@ -229,11 +237,12 @@ mod tests {
         keys::{Flow, Key, Limit, Pool, Rules},
         ledger::{Hold, Opening, Wallet},
         store::{AuditEntry, IdempotencyRow, LateAnswer, OutputRow, VoiceRow, Worker},
+        tenants::Tenant,
         vault::DataKey,
         work::{Attempt, Job},
     };
 
-    const TABLES: [Table; 25] = [
+    const TABLES: [Table; 26] = [
         Wallet::TABLE,
         EntryRow::TABLE,
         Opening::TABLE,
@@ -246,6 +255,7 @@ mod tests {
         Pool::TABLE,
         Flow::TABLE,
         SplitState::TABLE,
+        Tenant::TABLE,
         Job::TABLE,
         TaskWithWork::TABLE,
         Attempt::TABLE,

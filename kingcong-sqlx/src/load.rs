@@ -11,18 +11,20 @@ use std::{
 
 use kingcong_core::{
     clock::Timestamp,
-    id::{JobId, LimitId, TaskId},
+    id::{JobId, LimitId, TaskId, TenantId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
     store::{IdempotencyRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker},
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
 };
+use parking_lot::Mutex;
 
 use crate::{
     cell::{Cell, Row},
     rows::{DutyRow, SplitState, TaskWithWork, put_use},
-    session::{Locked, Script, Transaction, load, locking, select},
+    session::{Locked, STATEMENT_ROWS_MAX, Script, Transaction, load, locking, select},
     table::{Deed, Record as _},
 };
 
@@ -50,6 +52,7 @@ pub(crate) async fn load_needs(
     session: &mut dyn Transaction,
     needs: &mut Needs,
     tables: &mut Tables,
+    tenants: &KnownTenants,
 ) -> Result<Decided, StoreError> {
     let keys = missing(&needs.idempotency, |key| tables.idempotency.get(key).is_some());
     for row in load::<IdempotencyRow>(session, keys.map(|key| key.as_slice().into()).collect()).await? {
@@ -74,6 +77,7 @@ pub(crate) async fn load_needs(
     needs.follow_tasks(tables, due_by.unwrap_or(Timestamp::EPOCH));
     load_jobs(session, needs, tables).await?;
     needs.follow_jobs(tables);
+    load_tenants(session, needs, tables, tenants).await?;
     load_inputs(session, needs, tables).await?;
 
     load_money(session, needs, tables).await?;
@@ -122,6 +126,72 @@ async fn load_duties(
     }
     for duty in duties {
         tables.duties.load(duty.name, duty.next_at);
+    }
+    Ok(())
+}
+
+/// What a process knows of tenants, so that a batch reads only the number of their last change.
+#[derive(Debug, Default)]
+pub(crate) struct KnownTenants(Mutex<TenantRows>);
+
+#[derive(Debug, Default)]
+struct TenantRows {
+    /// The number of the last change of any tenant when they were read.
+    version: i64,
+    /// Their rows, and those that have none.
+    rows: BTreeMap<TenantId, Option<Tenant>>,
+}
+
+impl KnownTenants {
+    /// Most tenants that are remembered; what is forgotten is read again.
+    const ROWS_MAX: usize = 16_384;
+
+    /// Adds what is known to the tables, as of that version; the tenants of which nothing is known.
+    fn load(&self, wanted: &BTreeSet<TenantId>, tables: &mut Tables) -> Vec<TenantId> {
+        if tables.tenants_version == 0 {
+            return Vec::new();
+        }
+        let mut known = self.0.lock();
+        if known.version != tables.tenants_version || known.rows.len() >= Self::ROWS_MAX {
+            *known = TenantRows { version: tables.tenants_version, rows: BTreeMap::new() };
+        }
+        let mut unknown = Vec::new();
+        for id in missing(wanted, |id| tables.tenants.get(id).is_some()).cloned().collect::<Vec<_>>() {
+            match known.rows.get(&id) {
+                Some(Some(row)) => tables.tenants.load(id, row.clone()),
+                Some(None) => {}
+                None => unknown.push(id),
+            }
+        }
+        unknown
+    }
+
+    fn keep(&self, version: i64, asked: Vec<TenantId>, found: &[Tenant]) {
+        let mut known = self.0.lock();
+        if known.version == version {
+            let row = |id: &TenantId| found.iter().find(|row| row.id == *id).cloned();
+            known.rows.extend(asked.into_iter().map(|id| (id.clone(), row(&id))));
+        }
+    }
+}
+
+/// Tenants, without a lock: whatever changes them stands alone.
+async fn load_tenants(
+    session: &mut dyn Transaction,
+    needs: &Needs,
+    tables: &mut Tables,
+    known: &KnownTenants,
+) -> Result<(), StoreError> {
+    let unknown = known.load(&needs.tenants, tables);
+    let version = tables.tenants_version;
+    for asked in unknown.chunks(STATEMENT_ROWS_MAX) {
+        let marks = vec!["?"; asked.len()].join(", ");
+        let cells = asked.iter().map(|id| id.as_str().into()).collect();
+        let found: Vec<Tenant> = select(session, &format!("WHERE id IN ({marks})"), cells).await?;
+        known.keep(version, asked.to_vec(), &found);
+        for tenant in found {
+            tables.tenants.load(tenant.id.clone(), tenant);
+        }
     }
     Ok(())
 }

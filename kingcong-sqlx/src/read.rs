@@ -6,7 +6,9 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, HoldId, JobId, LimitId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{
+        AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId,
+    },
     keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
     routing::Limits,
@@ -15,6 +17,7 @@ use kingcong_core::{
         JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
         Standing, StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
     },
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
 };
@@ -77,6 +80,23 @@ pub(crate) async fn configuration_version(session: &mut dyn Session) -> Result<i
         Some(row) => row.read(Row::int),
         None => Ok(0),
     }
+}
+
+pub(crate) async fn tenant(session: &mut dyn Session, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+    one(session, "WHERE id = ?", vec![id.as_str().into()]).await
+}
+
+pub(crate) async fn tenants(
+    session: &mut dyn Session,
+    after: Option<&TenantId>,
+    limit: u32,
+) -> Result<Vec<Tenant>, StoreError> {
+    let mut query = Query::default();
+    if let Some(after) = after {
+        query.and("id > ?", [after.as_str().into()]);
+    }
+    let (rest, cells) = query.page("id", limit);
+    select(session, &rest, cells).await
 }
 
 pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configuration, StoreError> {
@@ -444,17 +464,7 @@ pub(crate) async fn attempts(
     filter: &AttemptFilter,
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut query = Query::default();
-    match scope {
-        Scope::All => {}
-        Scope::Tenant(tenant) => {
-            let owned = "job IN (SELECT id FROM kingcong_jobs WHERE tenant = ?)";
-            query.and(owned, [tenant.as_str().into()]);
-        }
-        Scope::User(tenant, user) => {
-            let owned = "job IN (SELECT id FROM kingcong_jobs WHERE tenant = ? AND user_id = ?)";
-            query.and(owned, [tenant.as_str().into(), user.as_str().into()]);
-        }
-    }
+    query.within(scope);
     if let Some(job) = filter.job {
         query.and("job = ?", [job.as_uuid().into()]);
     }
@@ -469,6 +479,15 @@ pub(crate) async fn attempts(
         AttemptKind::All => {}
         // The second condition is the first, as MySQL's index has it.
         AttemptKind::Errors => query.and("state IN ('failed', 'lost') /*! AND error_or_null = 1 */", []),
+    }
+    // Ids begin with the milliseconds of the lease, so an index in the order of ids is one of time too.
+    if let Some(since) = filter.since {
+        let first = AttemptId::first_at(since).as_uuid();
+        query.and("id >= ? AND leased_at >= ?", [first.into(), since.into()]);
+    }
+    if let Some(until) = filter.until {
+        let after = AttemptId::first_at(until.plus(Duration::from_millis(1))).as_uuid();
+        query.and("id < ? AND leased_at < ?", [after.into(), until.into()]);
     }
     if let Some(before) = filter.before {
         query.and("id < ?", [before.as_uuid().into()]);

@@ -33,6 +33,7 @@ pub(crate) fn save_changes(
         tables.wallets.iter().map(|(id, wallet)| (*id, wallet.key.owner.clone())).collect();
     let Changes {
         configuration,
+        tenants,
         workers,
         idempotency,
         jobs,
@@ -57,6 +58,7 @@ pub(crate) fn save_changes(
     if let Some((after, change)) = configuration {
         save_configuration(&mut script, before, after, change, now);
     }
+    script.save(&tenants);
     script.save(&workers);
     script.save(&idempotency);
     script.save(&jobs);

@@ -87,6 +87,8 @@ pub(crate) struct Begun {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Passed {
     pub(crate) configuration_version: i64,
+    /// The number of the last change of any tenant.
+    pub(crate) tenants_version: i64,
     pub(crate) seen: Option<Seen>,
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
@@ -23,6 +23,7 @@ use kingcong_core::{
         OutputRow, PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow,
         WalletBook, WalletFilter, Worker, Written, decide,
     },
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
 };
@@ -31,7 +32,7 @@ use parking_lot::Mutex;
 use crate::{
     ConnectError, Options,
     cell::Row,
-    load::{Decided, load_needs},
+    load::{Decided, KnownTenants, load_needs},
     read,
     save::save_changes,
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
@@ -50,6 +51,7 @@ struct Inner {
     database: Box<dyn Database>,
     /// The newest configuration that was read or written here, so that a batch reads only the version.
     configuration: Mutex<Arc<Configuration>>,
+    tenants: KnownTenants,
     /// The time of the last batch: of a heartbeat whose answer is lost nobody knows the time.
     newest: Mutex<Timestamp>,
     /// Locked for as long as a batch is executed.
@@ -102,6 +104,7 @@ impl SqlStore {
         let inner = Inner {
             database,
             configuration: Mutex::default(),
+            tenants: KnownTenants::default(),
             newest: Mutex::new(Timestamp::EPOCH),
             lane: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
@@ -238,8 +241,9 @@ impl Inner {
     ) -> Result<Executed, StoreError> {
         let before = self.configuration_of(transaction, passed.configuration_version).await?;
         let mut tables = kept.unwrap_or_else(|| Tables::new(Arc::clone(&before), Journal::Kept));
+        tables.tenants_version = passed.tenants_version;
         let mut needs = Needs::of(&batch.commands);
-        let decided = load_needs(transaction, &mut needs, &mut tables).await?;
+        let decided = load_needs(transaction, &mut needs, &mut tables, &self.tenants).await?;
         let outcomes = decide(&mut tables, batch, decided.at);
         let script = save_changes(&mut tables, &before, decided.at)?;
         transaction.run(script).await?;
@@ -381,6 +385,14 @@ impl Store for SqlStore {
         };
         session.end_view().await?;
         Ok(configuration)
+    }
+
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        read::tenant(&mut *self.reader().await?, id).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        read::tenants(&mut *self.reader().await?, after, limit).await
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {

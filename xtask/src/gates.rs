@@ -18,6 +18,7 @@ const DOMAIN: &[&str] = &[
     "vault",
     "usage",
     "access",
+    "tenants",
     "work",
     "preset/kingcong",
     "store/decide",

@@ -127,6 +127,12 @@ doors! {
     AccountsList: "accounts.list",
     /// [`AccountDoors::set_limits`](crate::engine::AccountDoors::set_limits).
     AccountsSetLimits: "accounts.set_limits",
+    /// [`TenantDoors::set`](crate::engine::TenantDoors::set).
+    TenantsSet: "tenants.set",
+    /// [`TenantDoors::get`](crate::engine::TenantDoors::get).
+    TenantsGet: "tenants.get",
+    /// [`TenantDoors::list`](crate::engine::TenantDoors::list).
+    TenantsList: "tenants.list",
     /// [`VoiceDoors::offered`](crate::engine::VoiceDoors::offered).
     VoicesOffered: "voices.offered",
     /// [`VoiceDoors::cloned`](crate::engine::VoiceDoors::cloned).

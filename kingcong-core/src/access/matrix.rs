@@ -107,6 +107,9 @@ impl Door {
             | Self::KeysCheck
             | Self::AccountsList
             | Self::AccountsSetLimits
+            | Self::TenantsSet
+            | Self::TenantsGet
+            | Self::TenantsList
             | Self::VoicesOffered => OPERATOR,
             Self::PricesList
             | Self::PricesSet

@@ -31,6 +31,8 @@ pub enum Target {
         /// The account.
         account: String,
     },
+    /// A tenant.
+    Tenant(TenantId),
     /// A wallet.
     Wallet(WalletKey),
     /// A job.
@@ -47,6 +49,7 @@ impl Target {
     #[must_use]
     pub const fn tenant(&self) -> Option<&TenantId> {
         match self {
+            Self::Tenant(tenant) => Some(tenant),
             Self::Wallet(wallet) => Some(&wallet.tenant),
             Self::Job { tenant, .. } => Some(tenant),
             Self::Configuration
@@ -72,6 +75,7 @@ impl fmt::Display for Target {
             Self::Package(package) => write!(f, "package {package}"),
             Self::Key(key) => write!(f, "key {key}"),
             Self::Account { server, account } => write!(f, "account {account} of {server}"),
+            Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
             Self::Wallet(wallet) => write!(f, "wallet of {} in {}", wallet.owner, wallet.unit),
             Self::Job { job, .. } => write!(f, "job {job}"),
         }

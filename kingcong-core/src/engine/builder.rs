@@ -18,6 +18,7 @@ use super::{
     scrubbed::Scrubbed,
     settings::Outputs,
     snapshot::Snapshot,
+    tenants::KnownTenants,
     waits::Waits,
     whose::{Caller, NoDetail},
 };
@@ -181,6 +182,7 @@ impl Builder {
             lane,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             keychain: Keychain::new(master_key),
+            tenants: KnownTenants::default(),
             dispatcher: Dispatcher::default(),
             pollers: Pollers::default(),
             waits: Waits::default(),

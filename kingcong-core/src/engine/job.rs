@@ -321,7 +321,7 @@ impl Inner {
 
     pub(super) async fn report(&self, scope: &Scope, id: JobId) -> Result<JobReport, Error> {
         let JobWithTasks { job, hold, tasks } = self.job_row(scope, id).await?;
-        let sent = self.sent_attempts(id).await?;
+        let sent = self.sent_attempts(scope, id).await?;
         let snapshot = self.snapshot();
         let tasks = tasks
             .into_iter()
@@ -347,11 +347,15 @@ impl Inner {
     }
 
     /// The attempts of a job that left for an upstream.
-    async fn sent_attempts(&self, job: JobId) -> Result<Vec<(TaskId, KeyId, Timestamp)>, Error> {
+    async fn sent_attempts(
+        &self,
+        scope: &Scope,
+        job: JobId,
+    ) -> Result<Vec<(TaskId, KeyId, Timestamp)>, Error> {
         let mut filter = AttemptFilter { job: Some(job), limit: PAGE_MAX, ..AttemptFilter::default() };
         let mut sent = Vec::new();
         loop {
-            let page = self.store.attempts(&Scope::All, &filter).await?;
+            let page = self.store.attempts(scope, &filter).await?;
             filter.before = page.last().map(|attempt| attempt.id);
             let whole = page.len() < PAGE_MAX as usize;
             let left =

@@ -28,6 +28,7 @@ mod scrubbed;
 mod settings;
 mod snapshot;
 mod submit;
+mod tenants;
 mod verify;
 mod waits;
 mod whose;
@@ -42,7 +43,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use crate::store::Verification;
 pub use admin::{
     AccountDoors, AccountReport, ConfigDoors, KeyDoors, NewKey, PackageDoors, PriceDoors, Purchase,
-    ReportDoors, SplitShare, VoiceDoors, WalletDoors,
+    ReportDoors, SplitShare, TenantDoors, VoiceDoors, WalletDoors,
 };
 pub use audio::{AudioChunks, JobAudio};
 pub use builder::Builder;
@@ -71,6 +72,7 @@ use self::{
     lane::{Executed, Lane},
     poll::Pollers,
     snapshot::Snapshot,
+    tenants::KnownTenants,
     waits::Waits,
     whose::Caller,
 };
@@ -99,6 +101,7 @@ struct Inner {
     lane: Lane,
     snapshot: ArcSwap<Snapshot>,
     keychain: Keychain,
+    tenants: KnownTenants,
     dispatcher: Dispatcher,
     pollers: Pollers,
     waits: Waits,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Inner, JobHandle, JobReport, audio::check_pieces, events::JobEvent};
+use super::{Inner, JobHandle, JobReport, audio::check_pieces, events::JobEvent, tenants::suspended};
 use serde::Serialize;
 
 use crate::{
@@ -100,6 +100,7 @@ impl Inner {
         let refused = |reason| Error::Retry { job: job.id, reason };
         Err(match reason {
             NotRetried::UnknownJob => Error::NotFound { what: "job", name: job.id.to_string() },
+            NotRetried::Suspended => suspended(&job.tenant),
             NotRetried::State(state) => refused(RetryError::State { state }),
             NotRetried::TooOften => refused(RetryError::TooOften),
             NotRetried::InDoubt { place } => refused(RetryError::InDoubt { place }),

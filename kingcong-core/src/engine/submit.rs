@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, KingCong, apart, job::JobHandle, whose::Entered};
+use super::{Inner, KingCong, apart, job::JobHandle, tenants::suspended, whose::Entered};
 use crate::{
     access::{Door, Scope},
     error::Error,
@@ -20,7 +20,7 @@ use crate::{
 /// less time than the way there and back, some tens of microseconds.
 const AT_ONCE_BYTES_MAX: usize = 4 * 1024;
 
-/// How often a plan is made again because the configuration changed meanwhile.
+/// How often a plan is made again because the configuration or the tenant changed meanwhile.
 const PLANS_MAX: u32 = 3;
 
 /// What a request would cost.
@@ -72,8 +72,9 @@ impl KingCong {
     /// so use a new key after topping up.
     ///
     /// # Errors
-    /// A request that is wrong, a service in maintenance or without route, key, voice or price, a wallet that has
-    /// not enough, a full queue, or a store that fails. Nothing is written then, except a remembered refusal.
+    /// A request that is wrong, a service in maintenance or without route, key, voice or price, a suspended tenant, a
+    /// wallet that has not enough, a full queue, or a store that fails. Nothing is written then, except a remembered
+    /// refusal.
     ///
     /// # Cancellation safety
     /// Dropping the future stops the waiting: the request may have been admitted. Submit it again with the same
@@ -208,8 +209,10 @@ impl Inner {
                     return Ok(admitted);
                 }
                 Outcome::Admit(Err(NotAdmitted::Stale)) => {
+                    self.learn_tenant(&request.tenant).await?;
                     self.refresh().await?;
                 }
+                Outcome::Admit(Err(NotAdmitted::Suspended)) => return Err(suspended(&request.tenant)),
                 Outcome::Admit(Err(NotAdmitted::Refused(refusal))) => return Err(refusal.into()),
                 Outcome::Admit(Err(NotAdmitted::Conflict)) => return Err(Error::IdempotencyConflict),
                 Outcome::Admit(Err(NotAdmitted::QueueFull { route, waiting })) => {
@@ -227,6 +230,7 @@ impl Inner {
         Admit {
             idempotency: request.idempotency,
             configuration_version,
+            tenant_version: self.tenants.version(&request.tenant),
             job: JobId::from_uuid(self.ids.uuid()),
             hold: HoldId::from_uuid(self.ids.uuid()),
             tenant: request.tenant.clone(),

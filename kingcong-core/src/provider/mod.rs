@@ -17,6 +17,7 @@ pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
 use crate::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
     money::Decimal,
+    pricing::Operation,
     vault::Secret,
 };
 
@@ -59,6 +60,15 @@ pub enum Work {
 }
 
 impl Work {
+    /// What is done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Speech(_) => Operation::Speech,
+            Self::CloneVoice(_) => Operation::CloneVoice,
+        }
+    }
+
     /// The upstream's model that is asked for.
     #[must_use]
     pub fn model(&self) -> Option<&str> {

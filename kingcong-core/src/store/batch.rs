@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
+        TaskId, TenantId, TenantName, UserId, VoiceId, WalletId, WorkerId,
     },
     keys::{Counted, Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
@@ -25,6 +25,7 @@ use crate::{
     pricing::{Operation, Package, PackageError, Price, PriceError},
     provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
     routing::{Limits, LimitsChange, Origin, PollsCount, Switch, SystemCommand, SystemError},
+    tenants::{Tenant, TenantState},
     vault::{DataKey, DataKeyVersion},
     work::{Attempt, IdempotencyKey, Job, JobState, Layout, PlanError, Sound, Task, TaskRoute},
 };
@@ -97,6 +98,8 @@ pub enum Command {
     Credit(Box<Credit>),
     /// Change configuration, prices or packages.
     Configure(Box<Configure>),
+    /// Say something of a tenant by an admin door.
+    SetTenant(Box<SetTenant>),
     /// Register a key.
     AddKey(Box<AddKey>),
     /// Change a key by an admin door.
@@ -119,13 +122,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it changes what every batch relies on (the configuration, keys, data keys), or looks for what must not
-    /// be there, which no lock of a row finds. Where several batches are executed at a time, none is beside one that
-    /// has such a command.
+    /// Whether it changes what every batch relies on (the configuration, tenants, keys, data keys), or looks for what
+    /// must not be there, which no lock of a row finds. Where several batches are executed at a time, none is beside
+    /// one that has such a command.
     #[must_use]
     pub const fn stands_alone(&self) -> bool {
         match self {
             Self::Configure(_)
+            | Self::SetTenant(_)
             | Self::AddKey(_)
             | Self::ChangeKey(_)
             | Self::ChangeAccount(_)
@@ -183,6 +187,8 @@ pub enum Outcome {
     Credit(Result<Credited, NotCredited>),
     /// Of [`Command::Configure`]: the new version.
     Configure(Result<i64, NotConfigured>),
+    /// Of [`Command::SetTenant`]: its row afterwards.
+    Tenant(Tenant),
     /// Of [`Command::AddKey`], [`Command::ChangeKey`] and [`Command::CheckKey`].
     Key(Result<KeyWithLimits, NotChanged>),
     /// Of [`Command::ChangeAccount`]: its limits afterwards, `None` when no key was ever registered under that name.
@@ -196,6 +202,8 @@ pub struct Admit {
     pub idempotency: Option<IdempotencyKey>,
     /// The version of the configuration that it was planned and quoted with.
     pub configuration_version: i64,
+    /// The version of the tenant's row that it was planned with; 0 for none.
+    pub tenant_version: i64,
     /// The job's id.
     pub job: JobId,
     /// The hold's id.
@@ -257,8 +265,10 @@ pub struct Admitted {
 /// Why a job was not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// The configuration has another version by now: plan and quote again.
+    /// The configuration or the tenant has another version by now: plan and quote again.
     Stale,
+    /// The tenant is suspended.
+    Suspended,
     /// The wallet refused; remembered under the idempotency key.
     Refused(Refusal),
     /// The idempotency key was used for another payload.
@@ -615,6 +625,8 @@ pub struct Retried {
 pub enum NotRetried {
     /// There is no such job in its scope.
     UnknownJob,
+    /// The job's tenant is suspended.
+    Suspended,
     /// It has not ended with failed tasks.
     State(JobState),
     /// It was retried [`Job::RETRIES_MAX`] times.
@@ -779,6 +791,8 @@ pub struct Moved {
 /// Why no money was moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotCredited {
+    /// The wallet's tenant is suspended, and purchases nothing.
+    Suspended,
     /// The wallet refused.
     Refused(Refusal),
     /// The idempotency key was used for another payload.
@@ -831,6 +845,19 @@ impl AuditOutcome {
             Self::Refused => "refused",
         }
     }
+}
+
+/// Say something of a tenant.
+#[derive(Clone, Debug)]
+pub struct SetTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What people call it.
+    pub name: TenantName,
+    /// Whether it may order.
+    pub state: TenantState,
+    /// Who did it.
+    pub audit: NewAudit,
 }
 
 /// Change configuration, prices or packages, if they still have the version that the change was made against.

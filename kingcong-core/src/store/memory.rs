@@ -22,11 +22,12 @@ use super::{
 use crate::{
     access::Scope,
     clock::{Clock, SystemClock, Timestamp},
-    id::{AuditId, JobId, ServerId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
     money::Amount,
     provider::Body,
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, AttemptState, Ending, Job, JobState, Task, TaskState},
 };
@@ -205,6 +206,17 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read(|tables| tables.tenants.get(id).cloned())
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.tenants.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+            page(rows.map(|(_, tenant)| tenant.clone()), limit)
+        })
+    }
+
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         let now = self.clock.now();
         self.read(|tables| Pulse {
@@ -368,7 +380,10 @@ impl Store for MemoryStore {
             let rows = rows.filter(|attempt| {
                 let is_error =
                     matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
-                filter.key.is_none_or(|key| attempt.key == key)
+                scope.covers(&attempt.tenant, &attempt.user)
+                    && filter.since.is_none_or(|since| attempt.leased_at >= since)
+                    && filter.until.is_none_or(|until| attempt.leased_at < until)
+                    && filter.key.is_none_or(|key| attempt.key == key)
                     && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
                     && filter.before.is_none_or(|before| attempt.id < before)
                     && (filter.only == AttemptKind::All || is_error)

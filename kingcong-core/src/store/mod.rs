@@ -37,6 +37,7 @@ use crate::{
     money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Sound, Task},
 };
@@ -79,6 +80,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;
+
+    /// What is said of a tenant; `None` where nothing ever was.
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError>;
+
+    /// Tenants of which something is said, in the order of their ids, behind `after`.
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 
     /// What every process looks at a few times a second: it should cost little when nothing is due.
     async fn pulse(&self) -> Result<Pulse, StoreError>;
@@ -339,6 +346,10 @@ pub struct AttemptFilter {
     pub route: Option<Route>,
     /// Only those that ended without a result.
     pub only: AttemptKind,
+    /// Leased at this instant or later.
+    pub since: Option<Timestamp>,
+    /// Leased before this instant.
+    pub until: Option<Timestamp>,
     /// Older than this attempt.
     pub before: Option<AttemptId>,
     /// At most so many; at most [`PAGE_MAX`].

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     clock::Timestamp,
-    id::{AttemptId, HoldId, JobId, KeyId, LimitId, ServerId, TaskId, WalletId, WorkerId},
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, ServerId, TaskId, TenantId, WalletId, WorkerId},
     keys::{Limit, PoolId},
     routing::{Split, SplitId},
     vault::{DataKeyUse, Fingerprint},
@@ -17,8 +17,9 @@ use super::{Command, FlowId, Movement, Tables};
 ///
 /// Load them in the order of the fields, which is the lock order. Rows that are absent are simply not loaded. After
 /// `tasks`, `ready`, `due`, `adopt` and `attempts` are loaded, [`Needs::follow_tasks`] adds what those tasks touch,
-/// jobs among them; after all `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets; after `keys` and
-/// the key limits, [`Needs::follow_limits`] adds the accounts of those limits.
+/// jobs among them; after all `jobs` are loaded, [`Needs::follow_jobs`] adds their holds and wallets, and the tenants
+/// of those that are retried; after `keys` and the key limits, [`Needs::follow_limits`] adds the accounts of those
+/// limits.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// Workers to bury, if their heartbeat is as old as asked.
@@ -53,6 +54,8 @@ pub struct Needs {
     pub splits: Vec<(SplitId, Split)>,
     /// Keys.
     pub keys: BTreeSet<KeyId>,
+    /// Tenants, read without a lock: whatever changes them stands alone.
+    pub tenants: BTreeSet<TenantId>,
     /// Keys of a server with this fingerprint, on any of its services, and their limits.
     pub fingerprints: Vec<(ServerId, Fingerprint)>,
     /// Servers all of whose keys are needed, with their limits.
@@ -109,6 +112,7 @@ impl Needs {
         match command {
             Command::Admit(admit) => {
                 self.idempotency.extend(admit.idempotency.map(|idempotency| idempotency.key));
+                self.tenants.insert(admit.tenant.clone());
                 self.wallets.insert(admit.wallet.id());
                 if let Some(split) = Split::new(&admit.shares) {
                     self.splits.push((split.id(&admit.service), split));
@@ -180,10 +184,16 @@ impl Needs {
                     Movement::Refund { task, .. } => {
                         self.tasks.insert(*task);
                     }
-                    Movement::Purchase { .. } | Movement::Adjust { .. } => {}
+                    Movement::Purchase { .. } => {
+                        self.tenants.insert(credit.wallet.tenant.clone());
+                    }
+                    Movement::Adjust { .. } => {}
                 }
             }
             Command::Configure(configure) => self.keys_of.extend(configure.change.may_move().cloned()),
+            Command::SetTenant(set) => {
+                self.tenants.insert(set.tenant.clone());
+            }
             Command::RecordLate(_) | Command::Audit(_) => {}
             Command::AddKey(add) => {
                 self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
@@ -205,8 +215,10 @@ impl Needs {
         self.key_limits.insert(Limit::id_of_key(key));
     }
 
-    /// Adds the holds and wallets of the loaded jobs.
+    /// Adds the holds and wallets of the loaded jobs, and the tenants of those that are retried.
     pub fn follow_jobs(&mut self, tables: &Tables) {
+        let retried = self.retries.iter().filter_map(|id| tables.jobs.get(id));
+        self.tenants.extend(retried.map(|job| job.tenant.clone()));
         for (_, job) in tables.jobs.iter() {
             self.holds.insert(job.hold);
             self.wallets.insert(job.wallet);
@@ -258,8 +270,6 @@ impl Needs {
                     self.flows.insert((pool, task.tenant.clone(), task.user.clone()));
                 }
             }
-            // All tasks of a job ask for one model.
-            self.inputs.extend(tables.tasks_of(*job).next().map(|task| task.id));
         }
         for (worker, ..) in &self.adopt {
             let open = tables.open_attempts(*worker).filter_map(|id| tables.attempts().get(&id));

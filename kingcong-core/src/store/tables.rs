@@ -19,6 +19,7 @@ use crate::{
     ledger::{Entry, Hold, Wallet},
     provider::Work,
     routing::{Split, SplitId},
+    tenants::{Standing, Tenant},
     vault::DataKey,
     work::{Attempt, Job, Task, TaskState},
 };
@@ -277,6 +278,10 @@ pub struct Tables {
     pub configuration: Arc<Configuration>,
     /// Whether the configuration changed since it was loaded.
     pub configuration_change: Option<Change>,
+    /// The number of the last change of any tenant; 0 before the first.
+    pub tenants_version: i64,
+    /// What is said of tenants.
+    pub tenants: Rows<TenantId, Tenant>,
     /// Processes.
     pub workers: Rows<WorkerId, Worker>,
     /// Idempotency keys.
@@ -336,6 +341,8 @@ impl Tables {
         Self {
             configuration,
             configuration_change: None,
+            tenants_version: 0,
+            tenants: Rows::new(journal),
             workers: Rows::new(journal),
             idempotency: Rows::new(journal),
             jobs: Rows::new(journal),
@@ -368,6 +375,12 @@ impl Tables {
             hiding: BTreeSet::new(),
             attempts_by_job: BTreeSet::new(),
         }
+    }
+
+    /// How a tenant stands, as far as it is loaded.
+    #[must_use]
+    pub fn standing(&self, tenant: &TenantId) -> Standing {
+        Standing::of(self.tenants.get(tenant))
     }
 
     /// Whether they remember what changed.
@@ -643,7 +656,7 @@ impl Tables {
         let work = self.jobs.len() + self.inputs.len() + self.tasks.len() + self.attempts.len();
         let money = self.idempotency.len() + self.holds.len() + self.wallets.len();
         let limits = self.account_limits.len() + self.egress_limits.len() + self.key_limits.len();
-        work + money + self.keys.len() + limits + self.flows.len()
+        work + money + self.tenants.len() + self.keys.len() + limits + self.flows.len()
     }
 
     /// Whether there is no row of work, money or limits.
@@ -656,6 +669,7 @@ impl Tables {
     pub fn take_changes(&mut self) -> Changes<'_> {
         Changes {
             configuration: self.configuration_change.take().map(|change| (&*self.configuration, change)),
+            tenants: self.tenants.take_changes(),
             workers: self.workers.take_changes(),
             idempotency: self.idempotency.take_changes(),
             jobs: self.jobs.take_changes(),
@@ -699,6 +713,8 @@ impl Tables {
 pub struct Changes<'a> {
     /// Configuration, prices and packages: the whole, when it changed.
     pub configuration: Option<(&'a Configuration, Change)>,
+    /// Tenants.
+    pub tenants: Vec<(&'a Tenant, Change)>,
     /// Processes.
     pub workers: Vec<(&'a Worker, Change)>,
     /// Idempotency keys.

@@ -5,20 +5,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, WorkerId},
-    money::Amount,
+    id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, TenantId, UserId, WorkerId},
+    money::{Amount, Unit},
+    pricing::Operation,
     provider::{FailureKind, Measured, UpstreamCredits, UpstreamId},
 };
+
+use super::RouteCause;
 
 /// One try of one task with one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its id.
+    /// Its id; it begins with the milliseconds of `leased_at`, so attempts in the order of their ids are in the order
+    /// of their leases.
     pub id: AttemptId,
     /// Its task.
     pub task: TaskId,
     /// The task's job.
     pub job: JobId,
+    /// The user's tenant.
+    pub tenant: TenantId,
+    /// Who asked.
+    pub user: UserId,
+    /// What is done.
+    pub operation: Operation,
+    /// The upstream's model that was asked for; none: the upstream's default.
+    pub model: Option<String>,
+    /// What `charged` and `over_hold` are paid in.
+    pub unit: Unit,
+    /// Whose keys it was made with.
+    pub lane: Lane,
+    /// Why the task was on the route.
+    pub cause: RouteCause,
     /// The route.
     pub route: Route,
     /// The key.
@@ -45,6 +63,27 @@ pub struct Attempt {
     pub measured: Measured,
     /// Whether an earlier attempt of the task may have been done and charged upstream too.
     pub possible_double: Doubt,
+}
+
+/// Whose keys a call is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// The operator's, which serve every tenant.
+    Shared,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Self; 1] = [Self::Shared];
+
+    /// The lane's name in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// Whether an upstream may have done a task twice.
@@ -104,6 +143,14 @@ impl Attempt {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !matches!(self.state, AttemptState::Ended(_))
+    }
+
+    /// The tenant that the key belongs to; none: the operator.
+    #[must_use]
+    pub const fn key_tenant(&self) -> Option<&TenantId> {
+        match self.lane {
+            Lane::Shared => None,
+        }
     }
 
     /// The upstream's id, once the upstream took it.

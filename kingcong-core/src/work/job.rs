@@ -24,6 +24,10 @@ pub struct Job {
     pub operation: Operation,
     /// On which service.
     pub service: ServiceId,
+    /// The upstream's model that all its tasks ask for; none: the upstream's default.
+    pub model: Option<String>,
+    /// What it is paid in.
+    pub unit: Unit,
     /// Who pays.
     pub wallet: WalletId,
     /// What was set aside for it.
@@ -116,13 +120,11 @@ impl Job {
     /// How often the failed tasks of one job may be tried again by a command.
     pub const RETRIES_MAX: u32 = 10;
 
-    /// The wallet that pays: the user's or the tenant's, in one of the units; none if it is neither.
+    /// The wallet that pays: the user's or the tenant's; none if it is neither.
     #[must_use]
     pub fn payer(&self) -> Option<WalletKey> {
         let owners = [Owner::User(self.user.clone()), Owner::Tenant];
-        let keys = owners.into_iter().flat_map(|owner| {
-            Unit::ALL.map(|unit| WalletKey { tenant: self.tenant.clone(), owner: owner.clone(), unit })
-        });
+        let keys = owners.map(|owner| WalletKey { tenant: self.tenant.clone(), owner, unit: self.unit });
         keys.into_iter().find(|key| key.id() == self.wallet)
     }
 

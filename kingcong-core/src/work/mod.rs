@@ -13,7 +13,7 @@ mod task;
 
 pub(crate) use kinds::speech::wav_header;
 
-pub use attempt::{Attempt, AttemptState, Doubt, Ending};
+pub use attempt::{Attempt, AttemptState, Doubt, Ending, Lane};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
 pub use kinds::{
@@ -27,4 +27,4 @@ pub use kinds::{
 pub use plan::{FrozenQuote, KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};
 pub use polling::{Awaited, Experience, WAIT_HALF, WAIT_MAX, due_at};
 pub use request::{CheckedRequest, Payer, Request, RequestError};
-pub use task::{Next, Task, TaskError, TaskRoute, TaskState};
+pub use task::{Next, RouteCause, Task, TaskError, TaskRoute, TaskState};

@@ -34,6 +34,8 @@ pub struct Task {
     pub routes: Arc<[TaskRoute]>,
     /// Which of `routes` it is planned on, or was done on.
     pub planned: u8,
+    /// Why it is planned there.
+    pub cause: RouteCause,
     /// The one key that can do it, for voices that live on one account.
     pub only_key: Option<KeyId>,
     /// Characters that are sold with it.
@@ -62,6 +64,30 @@ pub struct Task {
     pub created_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// Why a task is on its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteCause {
+    /// The split chose it when the task was queued by a command: by its submit, or by a retry of its job.
+    Planned,
+    /// The route before it failed the task, or did not serve.
+    Moved,
+}
+
+impl RouteCause {
+    /// Every cause.
+    pub const ALL: [Self; 2] = [Self::Planned, Self::Moved];
+
+    /// The cause's name in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Moved => "moved",
+        }
+    }
 }
 
 /// A route that may do a task.
@@ -235,10 +261,17 @@ impl Task {
             self.doubt = Doubt::PossibleDouble;
         }
         self.state = state;
-        self.planned = planned;
+        (self.planned, self.cause) = (planned, RouteCause::Planned);
         self.unfit_routes = 0;
         (self.reached_before, self.attempts_before) = (self.reached, self.attempts);
         self.finished_at = None;
+    }
+
+    /// Plans it on that one of its routes; another one than before is a move.
+    pub const fn go_to(&mut self, place: u8) {
+        if self.planned != place {
+            (self.planned, self.cause) = (place, RouteCause::Moved);
+        }
     }
 
     /// What follows a failed attempt, which is counted already.

@@ -43,6 +43,7 @@ from ._doors import (
     AsyncPrices,
     AsyncReports,
     AsyncRoot,
+    AsyncTenants,
     AsyncVoices,
     AsyncWallets,
 )
@@ -121,6 +122,11 @@ class AsyncDoors(AsyncRoot):
     def accounts(self) -> AsyncAccounts:
         """Upstream accounts that several keys share."""
         return AsyncAccounts(self)
+
+    @property
+    def tenants(self) -> AsyncTenants:
+        """What an operator says of tenants: their names, and who is suspended."""
+        return AsyncTenants(self)
 
     @property
     def voices(self) -> AsyncVoices:

@@ -33,7 +33,7 @@ from ._base import (
     retry_of,
     sample_of,
 )
-from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Voices, Wallets
+from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Tenants, Voices, Wallets
 from ._green import Answers
 from ._native import Shape
 from ._types import Estimate, JobEvent, JobReport, JobResult, Mode, Role, UnknownPolicy
@@ -138,6 +138,11 @@ class Doors(Root):
     def accounts(self) -> Accounts:
         """Upstream accounts that several keys share."""
         return Accounts(self)
+
+    @property
+    def tenants(self) -> Tenants:
+        """What an operator says of tenants: their names, and who is suspended."""
+        return Tenants(self)
 
     @property
     def voices(self) -> Voices:

@@ -38,6 +38,8 @@ from ._types import (
     Status,
     Switch,
     System,
+    Tenant,
+    TenantState,
     Unit,
     UsageRecord,
     Verification,
@@ -55,6 +57,7 @@ __all__ = [
     "AsyncPrices",
     "AsyncReports",
     "AsyncRoot",
+    "AsyncTenants",
     "AsyncVoices",
     "AsyncWallets",
     "Config",
@@ -63,6 +66,7 @@ __all__ = [
     "Prices",
     "Reports",
     "Root",
+    "Tenants",
     "Voices",
     "Wallets",
 ]
@@ -626,6 +630,48 @@ class Accounts(_Group):
         raise NotImplementedError
 
 
+class Tenants(_Group):
+    """What an operator says of tenants. One of which nothing was ever said is active."""
+
+    __slots__ = ()
+
+    @door("tenants.set")
+    def set(self, id: str, name: str, state: TenantState) -> Tenant:
+        """Says what a tenant is called and whether it may order.
+
+        A suspended one submits, retries and purchases nothing, from this moment on and in every process; what is under
+        way goes on, and everything can be read.
+
+        >>> from kingcong import KingCong, TenantState
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.tenants.set("acme", "Acme Ltd.", TenantState.SUSPENDED).version
+        1
+        """
+        raise NotImplementedError
+
+    @door("tenants.get")
+    def get(self, id: str) -> Tenant | None:
+        """What is said of a tenant; None where nothing ever was: it is active then.
+
+        >>> from kingcong import KingCong
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     kc.tenants.get("acme")
+        """
+        raise NotImplementedError
+
+    @door("tenants.list")
+    def list(self, *, after: str | None = None, limit: int = LIMIT) -> tuple[Tenant, ...]:
+        """Tenants of which something is said, in the order of their ids, behind ``after``; at most 1,000 at once.
+
+        >>> from kingcong import KingCong, TenantState
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     _ = kc.tenants.set("acme", "Acme Ltd.", TenantState.ACTIVE)
+        ...     [(tenant.id, tenant.name) for tenant in kc.tenants.list()]
+        [('acme', 'Acme Ltd.')]
+        """
+        raise NotImplementedError
+
+
 class Voices(_Group):
     """Voices, the upstreams' and the cloned ones."""
 
@@ -653,7 +699,7 @@ class Voices(_Group):
 
 
 class Reports(_Group):
-    """What happened: usage, errors, audit."""
+    """What happened. Usage and errors are those of the handle's tenant; the split and the audit are of every tenant."""
 
     __slots__ = ()
 
@@ -665,10 +711,14 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[UsageRecord, ...]:
-        """Usage records, newest first, older than the attempt ``before``; a route is a server and a service.
+        """Usage records of the handle's tenant, newest first: leased at ``since`` or later, and before ``until``.
+
+        ``before`` is an attempt, for the next page; a route is a server and a service.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -685,10 +735,12 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = LIMIT,
     ) -> tuple[ErrorRecord, ...]:
-        """The error log: attempts that failed or whose answer was lost, newest first.
+        """The error log: attempts that failed or whose answer was lost, found as those of :meth:`usage`.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -826,6 +878,12 @@ class AsyncKeys(Keys):
 
 class AsyncAccounts(Accounts):
     """As :class:`Accounts`, awaited."""
+
+    __slots__ = ()
+
+
+class AsyncTenants(Tenants):
+    """As :class:`Tenants`, awaited."""
 
     __slots__ = ()
 

@@ -30,6 +30,8 @@ from ._types import (
     Status,
     Switch,
     System,
+    Tenant,
+    TenantState,
     Unit,
     UsageRecord,
     Verification,
@@ -46,6 +48,7 @@ __all__ = [
     "AsyncPrices",
     "AsyncReports",
     "AsyncRoot",
+    "AsyncTenants",
     "AsyncVoices",
     "AsyncWallets",
     "Config",
@@ -54,6 +57,7 @@ __all__ = [
     "Prices",
     "Reports",
     "Root",
+    "Tenants",
     "Voices",
     "Wallets",
 ]
@@ -138,6 +142,11 @@ class Accounts(_Group):
         self, server: str, account: str, *, max_in_flight: int | None = None, per_minute: int | None = None
     ) -> Account: ...
 
+class Tenants(_Group):
+    def set(self, id: str, name: str, state: TenantState) -> Tenant: ...
+    def get(self, id: str) -> Tenant | None: ...
+    def list(self, *, after: str | None = None, limit: int = 100) -> tuple[Tenant, ...]: ...
+
 class Voices(_Group):
     def offered(self, server: str, service: str, *, page: str | None = None) -> VoicePage: ...
     def cloned(self, user: str) -> tuple[ClonedVoice, ...]: ...
@@ -150,6 +159,8 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[UsageRecord, ...]: ...
@@ -160,6 +171,8 @@ class Reports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[ErrorRecord, ...]: ...
@@ -259,6 +272,11 @@ class AsyncAccounts(_Group):
         self, server: str, account: str, *, max_in_flight: int | None = None, per_minute: int | None = None
     ) -> Coroutine[Any, Any, Account]: ...
 
+class AsyncTenants(_Group):
+    def set(self, id: str, name: str, state: TenantState) -> Coroutine[Any, Any, Tenant]: ...
+    def get(self, id: str) -> Coroutine[Any, Any, Tenant | None]: ...
+    def list(self, *, after: str | None = None, limit: int = 100) -> Coroutine[Any, Any, tuple[Tenant, ...]]: ...
+
 class AsyncVoices(_Group):
     def offered(self, server: str, service: str, *, page: str | None = None) -> Coroutine[Any, Any, VoicePage]: ...
     def cloned(self, user: str) -> Coroutine[Any, Any, tuple[ClonedVoice, ...]]: ...
@@ -271,6 +289,8 @@ class AsyncReports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Coroutine[Any, Any, tuple[UsageRecord, ...]]: ...
@@ -281,6 +301,8 @@ class AsyncReports(_Group):
         key: str | None = None,
         server: str | None = None,
         service: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Coroutine[Any, Any, tuple[ErrorRecord, ...]]: ...

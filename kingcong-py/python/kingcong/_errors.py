@@ -32,6 +32,7 @@ __all__ = [
     "RetryRefused",
     "StoreFailed",
     "StoreUnavailable",
+    "TenantSuspended",
     "UnderMaintenance",
     "UpstreamFailed",
     "VaultFailed",
@@ -188,6 +189,12 @@ class IdempotencyConflict(KingCongError):
     """The idempotency key was used for something else: use a new one."""
 
     code = "idempotency_conflict"
+
+
+class TenantSuspended(KingCongError):
+    """The ``tenant`` is suspended: it submits, retries and purchases nothing until it is set active again."""
+
+    code = "tenant_suspended"
 
 
 class QueueFull(KingCongError):

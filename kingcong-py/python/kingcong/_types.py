@@ -115,6 +115,22 @@ class Switch(_Word):
     OFF = "off"
 
 
+class Lane(_Word):
+    """Whose keys a call is made with."""
+
+    SHARED = "shared"
+    """The operator's, which serve every tenant."""
+
+
+class RouteCause(_Word):
+    """Why a task is on its route."""
+
+    PLANNED = "planned"
+    """The split chose it when the task was queued, by its submit or by a retry of its job."""
+    MOVED = "moved"
+    """The route before it failed the task, or did not serve."""
+
+
 class Operation(_Word):
     """What is done."""
 
@@ -660,9 +676,10 @@ class Job(Record):
     user: str
     operation: Operation
     service: str
+    model: str | None
     state: JobState
     is_final: bool
-    unit: Unit | None
+    unit: Unit
     held: Decimal
     charged: Decimal
     tasks: int
@@ -879,6 +896,27 @@ class ClonedVoice(Record):
     created_at: datetime
 
 
+class TenantState(_Word):
+    """Whether a tenant may order."""
+
+    ACTIVE = "active"
+    """It may."""
+    SUSPENDED = "suspended"
+    """Nothing new is submitted, retried or purchased. What is under way goes on, and everything can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant(Record):
+    """What an operator says of a customer organisation. ``version`` grows with each change."""
+
+    id: str
+    name: str
+    state: TenantState
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecord(Record):
     """An attempt that failed or whose answer was lost."""
@@ -886,8 +924,15 @@ class ErrorRecord(Record):
     attempt: str
     task: str
     job: str
+    tenant: str
+    user: str
+    operation: Operation
+    model: str | None
     route: str
+    cause: RouteCause
     key: str
+    lane: Lane
+    key_tenant: str | None
     kind: FailureKind
     upstream_code: str | None
     message: str
@@ -900,13 +945,21 @@ class UsageRecord(Record):
     """What an ended attempt bought (``cost``, in the upstream's credits) and sold (``charged``).
 
     ``over_hold`` is what of its price was not charged because the job's hold was used up: the operator's cost.
+    ``cause`` says why the task was on the route, ``key_tenant`` whose key it was: ``None`` is the operator's.
     """
 
     attempt: str
     task: str
     job: str
+    tenant: str
+    user: str
+    operation: Operation
+    model: str | None
     route: str
+    cause: RouteCause
     key: str
+    lane: Lane
+    key_tenant: str | None
     is_done: bool
     cost: Decimal | None
     charged: Decimal

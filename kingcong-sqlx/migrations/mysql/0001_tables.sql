@@ -184,6 +184,17 @@ CREATE TABLE IF NOT EXISTS kingcong_splits (
     carry   MEDIUMTEXT NOT NULL                 -- JSON
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE IF NOT EXISTS kingcong_tenants (
+    id         VARCHAR(190) NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL,
+    name       VARCHAR(190) NOT NULL,
+    state      VARCHAR(32) NOT NULL,            -- active, suspended
+    version    BIGINT NOT NULL,                 -- the number of the change, among those of all tenants
+    updated_at BIGINT NOT NULL,
+    UNIQUE KEY kingcong_tenants_version (version)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
 -- Requests.
 CREATE TABLE IF NOT EXISTS kingcong_jobs (
     id            BINARY(16) NOT NULL PRIMARY KEY,
@@ -191,6 +202,8 @@ CREATE TABLE IF NOT EXISTS kingcong_jobs (
     user_id       VARCHAR(190) NOT NULL,
     operation     VARCHAR(32) NOT NULL,
     service       VARCHAR(32) NOT NULL,
+    model         MEDIUMTEXT,                       -- none: the upstream's default
+    unit          VARCHAR(32) NOT NULL,
     wallet        BINARY(16) NOT NULL,
     hold          BINARY(16) NOT NULL,
     tasks         BIGINT NOT NULL,
@@ -236,6 +249,7 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     attempt      BINARY(16),                    -- running
     error        MEDIUMTEXT,                    -- failed, as JSON
     planned      BIGINT NOT NULL,
+    cause        VARCHAR(32) NOT NULL,          -- of planned: planned, moved
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
     reached_before BIGINT NOT NULL,           -- of reached, before its last retry
@@ -267,6 +281,14 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     id              BINARY(16) NOT NULL PRIMARY KEY,
     task_id         BINARY(16) NOT NULL,
     job             BINARY(16) NOT NULL,
+    tenant          VARCHAR(190) NOT NULL,
+    user_id         VARCHAR(190) NOT NULL,
+    operation       VARCHAR(32) NOT NULL,
+    model           MEDIUMTEXT,                 -- none: the upstream's default
+    unit            VARCHAR(32) NOT NULL,       -- of charged and over_hold
+    lane            VARCHAR(32) NOT NULL,       -- whose keys: shared
+    cause           VARCHAR(32) NOT NULL,       -- of the route: planned, moved
+    key_tenant      VARCHAR(190),               -- none: the operator's
     server          VARCHAR(32) NOT NULL,
     service         VARCHAR(32) NOT NULL,
     api_key_id      BINARY(16) NOT NULL,
@@ -289,6 +311,7 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     audio_ms        BIGINT,
     characters      BIGINT,
     KEY kingcong_attempts_open (open_worker, id),
+    KEY kingcong_attempts_tenant (tenant, id),
     KEY kingcong_attempts_job (job, id),
     KEY kingcong_attempts_key (api_key_id, id),
     KEY kingcong_attempts_errors (error_or_null, id)

@@ -183,6 +183,17 @@ CREATE TABLE kingcong_splits (
     carry   TEXT NOT NULL                       -- JSON
 ) WITH (fillfactor = 50);
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE kingcong_tenants (
+    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL,
+    name       TEXT NOT NULL,
+    state      TEXT NOT NULL,                   -- active, suspended
+    version    BIGINT NOT NULL,                 -- the number of the change, among those of all tenants
+    updated_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX kingcong_tenants_version ON kingcong_tenants (version);
+
 -- Requests.
 CREATE TABLE kingcong_jobs (
     id           UUID NOT NULL PRIMARY KEY,
@@ -190,6 +201,8 @@ CREATE TABLE kingcong_jobs (
     user_id      TEXT COLLATE "C" NOT NULL,
     operation    TEXT NOT NULL,
     service      TEXT NOT NULL,
+    model        TEXT,                        -- none: the upstream's default
+    unit         TEXT NOT NULL,
     wallet       UUID NOT NULL,
     hold         UUID NOT NULL,
     tasks        BIGINT NOT NULL,
@@ -235,6 +248,7 @@ CREATE TABLE kingcong_tasks (
     attempt      UUID,                          -- running
     error        TEXT,                          -- failed, as JSON
     planned      BIGINT NOT NULL,
+    cause        TEXT NOT NULL,                 -- of planned: planned, moved
     reached      BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
     reached_before BIGINT NOT NULL,           -- of reached, before its last retry
@@ -268,6 +282,14 @@ CREATE TABLE kingcong_attempts (
     id              UUID NOT NULL PRIMARY KEY,
     task_id         UUID NOT NULL,
     job             UUID NOT NULL,
+    tenant          TEXT COLLATE "C" NOT NULL,
+    user_id         TEXT COLLATE "C" NOT NULL,
+    operation       TEXT NOT NULL,
+    model           TEXT,                       -- none: the upstream's default
+    unit            TEXT NOT NULL,              -- of charged and over_hold
+    lane            TEXT NOT NULL,              -- whose keys: shared
+    cause           TEXT NOT NULL,              -- of the route: planned, moved
+    key_tenant      TEXT,                       -- none: the operator's
     server          TEXT NOT NULL,
     service         TEXT NOT NULL,
     api_key_id      UUID NOT NULL,
@@ -290,6 +312,7 @@ CREATE TABLE kingcong_attempts (
     characters      BIGINT
 );
 CREATE INDEX kingcong_attempts_open ON kingcong_attempts (open_worker, id) WHERE open_worker IS NOT NULL;
+CREATE INDEX kingcong_attempts_tenant ON kingcong_attempts (tenant, id);
 CREATE INDEX kingcong_attempts_job ON kingcong_attempts (job, id);
 CREATE INDEX kingcong_attempts_key ON kingcong_attempts (api_key_id, id);
 CREATE INDEX kingcong_attempts_errors ON kingcong_attempts (id) WHERE state IN ('failed', 'lost');

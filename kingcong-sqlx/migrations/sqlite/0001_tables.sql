@@ -180,6 +180,17 @@ CREATE TABLE kingcong_splits (
     carry   TEXT NOT NULL                       -- JSON
 ) STRICT, WITHOUT ROWID;
 
+-- What is said of tenants; one of which nothing was ever said has no row.
+CREATE TABLE kingcong_tenants (
+    id         TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    name       TEXT NOT NULL,
+    state      TEXT NOT NULL,                   -- active, suspended
+    version    INTEGER NOT NULL,                -- the number of the change, among those of all tenants
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX kingcong_tenants_version ON kingcong_tenants (version);
+
 -- Requests.
 CREATE TABLE kingcong_jobs (
     id           BLOB NOT NULL PRIMARY KEY,
@@ -187,6 +198,8 @@ CREATE TABLE kingcong_jobs (
     user_id      TEXT NOT NULL,
     operation    TEXT NOT NULL,
     service      TEXT NOT NULL,
+    model        TEXT,                        -- none: the upstream's default
+    unit         TEXT NOT NULL,
     wallet       BLOB NOT NULL,
     hold         BLOB NOT NULL,
     tasks        INTEGER NOT NULL,
@@ -232,6 +245,7 @@ CREATE TABLE kingcong_tasks (
     attempt      BLOB,                          -- running
     error        TEXT,                          -- failed, as JSON
     planned      INTEGER NOT NULL,
+    cause        TEXT NOT NULL,                 -- of planned: planned, moved
     reached      INTEGER NOT NULL,
     attempts     INTEGER NOT NULL,
     reached_before INTEGER NOT NULL,           -- of reached, before its last retry
@@ -260,6 +274,14 @@ CREATE TABLE kingcong_attempts (
     id              BLOB NOT NULL PRIMARY KEY,
     task_id         BLOB NOT NULL,
     job             BLOB NOT NULL,
+    tenant          TEXT NOT NULL,
+    user_id         TEXT NOT NULL,
+    operation       TEXT NOT NULL,
+    model           TEXT,                       -- none: the upstream's default
+    unit            TEXT NOT NULL,              -- of charged and over_hold
+    lane            TEXT NOT NULL,              -- whose keys: shared
+    cause           TEXT NOT NULL,              -- of the route: planned, moved
+    key_tenant      TEXT,                       -- none: the operator's
     server          TEXT NOT NULL,
     service         TEXT NOT NULL,
     api_key_id      BLOB NOT NULL,
@@ -282,6 +304,7 @@ CREATE TABLE kingcong_attempts (
     characters      INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kingcong_attempts_open ON kingcong_attempts (open_worker, id) WHERE open_worker IS NOT NULL;
+CREATE INDEX kingcong_attempts_tenant ON kingcong_attempts (tenant, id);
 CREATE INDEX kingcong_attempts_job ON kingcong_attempts (job, id);
 CREATE INDEX kingcong_attempts_key ON kingcong_attempts (api_key_id, id);
 CREATE INDEX kingcong_attempts_errors ON kingcong_attempts (id) WHERE state IN ('failed', 'lost');

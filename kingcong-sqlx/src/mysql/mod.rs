@@ -397,6 +397,10 @@ fn fence_cells(fence: Fence, at: Option<Timestamp>) -> Vec<Cell> {
     cells
 }
 
+/// The versions of the configuration and of tenants, a row each; 0 before the first change.
+const VERSIONS: &str = "SELECT coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0) \
+     UNION ALL SELECT coalesce(max(version), 0) FROM kingcong_tenants";
+
 fn rows_of(table: &'static str, rows: Vec<Vec<Cell>>) -> Vec<Row> {
     rows.into_iter().map(|cells| Row::new(table, cells)).collect()
 }
@@ -419,21 +423,23 @@ impl Database for MySql {
             Some(clock) => ("?", Some(clock.now())),
             None => (NOW, None),
         };
-        // One way there and back. Each statement sees what was committed before it began: the configuration's version
-        // is the one that holds for as long as the lock does, on the one row that is always there.
+        // One way there and back. Each statement sees what was committed before it began: the versions of configuration
+        // and tenants are those that hold for as long as the lock does, on the one row that is always there.
         let statements = [
             Bound::new("START TRANSACTION", []),
             Bound::new(&format!("SELECT id FROM kingcong_schema WHERE id = 1 {lock}"), []),
             Bound::new(&fence_text(beat), fence_cells(fence, at)),
             Bound::new(MATCHED, []),
-            Bound::new("SELECT version FROM kingcong_config WHERE id = 1", []),
+            Bound::new(VERSIONS, []),
         ];
         let rows = writing.line()?.fetch_all(statements).await;
         let rows = rows_of("kingcong_workers", rows.map_err(|error| writing.failed(error))?);
         let mut numbers = rows.into_iter().skip(1).map(|row| row.read(Row::int));
         let matched = numbers.next().transpose()?;
         let configuration_version = numbers.next().transpose()?.unwrap_or(0);
-        let passed = (matched == Some(1)).then_some(Passed { configuration_version, seen: None });
+        let tenants_version = numbers.next().transpose()?.unwrap_or(0);
+        let passed =
+            (matched == Some(1)).then_some(Passed { configuration_version, tenants_version, seen: None });
         Ok(Begun { transaction: Box::new(writing), passed })
     }
 

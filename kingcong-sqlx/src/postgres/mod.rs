@@ -267,14 +267,15 @@ impl Database for Postgres {
         };
         let beat = link.server.beat();
         let (number, last) = (fence.number, fence.number.saturating_sub(1));
-        // One way there and back. Each statement sees what was committed before it began: the version is the one that
-        // holds for as long as the lock does.
+        // One way there and back. Each statement sees what was committed before it began: the versions are those that
+        // hold for as long as the lock does.
         let sql = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; {}; \
              SELECT 0::bigint FROM {lock}({BATCHES_LOCK}); \
              UPDATE kingcong_workers SET batch_no = {number}, beat = {beat} \
              WHERE id = '{}' AND life = 'alive' AND batch_no = {last} \
-             RETURNING coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0)",
+             RETURNING coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0), \
+             coalesce((SELECT max(version) FROM kingcong_tenants), 0)",
             link.server.settings,
             fence.worker.as_uuid(),
         );
@@ -282,7 +283,8 @@ impl Database for Postgres {
         let passed = match rows.get(1) {
             Some(row) => {
                 let configuration_version = row.try_get(0).map_err(failed)?;
-                Some(Passed { configuration_version, seen: None })
+                let tenants_version = row.try_get(1).map_err(failed)?;
+                Some(Passed { configuration_version, tenants_version, seen: None })
             }
             None => None,
         };

@@ -5,6 +5,7 @@ mod keys;
 mod ledger;
 mod mirrors;
 mod store;
+mod tenants;
 mod vault;
 mod work;
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use kingcong_core::{
-    id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, WalletId, WorkerId},
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, WalletId, WorkerId},
     keys::PoolId,
-    money::RunningTotal,
+    money::{RunningTotal, Unit},
     pricing::Operation,
     provider::{Measured, UpstreamCredits, UpstreamId, Work},
-    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Layout, Task, TaskRoute, TaskState},
+    work::{
+        Attempt, AttemptState, Doubt, Ending, Job, JobState, Lane, Layout, RouteCause, Task, TaskRoute,
+        TaskState,
+    },
 };
 use uuid::Uuid;
 
@@ -28,6 +31,8 @@ impl Record for Job {
             "user_id",
             "operation",
             "service",
+            "model",
+            "unit",
             "wallet",
             "hold",
             "tasks",
@@ -60,6 +65,8 @@ impl Record for Job {
             self.user.as_str().into(),
             Cell::Word(self.operation.as_str()),
             self.service.as_str().into(),
+            self.model.as_deref().into(),
+            Cell::Word(self.unit.code()),
             self.wallet.as_uuid().into(),
             self.hold.as_uuid().into(),
             self.tasks.into(),
@@ -92,6 +99,7 @@ impl Record for Job {
         let (tenant, user) = (row.parsed()?, row.parsed()?);
         let operation = row.word(|word| word.parse::<Operation>().ok())?;
         let service = row.parsed()?;
+        let (model, unit) = (row.text_or_null()?, read_unit(row)?);
         let wallet = WalletId::from_uuid(row.uuid()?);
         let hold = HoldId::from_uuid(row.uuid()?);
         let (tasks, den) = (row.number()?, row.int()?);
@@ -112,6 +120,8 @@ impl Record for Job {
             user,
             operation,
             service,
+            model,
+            unit,
             wallet,
             hold,
             held,
@@ -145,6 +155,7 @@ const TASK_MUTABLE: &[&str] = &[
     "attempt",
     "error",
     "planned",
+    "cause",
     "reached",
     "attempts",
     "reached_before",
@@ -207,6 +218,7 @@ impl Record for Task {
             attempt.into(),
             error,
             Cell::Int(self.planned.into()),
+            Cell::Word(self.cause.as_str()),
             Cell::Int(self.reached.into()),
             Cell::Int(self.attempts.into()),
             Cell::Int(self.reached_before.into()),
@@ -230,6 +242,7 @@ impl Record for Task {
         let state = read_task_state(row)?;
         let planned: u8 = row.number()?;
         row.some(routes.get(usize::from(planned)))?;
+        let cause = read_cause(row)?;
         let (reached, attempts) = (row.number()?, row.number()?);
         let (reached_before, attempts_before) = (row.number()?, row.number()?);
         let tried = row.bytes()?;
@@ -245,6 +258,7 @@ impl Record for Task {
             state,
             routes,
             planned,
+            cause,
             only_key,
             characters,
             weight,
@@ -282,6 +296,14 @@ fn read_task_state(row: &mut Row) -> Result<TaskState, Corrupt> {
         _ => None,
     };
     row.some(state)
+}
+
+fn read_unit(row: &mut Row) -> Result<Unit, Corrupt> {
+    row.word(|code| Unit::from_code(code).ok())
+}
+
+fn read_cause(row: &mut Row) -> Result<RouteCause, Corrupt> {
+    row.word(|word| RouteCause::ALL.into_iter().find(|cause| cause.as_str() == word))
 }
 
 fn doubt_word(doubt: Doubt) -> Cell {
@@ -365,6 +387,14 @@ impl Record for Attempt {
             "id",
             "task_id",
             "job",
+            "tenant",
+            "user_id",
+            "operation",
+            "model",
+            "unit",
+            "lane",
+            "cause",
+            "key_tenant",
             "server",
             "service",
             "api_key_id",
@@ -392,7 +422,19 @@ impl Record for Attempt {
     };
 
     fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([self.id.as_uuid().into(), self.task.as_uuid().into(), self.job.as_uuid().into()]);
+        cells.extend([
+            self.id.as_uuid().into(),
+            self.task.as_uuid().into(),
+            self.job.as_uuid().into(),
+            self.tenant.as_str().into(),
+            self.user.as_str().into(),
+            Cell::Word(self.operation.as_str()),
+            self.model.as_deref().into(),
+            Cell::Word(self.unit.code()),
+            Cell::Word(self.lane.as_str()),
+            Cell::Word(self.cause.as_str()),
+            self.key_tenant().map(TenantId::as_str).into(),
+        ]);
         put_route(&self.route, cells);
         cells.extend([
             self.key.as_uuid().into(),
@@ -445,6 +487,12 @@ impl Record for Attempt {
         let id = AttemptId::from_uuid(row.uuid()?);
         let task = TaskId::from_uuid(row.uuid()?);
         let job = JobId::from_uuid(row.uuid()?);
+        let (tenant, user) = (row.parsed()?, row.parsed()?);
+        let operation = row.word(|word| word.parse::<Operation>().ok())?;
+        let (model, unit) = (row.text_or_null()?, read_unit(row)?);
+        let lane = row.word(|word| Lane::ALL.into_iter().find(|lane| lane.as_str() == word))?;
+        let cause = read_cause(row)?;
+        let key_tenant = row.text_or_null()?;
         let route = read_route(row)?;
         let key = KeyId::from_uuid(row.uuid()?);
         let account_limit = row.uuid_or_null()?.map(LimitId::from_uuid);
@@ -453,10 +501,17 @@ impl Record for Attempt {
         let possible_double = read_doubt(row)?;
         let worker = row.uuid_or_null()?.map(WorkerId::from_uuid);
         let state = read_attempt_state(row)?;
-        Ok(Self {
+        let attempt = Self {
             id,
             task,
             job,
+            tenant,
+            user,
+            operation,
+            model,
+            unit,
+            lane,
+            cause,
             route,
             key,
             account_limit,
@@ -470,7 +525,9 @@ impl Record for Attempt {
             over_hold: row.amount()?,
             measured: Measured { audio_ms: row.unsigned_or_null()?, characters: row.unsigned_or_null()? },
             possible_double,
-        })
+        };
+        let is_owners = attempt.key_tenant().map(TenantId::as_str) == key_tenant.as_deref();
+        row.some(is_owners.then_some(attempt))
     }
 }
 

@@ -254,7 +254,8 @@ impl Database for Sqlite {
         let sql = "BEGIN IMMEDIATE; \
                    PRAGMA data_version; \
                    UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND life = 'alive' AND batch_no = ? \
-                   RETURNING (SELECT version FROM kingcong_config WHERE id = 1)";
+                   RETURNING (SELECT version FROM kingcong_config WHERE id = 1), \
+                   (SELECT max(version) FROM kingcong_tenants)";
         let last = fence.number.saturating_sub(1);
         let cells =
             vec![fence.number.into(), writing.clock.now().into(), fence.worker.as_uuid().into(), last.into()];
@@ -264,8 +265,10 @@ impl Database for Sqlite {
         let seen = version.map(|version| Seen { connection: writing.writer.opened, version });
         let passed = match rows.next() {
             Some(row) => {
-                let configuration_version = row.read(Row::int_or_null)?.unwrap_or(0);
-                Some(Passed { configuration_version, seen })
+                let version = |row: &mut Row| Ok(row.int_or_null()?.unwrap_or(0));
+                let (configuration_version, tenants_version) =
+                    row.read(|row| Ok((version(row)?, version(row)?)))?;
+                Some(Passed { configuration_version, tenants_version, seen })
             }
             None => None,
         };

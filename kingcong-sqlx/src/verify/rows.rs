@@ -7,6 +7,7 @@ use kingcong_core::{
         AuditEntry, Discrepancy, DiscrepancyKind, IdempotencyRow, LateAnswer, OutputRow, PAGE_MAX, RowId,
         StoreError, Verification, VoiceRow, Worker,
     },
+    tenants::Tenant,
     vault::DataKey,
     work::{Attempt, Job},
 };
@@ -43,6 +44,7 @@ pub(crate) async fn damaged_rows(
     scan::<Pool>(session, found).await?;
     scan::<Flow>(session, found).await?;
     scan::<SplitState>(session, found).await?;
+    scan::<Tenant>(session, found).await?;
     scan::<Job>(session, found).await?;
     scan::<TaskWithWork>(session, found).await?;
     scan::<Attempt>(session, found).await?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
@@ -15,6 +15,7 @@ use kingcong_core::{
         JobFilter, JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store,
         StoreError, Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
 };
@@ -51,6 +52,14 @@ impl Store for Several {
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
         self.first().configuration(known).await
+    }
+
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.first().tenant(id).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.first().tenants(after, limit).await
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {

@@ -271,6 +271,7 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
     Admit {
         idempotency,
         configuration_version: 1,
+        tenant_version: 0,
         tasks: tasks.collect(),
         job: JobId::from_uuid(ids.next()),
         hold: HoldId::from_uuid(ids.next()),

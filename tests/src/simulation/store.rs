@@ -17,7 +17,7 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     provider::Work,
@@ -26,6 +26,7 @@ use kingcong_core::{
         JobBook, JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount,
         Pulse, Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, WalletFilter, Written,
     },
+    tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
 };
@@ -249,6 +250,14 @@ impl Store for Connection {
 
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError> {
         self.read(self.database.memory.configuration(known)).await
+    }
+
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read(self.database.memory.tenant(id)).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.read(self.database.memory.tenants(after, limit)).await
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {

@@ -24,6 +24,7 @@ use kingcong_core::{
     },
     routing::{LimitsChange, Maintenance, ServerChange, Switch},
     store::{AttemptFilter, AuditEntry, AuditOutcome, JobFilter, MemoryStore, Standing, Store, WalletFilter},
+    tenants::TenantState,
     vault::{KeyBytes, StaticMasterKey},
     work::{AskedSpeech, JobState},
 };
@@ -386,6 +387,9 @@ fn matrix(door: Door) -> [char; 6] {
         | Door::KeysCheck
         | Door::AccountsList
         | Door::AccountsSetLimits
+        | Door::TenantsSet
+        | Door::TenantsGet
+        | Door::TenantsList
         | Door::VoicesOffered => ['-', '-', '-', '-', '-', '-'],
         // prices, packages; corrections
         Door::PricesList
@@ -570,6 +574,9 @@ async fn knock(kc: &KingCong, door: Door, rows: &Rows) -> Result<String, Error> 
         Door::AccountsSetLimits => {
             seen(kc.accounts().set_limits("ai33", "nobody", LimitsChange::default()).await?)
         }
+        Door::TenantsSet => seen(kc.tenants().set("nowhere", "Nowhere", TenantState::Active).await?),
+        Door::TenantsGet => seen(kc.tenants().get("nowhere").await?),
+        Door::TenantsList => seen(kc.tenants().list(None, 100).await?),
         Door::VoicesOffered => seen(kc.voices().offered("nowhere", "minimax", None).await?),
         Door::VoicesCloned => seen(kc.voices().cloned(user).await?),
         Door::ReportsErrors => seen(kc.reports().errors(attempts()).await?),
@@ -582,7 +589,8 @@ async fn knock(kc: &KingCong, door: Door, rows: &Rows) -> Result<String, Error> 
 /// Whether a door is one of rows that tenants share, where the table above asks for what does not exist.
 fn is_shared(door: Door) -> bool {
     let (group, _) = door.name().split_once('.').unwrap_or((door.name(), ""));
-    matches!(group, "config" | "keys" | "accounts" | "prices" | "packages") || door == Door::VoicesOffered
+    matches!(group, "config" | "keys" | "accounts" | "prices" | "packages" | "tenants")
+        || door == Door::VoicesOffered
 }
 
 /// What a handle says of rows that it must not find is what it says of those that do not exist, and nothing that it

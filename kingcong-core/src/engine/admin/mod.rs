@@ -6,6 +6,7 @@ mod config;
 mod keys;
 mod prices;
 mod reports;
+mod tenants;
 mod voices;
 mod wallets;
 
@@ -14,6 +15,7 @@ pub use config::ConfigDoors;
 pub use keys::{KeyDoors, NewKey};
 pub use prices::{PackageDoors, PriceDoors};
 pub use reports::{ReportDoors, SplitShare};
+pub use tenants::TenantDoors;
 pub use voices::VoiceDoors;
 pub use wallets::{Purchase, WalletDoors};
 
@@ -64,6 +66,8 @@ door_groups! {
     prices: PriceDoors,
     /// What happened.
     reports: ReportDoors,
+    /// Tenants: their names, and who is suspended.
+    tenants: TenantDoors,
     /// Voices, the upstreams' and the cloned ones.
     voices: VoiceDoors,
     /// Wallets and their ledger, in KingCong credits unless [`WalletDoors::unit`] says otherwise.

@@ -12,7 +12,8 @@ use crate::{
     work::Attempt,
 };
 
-/// What happened: usage, errors, audit, of the tenant that the handle asks for, or of every one.
+/// What happened: usage, errors, the split and the audit, of the tenant that the handle asks for, or of every one
+/// ([`KingCong::of_all`]).
 #[derive(Clone, Debug)]
 pub struct ReportDoors {
     pub(super) kc: KingCong,
@@ -33,7 +34,7 @@ impl ReportDoors {
     /// The error log: attempts that failed or whose answer was lost, newest first; at most 1,000 at once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// A tenant whose name cannot be one; when the store fails.
     pub async fn errors(&self, mut filter: AttemptFilter) -> Result<Vec<Attempt>, Error> {
         let entered = self.enter(Door::ReportsErrors).await?;
         filter.only = AttemptKind::Errors;
@@ -43,7 +44,7 @@ impl ReportDoors {
     /// Usage records, newest first; at most 1,000 at once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// A tenant whose name cannot be one; when the store fails.
     pub async fn usage(&self, filter: &AttemptFilter) -> Result<Vec<UsageRecord>, Error> {
         let entered = self.enter(Door::ReportsUsage).await?;
         self.records(entered.scope(), filter).await

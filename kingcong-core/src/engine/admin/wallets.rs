@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Entered, KingCong};
+use crate::engine::tenants::suspended;
 use crate::{
     access::{Door, Target},
     error::Error,
@@ -100,7 +101,8 @@ impl WalletDoors {
     /// booked once, for ever, and answered alike ever after, whatever became of its package.
     ///
     /// # Errors
-    /// An unknown package, an order that was used for another package or owner, or a store that fails.
+    /// An unknown package, an order that was used for another package or owner, a suspended tenant, or a store that
+    /// fails.
     pub async fn purchase<O: TryInto<Owner>>(
         &self,
         owner: O,
@@ -267,12 +269,13 @@ impl WalletDoors {
     ) -> Result<Credited, Error> {
         let inner = self.inner();
         inner.check_open()?;
-        let owner = wallet.owner.to_string();
+        let (tenant, owner) = (wallet.tenant.clone(), wallet.owner.to_string());
         let detail = MovementDetail { wallet: &wallet, movement: &movement };
         let audit = inner.audit(entered, &Target::Wallet(wallet.clone()), &detail);
         let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
         match inner.execute(Command::Credit(Box::new(credit))).await? {
             Outcome::Credit(Ok(credited)) => Ok(credited),
+            Outcome::Credit(Err(NotCredited::Suspended)) => Err(suspended(&tenant)),
             Outcome::Credit(Err(NotCredited::Refused(refusal))) => Err(refusal.into()),
             Outcome::Credit(Err(NotCredited::Conflict)) => Err(Error::IdempotencyConflict),
             Outcome::Credit(Err(NotCredited::Stale)) => Err(Error::Contended),

@@ -1,6 +1,6 @@
 //! Laws of claims: fair order, and every limit on the way kept.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::fixtures::{
     NewKey, Order, Scene, TestClock, TestWorker, done, egress, failed, pool, route, server, service,
@@ -8,12 +8,18 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     clock::{Clock, Timestamp},
+    id::{AttemptId, TenantId},
     keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
-    money::Amount,
-    provider::{FailureKind, Reached},
+    ledger::{Cause, Owner, WalletKey},
+    money::{Amount, Unit},
+    pricing::Operation,
+    provider::{FailureKind, Reached, Work},
     routing::{Maintenance, Switch, SystemCommand},
-    store::{AttemptResult, Claimed, Command, ConfigurationChange, CountLate, Lease, Outcome, Store, Then},
-    work::{Attempt, AttemptState, Doubt, TaskState},
+    store::{
+        Admit, AttemptFilter, AttemptResult, Claimed, Command, ConfigurationChange, CountLate, Credit, Lease,
+        Movement, Outcome, Store, Then,
+    },
+    work::{Attempt, AttemptState, Doubt, Lane, RouteCause, TaskState},
 };
 
 /// How long a start counts: the window and its guard.
@@ -58,7 +64,7 @@ pub(super) async fn a_lease_joins_task_key_and_worker(store: &dyn Store, clock: 
     assert_eq!((task.attempts, &task.state), (1, &TaskState::Running { attempt: attempt.id }));
     assert_eq!(**work, super::fixtures::speech("0123456789"));
     assert_eq!(&scene.task(task.id).await, task);
-    let filter = crate::store::AttemptFilter { limit: 10, ..Default::default() };
+    let filter = AttemptFilter { limit: 10, ..Default::default() };
     assert_eq!(
         store.attempts(&Scope::All, &filter).await.expect("the store can be read"),
         std::slice::from_ref(attempt)
@@ -70,6 +76,62 @@ pub(super) async fn a_lease_joins_task_key_and_worker(store: &dyn Store, clock: 
     }
     assert_eq!(scene.key(key).await.last_used, Some(clock.now()));
     assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
+}
+
+/// Usage is told from the attempt's row alone: whose it is, what is bought in which unit, with whose key, and whether
+/// the task was moved to the route. Its id tells when it was leased.
+pub(super) async fn an_attempt_tells_whose_it_is_and_what_is_bought(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    for server in ["ai33", "ai84"] {
+        worker.add_key(&NewKey::new(server, 9, 9)).await;
+    }
+    let acme = TenantId::new("acme").expect("the id is legal");
+    let wallet = WalletKey { tenant: acme.clone(), owner: Owner::Tenant, unit: Unit::CREDIT };
+    let gift = Movement::Adjust { change: Amount::new(1000), cause: Cause::default() };
+    let credit = Credit { wallet: wallet.clone(), ..worker.credit_command("user-1", gift) };
+    worker.credit(credit).await.expect("credits can be given");
+    let order = Order::new("user-1", 1).on(&[("ai33", 1), ("ai84", 0)]);
+    let mut order = Admit { tenant: acme.clone(), wallet: wallet.clone(), ..order.admit(&scene.ids) };
+    let Work::Speech(mut speech) = super::fixtures::speech("0123456789") else { panic!("a text is spoken") };
+    speech.model = Some("eleven_v3".into());
+    order.tasks[0].work = Arc::new(Work::Speech(speech));
+    let job = order.job;
+    worker.execute(Command::Admit(Box::new(order))).await;
+    let row = scene.job(job).await.job;
+    assert_eq!((row.model.as_deref(), row.unit), (Some("eleven_v3"), Unit::CREDIT));
+    assert_eq!(row.payer(), Some(wallet));
+
+    let tells = |attempt: &Attempt, cause| {
+        assert_eq!((&attempt.tenant, attempt.user.as_str()), (&acme, "user-1"));
+        assert_eq!((attempt.operation, attempt.model.as_deref()), (Operation::Speech, Some("eleven_v3")));
+        assert_eq!((attempt.unit, attempt.lane, attempt.key_tenant()), (Unit::CREDIT, Lane::Shared, None));
+        assert_eq!(attempt.cause, cause);
+        let leased_at = attempt.leased_at;
+        assert!(attempt.id >= AttemptId::first_at(leased_at));
+        assert!(attempt.id < AttemptId::first_at(leased_at.plus(Duration::from_millis(1))));
+    };
+    let lease = worker.lease(pool("ai33")).await;
+    tells(&lease.attempt, RouteCause::Planned);
+    worker.settled(&lease, AttemptResult::NotSent).await;
+    clock.advance(Duration::from_millis(7));
+    let lease = worker.lease(pool("ai33")).await;
+    tells(&lease.attempt, RouteCause::Planned);
+    worker.settled(&lease, failed(FailureKind::Undeliverable, Reached::Yes)).await;
+    clock.advance(Duration::from_micros(3));
+    let lease = worker.lease(pool("ai84")).await;
+    tells(&lease.attempt, RouteCause::Moved);
+    worker.settled(&lease, failed(FailureKind::Policy, Reached::Yes)).await;
+    worker.retry(job, "again").await.expect("it failed");
+    let again = scene.job(job).await.tasks.remove(0);
+    assert_eq!(again.cause, RouteCause::Planned);
+    let planned = again.planned_route().route().server.clone();
+    let (from, to) = if planned == server("ai33") { ("ai33", "ai84") } else { ("ai84", "ai33") };
+    worker.replan(pool(from), &[(to, 1)], 1).await;
+    let lease = worker.lease(pool(to)).await;
+    tells(&lease.attempt, RouteCause::Moved);
+    let settled = worker.settled(&lease, done()).await;
+    assert_eq!(settled.task.cause, RouteCause::Moved);
 }
 
 /// Two users take turns, whatever the size of their orders and who came first; a newcomer waits for nobody's backlog.

@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Timestamp},
     id::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, UserId, WorkerId,
+        TaskId, TenantId, TenantName, UserId, WorkerId,
     },
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
@@ -32,8 +32,8 @@ use crate::{
         RoutePrice, common_denominator, hold_amount,
     },
     provider::{
-        AudioFormat, Body, Failure, FailureKind, Measured, Reached, Speech, Subtitles, UpstreamId,
-        VoiceSettings, Work,
+        AudioFormat, Body, CloneVoice, Failure, FailureKind, Measured, Reached, Speech, Subtitles,
+        UpstreamId, VoiceSettings, Work,
     },
     routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch},
     store::{
@@ -41,9 +41,10 @@ use crate::{
         ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited,
         Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted,
         NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse,
-        Promote, Replan, Retried, Retry, Settle, Settled, Stop, StopWhy, Stopped, Store, StoreError,
-        StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped, Store,
+        StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
+    tenants::{Tenant, TenantState},
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
 };
@@ -254,6 +255,8 @@ pub struct Order {
     pub idempotency: Option<IdempotencyKey>,
     /// The configuration that it was planned with.
     pub configuration_version: i64,
+    /// The version of the tenant's row that it was planned with.
+    pub tenant_version: i64,
     /// Most tasks that may wait in a pool.
     pub queue_max: i64,
 }
@@ -284,6 +287,7 @@ impl Order {
             start_at: None,
             idempotency: None,
             configuration_version: 1,
+            tenant_version: 0,
             queue_max: 100_000,
         }
     }
@@ -342,6 +346,7 @@ impl Order {
         Admit {
             idempotency: self.idempotency,
             configuration_version: self.configuration_version,
+            tenant_version: self.tenant_version,
             job: JobId::from_uuid(ids.uuid()),
             hold: HoldId::from_uuid(ids.uuid()),
             tenant: TenantId::main(),
@@ -360,6 +365,21 @@ impl Order {
             queue_max: self.queue_max,
         }
     }
+}
+
+/// A command to admit that asks for voices made from recordings, in place of texts spoken.
+#[must_use]
+pub fn cloning(mut admit: Admit) -> Admit {
+    admit.operation = Operation::CloneVoice;
+    for task in &mut admit.tasks {
+        task.work = Arc::new(Work::CloneVoice(CloneVoice {
+            name: "my voice".into(),
+            sample: Bytes::from_static(b"a recording"),
+            content_type: "audio/mpeg".into(),
+            preview_text: None,
+        }));
+    }
+    admit
 }
 
 /// The work of speaking a text.
@@ -773,6 +793,17 @@ impl TestWorker<'_> {
     pub async fn admit(&self, order: &Order) -> Result<Admitted, NotAdmitted> {
         let admit = order.admit(&self.scene.ids);
         outcome_of!(self.execute(Command::Admit(Box::new(admit))).await, Admit)
+    }
+
+    /// Says whether a tenant may order.
+    ///
+    /// # Panics
+    /// When its id with a word behind it is no legal name.
+    pub async fn set_tenant(&self, tenant: &TenantId, state: TenantState) -> Tenant {
+        let name = TenantName::new(format!("{tenant} Ltd.")).expect("the name is legal");
+        let audit = audit(&self.scene.ids, "tenants.set");
+        let set = SetTenant { tenant: tenant.clone(), name, state, audit };
+        outcome_of!(self.execute(Command::SetTenant(Box::new(set))).await, Tenant)
     }
 
     /// Admits an order that the user can pay.

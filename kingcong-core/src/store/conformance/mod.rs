@@ -34,6 +34,7 @@ mod retrying;
 mod scheduling;
 mod settling;
 mod stopping;
+mod suspending;
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -113,8 +114,15 @@ laws! {
         jobs_of_one_task_keep_the_ratio,
         each_set_of_shares_has_its_own_sequence,
         a_job_of_ten_thousand_tasks_is_like_any_other;
+    suspending:
+        what_is_said_of_tenants_is_kept_and_listed,
+        a_suspended_tenant_orders_nothing,
+        a_plan_of_an_older_tenant_admits_nothing,
+        what_is_under_way_goes_on_when_its_tenant_is_suspended,
+        a_tenant_is_suspended_beside_others_that_are_admitted;
     claiming:
         a_lease_joins_task_key_and_worker,
+        an_attempt_tells_whose_it_is_and_what_is_bought,
         users_with_work_waiting_are_served_alike,
         a_weight_is_a_share_of_the_queue,
         keys_are_leased_least_recently_used_first,
@@ -254,6 +262,7 @@ laws! {
         wallets_are_listed_by_scope_unit_and_debt,
         results_are_read_in_parts,
         attempts_are_found_by_job_key_route_and_failure,
+        attempts_are_found_by_scope_and_time,
         long_lists_are_read_in_pages,
         what_is_not_there_is_not_found,
         the_pulse_tells_what_waits;

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, done, failed, failed_with, idempotency, line, pool, route,
-    user, wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, cloning, done, failed, failed_with, idempotency, line, pool,
+    route, user, wallet_of,
 };
 use crate::{
     access::Scope,
@@ -15,7 +15,7 @@ use crate::{
     keys::{Key, KeyStatus, KeyWithLimits, PoolId},
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
-    pricing::{Measure, Operation},
+    pricing::Measure,
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::Switch,
     store::{
@@ -248,12 +248,8 @@ pub(super) async fn what_lies_outside_of_a_scope_is_not_found(store: &dyn Store,
         let gift = Movement::Adjust { change: Amount::new(1000), cause: Cause::default() };
         let credit = Credit { wallet: wallet.clone(), ..worker.credit_command(name, gift) };
         worker.credit(credit).await.expect("credits can be given");
-        let clone = Admit {
-            operation: Operation::CloneVoice,
-            tenant: tenant.clone(),
-            wallet,
-            ..Order::new(name, 1).admit(&scene.ids)
-        };
+        let clone =
+            Admit { tenant: tenant.clone(), wallet, ..cloning(Order::new(name, 1).admit(&scene.ids)) };
         let job = clone.job;
         worker.execute(Command::Admit(Box::new(clone))).await;
         let lease = worker.lease(pool("ai33")).await;
@@ -413,6 +409,77 @@ pub(super) async fn attempts_are_found_by_job_key_route_and_failure(store: &dyn 
         let seen = store.attempts(&scope, &filter).await.expect("the store can be read");
         assert_eq!(seen.len(), expected, "{scope:?}");
     }
+}
+
+/// Usage is read of one tenant or user and of a time, from its first instant up to but not including its last one,
+/// newest first, and in pages.
+pub(super) async fn attempts_are_found_by_scope_and_time(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let (worker, _) = with_keys(&scene, &[NewKey::new("ai33", 99, 99)]).await;
+    let (main, other) = (TenantId::main(), TenantId::new("người thuê").expect("the id is legal"));
+    let start = clock.now();
+    let at = |micros: u64| start.plus(Duration::from_micros(micros));
+    let mut ids = Vec::new();
+    // Two of them in one millisecond, and the clock is set back before the last one.
+    for (tenant, name, micros) in [
+        (&main, "user-1", 0),
+        (&other, "user-1", 1_000),
+        (&main, "user-2", 1_001),
+        (&other, "user-1", 5_000_000),
+        (&main, "user-1", 4_000_000),
+    ] {
+        let wallet = WalletKey { tenant: tenant.clone(), ..wallet_of(name) };
+        let gift = Movement::Adjust { change: Amount::new(1000), cause: Cause::default() };
+        let credit = Credit { wallet: wallet.clone(), ..worker.credit_command(name, gift) };
+        worker.credit(credit).await.expect("credits can be given");
+        let order = Admit { tenant: tenant.clone(), wallet, ..Order::new(name, 1).admit(&scene.ids) };
+        worker.execute(Command::Admit(Box::new(order))).await;
+        clock.set(at(micros));
+        let lease = worker.lease(pool("ai33")).await;
+        assert_eq!((&lease.attempt.tenant, &lease.attempt.user), (tenant, &user(name)));
+        assert_eq!(lease.attempt.leased_at, at(micros));
+        ids.push(lease.attempt.id);
+    }
+    let found = |scope: Scope, since: Option<u64>, until: Option<u64>| async move {
+        let (since, until) = (since.map(at), until.map(at));
+        let mut filter = AttemptFilter { since, until, limit: 2, ..Default::default() };
+        let mut found = Vec::new();
+        loop {
+            let page = store.attempts(&scope, &filter).await.expect("the store can be read");
+            let Some(last) = page.last() else { return found };
+            filter.before = Some(last.id);
+            found.extend(page.into_iter().map(|attempt| attempt.id));
+        }
+    };
+    let of_main = Scope::Tenant(main.clone());
+    for (scope, since, until, expected) in [
+        (Scope::All, None, None, &[3, 4, 2, 1, 0][..]),
+        (Scope::All, Some(1_000), Some(1_001), &[1]),
+        (Scope::All, Some(1_001), None, &[3, 4, 2]),
+        (Scope::All, None, Some(1_001), &[1, 0]),
+        (Scope::All, Some(1_001), Some(1_000), &[]),
+        (of_main.clone(), None, None, &[4, 2, 0]),
+        (of_main.clone(), Some(0), Some(4_000_000), &[2, 0]),
+        (of_main, Some(1), Some(4_000_001), &[4, 2]),
+        (Scope::Tenant(other.clone()), Some(0), Some(5_000_001), &[3, 1]),
+        (Scope::Tenant(TenantId::new("MAIN").expect("the id is legal")), None, None, &[]),
+        (Scope::User(main, user("user-1")), None, Some(4_000_001), &[4, 0]),
+        (Scope::User(other, user("user-2")), None, None, &[]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|&place: &usize| ids[place]).collect();
+        assert_eq!(found(scope.clone(), since, until).await, expected, "{scope:?} {since:?} {until:?}");
+    }
+    let all_time = AttemptFilter {
+        since: Some(Timestamp::EPOCH),
+        until: Some(Timestamp::FAR),
+        limit: 9,
+        ..Default::default()
+    };
+    assert_eq!(store.attempts(&Scope::All, &all_time).await.expect("the store can be read").len(), 5);
+    let foreign = Scope::Tenant(TenantId::new("nobody").expect("the id is legal"));
+    let job = store.attempts(&Scope::All, &all_time).await.expect("the store can be read")[0].job;
+    let of_job = AttemptFilter { job: Some(job), limit: 9, ..Default::default() };
+    assert_eq!(store.attempts(&foreign, &of_job).await.expect("the store can be read"), []);
 }
 
 /// A page begins where the one before it ended; a limit of zero asks for nothing.

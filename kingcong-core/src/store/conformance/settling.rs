@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use bytes::Bytes;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, done, done_in, failed, failed_with, line,
-    lost, pool, route, server, service, settle, unanswered,
+    NewKey, Order, Scene, TASK_CHARACTERS, TestClock, TestWorker, cloning, done, done_in, failed,
+    failed_with, line, lost, pool, route, server, service, settle, unanswered,
 };
 use crate::{
     access::Scope,
@@ -15,12 +15,12 @@ use crate::{
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
     money::Amount,
-    pricing::{Measure, Operation, Overrun},
+    pricing::{Measure, Overrun},
     provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
     routing::{Switch, SystemCommand},
     store::{
-        Admit, AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine,
-        Outcome, Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
+        AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
+        Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
     work::{Attempt, AttemptState, Doubt, Ending, JobState, Task, TaskError, TaskState},
 };
@@ -281,7 +281,7 @@ pub(super) async fn what_a_job_costs_at_most_is_the_same_in_any_order(store: &dy
 pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let worker = with_keys(&scene, &[roomy("ai33")]).await;
-    let clone = Admit { operation: Operation::CloneVoice, ..Order::new("user-1", 1).admit(&scene.ids) };
+    let clone = cloning(Order::new("user-1", 1).admit(&scene.ids));
     let outcome = worker.execute(Command::Admit(Box::new(clone))).await;
     assert!(matches!(outcome, Outcome::Admit(Ok(_))), "{outcome:?}");
     let lease = worker.lease(pool("ai33")).await;

@@ -10,7 +10,8 @@ use crate::{
     money::{Amount, RunningTotal},
     routing::Split,
     store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
-    work::{Doubt, Job, JobState, Task, TaskRoute, TaskState},
+    tenants::TenantState,
+    work::{Doubt, Job, JobState, RouteCause, Task, TaskRoute, TaskState},
 };
 
 pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Admitted, NotAdmitted> {
@@ -19,6 +20,12 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
     }
     if admit.configuration_version != tables.configuration.version {
         return Err(NotAdmitted::Stale);
+    }
+    let tenant = tables.standing(&admit.tenant);
+    match tenant.state {
+        _ if tenant.version != admit.tenant_version => return Err(NotAdmitted::Stale),
+        TenantState::Suspended => return Err(NotAdmitted::Suspended),
+        TenantState::Active => {}
     }
     let mut split = resumed_split(tables, admit).ok_or(NotAdmitted::Stale)?;
     let queues = queues(admit.tasks.iter().map(|task| &*task.routes), admit.only_key, &mut split.split);
@@ -153,6 +160,8 @@ fn insert_job(tables: &mut Tables, admit: &Admit, hold: &Hold, now: Timestamp) {
         user: admit.user.clone(),
         operation: admit.operation,
         service: admit.service.clone(),
+        model: admit.tasks.first().and_then(|task| task.work.model()).map(str::to_owned),
+        unit: admit.wallet.unit,
         wallet: hold.wallet,
         hold: hold.id,
         held: hold.amount,
@@ -200,6 +209,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
             state,
             routes: Arc::clone(&new.routes),
             planned,
+            cause: RouteCause::Planned,
             only_key: admit.only_key,
             characters: new.characters,
             weight: admit.weight.get(),

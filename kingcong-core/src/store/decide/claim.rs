@@ -11,7 +11,7 @@ use crate::{
     store::{
         Batch, Claim, ClaimNeeds, Claimed, CountLate, EgressLimit, Lease, Poll, PollRefused, Tables, Then,
     },
-    work::{Attempt, AttemptState, TaskState},
+    work::{Attempt, AttemptState, Lane, TaskState},
 };
 
 /// When a claim comes again that found others at work on every task that waits.
@@ -59,7 +59,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         let turns = Turns { now, next: turn_of(now, claimed.leases.len()), last };
         match lease_key(tables, claim, task, &batch.rules, turns, &mut passed_over) {
             Found::Key(key) => {
-                let attempt = claim.first_attempt.nth(claimed.leases.len());
+                let attempt = claim.first_attempt.nth(claimed.leases.len()).at(now);
                 claimed.leases.push(start(tables, claim, batch, attempt, task, work, key));
                 served = Some(tag);
             }
@@ -269,6 +269,13 @@ fn start(
         id: attempt,
         task: task.id,
         job: task.job,
+        tenant: task.tenant.clone(),
+        user: task.user.clone(),
+        operation: work.operation(),
+        model: work.model().map(str::to_owned),
+        unit: task.planned_route().price.unit(),
+        lane: Lane::Shared,
+        cause: task.cause,
         route: task.planned_route().route().clone(),
         key: KeyId::from_uuid(key.limit.as_uuid()),
         account_limit: key.account,

@@ -5,6 +5,7 @@ use crate::{
     ledger::{Cause, Entry, EntryKind, Refusal, Wallet},
     money::Amount,
     store::{AuditRow, Credit, Credited, IdempotencyRow, Moved, Movement, NotCredited, Remembered, Tables},
+    tenants::TenantState,
 };
 
 pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Result<Credited, NotCredited> {
@@ -23,6 +24,11 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
             if *configuration_version != tables.configuration.version =>
         {
             return Err(NotCredited::Stale);
+        }
+        Movement::Purchase { .. }
+            if tables.standing(&credit.wallet.tenant).state == TenantState::Suspended =>
+        {
+            return Err(NotCredited::Suspended);
         }
         Movement::Purchase { amount, cause, .. } => wallet.purchase(*amount, under(cause), now),
         Movement::Adjust { change, cause } => wallet.adjust(*change, under(cause), now),

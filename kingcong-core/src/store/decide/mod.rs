@@ -13,6 +13,7 @@ mod queue;
 mod retry;
 mod settle;
 mod stop;
+mod tenants;
 
 use super::{AuditRow, Batch, Command, Duty, NewAudit, Outcome, TakeDuty, tables::Tables};
 use crate::{clock::Timestamp, id::JobId, money::Amount};
@@ -43,6 +44,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::TakeDuty(duty) => Outcome::TakeDuty(take_duty(tables, *duty, now)),
         Command::Credit(credit) => Outcome::Credit(credit::credit(tables, credit, now)),
         Command::Configure(configure) => Outcome::Configure(configure::configure(tables, configure, now)),
+        Command::SetTenant(set) => Outcome::Tenant(tenants::set(tables, set, now)),
         Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
         Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
         Command::ChangeAccount(change) => Outcome::Account(keys::change_account(tables, change, now)),

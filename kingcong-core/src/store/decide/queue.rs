@@ -138,7 +138,7 @@ fn requeue(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
     row.waiting += 1;
     let tag = row.virtual_time;
     tables.change_task(id, |task| {
-        task.planned = place;
+        task.go_to(place);
         task.state = TaskState::Ready { pool, tag };
     });
     Some(pool)
@@ -156,7 +156,7 @@ fn join(tables: &mut Tables, id: TaskId, place: u8) -> Option<PoolId> {
     let virtual_time = row.virtual_time;
     let tag = flow_row(tables, flow_id).tags(virtual_time, 1, weight).next()?;
     tables.change_task(id, |task| {
-        task.planned = place;
+        task.go_to(place);
         task.state = TaskState::Ready { pool, tag };
     });
     Some(pool)

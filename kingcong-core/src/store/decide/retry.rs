@@ -10,6 +10,7 @@ use crate::{
     pricing::hold_amount,
     routing::Split,
     store::{AuditRow, IdempotencyRow, NotRetried, Remembered, Retried, Retry, Tables, UnknownPolicy},
+    tenants::TenantState,
     work::{FrozenQuote, Job, JobState, PlanError, Task, TaskRoute, TaskState},
 };
 
@@ -21,6 +22,10 @@ pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Resul
     let job = job.ok_or(NotRetried::UnknownJob)?;
     if let Some(answer) = replay(tables, retry)? {
         return Ok(answer);
+    }
+    match tables.standing(&job.tenant).state {
+        TenantState::Active => {}
+        TenantState::Suspended => return Err(NotRetried::Suspended),
     }
     let failed = failed_tasks(tables, job, retry)?;
     let mut split = split(tables, job, &failed, retry)?;
@@ -108,10 +113,7 @@ fn split(tables: &Tables, job: &Job, failed: &[&Task], retry: &Retry) -> Result<
     let quote = FrozenQuote {
         service: &job.service,
         operation: job.operation,
-        model: tables
-            .tasks_of(job.id)
-            .find_map(|task| tables.inputs.get(&task.id))
-            .and_then(|work| work.model()),
+        model: job.model.as_deref(),
         routes: &first.routes,
         only_key: first.only_key,
     };

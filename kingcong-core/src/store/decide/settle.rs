@@ -470,7 +470,7 @@ fn queue_or_end(
     row.sequence += 1;
     let tag = row.virtual_time;
     tables.change_task(settle.task, |task| {
-        task.planned = planned;
+        task.go_to(planned);
         task.state = match not_before {
             Some(until) if !may_be_new => TaskState::Delayed { pool, until },
             Some(_) | None => TaskState::Ready { pool, tag },

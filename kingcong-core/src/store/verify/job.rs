@@ -7,13 +7,13 @@ use super::{
     wallet::{moved, verify_hold},
 };
 use crate::{
-    id::{KeyId, TaskId, VoiceId, WorkerId},
+    id::{AttemptId, KeyId, TaskId, VoiceId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
     pricing::{Operation, Overrun, common_denominator, hold_amount},
     provider::FailureKind,
     store::{IdempotencyRow, Life, OutputRow, Remembered, StoredOutput, VoiceRow, Worker},
-    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, Task, TaskError, TaskState},
+    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, RouteCause, Task, TaskError, TaskState},
 };
 
 /// A job with everything that belongs to it, read at one instant.
@@ -227,7 +227,7 @@ fn verify_money(findings: &mut Findings, book: &JobBook) {
         findings.missing(&RowId::wallet(job.wallet), format_args!("{row} is paid from it"));
     }
     if job.payer().is_none() {
-        let expected = "a wallet of its user or tenant";
+        let expected = "a wallet of its user or tenant in its unit";
         findings.add(DiscrepancyKind::Wrong, &row, "wallet", job.wallet, expected);
     }
     let Some(hold) = &book.hold else {
@@ -303,6 +303,10 @@ fn verify_task(findings: &mut Findings, job: &Job, task: &Task, place: usize) {
     findings.exactly(&row, "created_at", task.created_at.as_micros(), job.created_at.as_micros().into());
     for route in task.routes.iter() {
         findings.same(&row, "routes", &route.route().service, &job.service);
+        findings.same(&row, "routes", route.price.unit().code(), job.unit.code());
+    }
+    if task.routes.len() == 1 {
+        findings.same(&row, "cause", task.cause.as_str(), RouteCause::Planned.as_str());
     }
     findings.same(&row, "completed_at", task.finished_at.is_some(), task.is_ended());
     if task.state != TaskState::Done {
@@ -337,6 +341,7 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
         let keys: BTreeSet<KeyId> = ended.map(|attempt| attempt.key).collect();
         findings.same(&row, "tried", task.tried.iter().copied().collect::<BTreeSet<_>>(), keys);
         verify_unfit_routes(findings, &book.job, task, attempts);
+        verify_causes(findings, &book.job, task, attempts);
     }
     for attempt in attempts {
         verify_attempt(findings, book, task, attempt);
@@ -360,6 +365,7 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
         TaskState::Running { attempt: id } => match attempts.iter().find(|attempt| attempt.id == *id) {
             Some(attempt) => {
                 findings.same(&RowId::attempt(*id), "state", attempt.is_open(), true);
+                findings.same(&RowId::attempt(*id), "cause", attempt.cause, task.cause);
                 findings.same(&row, "planned", planned.to_string(), attempt.route.to_string());
             }
             None => findings.missing(&RowId::attempt(*id), format_args!("{row} is tried by it")),
@@ -371,6 +377,7 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
             }
             for attempt in done {
                 let of_attempt = RowId::attempt(attempt.id);
+                findings.same(&of_attempt, "cause", attempt.cause, task.cause);
                 findings.same(&row, "planned", planned.to_string(), attempt.route.to_string());
                 findings.exactly(&of_attempt, "charged", steps(attempt.charged), steps(task.charged));
                 findings.same(&of_attempt, "ended_at", attempt.ended_at, task.finished_at);
@@ -389,6 +396,28 @@ fn verify_attempts(findings: &mut Findings, book: &JobBook, task: &Task, attempt
         | TaskState::Delayed { .. }
         | TaskState::Failed { .. }
         | TaskState::Cancelled => {}
+    }
+}
+
+/// Until a task is moved, all its attempts are on the route that it was planned on; a retry of its job plans it anew.
+fn verify_causes(findings: &mut Findings, job: &Job, task: &Task, attempts: &[&Attempt]) {
+    if job.retries > 0 {
+        return;
+    }
+    let mut planned = attempts.iter().filter(|attempt| attempt.cause == RouteCause::Planned);
+    if let Some(first) = planned.next() {
+        for attempt in planned {
+            let row = RowId::attempt(attempt.id);
+            findings.same(&row, "cause", attempt.route.to_string(), first.route.to_string());
+        }
+    }
+    if task.cause == RouteCause::Planned {
+        let route = task.planned_route().route();
+        for attempt in attempts {
+            let row = RowId::attempt(attempt.id);
+            findings.same(&row, "cause", attempt.cause.as_str(), task.cause.as_str());
+            findings.same(&row, "server", attempt.route.to_string(), route.to_string());
+        }
     }
 }
 
@@ -416,6 +445,10 @@ fn verify_unfit_routes(findings: &mut Findings, job: &Job, task: &Task, attempts
 fn verify_attempt(findings: &mut Findings, book: &JobBook, task: &Task, attempt: &Attempt) {
     let row = RowId::attempt(attempt.id);
     findings.same(&row, "job", attempt.job, task.job);
+    verify_whose(findings, &book.job, attempt);
+    let millis = |id: AttemptId| id.as_uuid().as_u128() >> AttemptId::BEHIND_MILLIS_BITS;
+    let leased_at = AttemptId::first_at(attempt.leased_at);
+    findings.same(&row, "leased_at", millis(leased_at), millis(attempt.id));
     let known = task.routes.iter().any(|route| *route.route() == attempt.route);
     findings.same(&row, "server", known, true);
     let is_over = matches!(attempt.state, AttemptState::Ended(_));
@@ -438,6 +471,16 @@ fn verify_attempt(findings: &mut Findings, book: &JobBook, task: &Task, attempt:
         None => findings.missing(&of_worker, format_args!("{row} is its")),
         Some(found) => findings.same(&of_worker, "life", found.life == Life::Gone, false),
     }
+}
+
+/// What an attempt repeats of its job, so that usage is told from attempts alone.
+fn verify_whose(findings: &mut Findings, job: &Job, attempt: &Attempt) {
+    let row = RowId::attempt(attempt.id);
+    findings.same(&row, "tenant", &attempt.tenant, &job.tenant);
+    findings.same(&row, "user_id", &attempt.user, &job.user);
+    findings.same(&row, "operation", attempt.operation.as_str(), job.operation.as_str());
+    findings.same(&row, "model", &attempt.model, &job.model);
+    findings.same(&row, "unit", attempt.unit.code(), job.unit.code());
 }
 
 fn worker_of(book: &JobBook, id: WorkerId) -> Option<&Worker> {

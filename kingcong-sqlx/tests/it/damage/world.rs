@@ -5,28 +5,30 @@ use std::{path::Path, sync::Arc, time::Duration};
 use kingcong_core::{
     access::Scope,
     clock::{Clock as _, Timestamp},
-    id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, VoiceId},
+    id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, TenantName, VoiceId},
     keys::Rules,
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
-    pricing::Operation,
-    provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
+    pricing::{Price, Quantities},
+    provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId, Work},
     routing::Switch,
     store::{
         Accept, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease, Movement,
-        Outcome, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
+        Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
+        conformance::fixtures::cloning,
     },
+    tenants::TenantState,
     vault::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::IdempotencyKey,
+    work::{IdempotencyKey, TaskRoute},
 };
 use kingcong_sqlx::SqlStore;
 
 use crate::world::{
-    Ids, StandingClock, Writer, add_key, admit, audit, claim, claimed, configure, done, purchase, retry,
-    route, settle, user, wallet,
+    Ids, StandingClock, Writer, add_key, admit, audit, claim, claimed, configure, done, price, purchase,
+    retry, route, settle, user, wallet,
 };
 
 /// Longer than the ids of the world, which have a time in them, are behind its clock.
@@ -161,15 +163,26 @@ pub(super) async fn build(store: &SqlStore, clock: &StandingClock) -> StaticMast
     for (server, account) in [("ai33", Some("account 1")), ("ai33", None), ("ai84", None), ("ai84", None)] {
         world.key(server, account).await;
     }
+    tenants(&mut world).await;
     buy(&mut world).await;
     let folder = tempfile::tempdir().unwrap();
     let failed_long_ago = of_long_ago(&mut world, folder.path()).await;
     money(&mut world).await;
     retried(&mut world).await;
+    moved(&mut world).await;
     work(&mut world, first).await;
     world.retry(1, failed_long_ago, "again at last").await;
     keys(&mut world).await;
     master
+}
+
+/// Two tenants of which something is said.
+async fn tenants(world: &mut World<'_>) {
+    for (tenant, state) in [("acme", TenantState::Suspended), ("other", TenantState::Active)] {
+        let (audit, name) = (audit(&mut world.ids), TenantName::new(format!("{tenant} Ltd.")).unwrap());
+        let set = SetTenant { tenant: TenantId::new(tenant).unwrap(), name, state, audit };
+        world.write(vec![Command::SetTenant(Box::new(set))]).await;
+    }
 }
 
 async fn buy(world: &mut World<'_>) {
@@ -229,6 +242,28 @@ async fn money(world: &mut World<'_>) {
     assert!(matches!(outcomes[0], Outcome::Admit(Err(_))), "{outcomes:?}");
 }
 
+/// A job in another unit, of a model, whose task was moved to another route.
+async fn moved(world: &mut World<'_>) {
+    let mut order = admit(&mut world.ids, 1, &["is moved"], Some("request 13"));
+    order.wallet.unit = Unit::NEXTFLOW;
+    for task in &mut order.tasks {
+        let quantities = Quantities::speech(task.characters.into(), 100).unwrap();
+        let quote =
+            |server| Price { unit: Unit::NEXTFLOW, ..price(&route(server)) }.quote(&quantities).unwrap();
+        task.routes =
+            SERVERS.map(|server| TaskRoute { price: quote(server), voice: "voice-1".into() }).to_vec().into();
+        let Work::Speech(mut speech) = (*task.work).clone() else { panic!("a text is spoken") };
+        speech.model = Some("eleven_v3".into());
+        task.work = Arc::new(Work::Speech(speech));
+    }
+    world.write(vec![Command::Admit(Box::new(order))]).await;
+    for result in [failed(FailureKind::Undeliverable, Reached::Yes), done(7)] {
+        let leases = world.claim().await;
+        assert_eq!(leases.len(), 1);
+        world.end(&leases, &result).await;
+    }
+}
+
 async fn work(world: &mut World<'_>, first: KeyId) {
     world.live(2, &["fails"], Some("request 3"), &failed(FailureKind::BadRequest, Reached::No)).await;
     let lost = AttemptResult::Unknown { waited: Waited::Enough, policy: UnknownPolicy::Fail };
@@ -254,8 +289,7 @@ async fn work(world: &mut World<'_>, first: KeyId) {
         cost: Some(UpstreamCredits::whole(1)),
         measured: Measured::default(),
     };
-    let mut clone = admit(&mut world.ids, 2, &["a recording"], Some("request 5"));
-    clone.operation = Operation::CloneVoice;
+    let clone = cloning(admit(&mut world.ids, 2, &["a recording"], Some("request 5")));
     world.write(vec![Command::Admit(Box::new(clone))]).await;
     let leases = world.claim().await;
     world.end(&leases, &voice).await;
