@@ -11,8 +11,8 @@ use crate::{
     pricing::Operation,
 };
 
-/// What a user asks for: of one kind while it is built, such as by [`Request::speech`] or [`Request::clone_voice`], and of
-/// any kind when it is submitted. It is checked then.
+/// What a user asks for: of one kind while it is built, such as by [`Request::speech`] or [`Request::clone_voice`], and
+/// of any kind when it is submitted. It is checked then.
 ///
 /// ```
 /// use kingcong_core::{id::TenantId, work::Request};
