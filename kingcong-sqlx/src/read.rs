@@ -504,6 +504,16 @@ pub(crate) async fn voice(
     one_within(session, scope, id.as_uuid()).await
 }
 
+pub(crate) async fn voices_known_as(
+    session: &mut dyn Session,
+    upstream_voice: &str,
+) -> Result<Vec<VoiceRow>, StoreError> {
+    let mut query = Query::default();
+    query.and("upstream_voice = ?", [upstream_voice.into()]);
+    let (rest, cells) = query.page("id", PAGE_MAX);
+    select(session, &rest, cells).await
+}
+
 pub(crate) async fn voices(session: &mut dyn Session, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
     let mut query = Query::default();
     query.within(scope);

@@ -476,6 +476,10 @@ impl Store for SqlStore {
         read::voice(&mut *self.reader().await?, scope, id).await
     }
 
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices_known_as(&mut *self.reader().await?, upstream_voice).await
+    }
+
     async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
         read::voices(&mut *self.reader().await?, scope).await
     }

@@ -21,7 +21,15 @@ const NO_MAINTENANCE = { isFull: false, services: [] };
 
 function record(route: string, task: string, charged: number | string, more: Partial<UsageRecord> = {}): UsageRecord {
   return {
-    ...{ attempt: `attempt-of-${task}`, job: 'job', key: 'key', cost: null, audioMs: null, characters: null },
+    ...{
+      attempt: `attempt-of-${task}`,
+      job: 'job',
+      tenant: 'main',
+      user: 'an',
+      operation: 'text_to_speech',
+      model: null,
+    },
+    ...{ cause: 'planned', lane: 'shared', keyTenant: null, key: 'key', cost: null, audioMs: null, characters: null },
     ...{ route, task, charged, overHold: 0, unit: 'credit', isDone: true, tookMs: 1, possibleDouble: false },
     endedAt: new Date('2026-11-22T12:00:00Z'),
     ...more,

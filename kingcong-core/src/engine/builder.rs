@@ -19,6 +19,7 @@ use super::{
     settings::Outputs,
     snapshot::Snapshot,
     tenants::KnownTenants,
+    voices::ClonedByNobody,
     waits::Waits,
     whose::{Caller, NoDetail},
 };
@@ -186,6 +187,7 @@ impl Builder {
             dispatcher: Dispatcher::default(),
             pollers: Pollers::default(),
             waits: Waits::default(),
+            cloned_by_nobody: ClonedByNobody::default(),
             events: Arc::<Events>::default(),
             calls: Arc::new(Semaphore::new(settings.calls_max as usize)),
             settings,

@@ -30,6 +30,7 @@ mod snapshot;
 mod submit;
 mod tenants;
 mod verify;
+mod voices;
 mod waits;
 mod whose;
 
@@ -73,6 +74,7 @@ use self::{
     poll::Pollers,
     snapshot::Snapshot,
     tenants::KnownTenants,
+    voices::ClonedByNobody,
     waits::Waits,
     whose::Caller,
 };
@@ -105,6 +107,7 @@ struct Inner {
     dispatcher: Dispatcher,
     pollers: Pollers,
     waits: Waits,
+    cloned_by_nobody: ClonedByNobody,
     events: Arc<Events>,
     /// Room for calls in flight in this process.
     calls: Arc<Semaphore>,

@@ -72,9 +72,9 @@ impl KingCong {
     /// so use a new key after topping up.
     ///
     /// # Errors
-    /// A request that is wrong, a service in maintenance or without route, key, voice or price, a suspended tenant, a
-    /// wallet that has not enough, a full queue, or a store that fails. Nothing is written then, except a remembered
-    /// refusal.
+    /// A request that is wrong, a service in maintenance or without route, key, voice or price, a voice that another
+    /// user cloned, a suspended tenant, a wallet that has not enough, a full queue, or a store that fails. Nothing is
+    /// written then, except a remembered refusal.
     ///
     /// # Cancellation safety
     /// Dropping the future stops the waiting: the request may have been admitted. Submit it again with the same
@@ -138,6 +138,7 @@ impl Inner {
             let bounds = "at most 366 days ahead".to_owned();
             return Err(RequestError::OutOfBounds { what: "start_at", value: at.to_string(), bounds }.into());
         }
+        self.check_voice(request).await?;
         let voice = self.known_voice(request).await?;
         match self.plan_as_known(request, voice.clone()).await {
             // Another process may just have added a key.

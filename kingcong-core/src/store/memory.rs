@@ -400,6 +400,13 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.voices.iter().map(|(_, voice)| voice);
+            page(rows.filter(|voice| voice.upstream_voice == upstream_voice).cloned(), PAGE_MAX)
+        })
+    }
+
     async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
         self.read(|tables| {
             let rows = tables.voices.iter().map(|(_, voice)| voice);

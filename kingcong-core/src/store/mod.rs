@@ -148,6 +148,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A cloned voice.
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
 
+    /// The cloned voices that upstreams know under this id, of every tenant, the oldest [`PAGE_MAX`].
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError>;
+
     /// Cloned voices, the oldest [`PAGE_MAX`].
     async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError>;
 

@@ -364,7 +364,8 @@ CREATE TABLE IF NOT EXISTS kingcong_voices (
     upstream_voice MEDIUMTEXT NOT NULL,
     name           MEDIUMTEXT NOT NULL,
     created_at     BIGINT NOT NULL,
-    KEY kingcong_voices_user (tenant, user_id, id)
+    KEY kingcong_voices_user (tenant, user_id, id),
+    KEY kingcong_voices_upstream (upstream_voice(64))
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.

@@ -366,6 +366,7 @@ CREATE TABLE kingcong_voices (
     created_at     BIGINT NOT NULL
 );
 CREATE INDEX kingcong_voices_user ON kingcong_voices (tenant, user_id, id);
+CREATE INDEX kingcong_voices_upstream ON kingcong_voices (upstream_voice);
 
 -- Opened processes. The number of the last batch is fence, heartbeat and receipt in one.
 CREATE TABLE kingcong_workers (

@@ -26,7 +26,7 @@ const STALE_PLAN_ROUTINE: &str = "RevalidateCachedQuery";
 
 /// Unique rules of rows whose keys follow from what they are about, so that two processes can make the same one at
 /// once. All others are of ids that one process has made, or of rows that one makes alone.
-const RACED: [&str; 10] = [
+const RACED: [&str; 12] = [
     "kingcong_idempotency_pkey",
     "kingcong_credits_pkey",
     // The first entries of a wallet that neither of two found.
@@ -38,6 +38,8 @@ const RACED: [&str; 10] = [
     "kingcong_api_keys_fingerprint",
     "kingcong_data_keys_version",
     "kingcong_config_pkey",
+    "kingcong_tenants_pkey",
+    "kingcong_tenants_version",
 ];
 
 /// A statement that failed.

@@ -139,6 +139,10 @@ impl Store for Several {
         self.first().voice(scope, id).await
     }
 
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.first().voices_known_as(upstream_voice).await
+    }
+
     async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
         self.first().voices(scope).await
     }

@@ -337,6 +337,10 @@ impl Store for Connection {
         self.read(self.database.memory.voice(scope, id)).await
     }
 
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voices_known_as(upstream_voice)).await
+    }
+
     async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
         self.read(self.database.memory.voices(scope)).await
     }

@@ -2,7 +2,7 @@
 //! what is submitted or booked is its tenant's. A door that is not for the role is refused, and that is audited.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -14,7 +14,7 @@ use kingcong_core::{
     access::{Access, Door, Refusals, Role, RoleName},
     clock::Timestamp,
     engine::{JobResult, Mode},
-    id::{JobId, ProtocolId, TaskId, UserId, VoiceId},
+    id::{JobId, ProtocolId, ServerId, TaskId, UserId, VoiceId},
     ledger::{EntryKind, Owner},
     money::{Amount, Unit},
     pricing::Operation,
@@ -343,6 +343,18 @@ async fn every_door_finds_what_is_its_tenants_and_nothing_of_others(store: Arc<d
         let unknown = owned.speak_with(UNKNOWN.parse().unwrap()).await.unwrap_err().to_string();
         let foreign = owned.speak_with(other.voice).await.unwrap_err().to_string();
         assert_eq!(foreign.replace(&other.voice.to_string(), "ID"), unknown.replace(UNKNOWN, "ID"));
+    }
+    // The upstream's id of a voice speaks for its owner, and for nobody who got to know it.
+    let named = || Request::speech("an", "Xin chào!").service("minimax");
+    let on_one = || BTreeMap::from([(ServerId::new("ai33").unwrap(), "cloned-1".to_owned())]);
+    for request in [named().voice("cloned-1"), named().voice_per_server(on_one())] {
+        for refused in [
+            kc.submit(request.clone()).await.map(drop).unwrap_err(),
+            kc.of("third").estimate(request.clone()).await.map(drop).unwrap_err(),
+        ] {
+            assert!(matches!(refused, Error::NotFound { what: "voice", .. }), "{refused:?}");
+        }
+        acme.kc.estimate(request).await.unwrap();
     }
     assert_eq!(kc.wallets().get("an").await.unwrap().balance, Amount::ZERO);
     assert_eq!(kc.wallets().history("an", None, 10).await.unwrap(), []);

@@ -306,6 +306,11 @@ pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock:
         .await
         .expect("the store can be read");
     assert_eq!(voices, std::slice::from_ref(&voice));
+    let known = async |id| store.voices_known_as(id).await.expect("the store can be read");
+    assert_eq!(known("up-77").await, std::slice::from_ref(&voice));
+    for unknown in ["up-7", "up-777", "UP-77", ""] {
+        assert_eq!(known(unknown).await, [], "{unknown:?}");
+    }
     let others = store.voices(&Scope::User(voice.tenant.clone(), super::fixtures::user("user-2"))).await;
     assert_eq!(others.expect("the store can be read"), []);
 }
