@@ -6,7 +6,7 @@ import sys
 
 from kingcong import KingCong, Speech
 
-with KingCong.open(os.environ["DATABASE_URL"], preset="kingcong", role=sys.argv[1]) as kc:
+with KingCong.open(os.environ["DATABASE_URL"], preset="kingcong", mode=sys.argv[1]) as kc:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         match json.loads(line):
