@@ -126,21 +126,24 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
     let text = stage::text(100);
     for statement in [
         format!(
-            "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, wallet, hold, held, tasks, total_den, \
-             created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, deadline, finished_at, \
-             archived_attempts) \
-             SELECT {job}, 'main', 'user-' || i % 1000, 'speech', 'elevenlabs', {wallet}, {hold}, 100, 1, 1, {now}, \
-             'completed', 0, 0, '100', '0', 100, {now}, {now}, 0 FROM {series} i"
+            "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, unit, wallet, hold, held, tasks, \
+             total_den, created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, deadline, \
+             finished_at, retries, archived_attempts) \
+             SELECT {job}, 'main', 'user-' || i % 1000, 'speech', 'elevenlabs', 'credit', {wallet}, {hold}, 100, 1, \
+             1, {now}, 'completed', 0, 0, '100', '0', 100, {now}, {now}, 0, 0 FROM {series} i"
         ),
         format!(
             "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
-             state, planned, reached, attempts, tried, unfit_routes, doubt, credits_cost, refunded, completed_at, \
-             input_data) SELECT {task}, {job}, 'main', 'user-' || i % 1000, 0, '{routes}', 100, 1, {now}, 'done', \
-             0, 1, 1, '', 1, 'none', 100, 0, {now}, '{{\"speech\":{{\"text\":\"{text}\"}}}}' FROM {series} i"
+             state, planned, cause, reached, attempts, reached_before, attempts_before, tried, unfit_routes, doubt, \
+             credits_cost, refunded, completed_at, input_data) \
+             SELECT {task}, {job}, 'main', 'user-' || i % 1000, 0, '{routes}', 100, 1, {now}, 'done', 0, 'planned', \
+             1, 1, 0, 0, '', 1, 'none', 100, 0, {now}, '{{\"speech\":{{\"text\":\"{text}\"}}}}' FROM {series} i"
         ),
         format!(
-            "INSERT INTO kingcong_attempts (id, task_id, job, server, service, api_key_id, leased_at, doubt, state, \
-             ended_at, charged, over_hold) SELECT {attempt}, {task}, {job}, 'ai33', 'elevenlabs', {key}, {now}, \
+            "INSERT INTO kingcong_attempts (id, task_id, job, tenant, user_id, operation, unit, lane, cause, server, \
+             service, api_key_id, leased_at, doubt, state, ended_at, charged, over_hold) \
+             SELECT {attempt}, {task}, {job}, 'main', 'user-' || i % 1000, 'speech', 'credit', 'shared', 'planned', \
+             'ai33', 'elevenlabs', {key}, {now}, \
              'none', 'done', {now}, 100, 0 FROM {series} i"
         ),
         format!(

@@ -295,19 +295,20 @@ impl Job {
             .await?;
         connection
             .run(
-                "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, wallet, hold, held, tasks, \
-                 total_den, created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, \
-                 deadline) \
-                 VALUES (?, 'main', ?, 'speech', 'elevenlabs', ?, ?, ?, 1, 1, ?6, 'open', 1, 0, '0', '0', 0, ?6)",
+                "INSERT INTO kingcong_jobs (id, tenant, user_id, operation, service, unit, wallet, hold, held, \
+                 tasks, total_den, created_at, state, open_tasks, failed_tasks, total_sum, total_overrun, charged, \
+                 deadline, retries, archived_attempts) \
+                 VALUES (?, 'main', ?, 'speech', 'elevenlabs', 'credit', ?, ?, ?, 1, 1, ?6, 'open', 1, 0, '0', \
+                 '0', 0, ?6, 0, 0)",
                 &[Blob(job), Text(USER), Blob(wallet), Blob(hold), Integer(PRICE), Integer(NOW)],
             )
             .await?;
         connection
             .run(
                 "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
-                 state, attempt, planned, reached, attempts, tried, unfit_routes, doubt, credits_cost, refunded, \
-                 input_data) VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, \
-                 0, 0, 1, x'', 0, 'none', 0, 0, ?)",
+                 state, attempt, planned, cause, reached, attempts, reached_before, attempts_before, tried, \
+                 unfit_routes, doubt, credits_cost, refunded, input_data) \
+                 VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, 0, 'planned', 0, 1, 0, 0, x'', 0, 'none', 0, 0, ?)",
                 &[
                     Blob(task),
                     Blob(job),
@@ -322,10 +323,11 @@ impl Job {
         connection.run("UPDATE kingcong_splits SET carry = '[0]'", &[]).await?;
         connection
             .run(
-                "INSERT INTO kingcong_attempts (id, task_id, job, server, service, api_key_id, leased_at, doubt, \
-                 open_worker, state, charged, over_hold) SELECT ?, ?, ?, 'ai33', 'elevenlabs', id, ?, 'none', id, \
-                 'leased', 0, 0 FROM kingcong_limits LIMIT 1",
-                &[Blob(attempt), Blob(task), Blob(job), Integer(NOW)],
+                "INSERT INTO kingcong_attempts (id, task_id, job, tenant, user_id, operation, unit, lane, cause, \
+                 server, service, api_key_id, leased_at, doubt, open_worker, state, charged, over_hold) \
+                 SELECT ?, ?, ?, 'main', ?, 'speech', 'credit', 'shared', 'planned', 'ai33', 'elevenlabs', id, ?, \
+                 'none', id, 'leased', 0, 0 FROM kingcong_limits LIMIT 1",
+                &[Blob(attempt), Blob(task), Blob(job), Text(USER), Integer(NOW)],
             )
             .await?;
         connection
