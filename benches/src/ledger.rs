@@ -308,7 +308,8 @@ impl Job {
                 "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
                  state, attempt, planned, cause, reached, attempts, reached_before, attempts_before, tried, \
                  unfit_routes, doubt, credits_cost, refunded, input_data) \
-                 VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, 0, 'planned', 0, 1, 0, 0, x'', 0, 'none', 0, 0, ?)",
+                 VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, 0, 'planned', 0, 1, 0, 0, x'', \
+                 0, 'none', 0, 0, ?)",
                 &[
                     Blob(task),
                     Blob(job),
