@@ -121,12 +121,22 @@ fn wallet_book(tables: &Tables, wallet: &Wallet, after: u64) -> WalletBook {
     let id = wallet.id;
     let holds = || tables.holds.iter().map(|(_, hold)| hold).filter(|hold| hold.wallet == id);
     let entries = tables.entries.range((id, after.saturating_add(1))..=(id, u64::MAX));
+    let entries = page(entries.map(|(_, entry)| entry.clone()), PAGE_MAX);
+    if entries.len() >= PAGE_MAX as usize {
+        return WalletBook {
+            wallet: wallet.clone(),
+            opening: Opening::new(id),
+            entries,
+            holds: Vec::new(),
+            charged: 0,
+        };
+    }
     let jobs = holds().filter_map(|hold| tables.jobs.get(&hold.job));
     let charged = jobs.map(|job| i128::from(job.total.charged().get())).sum();
     WalletBook {
         wallet: wallet.clone(),
         opening: Opening::new(id),
-        entries: page(entries.map(|(_, entry)| entry.clone()), PAGE_MAX),
+        entries,
         holds: holds().filter(|hold| hold.state == HoldState::Open).cloned().collect(),
         charged,
     }

@@ -435,9 +435,10 @@ pub struct WalletBook {
     pub opening: Opening,
     /// Entries that were not archived, by number; see where the book is from.
     pub entries: Vec<Entry>,
-    /// Every open hold.
+    /// Every open hold; none beside a full page of entries, behind which there may be more.
     pub holds: Vec<Hold>,
-    /// What its jobs were charged, in smallest steps: jobs are never archived.
+    /// What its jobs were charged, in smallest steps: jobs are never archived. 0 beside a full page of entries, so that
+    /// all jobs of a large wallet are added up once, and not for each page.
     pub charged: i128,
 }
 

@@ -160,6 +160,9 @@ async fn book_of(session: &mut dyn Session, wallet: Wallet, after: u64) -> Resul
     let opening = opening(session, wallet.id).await?;
     let cells = vec![id(), Cell::unsigned(after), PAGE_MAX.into()];
     let entries = entries(session, "WHERE wallet = ? AND number > ? ORDER BY number LIMIT ?", cells).await?;
+    if entries.len() >= PAGE_MAX as usize {
+        return Ok(WalletBook { wallet, opening, entries, holds: Vec::new(), charged: 0 });
+    }
     let holds = select(session, "WHERE wallet = ? AND closed_at IS NULL ORDER BY id", vec![id()]).await?;
     let charged = charged(session, wallet.id).await?;
     Ok(WalletBook { wallet, opening, entries, holds, charged })
