@@ -165,3 +165,19 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_by_hand_fit_the_tables() {
+        let place = Place::postgres().unwrap();
+        let filled = stage::on_all_cores(async {
+            let database = place.fresh()?;
+            database.store().await?;
+            fill(&mut database.server_by_hand().await?, 0..3).await
+        });
+        filled.unwrap();
+    }
+}

@@ -50,7 +50,7 @@ pub(crate) fn measure(place: &Place) -> Result<Vec<Figure>> {
         for _ in 0..REPEATS {
             ours.push(through_the_store(&place.fresh()?).await?);
             by_hand.push(match place {
-                Place::Files => on_a_file_by_hand(&place.fresh()?).await?,
+                Place::Files => on_a_file_by_hand(&place.fresh()?, JOBS_BY_HAND).await?,
                 Place::Postgres(_) | Place::MariaDb(_) => on_a_server_by_hand(&place.fresh()?).await?,
             });
         }
@@ -165,7 +165,7 @@ pub(crate) fn settlement(lease: &Lease) -> Command {
 }
 
 /// Jobs per second.
-async fn on_a_file_by_hand(file: &Database) -> Result<f64> {
+async fn on_a_file_by_hand(file: &Database, jobs: usize) -> Result<f64> {
     // One job through the store leaves the rows that every later job changes.
     let (store, kc) = opened(file).await?;
     let configuration = store.configuration(None).await?.context("it was configured")?;
@@ -177,7 +177,7 @@ async fn on_a_file_by_hand(file: &Database) -> Result<f64> {
     let mut connection = file.file_by_hand().await?;
     let wallet = stage::wallet_of(&request()?).id().as_uuid();
     let started = Instant::now();
-    for number in 0..JOBS_BY_HAND {
+    for number in 0..jobs {
         let job = Job {
             wallet,
             job: ids.next(),
@@ -189,7 +189,7 @@ async fn on_a_file_by_hand(file: &Database) -> Result<f64> {
         job.hold(&mut connection).await?;
         job.charge(&mut connection).await?;
     }
-    Ok(JOBS_BY_HAND as f64 / started.elapsed().as_secs_f64())
+    Ok(jobs as f64 / started.elapsed().as_secs_f64())
 }
 
 /// Jobs per second.
@@ -416,5 +416,16 @@ impl Job {
             .await?;
         connection.run("COMMIT", &[]).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_by_hand_fit_the_tables() {
+        let written = stage::on_all_cores(async { on_a_file_by_hand(&Place::Files.fresh()?, 2).await });
+        assert!(written.unwrap() > 0.0);
     }
 }

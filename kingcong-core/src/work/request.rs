@@ -8,7 +8,6 @@ use super::{Ask, CheckedAsk, IdempotencyKey, InvalidIdempotencyKey, TextError};
 use crate::{
     clock::Timestamp,
     id::{InvalidId, ServiceId, TenantId, UserId},
-    pricing::Operation,
 };
 
 /// What a user asks for: of one kind while it is built, such as by [`Request::speech`] or [`Request::clone_voice`], and
@@ -178,12 +177,6 @@ impl Request {
 
     /// What the idempotency keys of requests are told from others by; retries of what was requested share it.
     pub(crate) const DOOR: &'static str = "submit";
-
-    /// What is done.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        self.ask.operation()
-    }
 
     /// How many bytes its text or its recording has, in which checking it takes time.
     #[must_use]

@@ -250,10 +250,13 @@ async fn a_request_with_a_part_out_of_bounds_is_refused() {
         Request::clone_voice("an", "Giọng An", sample, content_type).service("minimax")
     };
     let long_key = "k".repeat(256);
-    let requests: [(Request, _); 17] = [
+    let too_many =
+        (0..65).map(|server| (ServerId::new(format!("s{server}")).unwrap(), "anna".to_owned())).collect();
+    let requests: [(Request, _); 18] = [
         (Request::speech("an", "hello").voice(VOICE).into(), ["service is missing", "name one"]),
         (Request::speech("an", "hello").service("elevenlabs").into(), ["voice is missing", "name one"]),
         (speech().voice_per_server(BTreeMap::new()).into(), ["voice is missing", "name it"]),
+        (speech().voice_per_server(too_many).into(), ["voice on 65 servers", "1 to 64"]),
         (speech().service("Eleven Labs!").into(), ["\"Eleven Labs!\"", "must be"]),
         (speech().voice("").into(), ["voice \"\"", "must be"]),
         (speech().voice("../v1/user?").into(), ["\"../v1/user?\"", "without"]),

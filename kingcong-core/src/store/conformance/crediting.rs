@@ -13,7 +13,8 @@ use crate::{
     pricing::Overrun,
     provider::{FailureKind, Reached},
     store::{
-        AuditOf, Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered, StopWhy, Store,
+        AuditOf, Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, PAGE_MAX, Remembered,
+        StopWhy, Store,
     },
 };
 
@@ -290,4 +291,34 @@ pub(super) async fn every_movement_is_audited_and_no_refusal(store: &dyn Store, 
     let row = moved[0];
     assert_eq!((row.id, &row.actor, row.at), (fine.audit.id, &fine.audit.actor, clock.now()));
     assert_eq!(row.detail, fine.audit.detail);
+}
+
+/// What jobs were charged and the open holds are read once for a wallet, beside its last page of entries, however many
+/// pages there are.
+pub(super) async fn a_large_wallet_is_added_up_once(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.add_key(&NewKey::new("ai33", 10, 10)).await;
+    worker.buy("user-1", 1_000).await;
+    charged_task(&worker, "user-1").await;
+    worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
+    let one_more = || {
+        let movement = Movement::Adjust { change: Amount::new(1), cause: Cause::default() };
+        Command::Credit(Box::new(worker.credit_command("user-1", movement)))
+    };
+    // Beside the purchase and the charge.
+    for batch in 0..PAGE_MAX / 100 {
+        let entries = if batch == 0 { 98 } else { 100 };
+        worker.write((0..entries).map(|_| one_more()).collect()).await;
+    }
+    let wallet = scene.wallet("user-1").await;
+    let book = async |after| {
+        let book = store.wallet_book(wallet.id, after).await.expect("the store can be read");
+        let book = book.expect("the wallet was opened");
+        (book.entries.len(), book.holds.len(), book.charged)
+    };
+    let page = u64::from(PAGE_MAX);
+    assert_eq!(book(0).await, (PAGE_MAX as usize, 0, 0));
+    assert_eq!(book(page - 1).await, (1, 1, 10));
+    assert_eq!(book(page).await, (0, 1, 10));
 }

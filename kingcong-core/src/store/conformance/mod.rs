@@ -230,7 +230,8 @@ laws! {
         a_refund_goes_to_the_wallet_that_paid,
         a_correction_goes_both_ways,
         figures_that_do_not_fit_are_refused,
-        every_movement_is_audited_and_no_refusal;
+        every_movement_is_audited_and_no_refusal,
+        a_large_wallet_is_added_up_once;
     auditing:
         every_column_of_the_audit_is_read_as_it_was_written,
         audit_rows_are_found_by_scope;

@@ -69,15 +69,6 @@ impl From<PriceError> for Uncut {
 }
 
 impl Ask {
-    /// What is done.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        match self {
-            Self::Speech(_) => Operation::Speech,
-            Self::CloneVoice(_) => Operation::CloneVoice,
-        }
-    }
-
     /// How many bytes its text or its recording has, in which checking it takes time.
     #[must_use]
     pub fn bytes(&self) -> usize {

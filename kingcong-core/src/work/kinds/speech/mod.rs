@@ -36,6 +36,7 @@ use crate::{
     id::{ServerId, VoiceId},
     pricing::Quantities,
     provider::{Ability, AudioFormat, Speech, Subtitles, VoiceSettings, Work},
+    routing::SERVERS_MAX,
 };
 
 pub(crate) use wav::header as wav_header;
@@ -216,6 +217,10 @@ impl VoiceChoice {
             Self::Upstream(voice) => check_field("voice", voice),
             Self::PerServer(voices) if voices.is_empty() => {
                 Err(RequestError::Missing("voice", "name it for at least one server"))
+            }
+            Self::PerServer(voices) if voices.len() > SERVERS_MAX => {
+                let bounds = format!("1 to {SERVERS_MAX} servers, for there are no more");
+                Err(out_of_bounds("voice on", format!("{} servers", voices.len()), bounds))
             }
             Self::PerServer(voices) => voices.values().try_for_each(|voice| check_field("voice", voice)),
             Self::Cloned(_) => Ok(()),
