@@ -222,9 +222,7 @@ function masterKeyOf(
 
 const ACCESS: Fields = {
   actor: text,
-  role: optional(
-    oneOf('operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'),
-  ),
+  role: oneOf('operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'),
   tenant: optional(text),
   user: optional(text),
   until: optional(instant),
@@ -341,7 +339,7 @@ export class Doors {
   acting(access: Access): Doors {
     const as = encode(ACCESS, access, 'access');
     const own = as['tenant'] === undefined ? this.#caller : {};
-    return new Doors(this.#opened, { ...own, as: { ...as, role: as['role'] ?? 'operator' } });
+    return new Doors(this.#opened, { ...own, as });
   }
 
   /**

@@ -232,7 +232,7 @@ export class Wallets extends Group {
    *
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
    * const why = { reason: 'welcome', idempotencyKey: 'w-1' };
-   * const gift = await kc.acting({ actor: 'admin-7' }).wallets.adjust('user-1', 500, why);
+   * const gift = await kc.acting({ actor: 'admin-7', role: 'operator' }).wallets.adjust('user-1', 500, why);
    * console.log(gift.balanceAfter); // 500
    * ```
    */
@@ -321,7 +321,7 @@ export class Prices extends Group {
    * import { KingCong } from 'kingcong';
    *
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
-   * await kc.acting({ actor: 'admin-7' }).prices.set({
+   * await kc.acting({ actor: 'admin-7', role: 'operator' }).prices.set({
    *   server: 'ai33',
    *   service: 'minimax',
    *   operation: 'text_to_speech',
@@ -538,7 +538,7 @@ export class Accounts extends Group {
    * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
    * const of = { account: 'us', accountLimits: { maxInFlight: 30, perMinute: 10 } };
    * await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream', of);
-   * const { limits } = await kc.acting({ actor: 'admin-7' }).accounts.setLimits('ai33', 'us', { perMinute: 5 });
+   * const { limits } = await kc.acting({ actor: 'admin-7', role: 'operator' }).accounts.setLimits('ai33', 'us', { perMinute: 5 });
    * console.log(limits.maxInFlight, limits.perMinute); // 30 5
    * ```
    */

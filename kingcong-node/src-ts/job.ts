@@ -62,7 +62,7 @@ export class JobHandle {
    * import { KingCong } from 'kingcong';
    *
    * async function tryAgain(kc: KingCong, id: string): Promise<void> {
-   *   const { job } = await kc.acting({ actor: 'support-7' }).job(id).retry({ idempotencyKey: `${id}, second try` });
+   *   const { job } = await kc.acting({ actor: 'support-7', role: 'operator' }).job(id).retry({ idempotencyKey: `${id}, second try` });
    *   console.log(job.openTasks, job.held);
    * }
    * ```

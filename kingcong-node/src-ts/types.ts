@@ -675,11 +675,11 @@ export interface SplitShare {
   readonly failed: number;
 }
 
-/** Who acts, in which role, and until when by the database's clock; the operator when no role is said. */
+/** Who acts, in which role, and until when by the database's clock. */
 export type Access =
   | {
       readonly actor: string;
-      readonly role?: 'operator' | 'operator_billing' | 'support' | 'auditor' | undefined;
+      readonly role: 'operator' | 'operator_billing' | 'support' | 'auditor';
       readonly until?: Date | undefined;
     }
   | {

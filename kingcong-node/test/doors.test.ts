@@ -71,7 +71,7 @@ describe.each(STORES)('on %s', (store) => {
     const acme = kc.of('acme');
     await acme.wallets.purchase('user-1', 'package-1', 'order-1');
     expect(await kc.tenants.get('acme')).toBeNull();
-    const said = await kc.acting({ actor: 'admin-7' }).tenants.set('acme', 'Acme Ltd.', 'suspended');
+    const said = await kc.acting({ actor: 'admin-7', role: 'operator' }).tenants.set('acme', 'Acme Ltd.', 'suspended');
     expect(said).toMatchObject({ id: 'acme', name: 'Acme Ltd.', state: 'suspended', version: 1 });
     expect(await kc.tenants.get('acme')).toEqual(said);
     const refused = { code: 'tenant_suspended', fields: { tenant: 'acme' } };
@@ -165,7 +165,7 @@ describe.each(STORES)('on %s', (store) => {
 
     upstream.refused = undefined;
     const asked = { idempotencyKey: 'second try', deadlineMs: 3_600_000 };
-    const again = await kc.acting({ actor: 'support' }).job(job.id).retry(asked);
+    const again = await kc.acting({ actor: 'support', role: 'operator' }).job(job.id).retry(asked);
     expect(again.job).toMatchObject({ retries: 1, held: 25, failedTasks: 0 });
     const done = await job.wait();
     expect(done.job).toMatchObject({ state: 'completed', charged: 25 });
@@ -318,7 +318,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('money moves once for each key', async () => {
     const { kc } = await stage(store);
-    const wallets = kc.acting({ actor: 'admin-7' }).wallets;
+    const wallets = kc.acting({ actor: 'admin-7', role: 'operator' }).wallets;
     for (const _ of [1, 2]) {
       const bought = await wallets.purchase('user-1', 'package-1', 'order-991');
       expect(bought).toEqual({ amount: 1_000_000, becameDebt: 0, paidDebt: 0, balanceAfter: 1_000_000 });
@@ -424,7 +424,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('the configuration is changed, explained and audited', async () => {
     const { kc } = await stage(store);
-    const config = kc.acting({ actor: 'admin-7' }).config;
+    const config = kc.acting({ actor: 'admin-7', role: 'operator' }).config;
     await config.setRoute('ai84', 'minimax', 'off');
     await config.setWeights({ ai33: 20, ai84: 80 });
     await config.setMaintenance({ services: ['minimax'] });
@@ -477,7 +477,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('keys show their mask and never their secret', async () => {
     const { kc } = await stage(store);
-    const keys = kc.acting({ actor: 'admin-7' }).keys;
+    const keys = kc.acting({ actor: 'admin-7', role: 'operator' }).keys;
     const key = await keys.add('ai33', 'elevenlabs', SECRET, { label: 'first', account: 'a', accountLimits: LIMITS });
     expect(JSON.stringify(key)).not.toContain(SECRET);
     const refused = (await keys.add('ai33', 'elevenlabs', SECRET).catch((error: unknown) => error)) as Error;
@@ -497,7 +497,7 @@ describe.each(STORES)('on %s', (store) => {
 
   test('an account keeps its limits until they are changed', async () => {
     const { kc } = await stage(store);
-    const accounts = kc.acting({ actor: 'admin-7' }).accounts;
+    const accounts = kc.acting({ actor: 'admin-7', role: 'operator' }).accounts;
     const add = (service: string, accountLimits?: Limits) =>
       kc.keys.add('ai33', service, `sk-of-${service}-1234`, { account: 'us', accountLimits });
     await expect(add('elevenlabs')).rejects.toMatchObject({ code: 'key_refused' });

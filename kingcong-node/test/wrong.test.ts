@@ -177,7 +177,12 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
     'AuditId "2030" must be a UUID',
   ],
   ['a signal that is none', (kc) => loose(kc.wallets, 'get')('u', { signal: true }), 'TypeError', 'an AbortSignal'],
-  ['nobody who acts', (kc) => kc.acting({ actor: '' }).wallets.adjust('u', 1, WHY), 'invalid_request', 'Actor'],
+  [
+    'nobody who acts',
+    (kc) => kc.acting({ actor: '', role: 'operator' }).wallets.adjust('u', 1, WHY),
+    'invalid_request',
+    'Actor',
+  ],
   ['an object for a path', (kc) => loose(kc, 'backup')({}), 'TypeError', 'path must be a string'],
 ];
 
@@ -200,7 +205,7 @@ describe.each(STORES)('on %s', (store) => {
 
 test('an actor and a job of another type are refused at once', async () => {
   const { kc } = await stage();
-  expect(() => kc.acting({ actor: 7 as unknown as string })).toThrow(
+  expect(() => kc.acting({ actor: 7 as unknown as string, role: 'operator' })).toThrow(
     new TypeError('access.actor must be a string, not 7'),
   );
   expect(() => kc.job(undefined as unknown as string)).toThrow(new TypeError('id is missing: give a string'));

@@ -118,11 +118,18 @@ WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda kc: kc.job("nonsense").status(), kingcong.InvalidRequest, "UUID"),
     (lambda kc: kc.archive(datetime(2030, 1, 1), "folder"), ValueError, "time zone"),
     (lambda kc: kc.reports.audit(before="yesterday"), kingcong.InvalidRequest, 'AuditId "yesterday" must be a UUID'),
-    (lambda kc: kc.acting("").wallets.list(), kingcong.InvalidRequest, "Actor"),
+    (lambda kc: kc.acting("", Role.OPERATOR).wallets.list(), kingcong.InvalidRequest, "Actor"),
     (lambda kc: kc.acting("an", "root"), kingcong.InvalidRequest, "role must be one of 'operator'"),
+    # Who forgets the role is nobody, and not the operator.
+    (lambda kc: kc.acting("an", None), kingcong.InvalidRequest, "role must be one of 'operator'"),
+    (lambda kc: kc.acting("an"), TypeError, "role"),
     (lambda kc: kc.acting("an", Role.MEMBER).jobs(), kingcong.InvalidRequest, "role member has no tenant"),
     (lambda kc: kc.acting("an", Role.TENANT_ADMIN, tenant="").jobs(), kingcong.InvalidRequest, "TenantId"),
-    (lambda kc: kc.acting("an", tenant="acme").jobs(), kingcong.InvalidRequest, "role operator is not of one tenant"),
+    (
+        lambda kc: kc.acting("an", Role.OPERATOR, tenant="acme").jobs(),
+        kingcong.InvalidRequest,
+        "role operator is not of one tenant",
+    ),
 ]
 
 

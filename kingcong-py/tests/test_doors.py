@@ -28,6 +28,7 @@ from kingcong import (
     PollsCount,
     Price,
     PriceLine,
+    Role,
     RouteCause,
     Server,
     ServerChange,
@@ -76,7 +77,9 @@ async def test_what_failed_of_a_job_is_tried_again_and_nothing_is_bought_twice(h
     assert failed.available == 100 - failed.job.charged
 
     host.upstream.refused = None
-    again = await host.ask(host.kc.acting("support").job(job.id).retry("second try", deadline=timedelta(hours=1)))
+    again = await host.ask(
+        host.kc.acting("support", Role.OPERATOR).job(job.id).retry("second try", deadline=timedelta(hours=1))
+    )
     assert (again.job.retries, again.job.held, again.job.failed_tasks) == (1, Decimal(25), 0)
     assert again.job.deadline > failed.job.finished_at + timedelta(minutes=59)
     done = await host.ask(job.wait(timeout=60))
@@ -205,7 +208,7 @@ async def test_a_voice_is_cloned_and_speaks(host: Host) -> None:
 
 
 async def test_money_moves_once_for_each_key(host: Host) -> None:
-    wallets = host.kc.acting("admin-7").wallets
+    wallets = host.kc.acting("admin-7", Role.OPERATOR).wallets
     for _ in range(2):
         bought = await host.ask(wallets.purchase("user-1", "package-1", "order-991"))
         assert (bought.amount, bought.balance_after) == (Decimal(1_000_000), Decimal(1_000_000))
@@ -286,7 +289,7 @@ async def test_prices_are_set_exactly_and_removed(host: Host) -> None:
 
 
 async def test_the_configuration_is_changed_explained_and_audited(host: Host) -> None:
-    config = host.kc.acting("admin-7").config
+    config = host.kc.acting("admin-7", Role.OPERATOR).config
     await host.ask(config.set_route("ai84", "minimax", Switch.OFF))
     await host.ask(config.set_weights({"ai33": 20, "ai84": 80}))
     await host.ask(config.set_maintenance(Maintenance(services=("minimax",))))
@@ -336,7 +339,7 @@ async def test_the_keys_of_a_server_that_moved_are_registered_again(host: Host) 
 
 async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:
     secret = "sk-canary-of-the-tests"
-    keys = host.kc.acting("admin-7").keys
+    keys = host.kc.acting("admin-7", Role.OPERATOR).keys
     key = await host.ask(keys.add("ai33", "elevenlabs", secret, label="first", account="a", account_limits=LIMITS))
     assert secret not in repr(key)
     assert secret not in str(key.to_dict())
@@ -358,7 +361,7 @@ async def test_keys_show_their_mask_and_never_their_secret(host: Host) -> None:
 
 
 async def test_an_account_keeps_its_limits_until_they_are_changed(host: Host) -> None:
-    keys, accounts = host.kc.keys, host.kc.acting("admin-7").accounts
+    keys, accounts = host.kc.keys, host.kc.acting("admin-7", Role.OPERATOR).accounts
 
     def add(service: str, limits: Limits | None) -> Any:
         return host.ask(keys.add("ai33", service, f"sk-of-{service}-1234", account="us", account_limits=limits))
@@ -489,7 +492,9 @@ async def test_a_suspended_tenant_orders_nothing_new(host: Host) -> None:
     await host.ask(acme.wallets.purchase("user-1", "package-1", "order-1"))
     tenants = host.kc.tenants
     assert await host.ask(tenants.get("acme")) is None
-    said = await host.ask(host.kc.acting("admin-7").tenants.set("acme", "Acme Ltd.", TenantState.SUSPENDED))
+    said = await host.ask(
+        host.kc.acting("admin-7", Role.OPERATOR).tenants.set("acme", "Acme Ltd.", TenantState.SUSPENDED)
+    )
     assert (said.id, said.name, said.state, said.version) == ("acme", "Acme Ltd.", TenantState.SUSPENDED, 1)
     assert await host.ask(tenants.get("acme")) == said
     for asked in (

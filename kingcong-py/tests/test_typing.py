@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import kingcong
-from kingcong import AsyncJobHandle, AsyncKingCong, Credited, JobHandle, KingCong, Speech, Wallet
+from kingcong import AsyncJobHandle, AsyncKingCong, Credited, JobHandle, KingCong, Role, Speech, Wallet
 from kingcong.providers import Audio, Call, Provider, Reply
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Plain:
 def test_both_clients_have_their_types() -> None:
     providers: list[Provider] = [Awaited(), Plain()]
     with KingCong.open("memory:", preset="kingcong", providers=providers) as kc:
-        wallet = kc.acting("admin").wallets.get("user-1")
+        wallet = kc.acting("admin", Role.OPERATOR).wallets.get("user-1")
         credited = kc.wallets.purchase("user-1", "package-1", "order-1")
         job = kc.job("01932c07-6f2a-7c40-8a3e-6d1f5b0c9e21")
         if TYPE_CHECKING:

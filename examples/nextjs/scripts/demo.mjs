@@ -54,7 +54,7 @@ const environment = {
   ...process.env,
   DATABASE_URL: `sqlite://${path.join(DATA, 'kingcong.db')}`,
   KINGCONG_MASTER_KEY: secret('master.key'),
-  ROLE: 'both',
+  MODE: 'both',
   APP_URL: `http://127.0.0.1:${PORT}`,
   SESSIONS_FOLDER: path.join(DATA, 'sessions'),
   PAYMENT_SECRET: secret('payment.secret'),

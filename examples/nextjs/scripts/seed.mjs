@@ -9,7 +9,7 @@ import { KingCong, KingCongError } from 'kingcong';
  */
 export async function seed(url, masterKey, upstreams) {
   const kc = await KingCong.open(url, { preset: 'kingcong', masterKey, mode: 'client' });
-  const demo = kc.acting({ actor: 'demo' });
+  const demo = kc.acting({ actor: 'demo', role: 'operator' });
   try {
     const { servers, routes } = await kc.config.get();
     for (const { id } of servers) {

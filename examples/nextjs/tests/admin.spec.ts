@@ -373,7 +373,7 @@ test('the audit has every change with who made it, and its pages lose and double
   await expect(rows.first().locator('td').nth(2)).toHaveText('config.set_route');
   await expect(rows.first().locator('td').nth(3)).toContainText('minimax');
 
-  const other = stage.kc.acting({ actor: 'x' }).config;
+  const other = stage.kc.acting({ actor: 'x', role: 'operator' }).config;
   for (let weight = 1; weight <= 90; weight += 1) await other.setWeights({ ai33: weight, ai84: 1_000_000 });
   const audit = await stage.kc.ofAll().reports.audit({ limit: 1_000 });
   await page.reload();

@@ -72,7 +72,7 @@ class AsyncDoors(AsyncRoot):
     def acting(
         self,
         actor: str,
-        role: Role = Role.OPERATOR,
+        role: Role,
         *,
         tenant: str | None = None,
         user: str | None = None,

@@ -62,7 +62,7 @@ class Doors(Root):
     def acting(
         self,
         actor: str,
-        role: Role = Role.OPERATOR,
+        role: Role,
         *,
         tenant: str | None = None,
         user: str | None = None,

@@ -241,9 +241,10 @@ class Wallets(_Group):
 
         The answer says what moved (``amount``) and what became debt (``became_debt``).
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     gift = kc.acting("admin-7").wallets.adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
+        ...     admin = kc.acting("admin-7", Role.OPERATOR)
+        ...     gift = admin.wallets.adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
         ...     gift.balance_after
         Decimal('500')
         """
@@ -285,9 +286,9 @@ class Packages(_Group):
         """Sets a package; it replaces the one of the same id.
 
         >>> from decimal import Decimal
-        >>> from kingcong import KingCong, Package
+        >>> from kingcong import KingCong, Package, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").packages.set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
+        ...     kc.acting("admin-7", Role.OPERATOR).packages.set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
         ...     kc.wallets.purchase("user-1", "mini", "order-1").amount
         Decimal('100')
         """
@@ -297,9 +298,9 @@ class Packages(_Group):
     def remove(self, package: str) -> None:
         """Takes a package away for good; to keep it for later, set it with ``Switch.OFF``.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").packages.remove("package-8")
+        ...     kc.acting("admin-7", Role.OPERATOR).packages.remove("package-8")
         ...     len(kc.packages.list())
         7
         """
@@ -328,10 +329,10 @@ class Prices(_Group):
         """Sets a price; it replaces the one for the same route, model and operation.
 
         >>> from decimal import Decimal
-        >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine
+        >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
         >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").prices.set(price)
+        ...     kc.acting("admin-7", Role.OPERATOR).prices.set(price)
         """
         raise NotImplementedError
 
@@ -339,9 +340,9 @@ class Prices(_Group):
     def remove(self, server: str, service: str, operation: Operation, *, model: str | None = None) -> None:
         """Takes a price away: requests that need it are refused from now on.
 
-        >>> from kingcong import KingCong, Operation
+        >>> from kingcong import KingCong, Operation, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").prices.remove("ai84", "minimax", Operation.SPEECH)
+        ...     kc.acting("admin-7", Role.OPERATOR).prices.remove("ai84", "minimax", Operation.SPEECH)
         ...     len(kc.prices.list())
         5
         """
@@ -382,9 +383,9 @@ class Config(_Group):
     def set_route(self, server: str, service: str, switch: Switch) -> None:
         """Switches a route on or off.
 
-        >>> from kingcong import KingCong, Switch
+        >>> from kingcong import KingCong, Role, Switch
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.set_route("ai84", "minimax", Switch.OFF)
+        ...     kc.acting("admin-7", Role.OPERATOR).config.set_route("ai84", "minimax", Switch.OFF)
         ...     kc.config.explain().state
         'mixed'
         """
@@ -396,9 +397,9 @@ class Config(_Group):
 
         Running calls finish, queued tasks wait, and go on when it is lifted. ``Maintenance()`` lifts it.
 
-        >>> from kingcong import KingCong, Maintenance
+        >>> from kingcong import KingCong, Maintenance, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.set_maintenance(Maintenance(is_full=True))
+        ...     kc.acting("admin-7", Role.OPERATOR).config.set_maintenance(Maintenance(is_full=True))
         ...     kc.config.explain().services[0].refused.en
         'Server KingCong is under maintenance'
         """
@@ -408,9 +409,9 @@ class Config(_Group):
     def set_weights(self, weights: Mapping[str, int]) -> None:
         """Sets the weights that tasks are split by, such as ``{"ai33": 70, "ai84": 30}``; the next task follows.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.set_weights({"ai33": 20, "ai84": 80})
+        ...     kc.acting("admin-7", Role.OPERATOR).config.set_weights({"ai33": 20, "ai84": 80})
         ...     [server.weight for server in kc.config.get().servers]
         [20, 80]
         """
@@ -420,10 +421,10 @@ class Config(_Group):
     def add_server(self, id: str, server: Server, *, services: Mapping[str, Switch]) -> None:
         """Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
 
-        >>> from kingcong import KingCong, Limits, Server, Switch
+        >>> from kingcong import KingCong, Limits, Role, Server, Switch
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     third = Server("ai33", "https://third.example", 10, Limits(30, 10))
-        ...     kc.acting("admin-7").config.add_server("third", third, services={"minimax": Switch.ON})
+        ...     kc.acting("admin-7", Role.OPERATOR).config.add_server("third", third, services={"minimax": Switch.ON})
         ...     [server.id for server in kc.config.get().servers]
         ['ai33', 'ai84', 'third']
         """
@@ -436,9 +437,10 @@ class Config(_Group):
         A base URL with another scheme, host or port suspends the server's keys, in every process: a secret is sent to
         nobody but whom it was registered for. Each is used again once ``keys.add`` got its secret again.
 
-        >>> from kingcong import KingCong, ServerChange
+        >>> from kingcong import KingCong, Role, ServerChange
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.update_server("ai84", ServerChange(base_url="https://moved.example"))
+        ...     admin = kc.acting("admin-7", Role.OPERATOR)
+        ...     admin.config.update_server("ai84", ServerChange(base_url="https://moved.example"))
         ...     moved = kc.config.get().servers[1]
         ...     moved.base_url, moved.weight, moved.egress.per_minute
         ('https://moved.example', 30, 60)
@@ -449,9 +451,9 @@ class Config(_Group):
     def remove_server(self, id: str) -> None:
         """Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.remove_server("ai84")
+        ...     kc.acting("admin-7", Role.OPERATOR).config.remove_server("ai84")
         ...     [server.id for server in kc.config.get().servers]
         ['ai33']
         """
@@ -461,9 +463,9 @@ class Config(_Group):
     def add_service(self, id: str, name: str) -> None:
         """Adds a service, to be sold on routes; ``name`` is what users read.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.add_service("openai", "OpenAI")
+        ...     kc.acting("admin-7", Role.OPERATOR).config.add_service("openai", "OpenAI")
         ...     [service.name for service in kc.config.get().services]
         ['ElevenLabs', 'Minimax', 'OpenAI']
         """
@@ -473,9 +475,9 @@ class Config(_Group):
     def history(self, *, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
         """Changes made by admin doors, newest first.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     kc.acting("admin-7").config.set_weights({"ai33": 1})
+        ...     kc.acting("admin-7", Role.OPERATOR).config.set_weights({"ai33": 1})
         ...     kc.config.history(limit=1)[0].door
         'config.set_weights'
         """
@@ -542,10 +544,10 @@ class Keys(_Group):
     def set_limits(self, key: str, *, max_in_flight: int | None = None, per_minute: int | None = None) -> Key:
         """Changes a key's limits; what is not named stays.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     kc.acting("admin-7").keys.set_limits(key.id, per_minute=3).limits
+        ...     kc.acting("admin-7", Role.OPERATOR).keys.set_limits(key.id, per_minute=3).limits
         Limits(max_in_flight=30, per_minute=3)
         """
         raise NotImplementedError
@@ -579,10 +581,10 @@ class Keys(_Group):
     def remove(self, key: str) -> Key:
         """Removes a key for good: its secret is wiped, its history stays.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
-        ...     _ = kc.acting("admin-7").keys.remove(key.id)
+        ...     _ = kc.acting("admin-7", Role.OPERATOR).keys.remove(key.id)
         ...     kc.keys.list()
         ()
         """
@@ -620,11 +622,11 @@ class Accounts(_Group):
         """Changes an account's limits; what is not named stays. Every process keeps them from its next start of a call
         on, and calls under way end as ever.
 
-        >>> from kingcong import KingCong, Limits
+        >>> from kingcong import KingCong, Limits, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
         ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
-        ...     kc.acting("admin-7").accounts.set_limits("ai33", "us", per_minute=5).limits
+        ...     kc.acting("admin-7", Role.OPERATOR).accounts.set_limits("ai33", "us", per_minute=5).limits
         Limits(max_in_flight=30, per_minute=5)
         """
         raise NotImplementedError
@@ -764,9 +766,9 @@ class Reports(_Group):
     def audit(self, *, before: str | None = None, limit: int = LIMIT) -> tuple[AuditEntry, ...]:
         """What was done at admin doors, newest first, older than the entry ``before``.
 
-        >>> from kingcong import KingCong
+        >>> from kingcong import KingCong, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
-        ...     _ = kc.acting("admin-7").wallets.purchase("user-1", "package-1", "order-991")
+        ...     _ = kc.acting("admin-7", Role.OPERATOR).wallets.purchase("user-1", "package-1", "order-991")
         ...     [(entry.actor, entry.door) for entry in kc.reports.audit(limit=1)]
         [('admin-7', 'wallets.purchase')]
         """

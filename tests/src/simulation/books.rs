@@ -580,8 +580,10 @@ impl Scale {
     pub(super) const DRAIN_MS: u64 = 12_000;
     /// How long work may wait though a key is free: a process looks again within a second.
     pub(super) const IDLE_MAX_MS: u64 = 2_000;
-    /// How long everything may take to end once nothing goes wrong any more.
+    /// How long everything may take to end once nothing goes wrong any more, and for each task that is still open: a
+    /// key that is left with one call in flight does about one task in a window.
     pub(super) const END_MS: u64 = 20 * Plan::CALL_MAX_MS;
+    pub(super) const END_OF_TASK_MS: u64 = Plan::WINDOW_MS;
 }
 
 /// What the tasks cost that were done between two retries of a job.

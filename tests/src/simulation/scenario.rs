@@ -1007,7 +1007,9 @@ impl Scenario {
 
     async fn wait_for_the_end(&self) {
         let memory = &self.database.memory;
-        let until = self.stage.ms() + Scale::END_MS;
+        let books = now(memory.job_books(None, PAGE_MAX)).unwrap_or_default();
+        let tasks = books.iter().flat_map(|book| &book.tasks).filter(|task| !task.is_ended()).count() as u64;
+        let until = self.stage.ms() + Scale::END_MS + tasks * Scale::END_OF_TASK_MS;
         loop {
             let books = now(memory.job_books(None, PAGE_MAX)).unwrap_or_default();
             let open: Vec<_> = books.iter().filter(|book| !book.job.state.is_final()).collect();

@@ -901,7 +901,7 @@ impl TestWorker<'_> {
             deadline: Duration::from_secs(24 * 3600),
             unknown: UnknownPolicy::Retry,
             queue_max: 100_000,
-            audit: audit(&self.scene.ids, "jobs.retry"),
+            audit: audit(&self.scene.ids, "job.retry"),
         }
     }
 

@@ -91,7 +91,7 @@ pub(super) async fn failed_tasks_are_tried_again_and_the_others_are_not(
     let filter = AttemptFilter { job: Some(before.job.id), limit: 100, ..Default::default() };
     assert_eq!(store.attempts(&Scope::All, &filter).await.expect("the store can be read").len(), 4);
     let audit = store.audit(&AuditOf::ALL, None, 1).await.expect("the store can be read").remove(0);
-    assert_eq!(audit.door, "jobs.retry");
+    assert_eq!(audit.door, "job.retry");
 }
 
 /// The same key gives the same answer for ever; for anything else it is a conflict.
