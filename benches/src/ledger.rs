@@ -16,7 +16,8 @@ use kingcong_core::{
     engine::Mode,
     id::{TenantId, WorkerId},
     keys::Rules,
-    provider::{Body, Measured},
+    measure::Counts,
+    provider::Body,
     store::{
         AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, StoredOutput,
         Written,
@@ -160,7 +161,7 @@ fn sound() -> Sound {
 pub(crate) fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
     let output = StoredOutput::Audio { body, sound: sound(), srt: None };
-    let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+    let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
     Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
 

@@ -11,8 +11,10 @@ use kingcong_core::{
     KingCong, Preset, Request,
     clock::{Clock, SystemClock, Timestamp},
     id::{PackageId, Route},
+    measure::Measure,
     money::{Money, Unit as MoneyUnit},
-    pricing::{Charge, Measure, Operation, Overrun, Package, Price, PriceLine},
+    operation::Operation,
+    pricing::{Charge, Overrun, Package, Price, PriceLine},
     routing::Switch,
 };
 use parking_lot::Mutex;

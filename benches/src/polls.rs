@@ -22,9 +22,8 @@ use kingcong_core::{
     KingCong, NewKey, Request, Settings,
     clock::Clock,
     id::ProtocolId,
-    provider::{
-        Accepted, Audio, Body, Call, Failure, Measured, Output, Progress, Provider, Reply, Sent, UpstreamId,
-    },
+    measure::Counts,
+    provider::{Accepted, Audio, Body, Call, Failure, Output, Progress, Provider, Reply, Sent, UpstreamId},
     store::MemoryStore,
 };
 use parking_lot::Mutex;
@@ -245,7 +244,7 @@ impl Gateway {
                     let body = Body::Memory(Bytes::from_static(&FRAME));
                     let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
                     let output = Output::Audio(audio);
-                    Progress::Done(Reply { output, cost: None, measured: Measured::default() })
+                    Progress::Done(Reply { output, cost: None, measured: Counts::NONE })
                 }
                 Some(_) if is_listed => Progress::Running { percent: None },
                 Some(_) | None => Progress::OnNoPageSoFar,

@@ -18,7 +18,8 @@ use kingcong_core::{
     KingCong, Request, Settings,
     engine::{JobAudio, Outputs},
     id::{JobId, ProtocolId},
-    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent, Sink},
+    measure::Counts,
+    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent, Sink},
     store::{MemoryStore, Store},
 };
 use kingcong_sqlx::SqlStore;
@@ -156,7 +157,7 @@ impl Provider for Recorded {
             }
         };
         let audio = Audio { body, content_type: "audio/wav".to_owned(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
     }
 }
 

@@ -17,8 +17,9 @@ use kingcong_core::{
     id::{AttemptId, HoldId, JobId, ProtocolId, Route, ServerId, ServiceId, TaskId},
     keys::PoolId,
     ledger::{Owner, WalletKey},
+    measure::Counts,
     money::{Amount, Unit},
-    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent},
+    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent},
     routing::{Limits, PollsCount},
     store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
@@ -339,6 +340,6 @@ impl Provider for InProcess {
         self.0.go(call);
         let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
     }
 }

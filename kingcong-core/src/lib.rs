@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
-//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`pricing`], [`ledger`],
+//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`measure`], [`pricing`], [`ledger`],
 //! [`vault`], [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
 
 pub mod access;
@@ -46,8 +46,10 @@ pub mod error;
 pub mod id;
 pub mod keys;
 pub mod ledger;
+pub mod measure;
 pub mod message;
 pub mod money;
+pub mod operation;
 pub mod preset;
 pub mod pricing;
 pub mod provider;

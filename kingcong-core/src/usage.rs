@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
+    measure::Counts,
     money::{Amount, Unit},
-    pricing::Operation,
-    provider::{Measured, UpstreamCredits},
+    operation::Operation,
+    provider::UpstreamCredits,
     work::{Attempt, AttemptState, Doubt, Ending, Lane, RouteCause},
 };
 
@@ -50,7 +51,7 @@ pub struct UsageRecord {
     /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
     pub over_hold: Amount,
     /// What the upstream measured.
-    pub measured: Measured,
+    pub measured: Counts,
     /// From the lease to the end.
     pub took: Duration,
     /// When it ended.
@@ -87,7 +88,7 @@ impl UsageRecord {
             unit: attempt.unit,
             charged: attempt.charged,
             over_hold: attempt.over_hold,
-            measured: attempt.measured,
+            measured: attempt.measured.clone(),
             took: ended_at.since(attempt.leased_at),
             ended_at,
             ending: ending.clone(),

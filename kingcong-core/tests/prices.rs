@@ -7,12 +7,12 @@ use std::num::NonZeroU32;
 use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
+    measure::{Counts, Measure, Quantities, Quantity},
     money::{Added, Amount, Decimal, RunningTotal, Unit},
+    operation::Operation,
     pricing::{
-        Charge, Checked, Measure, Operation, Overrun, Price, PriceError, PriceLine, Quantities, RoutePrice,
-        common_denominator, hold_amount,
+        Charge, Checked, Overrun, Price, PriceError, PriceLine, RoutePrice, common_denominator, hold_amount,
     },
-    provider::Measured,
     routing::Switch,
 };
 use serde::Deserialize;
@@ -104,13 +104,15 @@ fn quote(job: &JobCase) -> Result<Vec<Vec<RoutePrice>>, PriceError> {
     let prices: Vec<Price> =
         routes.map(|(number, (lines, overrun))| price(number, job.unit, lines, *overrun)).collect();
     let quote_task = |task: &TaskCase| {
-        let quantities = Quantities {
-            characters: task.character,
-            requests: task.request,
-            images: task.image,
-            audio_ms_bound: task.audio_ms,
-            tokens_bound: task.token,
-        };
+        let mut quantities = Quantities::one_request()
+            .with(Measure::Character, Quantity::Exact(task.character))
+            .with(Measure::Request, Quantity::Exact(task.request))
+            .with(Measure::Image, Quantity::Exact(task.image));
+        for (measure, bound) in [(Measure::AudioMs, task.audio_ms), (Measure::Token, task.token)] {
+            if let Some(bound) = bound {
+                quantities = quantities.with(measure, Quantity::AtMost(bound));
+            }
+        }
         prices.iter().map(|price| price.quote(&quantities)).collect()
     };
     job.tasks.iter().map(quote_task).collect()
@@ -154,7 +156,7 @@ fn jobs_are_held_and_charged_to_the_step() {
 
         let mut total = RunningTotal::new(den).unwrap();
         for settled in &outcome.settled {
-            let measured = Measured { audio_ms: settled.audio_ms, characters: None };
+            let measured = Counts::of([(Measure::AudioMs, settled.audio_ms)]);
             let price = &tasks[settled.task][settled.route];
             let actual = price.actual(&measured);
             assert_eq!(actual.exact.to_string(), settled.exact, "{settled:?} of {job:?}");

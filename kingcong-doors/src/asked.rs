@@ -7,8 +7,10 @@ use kingcong_core::{
     Request,
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
+    measure::Measure,
     money::{Decimal, Money, Unit},
-    pricing::{Charge, Measure, Operation, Ordered, Overrun, Package, Price, PriceLine},
+    operation::Operation,
+    pricing::{Charge, Ordered, Overrun, Package, Price, PriceLine},
     routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
     work::Payer,
 };

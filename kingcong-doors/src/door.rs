@@ -11,7 +11,7 @@ use kingcong_core::{
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
     ledger::Owner,
     money::Unit,
-    pricing::Operation,
+    operation::Operation,
     provider::Body,
     routing::{Limits, LimitsChange, Maintenance, Switch},
     store::{AttemptFilter, AttemptKind, JobFilter, Kept, Standing, WalletFilter},

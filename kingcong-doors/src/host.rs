@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, ServiceId},
+    measure::{Counts, Measure},
     money::Decimal,
     provider::{
         Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, InvalidMp3Layout,
-        Measured, Mp3Layout, Output, Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
+        Mp3Layout, Output, Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
     },
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };
@@ -265,7 +266,11 @@ impl Provider for HostProvider {
             }
         };
         let cost = cost.map(|HostCost(cost)| cost);
-        Ok(Sent::Done(Reply { output, cost, measured: Measured { audio_ms, characters } }))
+        Ok(Sent::Done(Reply {
+            output,
+            cost,
+            measured: Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, characters)]),
+        }))
     }
 }
 

@@ -167,7 +167,7 @@ describe.each(STORES)('on %s', (store) => {
       [{ actor: 'an', role: 'member' }, 'role member has no tenant'],
       [{ actor: 'an', role: 'member', tenant: 'acme' }, 'role member has no user'],
       [{ actor: 'an', role: 'tenant_admin', tenant: '' }, 'TenantId "" must be'],
-      [{ actor: 'an', tenant: 'acme' }, 'role operator is not of one tenant'],
+      [{ actor: 'an', role: 'operator', tenant: 'acme' }, 'role operator is not of one tenant'],
     ] as const) {
       const refused = await refusal(acting(access));
       expect(refused.code).toBe('invalid_request');

@@ -280,6 +280,11 @@ impl Row {
         serde_json::from_str(&text).map_err(|error| self.bad_json(&error))
     }
 
+    pub(crate) fn json_or_null<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Corrupt> {
+        let Some(text) = self.text_or_null()? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| self.bad_json(&error))
+    }
+
     /// What a checked type says of its parts.
     pub(crate) fn checked<T, E: fmt::Display>(&self, parts: Result<T, E>) -> Result<T, Corrupt> {
         parts.map_err(|error| self.bad(error))

@@ -118,9 +118,9 @@ const COLUMNS: [Columns; 25] = [
     Columns {
         table: "kingcong_attempts",
         ids: "id task_id job api_key_id account_limit egress_limit open_worker",
-        ints: "leased_at unknown_until ended_at cost charged over_hold audio_ms characters",
+        ints: "leased_at unknown_until ended_at cost charged over_hold",
         texts: "tenant user_id operation model unit lane cause key_tenant server service doubt state \
-               upstream_id failure_kind failure_code failure_message",
+               upstream_id failure_kind failure_code failure_message measured",
         bytes: "",
     },
     Columns {

@@ -13,6 +13,8 @@ const DOMAIN: &[&str] = &[
     "money",
     "routing",
     "keys",
+    "measure",
+    "operation",
     "pricing",
     "ledger",
     "vault",

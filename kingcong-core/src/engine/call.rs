@@ -145,7 +145,7 @@ impl Inner {
         let secret = self.secret(&key).await?;
         let work = match &*lease.work {
             Work::Speech(speech) => {
-                let voice = lease.task.planned_route().voice.to_string();
+                let voice = lease.task.planned_route().known_as.to_string();
                 Arc::new(Work::Speech(crate::provider::Speech { voice, ..speech.clone() }))
             }
             Work::CloneVoice(_) => Arc::clone(&lease.work),

@@ -10,7 +10,8 @@ use std::{
 use super::{Inner, disk, fitting, settings::Outputs};
 use crate::{
     id::VoiceId,
-    provider::{Audio, Body, Failure, FailureKind, Measured, Output, Reached, Reply, Work},
+    measure::Measure,
+    provider::{Audio, Body, Failure, FailureKind, Output, Reached, Reply, Work},
     store::{AttemptResult, Lease, StoredOutput},
     work::{AudioReader, Layout, Sound},
 };
@@ -28,7 +29,7 @@ impl Inner {
         match output {
             Output::Audio(Audio { body, content_type, srt }) => match hear(body.clone()).await {
                 Ok((body, sound)) => {
-                    let measured = Measured { audio_ms: Some(sound.duration_ms()), ..measured };
+                    let measured = measured.with(Measure::AudioMs, sound.duration_ms());
                     AttemptResult::Done { output: StoredOutput::Audio { body, sound, srt }, cost, measured }
                 }
                 Err(problem) => {

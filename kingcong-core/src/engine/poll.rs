@@ -22,7 +22,7 @@ use crate::{
     clock::Timestamp,
     id::{LimitId, Route},
     keys::{Limit, PollNeed},
-    pricing::Operation,
+    operation::Operation,
     provider::{
         Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, Reply, UpstreamId, Work,
     },

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use crate::{
     clock::Timestamp,
     id::{PackageId, ProtocolId, Route, ServerId, ServiceId},
+    measure::Measure,
     money::{Amount, Decimal, Money, Unit},
-    pricing::{
-        Catalogue, Charge, Measure, Operation, Overrun, Package, Price, PriceError, PriceLine, PriceList,
-    },
+    operation::Operation,
+    pricing::{Catalogue, Charge, Overrun, Package, Price, PriceError, PriceLine, PriceList},
     routing::{BaseUrl, Limits, Maintenance, PollsCount, Server, Service, Switch, System},
 };
 

@@ -1,9 +1,10 @@
 //! Why something has no price, or a price is refused.
 
-use super::{Measure, Operation};
 use crate::{
     id::Route,
+    measure::Measure,
     money::{DENOMINATOR_MAX, Decimal, Unit},
+    operation::Operation,
 };
 
 /// Why something has no price, or a price is refused.

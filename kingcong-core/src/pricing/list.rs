@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MODEL_BYTES_MAX, Operation, PRICE_NAME_BYTES_MAX, Price, PriceError};
-use crate::{id::Route, routing::Switch};
+use super::{MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceError};
+use crate::{id::Route, operation::Operation, routing::Switch};
 
 /// Most prices in a list.
 pub const PRICES_MAX: usize = 10_000;

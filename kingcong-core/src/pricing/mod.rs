@@ -2,7 +2,7 @@
 //!
 //! A [`PriceList`] holds the newest [`Price`] of each route, model and operation. A price is a sum of lines, each
 //! "so much per so many characters" (or requests, milliseconds, …), kept as integers so that nothing is lost.
-//! [`Price::quote`] applies it to a task's [`Quantities`] and gives a [`RoutePrice`], which is frozen into the
+//! [`Price::quote`] applies it to a task's [`Quantities`](crate::measure::Quantities) and gives a [`RoutePrice`], which is frozen into the
 //! task: a later change of the list never touches admitted work. A task has one for each route it may go to, and
 //! [`hold_amount`] sets the dearest aside. When the task has succeeded, [`RoutePrice::actual`] says what it costs
 //! on the route that did it; the job's [`crate::money::RunningTotal`] rounds.
@@ -18,10 +18,12 @@
 //! use kingcong_core::{
 //!     clock::Timestamp,
 //!     id::{Route, ServerId, ServiceId},
+//!     measure::{Counts, Measure, count_characters},
 //!     money::{RunningTotal, Unit},
+//!     operation::Operation,
 //!     pricing::*,
-//!     provider::Measured,
 //!     routing::Switch,
+//!     work::speech_quantities,
 //! };
 //!
 //! let route = Route::new(ServerId::new("ai33")?, ServiceId::new("elevenlabs")?);
@@ -43,13 +45,13 @@
 //! })?;
 //!
 //! let price = list.find(&route, Some("eleven_v3"), Operation::Speech)?;
-//! let quoted = price.quote(&Quantities::speech(count_characters("Xin chào"), 100)?)?;
+//! let quoted = price.quote(&speech_quantities(count_characters("Xin chào"), 100)?)?;
 //! let tasks = [vec![quoted.clone()]];
 //! let hold = hold_amount(&tasks)?;
 //! assert_eq!(hold.get(), 8); // 8 × 0.7 + 2.96 × 0.5 = 7.08
 //!
 //! let mut total = RunningTotal::new(common_denominator(&[&quoted])?)?;
-//! let actual = quoted.actual(&Measured { audio_ms: Some(700), characters: None });
+//! let actual = quoted.actual(&Counts::NONE.with(Measure::AudioMs, 700));
 //! assert_eq!(actual.exact.to_string(), "119/20"); // 8 × 0.7 + 0.7 × 0.5 = 5.95
 //! assert_eq!(actual.check, Checked::Within);
 //! assert_eq!(total.add(&actual.exact, hold)?.part.get(), 6);
@@ -58,7 +60,6 @@
 
 mod error;
 mod list;
-mod measure;
 mod package;
 mod price;
 mod quote;
@@ -66,12 +67,10 @@ mod quote;
 pub use self::{
     error::PriceError,
     list::{PRICES_MAX, PriceList},
-    measure::{
-        AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, MS_PER_SECOND, Measure, MeasureKind, Operation,
-        Quantities, UnknownMeasure, UnknownOperation, audio_ms_bound, count_characters,
-    },
     package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError},
-    price::{Charge, MODEL_BYTES_MAX, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines},
+    price::{
+        Charge, MODEL_BYTES_MAX, MS_PER_SECOND, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines,
+    },
     quote::{
         Actual, Checked, HOLD_MAX, OVERRUN_FACTOR_MAX, ReportedPrice, RoutePrice, common_denominator,
         hold_amount,

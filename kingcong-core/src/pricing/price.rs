@@ -4,14 +4,18 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, MeasureKind, Operation, PriceError, Quantities, ReportedPrice, RoutePrice};
+use super::{PriceError, ReportedPrice, RoutePrice};
 use crate::{
     clock::Timestamp,
     id::Route,
+    measure::{Measure, Quantities, Quantity},
     money::{Decimal, Fraction, Unit},
+    operation::Operation,
     routing::Switch,
 };
 
+/// Milliseconds in a second: what a price per second of audio is [`PriceLine::per`].
+pub const MS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).expect("1000 is not zero");
 /// Longest model name in bytes.
 pub const MODEL_BYTES_MAX: usize = 190;
 /// Longest name of a price in bytes.
@@ -139,8 +143,9 @@ impl PriceLine {
     /// use std::num::NonZeroU32;
     ///
     /// use kingcong_core::{
+    ///     measure::Measure,
     ///     money::Unit,
-    ///     pricing::{Measure, PriceLine},
+    ///     pricing::PriceLine,
     /// };
     ///
     /// let million = NonZeroU32::new(1_000_000).expect("not zero");
@@ -212,7 +217,7 @@ fn digits_max(unit: Unit) -> u32 {
 }
 
 impl Price {
-    /// What a task of these quantities costs: exact where we count, held at a bound where the upstream reports.
+    /// What a task of these quantities costs: exact where they are known, held at a bound where they are reported later.
     ///
     /// # Errors
     /// When the work states no bound for a measure that is priced, when nothing of the work is priced though the
@@ -230,13 +235,13 @@ impl Price {
                 operation: self.operation,
                 measure,
             })?;
-            match measure.kind() {
-                MeasureKind::Counted => {
+            match quantity {
+                Quantity::Exact(quantity) => {
                     let part = line.exact(quantity, &self.route)?;
                     // Amounts that fit add up in 128 bits unless their denominators are out of bounds.
                     counted = counted.checked_add(&part).map_err(|_| PriceError::DenominatorTooLarge)?;
                 }
-                MeasureKind::Reported => reported.push(ReportedPrice { line, bound: quantity }),
+                Quantity::AtMost(bound) => reported.push(ReportedPrice { line, bound }),
             }
         }
         let quoted = RoutePrice {

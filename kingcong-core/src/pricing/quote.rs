@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Overrun, PriceError, PriceLine};
+use super::{Overrun, PriceError, PriceLine};
 use crate::{
     id::Route,
+    measure::Counts,
     money::{Amount, DENOMINATOR_MAX, Fraction, RunningTotal, Unit, lcm},
-    provider::Measured,
 };
 
 /// At a price whose [`Overrun`] is the payer's, usage of more than so many times its bound is not believed.
@@ -143,7 +143,7 @@ impl RoutePrice {
 
     /// The exact price, now that the upstream has measured the work.
     #[must_use]
-    pub fn actual(&self, measured: &Measured) -> Actual {
+    pub fn actual(&self, measured: &Counts) -> Actual {
         let believed = |reported: &ReportedPrice| reported.believe(measured, self.overrun);
         Actual {
             exact: self.total(|reported| believed(reported).0),
@@ -163,11 +163,8 @@ impl RoutePrice {
 
 impl ReportedPrice {
     /// The quantity to charge, and what is to be said of it.
-    fn believe(&self, measured: &Measured, overrun: Overrun) -> (u64, Checked) {
-        let usage = match self.line.measure {
-            Measure::AudioMs => measured.audio_ms,
-            Measure::Character | Measure::Request | Measure::Token | Measure::Image => None,
-        };
+    fn believe(&self, measured: &Counts, overrun: Overrun) -> (u64, Checked) {
+        let usage = measured.get(self.line.measure);
         let is_absurd = |usage| match overrun {
             Overrun::Operator => false,
             Overrun::Payer => usage > self.bound.saturating_mul(OVERRUN_FACTOR_MAX),
@@ -263,9 +260,12 @@ mod tests {
     use crate::{
         clock::Timestamp,
         id::{ServerId, ServiceId},
+        measure::{Measure, Quantities, Quantity},
         money::Money,
-        pricing::{Charge, Operation, Price, Quantities},
+        operation::Operation,
+        pricing::{Charge, Price},
         routing::Switch,
+        work::speech_quantities,
     };
 
     fn line(measure: Measure, price: &str, per: u32, unit: Unit) -> PriceLine {
@@ -291,8 +291,16 @@ mod tests {
         price(unit, Charge::lines([line(measure, price_text, per, unit)]).unwrap())
     }
 
-    fn audio(audio_ms: impl Into<Option<u64>>) -> Measured {
-        Measured { audio_ms: audio_ms.into(), characters: None }
+    fn audio(audio_ms: impl Into<Option<u64>>) -> Counts {
+        Counts::of([(Measure::AudioMs, audio_ms.into())])
+    }
+
+    fn at_most(measure: Measure, bound: u64) -> Quantities {
+        Quantities::one_request().with(measure, Quantity::AtMost(bound))
+    }
+
+    fn exactly(measure: Measure, quantity: u64) -> Quantities {
+        Quantities::one_request().with(measure, Quantity::Exact(quantity))
     }
 
     fn steps(fraction: Fraction) -> String {
@@ -336,7 +344,7 @@ mod tests {
         let tasks = collection::vec((1..20_000_u64, 50..=200_u16), 1..8);
         (collection::vec(any_price(), 1..4), tasks).prop_map(|(prices, tasks)| {
             let quantities =
-                tasks.into_iter().map(|(characters, speed)| Quantities::speech(characters, speed));
+                tasks.into_iter().map(|(characters, speed)| speech_quantities(characters, speed));
             let quote = |quantities| prices.iter().map(|price| price.quote(&quantities).unwrap()).collect();
             quantities.map(|quantities| quote(quantities.unwrap())).collect()
         })
@@ -410,9 +418,9 @@ mod tests {
     #[test]
     fn known_prices_come_out_exactly() {
         let of = |price: Price, quantities: Quantities| vec![price.quote(&quantities).unwrap()];
-        let tokens = |tokens| Quantities { tokens_bound: Some(tokens), ..Quantities::default() };
-        let five_minutes = Quantities { audio_ms_bound: Some(300_000), ..Quantities::default() };
-        let subtitles = Quantities { characters: 1800, ..Quantities::default() };
+        let tokens = |tokens| at_most(Measure::Token, tokens);
+        let five_minutes = at_most(Measure::AudioMs, 300_000);
+        let subtitles = exactly(Measure::Character, 1800);
         let whisper = of(per(Measure::AudioMs, "0.006", 60_000, Unit::USD), five_minutes);
         let gemini = of(per(Measure::Token, "0.075", 1_000_000, Unit::USD), tokens(1500));
         let wavenet = of(per(Measure::Character, "16", 1_000_000, Unit::USD), subtitles);
@@ -432,7 +440,7 @@ mod tests {
     fn three_tasks_of_two_thirds_cost_two() {
         let task = vec![
             per(Measure::Character, "1", 300, Unit::CREDIT)
-                .quote(&Quantities::speech(200, 100).unwrap())
+                .quote(&speech_quantities(200, 100).unwrap())
                 .unwrap(),
         ];
         let job = vec![task; 3];
@@ -451,7 +459,7 @@ mod tests {
             line(Measure::Request, "3", 1, Unit::CREDIT),
         ];
         let quoted = price(Unit::CREDIT, Charge::lines(lines).unwrap())
-            .quote(&Quantities::speech(100, 200).unwrap())
+            .quote(&speech_quantities(100, 200).unwrap())
             .unwrap();
         assert_eq!(steps(quoted.counted()), "73/1");
         assert_eq!(steps(quoted.worst()), "153/2", "7 s of audio at 0.5");
@@ -460,7 +468,7 @@ mod tests {
 
     #[test]
     fn reported_usage_is_checked_against_its_bound() {
-        let quantities = Quantities { audio_ms_bound: Some(1000), ..Quantities::default() };
+        let quantities = at_most(Measure::AudioMs, 1000);
         let price = per(Measure::AudioMs, "1", 1, Unit::CREDIT);
         let operators = price.quote(&quantities).unwrap();
         let payers = Price { overrun: Overrun::Payer, ..price }.quote(&quantities).unwrap();
@@ -486,37 +494,38 @@ mod tests {
     #[test]
     fn what_the_upstream_counts_is_no_price() {
         let quoted = per(Measure::Character, "1", 1, Unit::CREDIT)
-            .quote(&Quantities::speech(100, 100).unwrap())
+            .quote(&speech_quantities(100, 100).unwrap())
             .unwrap();
-        let actual = quoted.actual(&Measured { audio_ms: Some(u64::MAX), characters: Some(200) });
+        let actual =
+            quoted.actual(&Counts::NONE.with(Measure::AudioMs, u64::MAX).with(Measure::Character, 200));
         assert_eq!(actual, Actual { exact: Fraction::new(100, 1).unwrap(), check: Checked::Within });
     }
 
     #[test]
     fn free_costs_nothing_and_anything_else_finds_something_to_charge() {
-        let free = price(Unit::CREDIT, Charge::Free).quote(&Quantities::clone_voice()).unwrap();
+        let free = price(Unit::CREDIT, Charge::Free).quote(&Quantities::one_request()).unwrap();
         assert_eq!(hold_amount(&[vec![free.clone()]]), Ok(Amount::ZERO));
         assert_eq!(free.actual(&audio(5)), Actual { exact: Fraction::ZERO, check: Checked::Within });
         let by_character = per(Measure::Character, "1", 1, Unit::CREDIT);
-        let error = by_character.quote(&Quantities::clone_voice()).unwrap_err();
+        let error = by_character.quote(&Quantities::one_request()).unwrap_err();
         assert!(matches!(error, PriceError::NothingToCharge { .. }), "{error}");
     }
 
     #[test]
     fn a_measure_without_a_bound_is_refused() {
         let by_second = per(Measure::AudioMs, "1", 1000, Unit::CREDIT);
-        let error = by_second.quote(&Quantities::clone_voice()).unwrap_err();
+        let error = by_second.quote(&Quantities::one_request()).unwrap_err();
         assert!(matches!(error, PriceError::NoBound { measure: Measure::AudioMs, .. }), "{error}");
         let zero =
             [line(Measure::AudioMs, "0", 1000, Unit::CREDIT), line(Measure::Request, "1", 1, Unit::CREDIT)];
         let flat = price(Unit::CREDIT, Charge::lines(zero).unwrap());
-        assert!(flat.quote(&Quantities::clone_voice()).is_ok(), "a line of zero needs no bound");
+        assert!(flat.quote(&Quantities::one_request()).is_ok(), "a line of zero needs no bound");
     }
 
     #[test]
     fn units_never_meet_in_one_job() {
         let quote = |unit| {
-            let quantities = Quantities::speech(1, 100).unwrap();
+            let quantities = speech_quantities(1, 100).unwrap();
             per(Measure::Character, "1", 1, unit).quote(&quantities).unwrap()
         };
         let (credit, usd) = (quote(Unit::CREDIT), quote(Unit::USD));
@@ -530,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_damaged_route_price_is_not_read() {
-        let quantities = Quantities::speech(3, 100).unwrap();
+        let quantities = speech_quantities(3, 100).unwrap();
         let lines =
             [line(Measure::Character, "0.5", 1, Unit::CREDIT), line(Measure::AudioMs, "9", 7, Unit::CREDIT)];
         let quoted = price(Unit::CREDIT, Charge::lines(lines).unwrap()).quote(&quantities).unwrap();
@@ -603,7 +612,7 @@ mod tests {
             };
             let price = price(Unit::CREDIT, Charge::lines([line]).unwrap());
             let task = |characters| {
-                vec![price.quote(&Quantities { characters, ..Quantities::default() }).unwrap()]
+                vec![price.quote(&exactly(Measure::Character, characters)).unwrap()]
             };
             let cut: Vec<_> = pieces.iter().copied().map(task).collect();
             prop_assert_eq!(hold_amount(&cut), hold_amount(&[task(pieces.iter().sum())]));
@@ -618,13 +627,12 @@ mod tests {
         ) {
             let lines = lines.into_iter();
             let lines = lines.map(|(measure, (num, per))| PriceLine { measure, num: num.max(1), per });
-            let quantities = Quantities {
-                characters: quantities[0],
-                requests: quantities[1],
-                images: quantities[2],
-                audio_ms_bound: Some(quantities[3]),
-                tokens_bound: Some(quantities[4]),
-            };
+            let quantities = Quantities::one_request()
+                .with(Measure::Character, Quantity::Exact(quantities[0]))
+                .with(Measure::Request, Quantity::Exact(quantities[1]))
+                .with(Measure::Image, Quantity::Exact(quantities[2]))
+                .with(Measure::AudioMs, Quantity::AtMost(quantities[3]))
+                .with(Measure::Token, Quantity::AtMost(quantities[4]));
             let price = Price { overrun, ..price(Unit::USD, Charge::lines(lines).unwrap()) };
             if let Ok(quoted) = price.quote(&quantities) {
                 let hold = hold_amount(&[vec![quoted.clone()]]).unwrap_or(HOLD_MAX);

@@ -16,8 +16,9 @@ pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
 
 use crate::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
+    measure::Counts,
     money::Decimal,
-    pricing::Operation,
+    operation::Operation,
     vault::Secret,
 };
 
@@ -301,17 +302,8 @@ pub struct Reply {
     pub output: Output,
     /// What the upstream says it cost.
     pub cost: Option<UpstreamCredits>,
-    /// What the upstream measured.
-    pub measured: Measured,
-}
-
-/// What an upstream measured of a call; absent where it says nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
-    /// The audio's length in milliseconds. Where the audio is at hand, its own length is taken instead.
-    pub audio_ms: Option<u64>,
-    /// The characters that the upstream counted.
-    pub characters: Option<u64>,
+    /// What the upstream measured: of audio at hand, its own length is taken instead.
+    pub measured: Counts,
 }
 
 /// A result.

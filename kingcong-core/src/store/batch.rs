@@ -21,9 +21,11 @@ use crate::{
     },
     keys::{Counted, Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Entry, Refusal, WalletKey},
+    measure::Counts,
     money::{Amount, Unit},
-    pricing::{Operation, Package, PackageError, Price, PriceError},
-    provider::{Body, Failure, Measured, UpstreamCredits, UpstreamId, Work},
+    operation::Operation,
+    pricing::{Package, PackageError, Price, PriceError},
+    provider::{Body, Failure, UpstreamCredits, UpstreamId, Work},
     routing::{Limits, LimitsChange, Origin, PollsCount, Switch, SystemCommand, SystemError},
     tenants::{Tenant, TenantState},
     vault::{DataKey, DataKeyVersion},
@@ -444,7 +446,7 @@ pub enum AttemptResult {
         /// What the upstream says it cost.
         cost: Option<UpstreamCredits>,
         /// What was measured: the length of the audio that came, and what the upstream says of the rest.
-        measured: Measured,
+        measured: Counts,
     },
     /// It never left.
     NotSent,

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, TenantId, UserId, WorkerId},
+    measure::Counts,
     money::{Amount, Unit},
-    pricing::Operation,
-    provider::{FailureKind, Measured, UpstreamCredits, UpstreamId},
+    operation::Operation,
+    provider::{FailureKind, UpstreamCredits, UpstreamId},
 };
 
 use super::RouteCause;
@@ -60,7 +61,7 @@ pub struct Attempt {
     /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
     pub over_hold: Amount,
     /// What the upstream measured.
-    pub measured: Measured,
+    pub measured: Counts,
     /// Whether an earlier attempt of the task may have been done and charged upstream too.
     pub possible_double: Doubt,
 }

@@ -8,7 +8,7 @@ use crate::{
     id::{HoldId, JobId, ServiceId, TenantId, UserId, WalletId},
     ledger::{Owner, WalletKey},
     money::{Amount, RunningTotal, Unit},
-    pricing::Operation,
+    operation::Operation,
 };
 
 /// One request's tasks, money and state.

@@ -19,9 +19,10 @@ pub use job::{Job, JobState, TaskResult};
 pub use kinds::{
     Ask, AskedSpeech, AskedVoice, CheckedAsk, CheckedSpeech, VoiceChoice,
     speech::{
-        AbbreviationError, Abbreviations, AudioError, AudioReader, Coding, Cut, CutError, JOINED_BYTES_MAX,
-        JoinError, Joined, Layout, Pace, Part, RangeError, Sound, TASKS_MAX, TEXT_CHARACTERS_MAX, Text,
-        TextError, WavSamples, join_srt,
+        AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, AbbreviationError, Abbreviations, AudioError,
+        AudioReader, Coding, Cut, CutError, JOINED_BYTES_MAX, JoinError, Joined, Layout, Pace, Part,
+        RangeError, Sound, TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError, WavSamples, audio_ms_bound,
+        join_srt, quantities as speech_quantities,
     },
 };
 pub use plan::{FrozenQuote, KnownVoice, Plan, PlanBasis, PlanError, PlannedTask};

@@ -8,14 +8,16 @@ use std::{
 };
 
 use super::{
-    Abbreviations, CheckedRequest, CutError, TaskRoute, VoiceChoice,
+    Abbreviations, CheckedRequest, CutError, Lane, TaskRoute, VoiceChoice,
     kinds::{Cutting, Uncut},
 };
 use crate::{
     id::{KeyId, Route, ServerId, ServiceId, VoiceId},
+    measure::{Measure, Quantities},
     message::Message,
     money::{Amount, Unit},
-    pricing::{Operation, PriceError, PriceList, Quantities, RoutePrice, common_denominator, hold_amount},
+    operation::Operation,
+    pricing::{PriceError, PriceList, RoutePrice, common_denominator, hold_amount},
     provider::{Ability, Capabilities, Mp3Layout, Work},
     routing::{System, Unavailable},
 };
@@ -194,11 +196,11 @@ impl Plan {
         let mut quoted = Quoted::default();
         let mut planned = |(work, quantities): (Work, Quantities)| {
             let routes = quoted.routes(request, basis, operation, &places, &quantities)?;
-            let characters = u32::try_from(quantities.characters).unwrap_or(u32::MAX);
+            let characters = u32::try_from(quantities.most_of(Measure::Character)).unwrap_or(u32::MAX);
             Ok(PlannedTask { work: Arc::new(work), characters, routes })
         };
         let tasks = works.into_iter().map(&mut planned).collect::<Result<Vec<PlannedTask>, PlanError>>()?;
-        let prices = tasks.iter().map(|task| task.routes.iter().map(|route| &route.price));
+        let prices = tasks.iter().map(|task| task.routes.iter().map(|route| &route.card));
         let held = hold_amount(prices.clone())?;
         let all: Vec<&RoutePrice> = prices.flatten().collect();
         let denominator = common_denominator(&all)?;
@@ -276,19 +278,23 @@ impl Quoted {
         }
         let quote = |place: &Place| {
             let price = basis.prices.find(&place.route, request.ask.model(), operation)?;
-            Ok(TaskRoute { price: price.quote(quantities)?, voice: Arc::clone(&place.voice) })
+            Ok(TaskRoute {
+                card: price.quote(quantities)?,
+                lane: Lane::Shared,
+                known_as: Arc::clone(&place.known_as),
+            })
         };
         let routes: Arc<[TaskRoute]> =
             places.iter().map(quote).collect::<Result<Vec<_>, PlanError>>()?.into();
-        self.last = Some((*quantities, Arc::clone(&routes)));
+        self.last = Some((quantities.clone(), Arc::clone(&routes)));
         Ok(routes)
     }
 }
 
-/// A route that may do the request, and the voice's id there.
+/// A route that may do the request, and what the voice that it names is known as there.
 struct Place {
     route: Route,
-    voice: Arc<str>,
+    known_as: Arc<str>,
 }
 
 type Places = (BTreeMap<ServerId, u32>, Vec<Place>, Option<KeyId>);
@@ -329,7 +335,7 @@ fn places(
         .keys()
         .filter_map(|server| {
             let route = Route::new(server.clone(), request.service.clone());
-            Some(Place { route, voice: voice_on(server)? })
+            Some(Place { route, known_as: voice_on(server)? })
         })
         .collect();
     if places.is_empty() {
@@ -418,7 +424,7 @@ mod tests {
             let known = |server: usize| servers[server].1.map(|layout| layouts[layout]);
             let all = 0..servers.len();
             let mut places: Vec<Place> =
-                all.clone().map(|server| Place { route: route(server), voice: "".into() }).collect();
+                all.clone().map(|server| Place { route: route(server), known_as: "".into() }).collect();
             let mut shares: BTreeMap<ServerId, u32> =
                 all.clone().map(|server| (route(server).server, servers[server].0)).collect();
             let capabilities: BTreeMap<Route, Capabilities> = all

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Job};
+use super::{Doubt, Job, Lane};
 use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
@@ -94,16 +94,18 @@ impl RouteCause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRoute {
     /// The route and what the task costs there.
-    pub price: RoutePrice,
-    /// The voice's id there; empty for work without one.
-    pub voice: Arc<str>,
+    pub card: RoutePrice,
+    /// Whose keys do it there.
+    pub lane: Lane,
+    /// What the task names is known as there: the upstream's id of the voice. Empty for work that names nothing.
+    pub known_as: Arc<str>,
 }
 
 impl TaskRoute {
     /// The route.
     #[must_use]
     pub const fn route(&self) -> &Route {
-        self.price.route()
+        self.card.route()
     }
 }
 

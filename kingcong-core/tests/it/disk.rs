@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use kingcong_core::{
     engine::Outputs,
     id::ProtocolId,
-    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent, Sink},
+    measure::Counts,
+    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, PAGE_MAX},
     work::JobState,
 };
@@ -48,7 +49,7 @@ impl Provider for Piping {
             written.await.unwrap();
         }
         let audio = Audio { body, content_type: "audio/wav".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
     }
 }
 

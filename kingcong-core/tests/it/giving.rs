@@ -13,9 +13,8 @@ use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
     engine::{JobReport, Outputs},
     id::{ProtocolId, ServiceId},
-    provider::{
-        Audio, Body, Call, Capabilities, Failure, Measured, Mp3Layout, Output, Provider, Reply, Sent, Sink,
-    },
+    measure::{Counts, Measure},
+    provider::{Audio, Body, Call, Capabilities, Failure, Mp3Layout, Output, Provider, Reply, Sent, Sink},
     routing::Limits,
     store::MemoryStore,
     vault::{KeyBytes, StaticMasterKey},
@@ -60,7 +59,7 @@ impl Provider for Giving {
             }
         };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        let measured = Measured { audio_ms, characters: None };
+        let measured = Counts::of([(Measure::AudioMs, audio_ms)]);
         Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured }))
     }
 }

@@ -15,7 +15,7 @@ use kingcong_core::{
     clock::Clock,
     id::{JobId, KeyId, TaskId},
     keys::Verdict,
-    pricing::Measure,
+    measure::Measure,
     provider::{FailureKind, Reached, UpstreamCredits},
     routing::{Limits, Maintenance, Switch, SystemCommand},
     store::{

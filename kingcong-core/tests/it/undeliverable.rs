@@ -10,7 +10,9 @@ use std::{
 use kingcong_core::{
     JobHandle,
     engine::{JobResult, Outputs},
-    pricing::{Charge, Measure, Operation, Price, PriceLine},
+    measure::Measure,
+    operation::Operation,
+    pricing::{Charge, Price, PriceLine},
     provider::Mp3Layout,
     store::{AttemptFilter, PAGE_MAX},
     work::{JobState, Sound},
@@ -170,7 +172,7 @@ async fn a_price_per_second_charges_the_audio_that_came() {
             assert_eq!(report.job.total.charged().get(), 42, "{told:?}, {text:?}: 160 frames are 4.18 s");
         }
         let used = kc.reports().usage(&AttemptFilter { limit: 1, ..AttemptFilter::default() }).await.unwrap();
-        assert_eq!(used[0].measured.audio_ms, Some(4180), "{told:?}");
+        assert_eq!(used[0].measured.get(Measure::AudioMs), Some(4180), "{told:?}");
         kc.close().await;
     }
 }

@@ -6,10 +6,11 @@
 use async_trait::async_trait;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
+    measure::Counts,
     provider::{
         Ability, Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, ClonedVoice, Dropped,
-        Failure, FailureKind, Health, Laid, Measured, Output, Progress, Provider, Reply, Sent, Speech,
-        Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Failure, FailureKind, Health, Laid, Output, Progress, Provider, Reply, Sent, Speech, Subtitles,
+        UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{
@@ -363,9 +364,5 @@ pub(crate) fn sample_part(exchange: &Exchange<'_>, clone: &CloneVoice) -> Result
 
 /// A cloned voice as the result of a call.
 pub(crate) fn cloned(voice: String) -> Sent {
-    Sent::Done(Reply {
-        output: Output::Voice(ClonedVoice { voice }),
-        cost: None,
-        measured: Measured::default(),
-    })
+    Sent::Done(Reply { output: Output::Voice(ClonedVoice { voice }), cost: None, measured: Counts::NONE })
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use base64ct::{Base64, Encoding};
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
+    measure::Counts,
     provider::{
-        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Measured,
-        Output, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage,
-        Work,
+        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Output,
+        Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{
@@ -137,7 +137,7 @@ impl ElevenLabs {
             _ => told,
         };
         let audio: Audio = exchange.finish_audio(writer, told, call.attempt, srt).await?;
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost, measured: Counts::NONE }))
     }
 
     async fn clone_voice(&self, exchange: Exchange<'_>, clone: &CloneVoice) -> Result<Sent, Failure> {

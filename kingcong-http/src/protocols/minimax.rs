@@ -5,10 +5,11 @@
 use async_trait::async_trait;
 use kingcong_core::{
     id::{ProtocolId, ServiceId},
+    measure::{Counts, Measure},
     provider::{
         Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Laid,
-        Measured, Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits,
-        UpstreamId, Voice, VoiceOrigin, VoicePage, Work,
+        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
+        Voice, VoiceOrigin, VoicePage, Work,
     },
 };
 use reqwest::{Method, StatusCode, multipart::Form};
@@ -234,8 +235,11 @@ fn speech_body(speech: &Speech, sample_rate: &str) -> Value {
     })
 }
 
-fn measured(info: &Value) -> Measured {
-    Measured { audio_ms: count(info, &["audio_length"]), characters: count(info, &["usage_characters"]) }
+fn measured(info: &Value) -> Counts {
+    Counts::of([
+        (Measure::AudioMs, count(info, &["audio_length"])),
+        (Measure::Character, count(info, &["usage_characters"])),
+    ])
 }
 
 #[async_trait]

@@ -3,7 +3,8 @@
 
 use kingcong_core::{
     id::AttemptId,
-    provider::{Audio, Call, Failure, Laid, Measured, Output, Reached, Reply, Sink, Subtitles, Work},
+    measure::Counts,
+    provider::{Audio, Call, Failure, Laid, Output, Reached, Reply, Sink, Subtitles, Work},
 };
 use reqwest::{
     Response, Url,
@@ -35,7 +36,7 @@ impl Exchange<'_> {
             _ => None,
         };
         let audio = self.fetch_audio(&laid.audio_url, &call.sink, call.attempt, srt).await?;
-        Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Measured::default() })
+        Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Counts::NONE })
     }
 
     async fn fetch_audio(

@@ -1,9 +1,12 @@
 //! ElevenLabs: what is sent, every answer that is read, and the class of every refusal.
 
 use base64ct::{Base64, Encoding};
-use kingcong_core::provider::{
-    AudioFormat, Body, ClonedVoice, Dropped, FailureKind as Kind, Measured, Output, Reached, Speech,
-    Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin, VoiceSettings, Work,
+use kingcong_core::{
+    measure::Counts,
+    provider::{
+        AudioFormat, Body, ClonedVoice, Dropped, FailureKind as Kind, Output, Reached, Speech, Subtitles,
+        UpstreamCredits, UpstreamId, VoiceOrigin, VoiceSettings, Work,
+    },
 };
 use serde_json::json;
 
@@ -30,7 +33,7 @@ async fn speech_is_answered_at_once_with_its_cost() {
     let reply = done(provider("elevenlabs").send(&call).await.unwrap());
     assert_eq!(audio(&reply).body, Body::Memory(MP3.into()));
     assert_eq!(audio(&reply).content_type, "audio/mpeg");
-    assert_eq!((reply.cost, reply.measured), (Some(UpstreamCredits::whole(11)), Measured::default()));
+    assert_eq!((reply.cost, reply.measured), (Some(UpstreamCredits::whole(11)), Counts::NONE));
     let seen = server.only();
     assert_eq!(seen.line, "POST /v1/text-to-speech/voice%2F1?output_format=mp3_44100_128");
     assert_eq!(seen.header("xi-api-key"), SECRET);

@@ -308,8 +308,7 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     cost            BIGINT,                     -- the upstream's own credits, in thousandths
     charged         BIGINT NOT NULL,
     over_hold       BIGINT NOT NULL,            -- the price beyond the job's hold, not charged
-    audio_ms        BIGINT,
-    characters      BIGINT,
+    measured        MEDIUMTEXT,                 -- what was counted, as JSON: {"audio_ms": 4180}; none when nothing was
     KEY kingcong_attempts_open (open_worker, id),
     KEY kingcong_attempts_tenant (tenant, id),
     KEY kingcong_attempts_job (job, id),

@@ -4,7 +4,8 @@
 use kingcong_core::{
     id::{Route, ServerId, ServiceId},
     keys::Limit,
-    pricing::{Charge, Measure, Price},
+    measure::Measure,
+    pricing::{Charge, Price},
     routing::{Maintenance, Switch, System},
 };
 

@@ -6,8 +6,8 @@ use kingcong_core::{
     id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, WalletId, WorkerId},
     keys::PoolId,
     money::{RunningTotal, Unit},
-    pricing::Operation,
-    provider::{Measured, UpstreamCredits, UpstreamId, Work},
+    operation::Operation,
+    provider::{UpstreamCredits, UpstreamId, Work},
     work::{
         Attempt, AttemptState, Doubt, Ending, Job, JobState, Lane, Layout, RouteCause, Task, TaskRoute,
         TaskState,
@@ -415,8 +415,7 @@ impl Record for Attempt {
             "cost",
             "charged",
             "over_hold",
-            "audio_ms",
-            "characters",
+            "measured",
         ],
         mirrors: &[],
     };
@@ -478,8 +477,7 @@ impl Record for Attempt {
             self.cost.map(UpstreamCredits::thousandths).into(),
             self.charged.into(),
             self.over_hold.into(),
-            self.measured.audio_ms.map_or(Cell::Null, Cell::unsigned),
-            self.measured.characters.map_or(Cell::Null, Cell::unsigned),
+            if self.measured.is_empty() { Cell::Null } else { Cell::json(&self.measured) },
         ]);
     }
 
@@ -523,7 +521,7 @@ impl Record for Attempt {
             cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
             charged: row.amount()?,
             over_hold: row.amount()?,
-            measured: Measured { audio_ms: row.unsigned_or_null()?, characters: row.unsigned_or_null()? },
+            measured: row.json_or_null()?.unwrap_or_default(),
             possible_double,
         };
         let is_owners = attempt.key_tenant().map(TenantId::as_str) == key_tenant.as_deref();

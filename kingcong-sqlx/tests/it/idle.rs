@@ -15,7 +15,8 @@ use kingcong_core::{
     clock::{Clock, Timestamp},
     engine::{Builder, Mode},
     id::ProtocolId,
-    provider::{Audio, Body, Call, Failure, Measured, Output, Provider, Reply, Sent},
+    measure::Counts,
+    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent},
     vault::{KeyBytes, StaticMasterKey},
     work::JobState,
 };
@@ -68,7 +69,7 @@ impl Provider for Gateway {
     async fn send(&self, _: &Call) -> Result<Sent, Failure> {
         let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
     }
 }
 

@@ -20,13 +20,12 @@ use kingcong_core::{
     },
     keys::{Key, KeyStatus, Level, Limit, PoolId, Rules},
     ledger::{Cause, Owner, WalletKey},
+    measure::{Counts, Measure, count_characters},
     money::{Amount, Unit},
+    operation::Operation,
     preset::kingcong,
-    pricing::{
-        Charge, Measure, Operation, Overrun, Price, PriceLine, Quantities, RoutePrice, common_denominator,
-        count_characters, hold_amount,
-    },
-    provider::{AudioFormat, Body, Measured, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
+    pricing::{Charge, Overrun, Price, PriceLine, RoutePrice, common_denominator, hold_amount},
+    provider::{AudioFormat, Body, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
     routing::{Limits, PollsCount, Switch},
     store::{
         AddKey, Admit, AttemptResult, AuditOutcome, Batch, Claim, Claimed, Command, Configuration,
@@ -34,7 +33,7 @@ use kingcong_core::{
         NewTask, Outcome, Retry, Settle, Store, StoredOutput, UnknownPolicy, Written,
     },
     vault::{Envelope, Fingerprint, SecretVersion},
-    work::{Coding, IdempotencyKey, Layout, Pace, Sound, TaskRoute},
+    work::{Coding, IdempotencyKey, Lane, Layout, Pace, Sound, TaskRoute, speech_quantities},
 };
 use uuid::Uuid;
 
@@ -249,7 +248,7 @@ pub(crate) fn work(text: &str) -> Work {
 
 pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) -> Admit {
     let quote = |of: &Route, text: &str| -> RoutePrice {
-        price(of).quote(&Quantities::speech(count_characters(text), 100).unwrap()).unwrap()
+        price(of).quote(&speech_quantities(count_characters(text), 100).unwrap()).unwrap()
     };
     let priced: Vec<Vec<RoutePrice>> = texts
         .iter()
@@ -262,7 +261,7 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
         characters: u32::try_from(text.chars().count()).unwrap(),
         routes: prices
             .iter()
-            .map(|price| TaskRoute { price: price.clone(), voice: "voice-1".into() })
+            .map(|price| TaskRoute { card: price.clone(), lane: Lane::Shared, known_as: "voice-1".into() })
             .collect(),
     });
     let idempotency = key.map(|key| {
@@ -335,7 +334,7 @@ pub(crate) fn done(bytes: usize) -> AttemptResult {
             srt: None,
         },
         cost: Some(UpstreamCredits::whole(12)),
-        measured: Measured { audio_ms: Some(1234), characters: None },
+        measured: Counts::NONE.with(Measure::AudioMs, 1234),
     }
 }
 

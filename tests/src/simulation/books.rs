@@ -11,8 +11,8 @@ use kingcong_core::{
     access::Scope,
     id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
     keys::{Limit, PoolId, Rules},
-    pricing::{Charge, Measure, Overrun, Price, PriceLine},
-    provider::Measured,
+    measure::Measure,
+    pricing::{Charge, Overrun, Price, PriceLine},
     routing::{Limits, PollsCount},
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
@@ -485,7 +485,7 @@ impl Books {
         let text = self.world.text_of(attempt.id)?;
         let characters = u32::try_from(text.chars().count()).ok()?;
         let bound = audio_ms_bound(characters);
-        let Measured { audio_ms, .. } = self.world.measured_of(attempt.id);
+        let audio_ms = self.world.measured_of(attempt.id).get(Measure::AudioMs);
         let is_believed = |said: &u64| match price.overrun {
             Overrun::Operator => true,
             Overrun::Payer => *said <= 10 * bound,
@@ -503,7 +503,7 @@ impl Books {
                 Some(StoredOutput::Audio { body: kingcong_core::provider::Body::Memory(bytes), .. }),
                 Some(text),
             ) => {
-                let ms = self.world.measured_of(attempt.id).audio_ms.unwrap_or_default();
+                let ms = self.world.measured_of(attempt.id).get(Measure::AudioMs).unwrap_or_default();
                 bytes.as_ref() == super::upstream::audio_of(text, ms)
             }
             (Some(StoredOutput::Voice { upstream_voice, .. }), _) => *upstream_voice == voice_of(attempt.id),

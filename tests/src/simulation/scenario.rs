@@ -11,8 +11,10 @@ use kingcong_core::{
     id::{Egress, JobId, KeyId, ProtocolId, Route, ServerId, ServiceId, VoiceId},
     keys::KeyStatus,
     ledger::Refusal,
+    measure::Measure,
     money::{Amount, Unit},
-    pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
+    operation::Operation,
+    pricing::{Charge, Overrun, Price, PriceLine},
     provider::{Failure, FailureKind, Provider, Reached},
     routing::{
         BaseUrl, EgressChange, Limits, LimitsChange, Maintenance, PollsCount, Server, ServerChange, Switch,

@@ -13,9 +13,10 @@ use std::{
 use async_trait::async_trait;
 use kingcong_core::{
     id::{AttemptId, ProtocolId, Route, ServiceId},
+    measure::{Counts, Measure},
     provider::{
-        Accepted, Access, Audio, Body, Call, ClonedVoice, Dropped, Failure, FailureKind, Health, Measured,
-        Output, Progress, Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
+        Accepted, Access, Audio, Body, Call, ClonedVoice, Dropped, Failure, FailureKind, Health, Output,
+        Progress, Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
     },
     routing::System,
 };
@@ -53,7 +54,7 @@ struct Rows {
     /// Every piece of work that was begun, in order.
     begun: Vec<Begun>,
     texts: BTreeMap<AttemptId, Arc<str>>,
-    measured: BTreeMap<AttemptId, Measured>,
+    measured: BTreeMap<AttemptId, Counts>,
     /// Which key made which voice.
     voices: BTreeMap<String, String>,
     /// The configurations with the instants from which they were in force.
@@ -198,8 +199,8 @@ impl World {
         self.rows.lock().texts.get(&attempt).cloned()
     }
 
-    pub(super) fn measured_of(&self, attempt: AttemptId) -> Measured {
-        self.rows.lock().measured.get(&attempt).copied().unwrap_or_default()
+    pub(super) fn measured_of(&self, attempt: AttemptId) -> Counts {
+        self.rows.lock().measured.get(&attempt).cloned().unwrap_or_default()
     }
 
     /// How many calls came.
@@ -430,7 +431,7 @@ impl World {
 
 impl Rows {
     fn reply(&mut self, call: &Call) -> Reply {
-        let measured = self.measured.get(&call.attempt).copied().unwrap_or_default();
+        let measured = self.measured.get(&call.attempt).cloned().unwrap_or_default();
         let text = text(&call.work);
         let cost = Some(UpstreamCredits::whole(i64::try_from(text.chars().count()).unwrap_or(i64::MAX)));
         if let Work::CloneVoice(_) = &*call.work {
@@ -438,16 +439,18 @@ impl Rows {
             self.voices.insert(voice.clone(), call.access.secret.expose().to_owned());
             return Reply { output: Output::Voice(ClonedVoice { voice }), cost, measured };
         }
-        let body = Body::Memory(audio_of(&text, measured.audio_ms.unwrap_or_default()).into());
+        let body = Body::Memory(audio_of(&text, measured.get(Measure::AudioMs).unwrap_or_default()).into());
         let audio = Audio { body, content_type: "audio/mpeg".to_owned(), srt: None };
         // What upstreams say of a length is wrong at times, or missing; the audio has its own.
         let said = match text.len() % 4 {
             0 => None,
             1 => Some(0),
             2 => Some(u64::MAX),
-            _ => measured.audio_ms,
+            _ => measured.get(Measure::AudioMs),
         };
-        Reply { output: Output::Audio(audio), cost, measured: Measured { audio_ms: said, ..measured } }
+        let measured =
+            Counts::of([(Measure::AudioMs, said), (Measure::Character, measured.get(Measure::Character))]);
+        Reply { output: Output::Audio(audio), cost, measured }
     }
 }
 
@@ -489,14 +492,17 @@ pub(super) fn audio_of(text: &str, ms: u64) -> Vec<u8> {
 const AUDIO_MS_MAX: u64 = 50_000;
 
 /// How long the audio of a text becomes: about as long as expected, sometimes longer, or absurd.
-fn measured(stage: &Stage, text: &str) -> Measured {
+fn measured(stage: &Stage, text: &str) -> Counts {
     let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
     let audio_ms = match stage.dice.between(0, 19) {
         0 | 1 => characters * 120 * 50,
         2 => characters * stage.dice.between(121, 300),
         _ => characters * stage.dice.between(20, 120),
     };
-    Measured { audio_ms: Some(audio_ms.clamp(1, AUDIO_MS_MAX)), characters: Some(characters) }
+    Counts::of([
+        (Measure::AudioMs, Some(audio_ms.clamp(1, AUDIO_MS_MAX))),
+        (Measure::Character, Some(characters)),
+    ])
 }
 
 /// The voice that an attempt makes.

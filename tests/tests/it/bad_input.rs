@@ -17,12 +17,12 @@ use kingcong_core::{
     engine::JobResult,
     id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
     ledger::Refusal,
+    measure::{Counts, Measure},
     message::Language,
     money::{Amount, Money, Unit},
-    pricing::{Charge, Measure, Operation, Ordered, Package, PackageError, Price, PriceError, PriceLine},
-    provider::{
-        Audio, Body, Call, ClonedVoice, Failure, Measured, Output, Provider, Reply, Sent, VoiceSettings, Work,
-    },
+    operation::Operation,
+    pricing::{Charge, Ordered, Package, PackageError, Price, PriceError, PriceLine},
+    provider::{Audio, Body, Call, ClonedVoice, Failure, Output, Provider, Reply, Sent, VoiceSettings, Work},
     routing::{
         BaseUrl, Limits, Maintenance, PollsCount, Server, ServerChange, Switch, SystemError, Unavailable,
     },
@@ -64,7 +64,7 @@ impl Provider for Speaker {
                 srt: None,
             }),
         };
-        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
     }
 }
 

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
     id::{ProtocolId, Route, ServerId, ServiceId},
-    pricing::{Operation, Price},
+    operation::Operation,
+    pricing::Price,
     provider::FailureKind,
     routing::{BaseUrl, Limits, PollsCount, Switch},
     store::{AttemptFilter, Store},

@@ -17,10 +17,11 @@ use kingcong_core::{
     clock::{Clock, SystemClock, Timestamp},
     engine::{JobEvent, Mode, Outputs},
     id::ProtocolId,
+    measure::Counts,
     pricing::Price,
     provider::{
-        Accepted, Audio, Body, Call, Failure, FailureKind, Laid, Measured, Output, Progress, Provider,
-        Reached, Reply, Sent, Sink, UpstreamId, Work,
+        Accepted, Audio, Body, Call, Failure, FailureKind, Laid, Output, Progress, Provider, Reached, Reply,
+        Sent, Sink, UpstreamId, Work,
     },
     store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
     vault::{KeyBytes, StaticMasterKey},
@@ -90,7 +91,7 @@ impl Provider for Gateway {
             }
         };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Reply { output: Output::Audio(audio), cost: None, measured: Measured::default() })
+        Ok(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE })
     }
 }
 

@@ -13,9 +13,8 @@ use kingcong_core::{
     KingCong, NewKey, Preset, Request,
     engine::JobResult,
     id::ProtocolId,
-    provider::{
-        Audio, AudioFormat, Body, Call, Failure, Measured, Output, Provider, Reply, Sent, Speech, Work,
-    },
+    measure::Counts,
+    provider::{Audio, AudioFormat, Body, Call, Failure, Output, Provider, Reply, Sent, Speech, Work},
     vault::{KeyBytes, StaticMasterKey},
     work::JobState,
 };
@@ -41,7 +40,7 @@ impl Provider for Player {
         let Work::Speech(Speech { text, .. }) = &*call.work else { panic!("{:?}", call.work) };
         let body = Body::Memory(self.pieces[text.trim()].clone());
         let output = Output::Audio(Audio { body, content_type: self.content_type.into(), srt: None });
-        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
     }
 }
 

@@ -10,9 +10,10 @@ use kingcong_core::{
     clock::{Clock, Timestamp},
     id::{ProtocolId, ServiceId},
     keys::{KeyStatus, Limit},
+    measure::Counts,
     provider::{
-        Accepted, Access, Audio, Body, Call, Failure, FailureKind, Health, Measured, Output, Progress,
-        Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage,
+        Accepted, Access, Audio, Body, Call, Failure, FailureKind, Health, Output, Progress, Provider,
+        Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage,
     },
     routing::Limits,
     store::MemoryStore,
@@ -104,7 +105,7 @@ impl Provider for Gateway {
                 let body = Body::Memory(Bytes::from_static(&FRAME));
                 let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
                 let output = Output::Audio(audio);
-                Progress::Done(Reply { output, cost: None, measured: Measured::default() })
+                Progress::Done(Reply { output, cost: None, measured: Counts::NONE })
             }
             _ => Progress::Running { percent: None },
         });

@@ -16,11 +16,12 @@ use kingcong_core::{
     engine::{JobResult, Mode},
     id::{JobId, ProtocolId, ServerId, TaskId, UserId, VoiceId},
     ledger::{EntryKind, Owner},
+    measure::Counts,
     money::{Amount, Unit},
-    pricing::Operation,
+    operation::Operation,
     provider::{
-        Audio, Body, Call, ClonedVoice, Failure, FailureKind, Measured, Output, Provider, Reached, Reply,
-        Sent, Subtitles, Work,
+        Audio, Body, Call, ClonedVoice, Failure, FailureKind, Output, Provider, Reached, Reply, Sent,
+        Subtitles, Work,
     },
     routing::{LimitsChange, Maintenance, ServerChange, Switch},
     store::{AttemptFilter, AuditEntry, AuditOutcome, JobFilter, MemoryStore, Standing, Store, WalletFilter},
@@ -202,7 +203,7 @@ impl Provider for Gateway {
                 srt: Some("1\n00:00:00,000 --> 00:00:00,026\nXin chào!\n".into()),
             }),
         };
-        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::default() }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
     }
 }
 

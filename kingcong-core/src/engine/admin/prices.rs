@@ -5,7 +5,8 @@ use crate::{
     access::Door,
     error::Error,
     id::{PackageId, Route, ServerId, ServiceId},
-    pricing::{Operation, Package, Price, PriceError},
+    operation::Operation,
+    pricing::{Package, Price, PriceError},
     store::ConfigurationChange,
 };
 

@@ -10,8 +10,9 @@ use crate::{
     clock::Clock,
     id::TenantId,
     ledger::{HoldState, Refusal},
+    measure::Measure,
     money::Amount,
-    pricing::{Measure, Operation},
+    operation::Operation,
     routing::SystemCommand,
     store::{Admitted, Command, ConfigurationChange, NotAdmitted, Outcome, Remembered, StopWhy, Store},
     work::{Doubt, JobState, TaskState},
@@ -58,7 +59,7 @@ pub(super) async fn an_admitted_job_is_held_for_and_queued(store: &dyn Store, cl
         assert_eq!((task.attempts, task.reached, task.doubt), (0, 0, Doubt::None));
         assert_eq!(task.routes.len(), 2);
         assert_eq!(task.routes[1].route(), &route("ai84"));
-        assert_eq!(&*task.routes[1].voice, "voice on ai84");
+        assert_eq!(&*task.routes[1].known_as, "voice on ai84");
     }
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held, wallet.last_entry), (100, held, 1));

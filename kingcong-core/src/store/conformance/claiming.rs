@@ -12,7 +12,7 @@ use crate::{
     keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
-    pricing::Operation,
+    operation::Operation,
     provider::{FailureKind, Reached, Work},
     routing::{Maintenance, Switch, SystemCommand},
     store::{

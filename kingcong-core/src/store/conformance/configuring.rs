@@ -6,7 +6,9 @@ use super::fixtures::{Scene, TestClock, configuration, line, package, route, ser
 use crate::{
     clock::Clock,
     id::PackageId,
-    pricing::{Charge, Measure, Operation, PackageError, Price, PriceError},
+    measure::Measure,
+    operation::Operation,
+    pricing::{Charge, PackageError, Price, PriceError},
     routing::{Maintenance, Switch, SystemCommand, SystemError},
     store::{AuditOf, Configuration, ConfigurationChange, NotConfigured, Store},
 };

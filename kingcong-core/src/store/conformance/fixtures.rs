@@ -25,15 +25,17 @@ use crate::{
     },
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
     ledger::{Cause, Owner, Wallet, WalletKey},
+    measure::{Counts, Measure},
     money::{Amount, Money, Unit},
+    operation::Operation,
     preset::kingcong,
     pricing::{
-        Catalogue, Charge, Measure, Operation, Overrun, Package, Price, PriceLine, PriceList, Quantities,
-        RoutePrice, common_denominator, hold_amount,
+        Catalogue, Charge, Overrun, Package, Price, PriceLine, PriceList, RoutePrice, common_denominator,
+        hold_amount,
     },
     provider::{
-        AudioFormat, Body, CloneVoice, Failure, FailureKind, Measured, Reached, Speech, Subtitles,
-        UpstreamId, VoiceSettings, Work,
+        AudioFormat, Body, CloneVoice, Failure, FailureKind, Reached, Speech, Subtitles, UpstreamId,
+        VoiceSettings, Work,
     },
     routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch},
     store::{
@@ -46,7 +48,7 @@ use crate::{
     },
     tenants::{Tenant, TenantState},
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
-    work::{Attempt, Coding, IdempotencyKey, Layout, Pace, Sound, Task, TaskRoute},
+    work::{Attempt, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Task, TaskRoute, speech_quantities},
 };
 
 /// When every [`TestClock`] starts.
@@ -308,14 +310,14 @@ impl Order {
 
     /// Where a task of so many characters may be done, at which price.
     fn routes(&self, characters: u64) -> Vec<TaskRoute> {
-        let quantities = Quantities::speech(characters, 100).expect("tests speak short texts");
+        let quantities = speech_quantities(characters, 100).expect("tests speak short texts");
         let quote = |server: &ServerId| {
             let route = Route::new(server.clone(), self.service.clone());
             let line = self.line.unwrap_or_else(|| speech_line(&route));
-            let voice = format!("voice on {server}").into();
+            let known_as = format!("voice on {server}").into();
             let overrun = self.overruns.get(server).copied().unwrap_or_default();
             let price = Price { overrun, ..price(route, Operation::Speech, line) }.quote(&quantities);
-            TaskRoute { price: price.expect("tests order what can be quoted"), voice }
+            TaskRoute { card: price.expect("tests order what can be quoted"), lane: Lane::Shared, known_as }
         };
         self.shares.keys().map(quote).collect()
     }
@@ -341,7 +343,7 @@ impl Order {
             })
             .collect();
         let quoted: Vec<Vec<RoutePrice>> =
-            tasks.iter().map(|task| task.routes.iter().map(|route| route.price.clone()).collect()).collect();
+            tasks.iter().map(|task| task.routes.iter().map(|route| route.card.clone()).collect()).collect();
         let all: Vec<&RoutePrice> = quoted.iter().flatten().collect();
         Admit {
             idempotency: self.idempotency,
@@ -580,7 +582,7 @@ pub fn done_in(audio_ms: Option<u64>) -> AttemptResult {
             srt: None,
         },
         cost: None,
-        measured: Measured { audio_ms, characters: None },
+        measured: Counts::of([(Measure::AudioMs, audio_ms)]),
     }
 }
 

@@ -14,9 +14,9 @@ use crate::{
     id::{AttemptId, AuditId, JobId, KeyId, TaskId, TenantId, VoiceId},
     keys::{Key, KeyStatus, KeyWithLimits, PoolId},
     ledger::{Cause, Owner, WalletKey},
+    measure::{Counts, Measure},
     money::{Amount, Unit},
-    pricing::Measure,
-    provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
+    provider::{Body, Failure, FailureKind, Reached, UpstreamCredits, UpstreamId},
     routing::Switch,
     store::{
         Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, Command, Credit,
@@ -112,10 +112,11 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         sound: varied.clone(),
         srt: Some(ODD_TEXT.repeat(100)),
     };
-    let measured = Measured { audio_ms: Some(most), characters: Some(0) };
+    let measured = Counts::of([(Measure::AudioMs, Some(most)), (Measure::Character, Some(0))]);
     let cost = Some(UpstreamCredits::from_thousandths(i64::MAX));
-    let settled =
-        worker.settled(&leases[0], AttemptResult::Done { output: output.clone(), cost, measured }).await;
+    let settled = worker
+        .settled(&leases[0], AttemptResult::Done { output: output.clone(), cost, measured: measured.clone() })
+        .await;
     assert!(settled.job.total.sum() > i128::from(i64::MAX), "{:?}", settled.job.total);
     assert_eq!(scene.job(job.job.id).await.job, settled.job);
     let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
@@ -125,7 +126,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
 
     let file = Body::File { path: "/ổ đĩa/kết quả 1.mp3".into(), bytes: most };
     let output = StoredOutput::Audio { body: file, sound: varied, srt: None };
-    let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Measured::default() };
+    let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Counts::NONE };
     let settled = worker.settled(&leases[1], result).await;
     let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
     assert_eq!(row.output, output);
@@ -163,7 +164,7 @@ pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClo
     let mut tasks = Vec::new();
     for ((lease, body), srt) in leases.iter().zip(bodies).zip(&srts) {
         let output = StoredOutput::Audio { body, sound: sound.clone(), srt: srt.clone() };
-        let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+        let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
         tasks.push(worker.settled(lease, result).await.task);
     }
     let heads = store.output_heads(job).await.expect("the store can be read");
@@ -256,7 +257,7 @@ pub(super) async fn what_lies_outside_of_a_scope_is_not_found(store: &dyn Store,
         let voice = VoiceId::from_uuid(scene.ids.uuid());
         let output =
             StoredOutput::Voice { id: voice, upstream_voice: "up".to_owned(), name: "An".to_owned() };
-        let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+        let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
         worker.settled(&lease, result).await;
         owned.push((Scope::User(tenant.clone(), user(name)), job, voice));
     }

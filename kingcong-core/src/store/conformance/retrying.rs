@@ -12,8 +12,10 @@ use crate::{
     id::{JobId, Route, TenantId},
     keys::PoolId,
     ledger::{HoldState, Refusal},
+    measure::Measure,
     money::Amount,
-    pricing::{Measure, Operation, Overrun, PriceError},
+    operation::Operation,
+    pricing::{Overrun, PriceError},
     provider::{FailureKind, Reached},
     routing::{Maintenance, Switch, SystemCommand, Unavailable},
     store::{

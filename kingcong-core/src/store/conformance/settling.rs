@@ -14,9 +14,10 @@ use crate::{
     id::VoiceId,
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
+    measure::{Counts, Measure},
     money::Amount,
-    pricing::{Measure, Overrun},
-    provider::{Body, Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId},
+    pricing::Overrun,
+    provider::{Body, Failure, FailureKind, Reached, UpstreamCredits, UpstreamId},
     routing::{Switch, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
@@ -75,8 +76,8 @@ pub(super) async fn a_result_is_stored_and_charged(store: &dyn Store, clock: &Te
         srt: Some("1\n00:00:00,000 --> 00:00:01,000\nXin chào\n".into()),
     };
     let (cost, audio_ms) = (UpstreamCredits::from_thousandths(1_250), Some(600));
-    let measured = Measured { audio_ms, characters: Some(10) };
-    let result = AttemptResult::Done { output: output.clone(), cost: Some(cost), measured };
+    let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, Some(10))]);
+    let result = AttemptResult::Done { output: output.clone(), cost: Some(cost), measured: measured.clone() };
     let first = worker.settled(&leases[0], result).await;
     assert_eq!((first.charged.get(), first.debt, first.released), (10, Amount::ZERO, Amount::ZERO));
     assert_eq!((&first.task.state, first.task.charged.get()), (&TaskState::Done, 10));
@@ -115,7 +116,7 @@ pub(super) async fn the_route_that_did_it_sets_the_price(store: &dyn Store, cloc
     let moved = worker.settled(&lease, failed(FailureKind::Busy, Reached::No)).await;
     assert_eq!(moved.requeued, Some(pool("ai84")));
     let lease = worker.lease(pool("ai84")).await;
-    assert_eq!(&*lease.task.planned_route().voice, "voice on ai84");
+    assert_eq!(&*lease.task.planned_route().known_as, "voice on ai84");
     let settled = worker.settled(&lease, done()).await;
     assert_eq!((settled.charged.get(), settled.released.get()), (20, 0));
 }
@@ -288,7 +289,7 @@ pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock:
     let id = VoiceId::from_uuid(scene.ids.uuid());
     let (upstream_voice, name) = ("up-77".to_owned(), "Giọng của tôi".to_owned());
     let output = StoredOutput::Voice { id, upstream_voice: upstream_voice.clone(), name: name.clone() };
-    let result = AttemptResult::Done { output, cost: None, measured: Measured::default() };
+    let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
     let settled = worker.settled(&lease, result).await;
     let voice = VoiceRow {
         id,

@@ -6,12 +6,13 @@ use crate::{
     clock::Timestamp,
     id::{AttemptId, KeyId, LimitId, TaskId},
     keys::{Level, Limit, Passage, PoolId, Rules},
+    measure::Counts,
     money::Amount,
-    provider::{Measured, Work},
+    provider::Work,
     store::{
         Batch, Claim, ClaimNeeds, Claimed, CountLate, EgressLimit, Lease, Poll, PollRefused, Tables, Then,
     },
-    work::{Attempt, AttemptState, Lane, TaskState},
+    work::{Attempt, AttemptState, TaskState},
 };
 
 /// When a claim comes again that found others at work on every task that waits.
@@ -273,8 +274,8 @@ fn start(
         user: task.user.clone(),
         operation: work.operation(),
         model: work.model().map(str::to_owned),
-        unit: task.planned_route().price.unit(),
-        lane: Lane::Shared,
+        unit: task.planned_route().card.unit(),
+        lane: task.planned_route().lane,
         cause: task.cause,
         route: task.planned_route().route().clone(),
         key: KeyId::from_uuid(key.limit.as_uuid()),
@@ -286,7 +287,7 @@ fn start(
         ended_at: None,
         cost: None,
         charged: Amount::ZERO,
-        measured: Measured::default(),
+        measured: Counts::NONE,
         over_hold: Amount::ZERO,
         possible_double: task.doubt,
     };

@@ -130,7 +130,7 @@ fn hold_again(
     failed: &[&Task],
     now: Timestamp,
 ) -> Result<Result<(Hold, Wallet), Refusal>, NotRetried> {
-    let prices = failed.iter().map(|task| task.routes.iter().map(|route| &route.price));
+    let prices = failed.iter().map(|task| task.routes.iter().map(|route| &route.card));
     let amount = hold_amount(prices).map_err(|error| NotRetried::NoPlan(PlanError::Price(error)))?;
     let mut hold = tables.holds.get(&job.hold).expect("a job's hold is loaded with it").clone();
     let mut wallet = tables.wallets.get(&job.wallet).expect("a hold's wallet is loaded with it").clone();

@@ -8,9 +8,10 @@ use crate::{
     id::{KeyId, Route, TaskId, WorkerId},
     keys::{KeyStatus, Limit, Passage, PoolId, Rules},
     ledger::Cause,
+    measure::Counts,
     money::Amount,
     pricing::Overrun,
-    provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits},
+    provider::{Failure, FailureKind, Reached, UpstreamCredits},
     routing::Switch,
     store::{
         Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
@@ -56,7 +57,7 @@ pub(super) fn settle(
     let mut requeued = None;
     match &settle.result {
         AttemptResult::Done { output, cost, measured } => {
-            done = finish(tables, settle, output, *cost, *measured, &batch.rules, now);
+            done = finish(tables, settle, output, *cost, measured, &batch.rules, now);
         }
         AttemptResult::NotSent => {
             give_back(tables, settle, &batch.rules, now);
@@ -196,7 +197,7 @@ fn finish(
     settle: &Settle,
     output: &StoredOutput,
     cost: Option<UpstreamCredits>,
-    measured: Measured,
+    measured: &Counts,
     rules: &Rules,
     now: Timestamp,
 ) -> Money {
@@ -207,7 +208,7 @@ fn finish(
     tables.change_attempt(settle.attempt, |attempt| {
         attempt.charged = money.charged;
         attempt.over_hold = money.over_hold;
-        attempt.measured = measured;
+        attempt.measured = measured.clone();
     });
     tables.change_task(settle.task, |task| {
         task.count_reached(Reached::Yes);
@@ -236,14 +237,14 @@ fn finish(
 
 /// Adds the task's exact price to the job's sum, as far as its hold or the price's overrun goes, and captures what
 /// that adds to the rounded total.
-fn charge(tables: &mut Tables, settle: &Settle, measured: Measured, now: Timestamp) -> Money {
+fn charge(tables: &mut Tables, settle: &Settle, measured: &Counts, now: Timestamp) -> Money {
     let task = tables.tasks().get(&settle.task).expect("settle found it");
     let route = task.planned_route().route().clone();
-    let price = task.planned_route().price.clone();
+    let price = task.planned_route().card.clone();
     let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
     let (hold, wallet) = (job.hold, job.wallet);
     let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
-    let exact = price.actual(&measured).exact;
+    let exact = price.actual(measured).exact;
     let mut total = job.total;
     let added = match price.overrun() {
         Overrun::Operator => total.add(&exact, hold.amount),

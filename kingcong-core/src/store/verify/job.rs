@@ -10,7 +10,8 @@ use crate::{
     id::{AttemptId, KeyId, TaskId, VoiceId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
-    pricing::{Operation, Overrun, common_denominator, hold_amount},
+    operation::Operation,
+    pricing::{Overrun, common_denominator, hold_amount},
     provider::FailureKind,
     store::{IdempotencyRow, Life, OutputRow, Remembered, StoredOutput, VoiceRow, Worker},
     work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, RouteCause, Task, TaskError, TaskState},
@@ -114,7 +115,7 @@ fn verify_figures(findings: &mut Findings, book: &JobBook) {
             findings.add(DiscrepancyKind::Wrong, &row, "layout", "that of audio", expected);
         }
     }
-    let prices: Vec<_> = tasks.iter().flat_map(|task| task.routes.iter().map(|route| &route.price)).collect();
+    let prices: Vec<_> = tasks.iter().flat_map(|task| task.routes.iter().map(|route| &route.card)).collect();
     match common_denominator(&prices) {
         Ok(den) => findings.exactly(&row, "total_den", job.total.den(), den.into()),
         Err(error) => findings.add(DiscrepancyKind::Wrong, &row, "total_den", job.total.den(), error),
@@ -136,8 +137,8 @@ fn verify_figures(findings: &mut Findings, book: &JobBook) {
 /// What a job cost so far: exactly what its finished tasks cost while that fits its hold, and no more else.
 fn verify_sums(findings: &mut Findings, book: &JobBook) {
     let (job, row) = (&book.job, RowId::job(book.job.id));
-    let is_payers = |task: &Task| task.planned_route().price.overrun() == Overrun::Payer;
-    if book.tasks.iter().all(|task| task.planned_route().price.reported().is_empty())
+    let is_payers = |task: &Task| task.planned_route().card.overrun() == Overrun::Payer;
+    if book.tasks.iter().all(|task| task.planned_route().card.reported().is_empty())
         && let Some(overrun) = exact_sum(book, is_payers)
     {
         findings.exactly(&row, "total_overrun", job.total.overrun(), overrun);
@@ -173,7 +174,7 @@ fn exact_sum(book: &JobBook, of: impl Fn(&Task) -> bool) -> Option<i128> {
     let den = i128::from(book.job.total.den());
     let mut done = book.tasks.iter().filter(|task| task.state == TaskState::Done && of(task));
     done.try_fold(0, |sum: i128, task| {
-        let price = &task.planned_route().price;
+        let price = &task.planned_route().card;
         let measured = book.attempts.iter().find(|attempt| is_done(attempt) && attempt.task == task.id);
         let exact = match measured {
             Some(attempt) => price.actual(&attempt.measured).exact,
@@ -292,7 +293,7 @@ fn held_at_first(book: &JobBook) -> Option<Amount> {
     if book.job.retries == 0 {
         return Some(book.job.held);
     }
-    hold_amount(book.tasks.iter().map(|task| task.routes.iter().map(|route| &route.price))).ok()
+    hold_amount(book.tasks.iter().map(|task| task.routes.iter().map(|route| &route.card))).ok()
 }
 
 fn verify_task(findings: &mut Findings, job: &Job, task: &Task, place: usize) {
@@ -303,7 +304,7 @@ fn verify_task(findings: &mut Findings, job: &Job, task: &Task, place: usize) {
     findings.exactly(&row, "created_at", task.created_at.as_micros(), job.created_at.as_micros().into());
     for route in task.routes.iter() {
         findings.same(&row, "routes", &route.route().service, &job.service);
-        findings.same(&row, "routes", route.price.unit().code(), job.unit.code());
+        findings.same(&row, "routes", route.card.unit().code(), job.unit.code());
     }
     if task.routes.len() == 1 {
         findings.same(&row, "cause", task.cause.as_str(), RouteCause::Planned.as_str());

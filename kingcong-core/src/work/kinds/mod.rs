@@ -12,7 +12,9 @@ pub use self::clone_voice::AskedVoice;
 pub use self::speech::{AskedSpeech, CheckedSpeech, VoiceChoice};
 use super::RequestError;
 use crate::{
-    pricing::{Operation, PriceError, Quantities},
+    measure::Quantities,
+    operation::Operation,
+    pricing::PriceError,
     provider::{Ability, CloneVoice, Work},
 };
 use speech::{Abbreviations, CutError};
@@ -144,7 +146,7 @@ impl CheckedAsk {
     pub(super) fn works(&self, cutting: Cutting<'_>) -> Result<Vec<(Work, Quantities)>, Uncut> {
         match self {
             Self::Speech(speech) => speech.works(cutting),
-            Self::CloneVoice(clone) => Ok(vec![(Work::CloneVoice(clone.clone()), Quantities::clone_voice())]),
+            Self::CloneVoice(clone) => Ok(vec![(Work::CloneVoice(clone.clone()), Quantities::one_request())]),
         }
     }
 }

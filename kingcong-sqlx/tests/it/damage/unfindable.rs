@@ -137,7 +137,7 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable("kingcong_attempts", "upstream_id", "accepted", UPSTREAM),
     unfindable("kingcong_attempts", "unknown_until", "unknown", TIME),
     unfindable("kingcong_attempts", "failure_kind failure_code failure_message", "failed", UPSTREAM),
-    unfindable("kingcong_attempts", "cost audio_ms characters", "", UPSTREAM),
+    unfindable("kingcong_attempts", "cost measured", "", UPSTREAM),
     unfindable("kingcong_idempotency", "payload", "", "a hash of what was asked"),
     unfindable(
         "kingcong_idempotency",

@@ -8,9 +8,10 @@ use kingcong_core::{
     id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, TenantName, VoiceId},
     keys::Rules,
     ledger::{Cause, Owner, WalletKey},
+    measure::Counts,
     money::{Amount, Unit},
-    pricing::{Price, Quantities},
-    provider::{Failure, FailureKind, Measured, Reached, UpstreamCredits, UpstreamId, Work},
+    pricing::Price,
+    provider::{Failure, FailureKind, Reached, UpstreamCredits, UpstreamId, Work},
     routing::Switch,
     store::{
         Accept, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease, Movement,
@@ -22,7 +23,7 @@ use kingcong_core::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::{IdempotencyKey, TaskRoute},
+    work::{IdempotencyKey, Lane, TaskRoute, speech_quantities},
 };
 use kingcong_sqlx::SqlStore;
 
@@ -247,11 +248,13 @@ async fn moved(world: &mut World<'_>) {
     let mut order = admit(&mut world.ids, 1, &["is moved"], Some("request 13"));
     order.wallet.unit = Unit::NEXTFLOW;
     for task in &mut order.tasks {
-        let quantities = Quantities::speech(task.characters.into(), 100).unwrap();
+        let quantities = speech_quantities(task.characters.into(), 100).unwrap();
         let quote =
             |server| Price { unit: Unit::NEXTFLOW, ..price(&route(server)) }.quote(&quantities).unwrap();
-        task.routes =
-            SERVERS.map(|server| TaskRoute { price: quote(server), voice: "voice-1".into() }).to_vec().into();
+        task.routes = SERVERS
+            .map(|server| TaskRoute { card: quote(server), lane: Lane::Shared, known_as: "voice-1".into() })
+            .to_vec()
+            .into();
         let Work::Speech(mut speech) = (*task.work).clone() else { panic!("a text is spoken") };
         speech.model = Some("eleven_v3".into());
         task.work = Arc::new(Work::Speech(speech));
@@ -287,7 +290,7 @@ async fn work(world: &mut World<'_>, first: KeyId) {
             name: "my voice".into(),
         },
         cost: Some(UpstreamCredits::whole(1)),
-        measured: Measured::default(),
+        measured: Counts::NONE,
     };
     let clone = cloning(admit(&mut world.ids, 2, &["a recording"], Some("request 5")));
     world.write(vec![Command::Admit(Box::new(clone))]).await;

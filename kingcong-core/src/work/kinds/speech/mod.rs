@@ -4,6 +4,7 @@ mod abbreviations;
 mod audio;
 mod cut;
 mod join;
+mod length;
 mod mp3;
 mod pause;
 mod subtitles;
@@ -22,6 +23,7 @@ pub use self::{
     audio::{AudioError, AudioReader, Coding, Layout, Pace, Sound, WavSamples},
     cut::{Cut, CutError},
     join::{JOINED_BYTES_MAX, JoinError, Joined, Part, RangeError},
+    length::{AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, audio_ms_bound, quantities},
     subtitles::join_srt,
     text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError},
 };
@@ -34,7 +36,7 @@ use super::{
 };
 use crate::{
     id::{ServerId, VoiceId},
-    pricing::Quantities,
+    measure::Quantities,
     provider::{Ability, AudioFormat, Speech, Subtitles, VoiceSettings, Work},
     routing::SERVERS_MAX,
 };
@@ -273,7 +275,7 @@ impl CheckedSpeech {
         let cut = self.pieces.map_or(Cut::AtMost(at_most), |count| Cut::Pieces { count, at_most });
         let speed = self.settings.speed.unwrap_or(100);
         let speak = |piece: Text| {
-            let quantities = Quantities::speech(u64::from(piece.characters()), speed)?;
+            let quantities = quantities(u64::from(piece.characters()), speed)?;
             let speech = Speech {
                 text: piece.into_shared(),
                 voice: String::new(),
