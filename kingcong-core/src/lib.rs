@@ -36,8 +36,8 @@
 //! ```
 //!
 //! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
-//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`measure`], [`pricing`], [`ledger`],
-//! [`vault`], [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
+//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`measure`], [`operation`],
+//! [`pricing`], [`ledger`], [`vault`], [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
 
 pub mod access;
 pub mod clock;

@@ -15,8 +15,9 @@ use kingcong_core::{
     measure::{Counts, Measure},
     money::Decimal,
     provider::{
-        Ability, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind, InvalidMp3Layout,
-        Mp3Layout, Output, Provider, Reached, Reply, Sent, Sink, UpstreamCredits, Work,
+        Ability, Accepted, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind,
+        InvalidMp3Layout, Mp3Layout, Output, Progress, Provider, Reached, Reply, Sent, Sink, UpstreamCredits,
+        UpstreamId, Work,
     },
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
 };
@@ -24,6 +25,9 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
 use crate::problem::Problem;
+
+/// Longest id of accepted work that is kept, in bytes.
+const UPSTREAM_ID_BYTES_MAX: usize = 256;
 
 /// What a host says of a provider of its own.
 #[derive(Clone, Debug, Deserialize)]
@@ -124,8 +128,56 @@ impl TryFrom<AskedCost> for HostCost {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum HostResult {
-    Audio { content_type: String, srt: Option<String> },
-    Voice { voice: String },
+    Audio {
+        content_type: String,
+        srt: Option<String>,
+    },
+    Voice {
+        voice: String,
+    },
+    /// The upstream took the work, under this id.
+    Accepted {
+        upstream_id: AcceptedAs,
+    },
+    /// The upstream still works on what it took.
+    Running {
+        percent: Option<Percent>,
+    },
+    /// The upstream ended what it took without a result.
+    Failed(HostFailure),
+}
+
+/// An upstream's id of work that it took: 1 to [`UPSTREAM_ID_BYTES_MAX`] bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct AcceptedAs(UpstreamId);
+
+impl TryFrom<String> for AcceptedAs {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        match id.len() {
+            1..=UPSTREAM_ID_BYTES_MAX => Ok(Self(UpstreamId(id))),
+            bytes => Err(format!("upstream_id must be 1 to {UPSTREAM_ID_BYTES_MAX} bytes, and has {bytes}")),
+        }
+    }
+}
+
+/// How far work is, from 0 to 100.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+struct Percent(u8);
+
+impl TryFrom<u64> for Percent {
+    type Error = String;
+
+    fn try_from(percent: u64) -> Result<Self, String> {
+        u8::try_from(percent)
+            .ok()
+            .filter(|percent| *percent <= 100)
+            .map(Self)
+            .ok_or_else(|| format!("percent must be 0 to 100, and is {percent}"))
+    }
 }
 
 /// Why a host's call gave nothing.
@@ -180,7 +232,8 @@ pub trait HostCalls: Send + Sync + fmt::Debug + 'static {
     async fn call(&self, call: HostCall) -> Result<(HostReply, Bytes), HostFailure>;
 }
 
-/// A host's function as a provider. It answers with the result itself: nothing is polled for.
+/// A host's functions as a provider: one that does the work, or has an upstream accept it, and one that asks how far
+/// accepted work is.
 #[derive(Debug)]
 pub struct HostProvider {
     offer: HostOffer,
@@ -199,6 +252,8 @@ impl HostProvider {
 #[derive(Serialize)]
 struct CallView<'a> {
     attempt: String,
+    /// The upstream's id of the work that it took: how far it is is asked.
+    upstream_id: Option<&'a str>,
     server: &'a str,
     service: &'a str,
     base_url: &'a str,
@@ -228,50 +283,82 @@ impl Provider for HostProvider {
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
-        let (work, sample) = match &*call.work {
-            Work::Speech(speech) => (WorkView::Speech(speech), None),
-            Work::CloneVoice(clone) => {
-                let (name, content_type) = (clone.name.as_str(), clone.content_type.as_str());
-                let preview_text = clone.preview_text.as_deref();
-                let sample = Some(clone.sample.clone());
-                (WorkView::CloneVoice { name, content_type, preview_text }, sample)
+        let (reply, body) = self.calls.call(told(call, None)?).await?;
+        match reply.result {
+            HostResult::Accepted { upstream_id: AcceptedAs(upstream_id) } => {
+                let cost = reply.cost.map(|HostCost(cost)| cost);
+                Ok(Sent::Accepted(Accepted { upstream_id, cost, balance: None }))
             }
-            other => {
-                let message = format!("work of a kind that faces do not know: {other:?}");
-                return Err(Failure::new(FailureKind::Unsupported, Reached::No, message));
-            }
-        };
-        let view = CallView {
-            attempt: call.attempt.to_string(),
-            server: call.access.route.server.as_str(),
-            service: call.access.route.service.as_str(),
-            base_url: &call.access.base_url,
-            max_bytes: max_bytes(&call.sink),
-            work,
-        };
-        let json = serde_json::to_string(&view).expect("texts and numbers have a JSON form");
-        let secret = Arc::clone(&call.access.secret);
-        let (reply, body) = self.calls.call(HostCall { json, secret, sample }).await?;
-        let HostReply { result, cost, audio_ms, characters } = reply;
-        let output = match (result, &*call.work) {
-            (HostResult::Audio { content_type, srt }, Work::Speech(_)) => {
-                let body = keep(&call.sink, call.attempt, body).await?;
-                Output::Audio(Audio { body, content_type, srt })
-            }
-            (HostResult::Voice { voice }, Work::CloneVoice(_)) => Output::Voice(ClonedVoice { voice }),
-            (_, work) => {
-                let asked = if matches!(work, Work::Speech(_)) { "audio" } else { "a voice" };
-                let message = format!("the provider answered with another result than {asked}");
-                return Err(HostFailure::unknown(message).into());
-            }
-        };
-        let cost = cost.map(|HostCost(cost)| cost);
-        Ok(Sent::Done(Reply {
-            output,
-            cost,
-            measured: Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, characters)]),
-        }))
+            _ => Ok(Sent::Done(finished(call, reply, body).await?)),
+        }
     }
+
+    async fn poll(&self, calls: &[(Call, UpstreamId)], _page: u32) -> Vec<Result<Progress, Failure>> {
+        let mut answers = Vec::new();
+        for (call, upstream_id) in calls {
+            answers.push(self.poll_one(call, upstream_id).await);
+        }
+        answers
+    }
+}
+
+impl HostProvider {
+    async fn poll_one(&self, call: &Call, upstream_id: &UpstreamId) -> Result<Progress, Failure> {
+        let (reply, body) = self.calls.call(told(call, Some(upstream_id))?).await?;
+        match reply.result {
+            HostResult::Running { percent } => {
+                Ok(Progress::Running { percent: percent.map(|Percent(percent)| percent) })
+            }
+            HostResult::Failed(failure) => Ok(Progress::Failed(failure.into())),
+            _ => Ok(Progress::Done(finished(call, reply, body).await?)),
+        }
+    }
+}
+
+/// What the host is told: to do the work, or to ask how far the work is that an upstream took.
+fn told(call: &Call, upstream_id: Option<&UpstreamId>) -> Result<HostCall, Failure> {
+    let (work, sample) = match &*call.work {
+        Work::Speech(speech) => (WorkView::Speech(speech), None),
+        Work::CloneVoice(clone) => {
+            let (name, content_type) = (clone.name.as_str(), clone.content_type.as_str());
+            let preview_text = clone.preview_text.as_deref();
+            (WorkView::CloneVoice { name, content_type, preview_text }, Some(clone.sample.clone()))
+        }
+        other => {
+            let message = format!("work of a kind that faces do not know: {other:?}");
+            return Err(Failure::new(FailureKind::Unsupported, Reached::No, message));
+        }
+    };
+    let view = CallView {
+        attempt: call.attempt.to_string(),
+        upstream_id: upstream_id.map(|id| id.0.as_str()),
+        server: call.access.route.server.as_str(),
+        service: call.access.route.service.as_str(),
+        base_url: &call.access.base_url,
+        max_bytes: max_bytes(&call.sink),
+        work,
+    };
+    let json = serde_json::to_string(&view).expect("texts and numbers have a JSON form");
+    Ok(HostCall { json, secret: Arc::clone(&call.access.secret), sample })
+}
+
+/// A result of the kind that was asked for. With another one nobody knows what the upstream did.
+async fn finished(call: &Call, reply: HostReply, body: Bytes) -> Result<Reply, Failure> {
+    let HostReply { result, cost, audio_ms, characters } = reply;
+    let output = match (result, &*call.work) {
+        (HostResult::Audio { content_type, srt }, Work::Speech(_)) => {
+            let body = keep(&call.sink, call.attempt, body).await?;
+            Output::Audio(Audio { body, content_type, srt })
+        }
+        (HostResult::Voice { voice }, Work::CloneVoice(_)) => Output::Voice(ClonedVoice { voice }),
+        (_, work) => {
+            let asked = if matches!(work, Work::Speech(_)) { "audio" } else { "a voice" };
+            let message = format!("the provider answered with another result than {asked}");
+            return Err(HostFailure::unknown(message).into());
+        }
+    };
+    let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, characters)]);
+    Ok(Reply { output, cost: cost.map(|HostCost(cost)| cost), measured })
 }
 
 const fn max_bytes(sink: &Sink) -> u64 {

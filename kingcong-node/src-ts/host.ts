@@ -7,7 +7,7 @@
 
 import { tell } from './log';
 import { native } from './native';
-import { ProviderFailure, type Call, type Provider, type Reply } from './providers';
+import { ProviderFailure, type Call, type Provider } from './providers';
 import { mailbox, type CallLetter, type HostLetter, type KeyLetter } from './thread';
 import { amount, bytes, count, decode, encode, optional, said, shown, text, type Fields, type Json } from './wire';
 
@@ -75,11 +75,10 @@ async function call([, ticket, client, protocol, told, secret, hasSample]: CallL
     const provider = hosts.get(client)?.providers.get(protocol);
     if (provider === undefined) throw new Error(`nobody serves ${protocol} any more`);
     const call = callOf(told, secret, sample);
-    const reply = await provider.call(call, { signal: controller.signal });
-    const [wire, body] = replyWire(reply, call.work.kind === 'speech');
+    const [wire, body] = await (call.upstreamId === null ? done : polled)(provider, call, controller.signal);
     mailbox.reply(ticket, wire, body);
   } catch (error) {
-    fail(ticket, client, protocol, secret, error);
+    fail(ticket, client, protocol, secret, error, told['upstream_id'] === null ? 'call' : 'poll');
   } finally {
     calls.delete(ticket);
   }
@@ -93,21 +92,49 @@ function callOf(told: { readonly [name: string]: Json }, secret: string, sample:
   return Object.defineProperty(call, 'secret', { value: secret }) as unknown as Call;
 }
 
+async function done(provider: Provider, call: Call, signal: AbortSignal): Promise<[string, Buffer]> {
+  const reply: unknown = await provider.call(call, { signal });
+  if (!has(reply, 'acceptedAs')) return replyWire(reply, call, 'call');
+  pollOf(provider);
+  const { accepted_as, cost = null } = encode(ACCEPTED, reply, 'the reply');
+  return [JSON.stringify({ result: { accepted: { upstream_id: accepted_as } }, cost }), NOTHING];
+}
+
+async function polled(provider: Provider, call: Call, signal: AbortSignal): Promise<[string, Buffer]> {
+  const progress: unknown = await pollOf(provider)(call, { signal });
+  if (has(progress, 'failed') && progress.failed instanceof ProviderFailure) {
+    return [JSON.stringify({ result: { failed: failureWire(progress.failed) } }), NOTHING];
+  }
+  if (!has(progress, 'percent')) return replyWire(progress, call, 'poll');
+  const { percent = null } = encode(RUNNING, progress, 'the answer');
+  return [JSON.stringify({ result: { running: { percent } } }), NOTHING];
+}
+
+function pollOf(provider: Provider): NonNullable<Provider['poll']> {
+  if (typeof provider.poll === 'function') return provider.poll.bind(provider);
+  throw new TypeError(`the provider of ${provider.protocol} resolves to { acceptedAs }, so it needs a function poll`);
+}
+
+function has<Name extends string>(value: unknown, name: Name): value is { readonly [Key in Name]: unknown } {
+  return typeof value === 'object' && value !== null && name in value;
+}
+
+const ACCEPTED: Fields = { acceptedAs: text, cost: optional(amount) };
+const RUNNING: Fields = { percent: optional(count) };
 const TOLD: Fields = { cost: optional(amount), audioMs: optional(count), characters: optional(count) };
 const AUDIO: Fields = { ...TOLD, contentType: text, srt: optional(text) };
 const VOICE: Fields = { ...TOLD, voice: text };
 const NOTHING = Buffer.alloc(0);
 
-function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
-  const kind = isSpeech ? 'audio' : 'voice';
-  if (typeof reply !== 'object' || reply === null || !(kind in reply)) {
-    throw new TypeError(
-      `call must resolve to ${isSpeech ? '{ audio, contentType }' : '{ voice }'}, not ${shown(reply)}`,
-    );
+function replyWire(reply: unknown, { work }: Call, asked: 'call' | 'poll'): [string, Buffer] {
+  const kind = work.kind === 'speech' ? 'audio' : 'voice';
+  if (!has(reply, kind)) {
+    const wanted = kind === 'audio' ? '{ audio, contentType }' : '{ voice }';
+    throw new TypeError(`${asked} must resolve to ${wanted}, not ${shown(reply)}`);
   }
   let body: Buffer = NOTHING;
   let wire: Record<string, Json>;
-  if ('audio' in reply) {
+  if (has(reply, 'audio')) {
     const { audio, ...rest } = reply;
     body = bytes(audio, 'audio');
     wire = encode(AUDIO, rest, 'the reply');
@@ -119,7 +146,14 @@ function replyWire(reply: Reply, isSpeech: boolean): [string, Buffer] {
 }
 
 /** Says that a call gave nothing, whatever was thrown. */
-function fail(ticket: number, client: number, protocol: string, secret: string, thrown: unknown): void {
+function fail(
+  ticket: number,
+  client: number,
+  protocol: string,
+  secret: string,
+  thrown: unknown,
+  asked: 'call' | 'poll',
+): void {
   try {
     if (thrown instanceof ProviderFailure) return mailbox.fail(ticket, JSON.stringify(failureWire(thrown)));
   } catch {
@@ -127,7 +161,8 @@ function fail(ticket: number, client: number, protocol: string, secret: string, 
   }
   const message = native.scrubbed(`the provider of ${protocol} threw ${said(thrown)}`, secret);
   mailbox.fail(ticket, JSON.stringify({ kind: 'unknown', reached: 'maybe', message }));
-  tell(client, 'kingcong/providers', `${message}; nobody knows what its upstream did`);
+  const consequence = asked === 'call' ? 'nobody knows what its upstream did' : 'it is asked again how far the work is';
+  tell(client, 'kingcong/providers', `${message}; ${consequence}`);
 }
 
 function failureWire({ kind, message, code, retryAfterMs, sent }: ProviderFailure): Record<string, Json> {

@@ -59,6 +59,8 @@ export interface CloneVoiceWork {
 export interface Call {
   /** Unique for each sending: give it to an upstream that takes an identifier. */
   readonly attempt: string;
+  /** The upstream's id of work that it accepted, where `poll` is asked how far it is. */
+  readonly upstreamId: string | null;
   readonly server: string;
   readonly service: string;
   readonly baseUrl: string;
@@ -92,6 +94,23 @@ export interface VoiceReply extends Told {
 /** What a finished call gave. */
 export type Reply = AudioReply | VoiceReply;
 
+/** The upstream took the work, under this id of 1 to 256 bytes. */
+export interface Accepted {
+  readonly acceptedAs: string;
+  /** In the upstream's own credits, to the thousandth, where it says so. */
+  readonly cost?: Amount;
+}
+
+/** The upstream still works on it; from 0 to 100, where it says how far it is. */
+export interface Running {
+  readonly percent: number | null;
+}
+
+/** The upstream ended accepted work without a result, and why. */
+export interface Failed {
+  readonly failed: ProviderFailure;
+}
+
 /** Something that a request may ask for. */
 export type Ability = 'mp3' | 'wav' | 'subtitles' | 'stability' | 'similarity' | 'style' | 'speed' | 'clone_voice';
 
@@ -123,10 +142,16 @@ export interface Provider {
    */
   readonly capabilities?: Readonly<Record<string, Capabilities>> | undefined;
   /**
-   * Does the task once, without trying again, within five minutes. `signal` is aborted when nobody waits any more,
-   * because the call took longer or the client closed.
+   * Does the task once, without trying again, or has an upstream accept it, within `callMaxMs`. `signal` is aborted when
+   * nobody waits any more, because the call took longer or the client closed.
    */
-  call(call: Call, options: { readonly signal: AbortSignal }): Promise<Reply>;
+  call(call: Call, options: { readonly signal: AbortSignal }): Promise<Reply | Accepted>;
+  /**
+   * Says how far the work is that the upstream knows as `call.upstreamId`: it is asked until it resolves to a reply or to
+   * a failure, also by a process that starts after a crash. What it rejects with says nothing about the work: it still
+   * runs, and is asked about again. Needed where `call` may resolve to {@link Accepted}.
+   */
+  poll?(call: Call, options: { readonly signal: AbortSignal }): Promise<Reply | Running | Failed>;
 }
 
 /** What a failure has besides its message. */

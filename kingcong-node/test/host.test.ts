@@ -123,6 +123,63 @@ const RUBBISH: readonly (readonly [name: string, call: (call: Call) => unknown, 
   ],
 ];
 
+/** A client whose provider has an upstream accept each call, and answers each question with the next of these. */
+async function polled(answers: (() => unknown)[], options: OpenOptions = {}): Promise<[KingCong, Call[]]> {
+  const calls: Call[] = [];
+  const provider = {
+    protocol: 'ai33',
+    call: async (call: Call) => {
+      calls.push(call);
+      return { acceptedAs: 'task-1', cost: 3 };
+    },
+    poll: async (call: Call) => {
+      calls.push(call);
+      return answers.shift()?.();
+    },
+  } as unknown as Provider;
+  const kc = await open('memory:', { providers: [provider], pollIntervalMs: 1, ...options });
+  await prepare(kc);
+  return [kc, calls];
+}
+
+test('work that an upstream took is asked about until it ends', async () => {
+  const limited = (): never => {
+    throw new RateLimited('ask later');
+  };
+  const defect = (): never => {
+    throw new Error('a defect');
+  };
+  const told: LogEvent[] = [];
+  // What a poll rejects with, and what is no answer, says nothing about the work.
+  const answers = [() => ({ percent: 40 }), () => ({ percent: null }), limited, defect, () => undefined, () => AUDIO];
+  const [kc, calls] = await polled(answers, { log: (event) => told.push(event) });
+  const done = await kc.run(speech());
+  expect(done.job).toMatchObject({ state: 'completed', charged: 9 });
+  expect(done.tasks[0]).toMatchObject({ possibleDouble: false });
+  expect(calls.map((call) => call.upstreamId)).toEqual([null, ...Array<string>(6).fill('task-1')]);
+  expect(await kc.reports.usage()).toMatchObject([{ cost: 3 }]);
+  expect((await kc.verify()).isSound).toBe(true);
+  expect(told.map((event) => event.message).join()).toContain('a defect; it is asked again how far the work is');
+});
+
+test('what an upstream ended without a result costs nothing', async () => {
+  const [kc] = await polled([() => ({ percent: 1 }), () => ({ failed: new ContentRefused('not nice') })]);
+  expect((await kc.run(speech())).job).toMatchObject({ state: 'failed', charged: 0 });
+  expect(await kc.reports.errors()).toMatchObject([{ kind: 'policy', message: 'not nice' }]);
+});
+
+test.each([
+  ['accepts under no id', { acceptedAs: '' }, '1 to 256 bytes'],
+  ['accepts under a number', { acceptedAs: 1 }, 'acceptedAs must be a string'],
+  ['accepts and cannot be asked', { acceptedAs: 'task-1' }, 'it needs a function poll'],
+])('a provider that %s loses its answer', async (_name, accepted, says) => {
+  const told: LogEvent[] = [];
+  const kc = await staged(async () => accepted, { log: (event) => told.push(event) });
+  expect((await kc.run(speech())).job).toMatchObject({ state: 'failed', charged: 0 });
+  const heard = [...told.map((event) => event.message), ...(await kc.reports.errors()).map((error) => error.message)];
+  expect(heard.join()).toContain(says);
+});
+
 test.each(RUBBISH)('a provider that %s fails its task, which costs nothing', async (_name, call, says) => {
   const told: LogEvent[] = [];
   const kc = await staged(call, { log: (event) => told.push(event) });

@@ -30,6 +30,7 @@ from kingcong import (
 from kingcong.providers import (
     Ability,
     AccountRateLimited,
+    Accepted,
     AnswerLost,
     Audio,
     BadRequest,
@@ -38,6 +39,7 @@ from kingcong.providers import (
     Capabilities,
     ContentRefused,
     EgressRateLimited,
+    Failed,
     KeyDead,
     MadeVoice,
     Mp3Layout,
@@ -45,6 +47,7 @@ from kingcong.providers import (
     ProviderFailure,
     RateLimited,
     Reply,
+    Running,
     Unsupported,
 )
 
@@ -286,6 +289,57 @@ def test_no_words_of_a_provider_repeat_the_secret(kind: Any, encode: Any, caplog
         assert call.secret not in said
         # Nor the beginning of one where its words were cut.
         assert "canary-of" not in said
+
+
+class Slow(Answers):
+    """Has an upstream accept each call, and says of it what the next of its functions says."""
+
+    async def call(self, call: Call) -> Any:
+        assert call.upstream_id is None
+        self.calls.append(call)
+        return Accepted("task-1", cost=3)
+
+    async def poll(self, call: Call) -> Any:
+        assert call.upstream_id == "task-1"
+        return await super().call(call)
+
+
+POLLED: Any = {"call_max": timedelta(minutes=5), "poll_interval": timedelta(milliseconds=1)}
+
+
+def test_work_that_an_upstream_took_is_asked_about_until_it_ends() -> None:
+    # What a poll raises, and what is no answer, says nothing about the work.
+    upstream = Slow(Running(percent=40), Running(), RateLimited("ask later"), RuntimeError("a defect"), None, good())
+    with opened(upstream, **POLLED) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged, done.tasks[0].possible_double) == (JobState.COMPLETED, 9, False)
+        (usage,) = kc.reports.usage()
+        assert usage.cost == 3
+        assert kc.verify().is_sound
+    assert [call.upstream_id for call in upstream.calls] == [None, *["task-1"] * 6]
+
+
+def test_what_an_upstream_ended_without_a_result_costs_nothing() -> None:
+    upstream = Slow(Running(), Failed(ContentRefused("not nice")))
+    with opened(upstream, **POLLED) as kc:
+        done = kc.run(speech(), timeout=60)
+        assert (done.job.state, done.job.charged) == (JobState.FAILED, 0)
+        (error,) = kc.reports.errors()
+        assert (error.kind, error.message) == (FailureKind.POLICY, "not nice")
+
+
+@pytest.mark.parametrize("accepted", [Accepted(""), Accepted("i" * 257), Accepted("task-1", cost=-1), Accepted(1)])  # type: ignore[arg-type]
+def test_an_id_that_cannot_be_kept_is_an_answer_that_is_lost(accepted: Any) -> None:
+    upstream = Answers(accepted, good)
+    with opened(upstream) as kc:
+        assert kc.run(speech(), timeout=60).tasks[0].possible_double
+
+
+def test_who_has_work_accepted_must_be_able_to_ask_about_it(caplog: pytest.LogCaptureFixture) -> None:
+    upstream = Answers(Accepted("task-1"), good)
+    with opened(upstream) as kc:
+        assert kc.run(speech(), timeout=60).tasks[0].possible_double
+    assert "returns Accepted, so it needs a function poll" in caplog.text
 
 
 def test_a_plain_function_may_raise_anything() -> None:

@@ -17,8 +17,6 @@ use crate::{
     work::{Attempt, AttemptState, Ending, Layout, TaskState},
 };
 
-/// How long sending may take before its answer counts as lost: longer than any provider's own limit.
-const SEND_MAX: Duration = Duration::from_secs(300);
 /// The pause before settling is tried again when the store failed it.
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,7 +47,8 @@ impl Inner {
         }
         self.tell_started(&lease);
         let counted = CountedCall::of_lease(&lease, decided);
-        let sent = self.within(SEND_MAX, provider.send(&call)).await;
+        // A provider may wait for the result itself, for as long as a call may run upstream.
+        let sent = self.within(self.rules.call_max, provider.send(&call)).await;
         match sent {
             // When it arrived cannot be told from the time that the work took.
             Some(Ok(Sent::Done(reply))) => {
@@ -157,7 +156,7 @@ impl Inner {
             }
         };
         let access = Access { route: attempt.route.clone(), base_url, secret };
-        Ok((provider, Call { attempt: attempt.id, access, work, sink }))
+        Ok((provider, Call { attempt: attempt.id, access, work, sink, pieces: None }))
     }
 
     /// The upstream took it; the store is told before the first poll, so that a crash resumes polling.

@@ -387,7 +387,9 @@ impl Inner {
         let Some(provider) = tasks.first().map(|polled| Arc::clone(&polled.provider)) else { return asked };
         let calls: Vec<(Call, UpstreamId)> =
             tasks.iter().map(|polled| (polled.call.clone(), polled.upstream_id.clone())).collect();
-        let mut answers = provider.poll(&calls, page).await.into_iter();
+        // A provider that never answers holds nobody up for longer than a call may run.
+        let answered = self.within(self.rules.call_max, provider.poll(&calls, page)).await;
+        let mut answers = answered.unwrap_or_default().into_iter();
         if let Some(counted) = &counted {
             self.note_answered(counted).await;
         }
@@ -460,7 +462,10 @@ impl Inner {
     /// Fetches a result and settles; returns what is to be polled for again, after a pause: the upstream keeps the
     /// result, and may tell another address for it.
     async fn fetch(self: &Arc<Self>, mut polled: Polled, laid: Laid) -> Option<Polled> {
-        match polled.provider.fetch(&polled.call, &laid).await {
+        let fetched = self.within(self.rules.call_max, polled.provider.fetch(&polled.call, &laid)).await;
+        match fetched
+            .unwrap_or_else(|| Err(Failure::new(FailureKind::Busy, Reached::Maybe, "no end of it came")))
+        {
             Ok(reply) => {
                 self.take(polled, reply).await;
                 None

@@ -156,6 +156,7 @@ mod tests {
             access: access.clone(),
             work: Arc::new(Work::Speech(speech)),
             sink: Sink::Memory { max_bytes: 1 },
+            pieces: None,
         };
         let id = UpstreamId("t".into());
         let laid = Laid { audio_url: "https://own.example/a".into(), srt_url: None, cost: None };

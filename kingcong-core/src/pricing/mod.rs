@@ -2,7 +2,7 @@
 //!
 //! A [`PriceList`] holds the newest [`Price`] of each route, model and operation. A price is a sum of lines, each
 //! "so much per so many characters" (or requests, milliseconds, …), kept as integers so that nothing is lost.
-//! [`Price::quote`] applies it to a task's [`Quantities`](crate::measure::Quantities) and gives a [`RoutePrice`], which is frozen into the
+//! [`Price::quote`] applies it to a task's [`Quantities`] and gives a [`RoutePrice`], which is frozen into the
 //! task: a later change of the list never touches admitted work. A task has one for each route it may go to, and
 //! [`hold_amount`] sets the dearest aside. When the task has succeeded, [`RoutePrice::actual`] says what it costs
 //! on the route that did it; the job's [`crate::money::RunningTotal`] rounds.
@@ -11,6 +11,8 @@
 //! affair and our cost, never a price. Only what nobody can know before (seconds of audio, tokens) is measured by
 //! the upstream; such lines are held at a stated bound. A job is charged at most its hold, whatever is measured,
 //! unless the operator sells at a price whose [`Overrun`] is the payer's.
+//!
+//! [`Quantities`]: crate::measure::Quantities
 //!
 //! ```
 //! use std::num::NonZeroU32;

@@ -217,7 +217,8 @@ fn digits_max(unit: Unit) -> u32 {
 }
 
 impl Price {
-    /// What a task of these quantities costs: exact where they are known, held at a bound where they are reported later.
+    /// What a task of these quantities costs: exact where they are known, held at a bound where they are reported
+    /// later.
     ///
     /// # Errors
     /// When the work states no bound for a measure that is priced, when nothing of the work is priced though the

@@ -47,6 +47,25 @@ pub struct Call {
     pub work: Arc<Work>,
     /// Where the result's bytes go.
     pub sink: Sink,
+    /// Who wants its pieces while they are made; none where nobody does.
+    pub pieces: Option<Arc<dyn PieceSink>>,
+}
+
+/// A piece of a result, which follows those before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Piece {
+    /// Bytes of audio, in the container that was asked for.
+    Audio(Bytes),
+}
+
+/// Port: takes the pieces of a result while an upstream makes it. What is settled and charged is the [`Reply`]: pieces
+/// may be left out, and a task that is tried again gives them again from the start.
+#[async_trait]
+pub trait PieceSink: Send + Sync + fmt::Debug {
+    /// Takes the next piece, and returns when there is room for another one. A provider that waits for that makes its
+    /// upstream wait too, so what is kept is bounded by the sink.
+    async fn take(&self, piece: Piece);
 }
 
 /// What an upstream is asked to do.

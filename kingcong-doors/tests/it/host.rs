@@ -51,12 +51,17 @@ fn offer(protocol: &str) -> HostOffer {
     serde_json::from_value(json!({ "protocol": protocol })).unwrap()
 }
 
+/// Speaks by a host that gives these replies. An answer that is lost is not waited for.
 async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
+    spoken_with(json!({ "call_max_ms": 50 }), replies).await
+}
+
+async fn spoken_with(more: Value, replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
     let host = Arc::new(Scripted { replies: Mutex::new(replies), ..Scripted::default() });
     let calls: Arc<dyn HostCalls> = Arc::<Scripted>::clone(&host);
     let provider: Arc<dyn Provider> = Arc::new(HostProvider::new(offer("ai33"), calls));
-    let options =
-        json!({ "url": "memory:", "preset": "kingcong", "master_key": "random", "call_max_ms": 50 });
+    let mut options = json!({ "url": "memory:", "preset": "kingcong", "master_key": "random" });
+    options.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
     let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
@@ -84,6 +89,40 @@ async fn a_call_is_told_what_it_needs_and_its_reply_is_charged() {
     assert_eq!((&told["server"], &told["work"]["speech"]["text"]), (&json!("ai33"), &json!("abc")));
     assert!(secret.starts_with("sk-canary-of-tests-"));
     assert!(!told.to_string().contains("sk-canary"), "the secret is beside the JSON, not in it");
+}
+
+#[tokio::test]
+async fn work_that_an_upstream_took_is_asked_about_until_it_ends() {
+    let soon = || json!({ "poll_interval_ms": 1 });
+    let accepted = || Ok(json!({ "result": { "accepted": { "upstream_id": "task-1" } }, "cost": "3" }));
+    let running = || Ok(json!({ "result": { "running": { "percent": 40 } } }));
+    let lost = || Err(json!({ "kind": "busy", "reached": "no", "message": "ask later" }));
+    let good = || Ok(json!({ "result": { "audio": { "content_type": "audio/wav" } } }));
+    let (report, host) = spoken_with(soon(), vec![accepted(), running(), lost(), good()]).await;
+    assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("completed"), &json!(3)));
+    let called = host.called.lock();
+    let ids: Vec<&Value> = called.iter().map(|(told, _)| &told["upstream_id"]).collect();
+    assert_eq!(ids, [&Value::Null, &json!("task-1"), &json!("task-1"), &json!("task-1")]);
+
+    let refused = json!({ "kind": "policy", "reached": "yes", "message": "not nice" });
+    let failed = Ok(json!({ "result": { "failed": refused } }));
+    let (report, host) = spoken_with(soon(), vec![accepted(), running(), failed]).await;
+    assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("failed"), &json!(0)));
+    assert_eq!(host.called.lock().len(), 3);
+}
+
+#[test]
+fn progress_that_cannot_be_is_refused() {
+    let long = "i".repeat(257);
+    for (bad, says) in [
+        (json!({ "accepted": { "upstream_id": "" } }), "1 to 256 bytes"),
+        (json!({ "accepted": { "upstream_id": long } }), "and has 257"),
+        (json!({ "running": { "percent": 101 } }), "0 to 100, and is 101"),
+        (json!({ "failed": { "kind": "late", "reached": "no", "message": "" } }), "unknown variant"),
+    ] {
+        let refused = serde_json::from_value::<HostReply>(json!({ "result": bad })).unwrap_err().to_string();
+        assert!(refused.contains(says), "{bad}: {refused}");
+    }
 }
 
 #[test]
@@ -214,6 +253,7 @@ async fn of_a_result_that_cannot_be_written_nothing_is_left() {
         access: Access { route: Route { server, service }, base_url: "".into(), secret },
         work: Arc::new(Work::Speech(speech)),
         sink: Sink::Directory { path: folder.path().to_owned(), max_bytes: 1_000 },
+        pieces: None,
     };
     let provider = HostProvider::new(offer("ai33"), Arc::new(Instant));
     let failure = provider.send(&call).await.unwrap_err();

@@ -257,6 +257,7 @@ pub(crate) fn call_of(base_url: &str, service: &str, work: Work) -> Call {
         access: access(base_url, service),
         work: Arc::new(work),
         sink: Sink::Memory { max_bytes: 1 << 20 },
+        pieces: None,
     }
 }
 

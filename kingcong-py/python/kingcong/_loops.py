@@ -25,13 +25,16 @@ from ._base import MasterKey
 from ._native import Mailbox, Outcome, Shape, Waiting, scrubbed
 from ._wire import encoder, record_shape, shape
 from .providers import (
+    Accepted,
     Audio,
     Call,
     CloneVoiceWork,
+    Failed,
     MadeVoice,
     Provider,
     ProviderFailure,
     Reply,
+    Running,
     SpeechWork,
 )
 
@@ -157,12 +160,20 @@ class Host(Box):
             task.exception()
 
     async def _call(self, ticket: int, protocol: str, told: Outcome) -> None:
-        secret = ""
+        secret, consequence = "", "nobody knows what its upstream did"
         try:
             try:
                 call = told.open(_CALL)
                 secret = call.secret
-                wire, body = _reply_wire(await self._run(self._providers[protocol].call, call))
+                if call.upstream_id is not None:
+                    consequence = "it is asked again how far the work is"
+                if call.upstream_id is None:
+                    reply = await self._run(self._providers[protocol].call, call)
+                    if isinstance(reply, Accepted):
+                        self._poller(protocol)
+                    wire, body = _reply_wire(reply)
+                else:
+                    wire, body = _progress_wire(await self._run(self._poller(protocol), call))
                 self.mailbox.reply(ticket, wire, body)
             except ProviderFailure as failure:
                 self.mailbox.fail(ticket, failure._wire())
@@ -172,10 +183,15 @@ class Host(Box):
             if isinstance(error, asyncio.CancelledError):
                 raise
             words = "".join(traceback.format_exception(error)).encode(errors="backslashreplace").decode()
-            what = "the provider of %r failed; nobody knows what its upstream did\n%s"
-            logger.error(what, protocol, scrubbed(words, secret))
+            logger.error("the provider of %r failed; %s\n%s", protocol, consequence, scrubbed(words, secret))
         finally:
             self._hand_over()
+
+    def _poller(self, protocol: str) -> Callable[[Call], Any]:
+        poll: Callable[[Call], Any] | None = getattr(self._providers[protocol], "poll", None)
+        if poll is None:
+            raise TypeError(f"the provider of {protocol!r} returns Accepted, so it needs a function poll")
+        return poll
 
     async def _key(self, ticket: int, step: str, data: bytes, context: bytes) -> None:
         try:
@@ -238,8 +254,33 @@ _CALL = record_shape(Call, work=_WORK, secret=Shape.secret())
 
 
 def _reply_wire(reply: Any) -> tuple[dict[str, Any], bytes]:
-    if not isinstance(reply, Reply):
-        raise TypeError(f"call must return a Reply, not {type(reply).__name__}: {reply!r}")
+    match reply:
+        case Reply():
+            return _result_wire(reply)
+        case Accepted(upstream_id=upstream_id, cost=cost):
+            wire: dict[str, Any] = {"result": {"accepted": {"upstream_id": encoder(str)(upstream_id, "upstream_id")}}}
+            if cost is not None:
+                wire["cost"] = encoder(Decimal)(cost, "cost")
+            return wire, b""
+        case other:
+            raise TypeError(f"call must return a Reply or an Accepted, not {type(other).__name__}: {other!r}")
+
+
+def _progress_wire(progress: Any) -> tuple[dict[str, Any], bytes]:
+    match progress:
+        case Reply():
+            return _result_wire(progress)
+        case Running(percent=percent):
+            told = {} if percent is None else {"percent": encoder(int)(percent, "percent")}
+            return {"result": {"running": told}}, b""
+        case Failed(failure=ProviderFailure() as failure):
+            return {"result": {"failed": failure._wire()}}, b""
+        case other:
+            words = f"{type(other).__name__}: {other!r}"
+            raise TypeError(f"poll must return a Reply, a Running or a Failed with a ProviderFailure, not {words}")
+
+
+def _result_wire(reply: Reply) -> tuple[dict[str, Any], bytes]:
     text, count = encoder(str), encoder(int)
     wire: dict[str, Any] = {}
     body = b""

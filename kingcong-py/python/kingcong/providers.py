@@ -16,6 +16,19 @@ What ``call`` raises decides what happens next. A :class:`ProviderFailure` says 
 nobody knows what the upstream did: the work may be done and paid for, so it is tried again only once, after
 ``call_max``, and recorded as a possible double.
 
+An upstream that takes work and does it later is served by two functions: ``call`` returns :class:`Accepted` with the
+upstream's id of the work, which is written down before anything else, and ``poll`` is asked how far it is until it
+returns a :class:`Reply` or a :class:`Failed`. A process that starts after a crash asks on; the work is not sent again.
+
+>>> from kingcong.providers import Accepted, Running
+>>> class Slow:
+...     protocol = "ai84"
+...     async def call(self, call: Call) -> Accepted:
+...         return Accepted("task-1")
+...     async def poll(self, call: Call) -> Running | Reply:
+...         assert call.upstream_id == "task-1"
+...         return Running(percent=40)
+
 A provider may have ``capabilities`` too: for each service by its name, what it cannot do there. What no server of a
 service can do is refused when it is submitted, and what some can do goes to those.
 
@@ -37,6 +50,7 @@ from ._wire import MILLISECOND, Record
 
 __all__ = [
     "Ability",
+    "Accepted",
     "AccountRateLimited",
     "AnswerLost",
     "Audio",
@@ -47,16 +61,19 @@ __all__ = [
     "CloneVoiceWork",
     "ContentRefused",
     "EgressRateLimited",
+    "Failed",
     "KeyDead",
     "KeyDoubtful",
     "MadeVoice",
     "Mp3Layout",
     "NotAllowed",
     "OutOfCredit",
+    "PollingProvider",
     "Provider",
     "ProviderFailure",
     "RateLimited",
     "Reply",
+    "Running",
     "SpeechWork",
     "Unsupported",
 ]
@@ -90,7 +107,8 @@ class Call(Record):
     """One task to do, once.
 
     ``attempt`` is unique for each sending: give it to an upstream that takes an identifier. ``secret`` is the key's,
-    and is in no ``repr``. A result of more than ``max_bytes`` fails the task.
+    and is in no ``repr``. A result of more than ``max_bytes`` fails the task. ``upstream_id`` is the upstream's id of
+    work that it accepted, where ``poll`` is asked how far it is.
     """
 
     attempt: str
@@ -100,6 +118,7 @@ class Call(Record):
     secret: str = field(repr=False)
     max_bytes: int
     work: SpeechWork | CloneVoiceWork
+    upstream_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, without the secret."""
@@ -136,6 +155,21 @@ class Reply(Record):
     cost: Decimal | int | None = None
     audio_ms: int | None = None
     characters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Record):
+    """The upstream took the work, under this id of 1 to 256 bytes. ``cost`` is in its own credits, where it says so."""
+
+    upstream_id: str
+    cost: Decimal | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Record):
+    """The upstream still works on it. ``percent`` is 0 to 100, where it says so."""
+
+    percent: int | None = None
 
 
 class Ability(_Word):
@@ -180,8 +214,22 @@ class Provider(Protocol):
 
     protocol: str
 
-    def call(self, call: Call) -> Reply | Awaitable[Reply]:
-        """Does the task once, without trying again. May be ``async def``."""
+    def call(self, call: Call) -> Reply | Accepted | Awaitable[Reply | Accepted]:
+        """Does the task once, without trying again, or has an upstream accept it. May be ``async def``.
+
+        It may take as long as a call may run upstream (``call_max``).
+        """
+        ...
+
+
+class PollingProvider(Provider, Protocol):
+    """A provider whose ``call`` may return :class:`Accepted`."""
+
+    def poll(self, call: Call) -> Reply | Running | Failed | Awaitable[Reply | Running | Failed]:
+        """Says how far the work is that the upstream knows as ``call.upstream_id``. May be ``async def``.
+
+        What it raises says nothing about the work: it still runs, and is asked about again.
+        """
         ...
 
 
@@ -219,6 +267,13 @@ class ProviderFailure(Exception):
         if self.retry_after is not None:
             wire["retry_after_ms"] = max(0, self.retry_after // MILLISECOND)
         return wire
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Record):
+    """The upstream ended accepted work without a result, and why."""
+
+    failure: ProviderFailure
 
 
 class AnswerLost(ProviderFailure):

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, NewKey, OutputError, Preset, Request, Settings,
     access::Scope,
-    clock::{Clock, SystemClock, Timestamp},
+    clock::{Clock, SystemClock},
     engine::{JobEvent, Mode, Outputs},
     id::ProtocolId,
     measure::Counts,
@@ -28,6 +28,8 @@ use kingcong_core::{
     work::{AskedSpeech, JobState, RequestError},
 };
 use tokio::sync::Semaphore;
+
+use crate::clock::TokioClock;
 
 /// A frame of silent MP3: 26 ms.
 const FRAME: [u8; 417] = {
@@ -92,25 +94,6 @@ impl Provider for Gateway {
         };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
         Ok(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE })
-    }
-}
-
-/// Tokio's clock, which tests may stop.
-#[derive(Debug)]
-struct TokioClock(tokio::time::Instant);
-
-#[async_trait]
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000).plus(self.elapsed())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
     }
 }
 

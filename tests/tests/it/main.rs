@@ -4,12 +4,14 @@
 mod bad_input;
 mod bad_upstream;
 mod capabilities;
+mod clock;
 mod crash;
 mod engine;
 mod failures;
 mod galera;
 mod keeping_secrets;
 mod outage;
+mod patience;
 mod players;
 mod polls;
 mod secrets;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
-    clock::{Clock, Timestamp},
+    clock::Clock,
     id::{ProtocolId, ServiceId},
     keys::{KeyStatus, Limit},
     measure::Counts,
@@ -22,6 +22,8 @@ use kingcong_core::{
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::clock::TokioClock;
 
 /// A frame of silent MP3: 26 ms.
 const FRAME: [u8; 417] = {
@@ -148,24 +150,6 @@ impl Gateway {
 }
 
 /// Tokio's stopped clock.
-#[derive(Debug)]
-struct TokioClock(Instant);
-
-#[async_trait]
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000).plus(self.elapsed())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
-
 /// A library with one key of AI33, of an account or of its own, at an upstream that was not called yet.
 async fn opened(
     limits: (u32, u32),
