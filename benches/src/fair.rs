@@ -10,7 +10,12 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use kingcong_core::{KingCong, Request, clock::Clock, keys::Rules, routing::Limits, store::MemoryStore};
+use kingcong_core::{
+    KingCong, Request,
+    clock::Clock,
+    keys::{Limits, Rules},
+    store::MemoryStore,
+};
 
 use crate::{
     figure::{Figure, Unit, percentile},

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use kingcong_core::{KingCong, Request, clock::Clock, routing::PollsCount, store::MemoryStore};
+use kingcong_core::{KingCong, Request, clock::Clock, keys::PollsCount, store::MemoryStore};
 
 use crate::{
     figure::{Figure, Unit},

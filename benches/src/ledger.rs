@@ -17,12 +17,11 @@ use kingcong_core::{
     id::{TenantId, WorkerId},
     keys::Rules,
     measure::Counts,
-    provider::Body,
     store::{
         AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, StoredOutput,
         Written,
     },
-    work::{CheckedRequest, Coding, Layout, Pace, Sound},
+    work::{Body, CheckedRequest, Coding, Layout, Pace, Sound},
 };
 use kingcong_sqlx::SqlStore;
 use uuid::Uuid;

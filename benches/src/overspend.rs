@@ -15,7 +15,7 @@ use kingcong_core::{
     money::{Money, Unit as MoneyUnit},
     operation::Operation,
     pricing::{Charge, Overrun, Package, Price, PriceLine},
-    routing::Switch,
+    switch::Switch,
 };
 use parking_lot::Mutex;
 

@@ -21,10 +21,13 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Request, Settings,
     clock::Clock,
+    failure::Failure,
     id::ProtocolId,
     measure::Counts,
-    provider::{Accepted, Audio, Body, Call, Failure, Output, Progress, Provider, Reply, Sent, UpstreamId},
+    provider::{Accepted, Call, Progress, Provider, Reply, Sent},
     store::MemoryStore,
+    upstream::UpstreamId,
+    work::{Audio, Body, Output},
 };
 use parking_lot::Mutex;
 

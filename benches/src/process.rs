@@ -14,8 +14,9 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use kingcong_core::{
     KingCong, Settings,
+    failure::Failure,
     keys::Rules,
-    provider::{Call, Failure, Provider, Sent},
+    provider::{Call, Provider, Sent},
 };
 use kingcong_sqlx::SqlStore;
 use serde::{Deserialize, Serialize};

@@ -17,10 +17,12 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, Request, Settings,
     engine::{JobAudio, Outputs},
+    failure::Failure,
     id::{JobId, ProtocolId},
     measure::Counts,
-    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent, Sink},
+    provider::{Call, Provider, Reply, Sent, Sink},
     store::{MemoryStore, Store},
+    work::{Audio, Body, Output},
 };
 use kingcong_sqlx::SqlStore;
 

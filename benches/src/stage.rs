@@ -14,16 +14,16 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset,
     clock::{Clock, SystemClock, Timestamp},
+    failure::Failure,
     id::{AttemptId, HoldId, JobId, ProtocolId, Route, ServerId, ServiceId, TaskId},
-    keys::PoolId,
+    keys::{Limits, PollsCount, PoolId},
     ledger::{Owner, WalletKey},
     measure::Counts,
     money::{Amount, Unit},
-    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent},
-    routing::{Limits, PollsCount},
+    provider::{Call, Provider, Reply, Sent},
     store::{Admit, Claim, Command, Configuration, NewTask},
     vault::{KeyBytes, StaticMasterKey},
-    work::{Abbreviations, CheckedRequest, Plan, PlanBasis, PlannedTask},
+    work::{Abbreviations, Audio, Body, CheckedRequest, Output, Plan, PlanBasis, PlannedTask},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use kingcong_core::{KingCong, Request, routing::Limits};
+use kingcong_core::{KingCong, Request, keys::Limits};
 
 use crate::{
     figure::{Figure, Unit, median},

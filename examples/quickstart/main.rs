@@ -18,8 +18,9 @@ use kingcong_core::{
     access::{Access, Role},
     engine::JobResult,
     id::SystemEntropy,
-    routing::{BaseUrl, ServerChange, Switch},
+    routing::{BaseUrl, ServerChange},
     store::JobFilter,
+    switch::Switch,
     vault::StaticMasterKey,
     work::JobState,
 };

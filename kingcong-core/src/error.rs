@@ -6,10 +6,11 @@ use crate::{
     access::{Door, InvalidRole, RoleName},
     clock::Timestamp,
     id::{Actor, InvalidId, KeyId, Route, ServerId},
+    keys::Limits,
     ledger::Refusal,
     message::Message,
     pricing::{PackageError, PriceError},
-    routing::{InvalidBaseUrl, Limits, Origin, SystemError, Unavailable},
+    routing::{InvalidBaseUrl, Origin, SystemError, Unavailable},
     store::{Kept, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, Job, JobState, JoinError, PlanError, RangeError, RequestError},
@@ -144,7 +145,7 @@ pub enum Error {
     Package(#[from] PackageError),
     /// An upstream failed what was asked of it directly.
     #[error("upstream: {0}")]
-    Upstream(#[from] crate::provider::Failure),
+    Upstream(#[from] crate::failure::Failure),
     /// A configured server speaks a protocol that no registered provider speaks.
     #[error("no provider for protocol {protocol:?} of server {server}: register one with the builder")]
     NoProvider {
@@ -344,7 +345,7 @@ impl Error {
                     | PlanError::VoiceRouteOff { .. }
             ),
             Self::MasterKey(error) => matches!(error, MasterKeyError::Unavailable { .. }),
-            Self::Upstream(failure) => failure.kind == crate::provider::FailureKind::Busy,
+            Self::Upstream(failure) => failure.kind == crate::failure::FailureKind::Busy,
             _ => false,
         }
     }

@@ -35,14 +35,16 @@
 //! # }
 //! ```
 //!
-//! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and
-//! [`provider`] to write an adapter. The domain ([`money`], [`routing`], [`keys`], [`measure`], [`operation`],
-//! [`pricing`], [`ledger`], [`vault`], [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness.
+//! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and [`provider`]
+//! to write an adapter. The domain ([`money`], [`measure`], [`routing`], [`keys`], [`pricing`], [`ledger`], [`vault`],
+//! [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness. Below it lie small
+//! words that several rooms share: [`operation`], [`failure`], [`upstream`], [`switch`].
 
 pub mod access;
 pub mod clock;
 pub mod engine;
 pub mod error;
+pub mod failure;
 pub mod id;
 pub mod keys;
 pub mod ledger;
@@ -55,7 +57,9 @@ pub mod pricing;
 pub mod provider;
 pub mod routing;
 pub mod store;
+pub mod switch;
 pub mod tenants;
+pub mod upstream;
 pub mod usage;
 pub mod vault;
 pub mod work;

@@ -11,7 +11,7 @@ use crate::{
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
-    provider::UpstreamCredits,
+    upstream::UpstreamCredits,
     work::{Attempt, AttemptState, Doubt, Ending, Lane, RouteCause},
 };
 

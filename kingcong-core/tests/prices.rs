@@ -13,7 +13,7 @@ use kingcong_core::{
     pricing::{
         Charge, Checked, Overrun, Price, PriceError, PriceLine, RoutePrice, common_denominator, hold_amount,
     },
-    routing::Switch,
+    switch::Switch,
 };
 use serde::Deserialize;
 

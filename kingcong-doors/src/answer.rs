@@ -8,18 +8,21 @@ use kingcong_core::{
         AccountReport, Estimate, JobAudio, JobEvent, JobReport, JobResult, ServedHere, SplitShare, Status,
         TaskReport, Verification,
     },
+    failure::FailureKind,
     id::{Route, ServerId, ServiceId, TenantId, TenantName, UserId},
-    keys::{KeyStatus, KeyWithLimits, Passage},
+    keys::{KeyStatus, KeyWithLimits, Limits, Passage, PollsCount},
     ledger::{Entry, Owner, Wallet, WalletKey},
     measure::Measure,
     message::{Language, Message},
     money::{Amount, Money, Unit},
     operation::Operation,
     pricing::{Charge, Overrun, Package, Price},
-    provider::{FailureKind, Health, UpstreamCredits, VoicePage},
-    routing::{Explanation, Limits, Maintenance, PollsCount, Standing, Switch, Switches, System},
+    provider::{Health, VoicePage},
+    routing::{Explanation, Maintenance, Standing, Switches, System},
     store::{AuditEntry, Discrepancy, Moved, StoredOutput, VoiceRow},
+    switch::Switch,
     tenants::{Tenant, TenantState},
+    upstream::UpstreamCredits,
     usage::UsageRecord,
     work::{Attempt, AttemptState, Doubt, Ending, Job, Lane, RouteCause, TaskError},
 };
@@ -369,7 +372,7 @@ impl ResultView {
     }
 
     /// The view of one task's result, and where its bytes are.
-    pub(crate) fn of_task(output: StoredOutput) -> (Self, Option<kingcong_core::provider::Body>) {
+    pub(crate) fn of_task(output: StoredOutput) -> (Self, Option<kingcong_core::work::Body>) {
         match output {
             StoredOutput::Audio { body, sound, srt } => {
                 let content_type = sound.layout.coding.content_type().to_owned();

@@ -7,11 +7,13 @@ use kingcong_core::{
     Request,
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
+    keys::{Limits, PollsCount},
     measure::Measure,
     money::{Decimal, Money, Unit},
     operation::Operation,
     pricing::{Charge, Ordered, Overrun, Package, Price, PriceLine},
-    routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
+    routing::{BaseUrl, EgressChange, Server, ServerChange},
+    switch::Switch,
     work::Payer,
 };
 use serde::{

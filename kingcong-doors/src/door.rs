@@ -9,14 +9,15 @@ use kingcong_core::{
     clock::Timestamp,
     engine::{JobAudio, JobResult},
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
+    keys::{Limits, LimitsChange},
     ledger::Owner,
     money::Unit,
     operation::Operation,
-    provider::Body,
-    routing::{Limits, LimitsChange, Maintenance, Switch},
+    routing::Maintenance,
     store::{AttemptFilter, AttemptKind, JobFilter, Kept, Standing, WalletFilter},
+    switch::Switch,
     tenants::TenantState,
-    work::JobState,
+    work::{Body, JobState},
 };
 use serde::{Deserialize, Serialize};
 

@@ -11,15 +11,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, ProtocolId, ServiceId},
     measure::{Counts, Measure},
     money::Decimal,
-    provider::{
-        Ability, Accepted, Audio, Body, Call, Capabilities, ClonedVoice, Failure, FailureKind,
-        InvalidMp3Layout, Mp3Layout, Output, Progress, Provider, Reached, Reply, Sent, Sink, UpstreamCredits,
-        UpstreamId, Work,
-    },
+    provider::{Accepted, Call, Progress, Provider, Reply, Sent, Sink},
+    upstream::{UpstreamCredits, UpstreamId},
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
+    work::{Ability, Audio, Body, Capabilities, ClonedVoice, InvalidMp3Layout, Mp3Layout, Output, Work},
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
@@ -264,7 +263,7 @@ struct CallView<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum WorkView<'a> {
-    Speech(&'a kingcong_core::provider::Speech),
+    Speech(&'a kingcong_core::work::Speech),
     CloneVoice { name: &'a str, content_type: &'a str, preview_text: Option<&'a str> },
 }
 

@@ -3,12 +3,12 @@
 
 use kingcong_core::{
     Error, RetryError,
+    failure::Failure,
     id::InvalidId,
     ledger::Refusal,
     message::{Language, Message},
     money::Money,
     pricing::{PackageError, PriceError},
-    provider::Failure,
     routing::Unavailable,
     store::{StoreError, StoreErrorKind},
     vault::MasterKeyError,

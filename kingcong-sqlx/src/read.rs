@@ -9,9 +9,8 @@ use kingcong_core::{
     id::{
         AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId,
     },
-    keys::{Account, Key, KeyWithLimits, Limit, Pool, Rules, Window},
+    keys::{Account, Key, KeyWithLimits, Limit, Limits, Pool, Rules, Window},
     ledger::{Entry, Hold, Opening, Wallet, WalletKey},
-    routing::Limits,
     store::{
         AttemptFilter, AttemptKind, AuditEntry, AuditOf, Configuration, IdempotencyRow, JobFilter,
         JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,

@@ -9,9 +9,8 @@ use kingcong_core::{
     ledger::{Entry, Owner},
     operation::Operation,
     pricing::Price,
-    provider::Work,
     store::{AuditEntry, Change, Changes, Configuration, SplitRow, StoreError, StoreErrorKind, Tables},
-    work::Task,
+    work::{Task, Work},
 };
 
 use crate::{

@@ -18,6 +18,9 @@ const DOMAIN: &[&str] = &[
     "pricing",
     "ledger",
     "vault",
+    "failure",
+    "switch",
+    "upstream",
     "usage",
     "access",
     "tenants",
@@ -49,8 +52,8 @@ const IMPURE_WORDS: &[(&str, &str)] = &[
 /// Modules of the standard library that reach outside the process.
 const IMPURE_STD: &[&str] = &["env", "fs", "net", "process", "thread"];
 
-/// What lies above the domain. Of the port to the upstreams it shares the plain data, such as a failure.
-const ABOVE: &[&str] = &["engine", "store"];
+/// What lies above the domain.
+const ABOVE: &[&str] = &["engine", "store", "provider"];
 
 /// What a crate may and may not be built from.
 struct Layer {

@@ -8,13 +8,15 @@ use super::{Inner, Settings, counting::CountedCall, events::JobEvent, poll::Poll
 use crate::{
     clock::Timestamp,
     error::Error,
+    failure::{Failure, FailureKind, Reached},
     keys::PoolId,
-    provider::{Access, Call, Failure, FailureKind, Provider, Reached, Sent, Sink, UpstreamId, Work},
+    provider::{Access, Call, Provider, Sent, Sink},
     store::{
         Accept, AttemptResult, Command, LateAnswer, Lease, NotMine, Outcome, Settle, Settled, Unsettled,
         Waited,
     },
-    work::{Attempt, AttemptState, Ending, Layout, TaskState},
+    upstream::UpstreamId,
+    work::{Attempt, AttemptState, Ending, Layout, TaskState, Work},
 };
 
 /// The pause before settling is tried again when the store failed it.
@@ -145,7 +147,7 @@ impl Inner {
         let work = match &*lease.work {
             Work::Speech(speech) => {
                 let voice = lease.task.planned_route().known_as.to_string();
-                Arc::new(Work::Speech(crate::provider::Speech { voice, ..speech.clone() }))
+                Arc::new(Work::Speech(crate::work::Speech { voice, ..speech.clone() }))
             }
             Work::CloneVoice(_) => Arc::clone(&lease.work),
         };
@@ -296,7 +298,7 @@ impl Inner {
         &self,
         attempt: &Attempt,
         upstream_id: Option<UpstreamId>,
-        cost: Option<crate::provider::UpstreamCredits>,
+        cost: Option<crate::upstream::UpstreamCredits>,
     ) {
         tracing::warn!(attempt = %attempt.id, "answer came after the attempt was taken over");
         let upstream_id = upstream_id.or_else(|| attempt.upstream_id().cloned());

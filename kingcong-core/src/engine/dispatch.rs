@@ -16,8 +16,7 @@ use super::{Inner, Mode, lane::Executed};
 use crate::{
     error::Error,
     id::{AttemptId, Route},
-    keys::{Limit, PoolId},
-    routing::PollsCount,
+    keys::{Limit, PollsCount, PoolId},
     store::{Claim, Claimed, Command, EgressLimit, Outcome, Then},
 };
 

@@ -9,10 +9,7 @@ use rubato::{
 };
 
 use super::{disk, hearing::blocking};
-use crate::{
-    provider::Body,
-    work::{Coding, Layout, Sound, WavSamples, wav_header},
-};
+use crate::work::{Body, Coding, Layout, Sound, WavSamples, wav_header};
 
 /// Largest part that is converted, in bytes of its samples before and after: they are in memory meanwhile.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;

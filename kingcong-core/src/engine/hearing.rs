@@ -9,11 +9,12 @@ use std::{
 
 use super::{Inner, disk, fitting, settings::Outputs};
 use crate::{
+    failure::{Failure, FailureKind, Reached},
     id::VoiceId,
     measure::Measure,
-    provider::{Audio, Body, Failure, FailureKind, Output, Reached, Reply, Work},
+    provider::Reply,
     store::{AttemptResult, Lease, StoredOutput},
-    work::{AudioReader, Layout, Sound},
+    work::{Audio, AudioReader, Body, Layout, Output, Sound, Work},
 };
 
 /// Audio up to this many bytes is read at once, and more of it on a thread that may block: the worst of it takes

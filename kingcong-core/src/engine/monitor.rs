@@ -9,11 +9,13 @@ use super::{Inner, KingCong};
 use crate::{
     access::Door,
     error::Error,
+    failure::FailureKind,
     id::{KeyId, Route},
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, Verdict},
-    provider::{FailureKind, Health},
-    routing::{Explanation, Switch},
+    provider::Health,
+    routing::Explanation,
     store::{Command, Duty, Outcome, TakeDuty},
+    switch::Switch,
 };
 
 /// Checks at the same time.

@@ -20,15 +20,14 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    failure::{Failure, FailureKind, Reached},
     id::{LimitId, Route},
-    keys::{Limit, PollNeed},
+    keys::{Limit, PollNeed, PollsCount},
     operation::Operation,
-    provider::{
-        Call, Dropped, Failure, FailureKind, Laid, Progress, Provider, Reached, Reply, UpstreamId, Work,
-    },
-    routing::PollsCount,
+    provider::{Call, Dropped, Laid, Progress, Provider, Reply},
     store::{AttemptResult, Lease, Poll},
-    work::{Awaited, Experience, due_at},
+    upstream::UpstreamId,
+    work::{Awaited, Experience, Work, due_at},
 };
 
 /// Most tries to fetch a result.

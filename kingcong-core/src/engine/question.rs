@@ -8,9 +8,9 @@ use super::{Inner, counting::CountedCall, waits::Waits};
 use crate::{
     clock::Timestamp,
     error::Error,
-    keys::{Key, Limit, PollNeed},
-    provider::{Access, Failure, FailureKind, Provider, Reached},
-    routing::PollsCount,
+    failure::{Failure, FailureKind, Reached},
+    keys::{Key, Limit, PollNeed, PollsCount},
+    provider::{Access, Provider},
     store::Poll,
 };
 

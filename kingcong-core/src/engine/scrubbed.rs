@@ -6,12 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
+    failure::Failure,
     id::{ProtocolId, ServiceId},
-    provider::{
-        Access, Call, Capabilities, Dropped, Failure, Health, Laid, Progress, Provider, Reply, Sent,
-        UpstreamCredits, UpstreamId, VoicePage,
-    },
+    provider::{Access, Call, Dropped, Health, Laid, Progress, Provider, Reply, Sent, VoicePage},
+    upstream::{UpstreamCredits, UpstreamId},
     vault::{Secret, scrub},
+    work::Capabilities,
 };
 
 /// A provider whose failures do not repeat the secret that they were called with.
@@ -83,8 +83,10 @@ impl Provider for Scrubbed {
 mod tests {
     use super::*;
     use crate::{
+        failure::{FailureKind, Reached},
         id::{AttemptId, Route, ServerId},
-        provider::{FailureKind, Reached, Sink, Speech, Subtitles, VoiceSettings, Work},
+        provider::Sink,
+        work::{Speech, Subtitles, VoiceSettings, Work},
     };
 
     /// Repeats the secret in whatever it says.
@@ -146,7 +148,7 @@ mod tests {
             text: "a".into(),
             voice: "v".into(),
             model: None,
-            format: crate::provider::AudioFormat::Mp3,
+            format: crate::work::AudioFormat::Mp3,
             subtitles: Subtitles::No,
             settings: VoiceSettings::default(),
             language: None,

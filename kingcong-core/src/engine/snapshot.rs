@@ -10,8 +10,9 @@ use crate::{
     error::Error,
     id::{KeyId, ProtocolId, Route},
     keys::Key,
-    provider::{Capabilities, Provider},
+    provider::Provider,
     store::Configuration,
+    work::Capabilities,
 };
 
 /// Configuration and keys at one instant.

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 
 use crate::{
     clock::Timestamp,
+    failure::Failure,
     id::LimitId,
     keys::{Key, Limit},
-    provider::Failure,
 };
 
 /// Until when accounts, and keys without one, are left alone.

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::{KeyId, Route, TenantId},
-    provider::UpstreamCredits,
-    routing::{Limits, Origin, Switch},
+    keys::Limits,
+    routing::Origin,
+    switch::Switch,
+    upstream::UpstreamCredits,
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 

@@ -8,7 +8,6 @@ use super::{BUCKET_MICROS, Counted, PoolId, Window};
 use crate::{
     clock::Timestamp,
     id::{Egress, KeyId, LimitId, ServerId, derived_uuid},
-    routing::{Limits, PollsCount},
 };
 
 /// What a limit belongs to.
@@ -21,6 +20,54 @@ pub enum Level {
     Account,
     /// A server, as seen from one of our addresses.
     Egress,
+}
+
+/// How many calls are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most calls in flight at once.
+    pub max_in_flight: NonZeroU32,
+    /// Most calls started within any 60 seconds.
+    pub per_minute: NonZeroU32,
+}
+
+/// What of [`Limits`] changes; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LimitsChange {
+    /// Most calls in flight at once.
+    pub max_in_flight: Option<NonZeroU32>,
+    /// Most calls started within any 60 seconds.
+    pub per_minute: Option<NonZeroU32>,
+}
+
+impl Limits {
+    /// These limits, or none when one of them is 0.
+    #[must_use]
+    pub fn new(max_in_flight: u32, per_minute: u32) -> Option<Self> {
+        Some(Self {
+            max_in_flight: NonZeroU32::new(max_in_flight)?,
+            per_minute: NonZeroU32::new(per_minute)?,
+        })
+    }
+
+    /// These limits after a change.
+    #[must_use]
+    pub fn changed(self, change: LimitsChange) -> Self {
+        Self {
+            max_in_flight: change.max_in_flight.unwrap_or(self.max_in_flight),
+            per_minute: change.per_minute.unwrap_or(self.per_minute),
+        }
+    }
+}
+
+/// Whether asking for a result counts as a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PollsCount {
+    /// Only sending work counts.
+    Free,
+    /// Every call counts.
+    Counted,
 }
 
 /// Most calls in flight and most starts per window, with their present state.

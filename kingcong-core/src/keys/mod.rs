@@ -13,6 +13,6 @@ mod window;
 
 pub use account::Account;
 pub use key::{Key, KeyStatus, KeyWithLimits, Verdict};
-pub use limit::{Chain, Level, Limit, PollNeed, Rules};
+pub use limit::{Chain, Level, Limit, Limits, LimitsChange, PollNeed, PollsCount, Rules};
 pub use pool::{Flow, Passage, Place, Pool, PoolId, RouteHealth, TAG_STEP};
 pub use window::{BUCKET_MICROS, Counted, EXACT_STARTS_MAX, InvalidWindow, Window};

@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use crate::{
     clock::Timestamp,
     id::{PackageId, ProtocolId, Route, ServerId, ServiceId},
+    keys::{Limits, PollsCount},
     measure::Measure,
     money::{Amount, Decimal, Money, Unit},
     operation::Operation,
     pricing::{Catalogue, Charge, Overrun, Package, Price, PriceError, PriceLine, PriceList},
-    routing::{BaseUrl, Limits, Maintenance, PollsCount, Server, Service, Switch, System},
+    routing::{BaseUrl, Maintenance, Server, Service, System},
+    switch::Switch,
 };
 
 /// The service that the gateways clone voices with.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceError};
-use crate::{id::Route, operation::Operation, routing::Switch};
+use crate::{id::Route, operation::Operation, switch::Switch};
 
 /// Most prices in a list.
 pub const PRICES_MAX: usize = 10_000;

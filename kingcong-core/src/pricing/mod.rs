@@ -24,7 +24,7 @@
 //!     money::{RunningTotal, Unit},
 //!     operation::Operation,
 //!     pricing::*,
-//!     routing::Switch,
+//!     switch::Switch,
 //!     work::speech_quantities,
 //! };
 //!

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::PackageId,
     money::{Amount, Money, Unit},
-    routing::Switch,
+    switch::Switch,
 };
 
 /// Most packages in a catalogue.

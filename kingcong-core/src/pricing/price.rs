@@ -11,7 +11,7 @@ use crate::{
     measure::{Measure, Quantities, Quantity},
     money::{Decimal, Fraction, Unit},
     operation::Operation,
-    routing::Switch,
+    switch::Switch,
 };
 
 /// Milliseconds in a second: what a price per second of audio is [`PriceLine::per`].

@@ -264,7 +264,7 @@ mod tests {
         money::Money,
         operation::Operation,
         pricing::{Charge, Price},
-        routing::Switch,
+        switch::Switch,
         work::speech_quantities,
     };
 

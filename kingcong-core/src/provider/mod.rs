@@ -4,26 +4,20 @@
 //!
 //! A server's base URL is data, so one provider serves every server that speaks its protocol.
 
-mod capability;
-
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
-
 use crate::{
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, ProtocolId, Route, ServiceId},
     measure::Counts,
-    money::Decimal,
-    operation::Operation,
+    upstream::{UpstreamCredits, UpstreamId},
     vault::Secret,
+    work::{Capabilities, Output, Work},
 };
-
-/// Longest failure message kept, in bytes: upstreams answer with whole HTML pages.
-pub const FAILURE_MESSAGE_BYTES_MAX: usize = 500;
 
 /// Where and as whom to talk to an upstream.
 #[derive(Clone, Debug)]
@@ -68,123 +62,6 @@ pub trait PieceSink: Send + Sync + fmt::Debug {
     async fn take(&self, piece: Piece);
 }
 
-/// What an upstream is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Work {
-    /// Speak a text.
-    Speech(Speech),
-    /// Make a voice from a recording.
-    CloneVoice(CloneVoice),
-}
-
-impl Work {
-    /// What is done.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        match self {
-            Self::Speech(_) => Operation::Speech,
-            Self::CloneVoice(_) => Operation::CloneVoice,
-        }
-    }
-
-    /// The upstream's model that is asked for.
-    #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        match self {
-            Self::Speech(speech) => speech.model.as_deref(),
-            Self::CloneVoice(_) => None,
-        }
-    }
-}
-
-/// A text to speak, already cut to what one call may carry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Speech {
-    /// The text.
-    pub text: Arc<str>,
-    /// The upstream's own id of the voice.
-    pub voice: String,
-    /// The upstream's model; its default when absent.
-    pub model: Option<String>,
-    /// Audio container and coding.
-    pub format: AudioFormat,
-    /// Whether the upstream should return subtitles.
-    pub subtitles: Subtitles,
-    /// Voice settings; the upstream's defaults where absent.
-    #[serde(default)]
-    pub settings: VoiceSettings,
-    /// ISO 639-1 language; found by the upstream when absent.
-    pub language: Option<String>,
-}
-
-/// Whether subtitles are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subtitles {
-    /// None.
-    #[default]
-    No,
-    /// SubRip (SRT), where the upstream gives them.
-    Srt,
-}
-
-/// The audio formats that can be asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AudioFormat {
-    /// MP3, 44.1 kHz, 128 kbit/s.
-    #[default]
-    Mp3,
-    /// WAV, 16-bit PCM.
-    Wav,
-}
-
-/// Settings of a voice in hundredths: 50 is 0.5.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VoiceSettings {
-    /// 0 to 100.
-    pub stability: Option<u8>,
-    /// 0 to 100.
-    pub similarity: Option<u8>,
-    /// 0 to 100.
-    pub style: Option<u8>,
-    /// 50 to 200; 100 is the voice's own speed.
-    pub speed: Option<u16>,
-}
-
-/// A voice to make from a recording.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CloneVoice {
-    /// What the voice is to be called.
-    pub name: String,
-    /// The recording; as text in base64.
-    #[serde(with = "as_base64")]
-    pub sample: Bytes,
-    /// The recording's media type, such as `audio/mpeg`.
-    pub content_type: String,
-    /// A text for the upstream's preview, where it makes one.
-    pub preview_text: Option<String>,
-}
-
-/// Bytes as base64, a third larger than they are; as a list of numbers they would be four times as large.
-mod as_base64 {
-    use base64ct::{Base64, Encoding};
-    use bytes::Bytes;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        Base64::encode_string(bytes).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Base64::decode_vec(&text).map(Bytes::from).map_err(|_| D::Error::custom("a recording is not base64"))
-    }
-}
-
 /// Where a result's bytes go, and how many there may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sink {
@@ -200,57 +77,6 @@ pub enum Sink {
         /// Largest result in bytes; a larger one is [`FailureKind::TooLarge`] and its file is removed.
         max_bytes: u64,
     },
-}
-
-/// An upstream's own id of work that it accepted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UpstreamId(pub String);
-
-/// An amount of an upstream's own credits, in thousandths: what we buy with, never what we sell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UpstreamCredits(i64);
-
-impl UpstreamCredits {
-    /// That many whole credits; stays at the largest amount instead of overflowing.
-    #[must_use]
-    pub const fn whole(credits: i64) -> Self {
-        Self(credits.saturating_mul(1000))
-    }
-
-    /// That many thousandths.
-    #[must_use]
-    pub const fn from_thousandths(thousandths: i64) -> Self {
-        Self(thousandths)
-    }
-
-    /// That many whole credits; smaller parts than thousandths are cut off. None when it does not fit 64 bits of them.
-    #[must_use]
-    pub fn from_decimal(credits: Decimal) -> Option<Self> {
-        let thousandths = credits.checked_mul(Decimal::ONE_THOUSAND)?.trunc();
-        i64::try_from(thousandths).ok().map(Self)
-    }
-
-    /// The amount in thousandths.
-    #[must_use]
-    pub const fn thousandths(self) -> i64 {
-        self.0
-    }
-}
-
-impl fmt::Display for UpstreamCredits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / 1000, self.0 % 1000);
-        match rest {
-            0 => write!(f, "{whole}"),
-            _ => {
-                let digits = format!("{:03}", rest.abs());
-                let sign = if self.0 < 0 && whole == 0 { "-" } else { "" };
-                write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
-            }
-        }
-    }
 }
 
 /// What became of a call that reached the upstream.
@@ -323,158 +149,6 @@ pub struct Reply {
     pub cost: Option<UpstreamCredits>,
     /// What the upstream measured: of audio at hand, its own length is taken instead.
     pub measured: Counts,
-}
-
-/// A result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Output {
-    /// Speech.
-    Audio(Audio),
-    /// A cloned voice.
-    Voice(ClonedVoice),
-}
-
-/// Speech.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audio {
-    /// The audio, MP3 or WAV. The engine reads it before it is settled.
-    pub body: Body,
-    /// Its media type, such as `audio/mpeg`, as the upstream says; the bytes decide.
-    pub content_type: String,
-    /// Subtitles as SubRip, where asked for and given.
-    pub srt: Option<String>,
-}
-
-/// The bytes of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// In memory.
-    Memory(Bytes),
-    /// In a file, which was written as a whole.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Its length in bytes.
-        bytes: u64,
-    },
-}
-
-/// A cloned voice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClonedVoice {
-    /// The upstream's id of it; lives on the account that made it.
-    pub voice: String,
-}
-
-/// Why a call did not give a result.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind:?} from upstream ({code}): {message}", code = code.as_deref().unwrap_or("no code"))]
-pub struct Failure {
-    /// What the engine concludes from it.
-    pub kind: FailureKind,
-    /// Whether the upstream may have begun to work, or to charge.
-    pub reached: Reached,
-    /// The upstream's status or code, such as `429`, `server_busy`, `1008`.
-    pub code: Option<String>,
-    /// The upstream's words: one line, cut to [`FAILURE_MESSAGE_BYTES_MAX`], without any secret.
-    pub message: String,
-    /// How long the upstream asks to wait.
-    pub retry_after: Option<Duration>,
-}
-
-impl Failure {
-    /// The longest that an upstream is left alone because it says so.
-    pub const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
-
-    /// A failure with a message made fit to keep: one line, cut at a character boundary.
-    #[must_use]
-    pub fn new(kind: FailureKind, reached: Reached, message: impl AsRef<str>) -> Self {
-        let mut line = String::new();
-        for word in message.as_ref().split_whitespace() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-            if line.len() > FAILURE_MESSAGE_BYTES_MAX {
-                line.truncate(line.floor_char_boundary(FAILURE_MESSAGE_BYTES_MAX - '…'.len_utf8()));
-                line.push('…');
-                break;
-            }
-        }
-        Self { kind, reached, code: None, message: line, retry_after: None }
-    }
-
-    /// With the upstream's code.
-    #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-
-    /// How long the upstream is not to be asked again; none where it does not say. Longer than
-    /// [`WAIT_MAX`](Self::WAIT_MAX) nobody is believed.
-    #[must_use]
-    pub fn wait(&self) -> Option<Duration> {
-        self.retry_after.filter(|wait| !wait.is_zero()).map(|wait| wait.min(Self::WAIT_MAX))
-    }
-
-    /// With the wait that the upstream asks for.
-    #[must_use]
-    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait;
-        self
-    }
-}
-
-/// What a failure means, and so whom it concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FailureKind {
-    /// The request itself is wrong: failing it anywhere else is pointless.
-    BadRequest,
-    /// The upstream refuses the content.
-    Policy,
-    /// The key may not do this: its plan, permissions, region or voices do not allow it. Another key may, and this one
-    /// is not marked for it.
-    NotAllowed,
-    /// The upstream does not know the key.
-    KeyDead,
-    /// The upstream's 401 may mean several things: the key rests, each time for twice as long, and a free check may
-    /// find it dead.
-    KeyDoubtful,
-    /// The key's account has not enough credit for this call.
-    OutOfCredit,
-    /// Too many calls of this key.
-    KeyRateLimited,
-    /// Too many calls of the account that this key belongs to.
-    AccountRateLimited,
-    /// Too many calls from our address.
-    EgressRateLimited,
-    /// The upstream is overloaded or broken for now.
-    Busy,
-    /// Sent, and no answer that tells what became of it.
-    Unknown,
-    /// The result is larger than the [`Sink`] takes.
-    TooLarge,
-    /// The result cannot be delivered: it is no MP3 or WAV, has no sound, is torn, or is of another layout than the
-    /// job's other parts. The engine finds it by reading what came; it costs the user nothing and is made again.
-    Undeliverable,
-    /// The provider cannot do this work on this route.
-    Unsupported,
-}
-
-/// Whether the upstream may have begun to work, or to charge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reached {
-    /// It proved that it did not: a refusal, or no connection was made.
-    No,
-    /// It may have.
-    Maybe,
-    /// It did, and says that it ended.
-    Yes,
 }
 
 /// What became of asking an upstream to drop accepted work.
@@ -614,51 +288,3 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
 }
 
 const _: fn(&dyn Provider) = |_| {};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_message_is_one_bounded_line() {
-        let failure = Failure::new(FailureKind::Busy, Reached::No, "<html>\n <b>Lỗi</b>\r\n".repeat(100));
-        assert!(failure.message.len() <= FAILURE_MESSAGE_BYTES_MAX, "{}", failure.message.len());
-        assert!(!failure.message.contains('\n'));
-        assert!(failure.message.starts_with("<html> <b>Lỗi</b> <html>"));
-        let one_word = Failure::new(FailureKind::Busy, Reached::No, "ố".repeat(1000));
-        assert!(one_word.message.len() <= FAILURE_MESSAGE_BYTES_MAX);
-        assert!(one_word.message.len() > FAILURE_MESSAGE_BYTES_MAX / 2);
-    }
-
-    #[test]
-    fn a_recording_is_written_as_base64_and_reads_back() {
-        let (sample, content_type) = (Bytes::from_static(&[0, 255, 7]), "audio/mpeg".to_owned());
-        let clone = CloneVoice { name: "An".into(), sample, content_type, preview_text: None };
-        let text = serde_json::to_string(&clone).unwrap();
-        assert!(text.contains("\"AP8H\""), "{text}");
-        assert_eq!(serde_json::from_str::<CloneVoice>(&text).unwrap(), clone);
-    }
-
-    #[test]
-    fn upstream_credits_print_without_needless_zeros() {
-        for (thousandths, text) in
-            [(0, "0"), (1500, "1.5"), (-250, "-0.25"), (12_000, "12"), (-1001, "-1.001")]
-        {
-            assert_eq!(UpstreamCredits::from_thousandths(thousandths).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn upstream_credits_of_a_decimal_keep_thousandths() {
-        for (decimal, thousandths) in [
-            ("0", Some(0)),
-            ("1.5", Some(1500)),
-            ("0.0009", Some(0)),
-            ("-2.0019", Some(-2001)),
-            ("10000000000000000", None),
-        ] {
-            let credits = UpstreamCredits::from_decimal(decimal.parse().unwrap());
-            assert_eq!(credits.map(UpstreamCredits::thousandths), thousandths, "{decimal}");
-        }
-    }
-}

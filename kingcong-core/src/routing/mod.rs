@@ -12,7 +12,7 @@ mod system;
 pub use split::{InvalidCarry, Split, SplitId};
 pub use state::{Explanation, Standing, State, Switches};
 pub use system::{
-    BASE_URL_BYTES_MAX, BaseUrl, EgressChange, InvalidBaseUrl, Limits, LimitsChange, Maintenance, Origin,
-    PollsCount, SERVERS_MAX, SERVICE_NAME_BYTES_MAX, SERVICES_MAX, Server, ServerChange, Service, Switch,
-    System, SystemCommand, SystemError, Unavailable, WEIGHT_MAX,
+    BASE_URL_BYTES_MAX, BaseUrl, EgressChange, InvalidBaseUrl, Maintenance, Origin, SERVERS_MAX,
+    SERVICE_NAME_BYTES_MAX, SERVICES_MAX, Server, ServerChange, Service, System, SystemCommand, SystemError,
+    Unavailable, WEIGHT_MAX,
 };

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Maintenance, Switch, System};
+use super::{Maintenance, System};
 use crate::{
     id::{Route, ServerId, ServiceId},
     message::Message,
+    switch::Switch,
 };
 
 /// The state of the whole.

@@ -8,14 +8,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    num::NonZeroU32,
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ProtocolId, Route, ServerId, ServiceId},
+    keys::{Limits, LimitsChange, PollsCount},
     message::Message,
+    switch::Switch,
 };
 
 /// Most servers in a system.
@@ -35,7 +36,8 @@ pub const SERVICE_NAME_BYTES_MAX: usize = 64;
 /// use kingcong_core::{
 ///     id::{Route, ServerId, ServiceId},
 ///     preset::kingcong,
-///     routing::{Switch, System, SystemCommand},
+///     routing::{System, SystemCommand},
+///     switch::Switch,
 /// };
 ///
 /// let system = kingcong::system();
@@ -79,49 +81,11 @@ pub struct Server {
     pub egress: Option<Limits>,
 }
 
-/// Whether asking for a result counts as a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PollsCount {
-    /// Only sending work counts.
-    Free,
-    /// Every call counts.
-    Counted,
-}
-
-/// How many calls are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Most calls in flight at once.
-    pub max_in_flight: NonZeroU32,
-    /// Most calls started within any 60 seconds.
-    pub per_minute: NonZeroU32,
-}
-
-/// What of [`Limits`] changes; what is left out stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LimitsChange {
-    /// Most calls in flight at once.
-    pub max_in_flight: Option<NonZeroU32>,
-    /// Most calls started within any 60 seconds.
-    pub per_minute: Option<NonZeroU32>,
-}
-
 /// What is bought on a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name for users, in every language: 1 to [`SERVICE_NAME_BYTES_MAX`] bytes on one line.
     pub name: String,
-}
-
-/// The administrator's switch of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Switch {
-    /// Used.
-    On,
-    /// Not used.
-    Off,
 }
 
 /// What is under maintenance: takes no new work, while calls that already run may finish.
@@ -493,26 +457,6 @@ impl Server {
             Some(EgressChange::Lifted) => self.egress = None,
         }
         Ok(())
-    }
-}
-
-impl Limits {
-    /// These limits, or none when one of them is 0.
-    #[must_use]
-    pub fn new(max_in_flight: u32, per_minute: u32) -> Option<Self> {
-        Some(Self {
-            max_in_flight: NonZeroU32::new(max_in_flight)?,
-            per_minute: NonZeroU32::new(per_minute)?,
-        })
-    }
-
-    /// These limits after a change.
-    #[must_use]
-    pub fn changed(self, change: LimitsChange) -> Self {
-        Self {
-            max_in_flight: change.max_in_flight.unwrap_or(self.max_in_flight),
-            per_minute: change.per_minute.unwrap_or(self.per_minute),
-        }
     }
 }
 

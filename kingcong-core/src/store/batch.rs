@@ -15,21 +15,26 @@ use serde::Serialize;
 use crate::{
     access::{RoleName, Scope},
     clock::Timestamp,
+    failure::Failure,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, TenantName, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{Counted, Key, KeyWithLimits, Limit, PollNeed, PoolId, Rules, Verdict},
+    keys::{
+        Counted, Key, KeyWithLimits, Limit, Limits, LimitsChange, PollNeed, PollsCount, PoolId, Rules,
+        Verdict,
+    },
     ledger::{Cause, Entry, Refusal, WalletKey},
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
     pricing::{Package, PackageError, Price, PriceError},
-    provider::{Body, Failure, UpstreamCredits, UpstreamId, Work},
-    routing::{Limits, LimitsChange, Origin, PollsCount, Switch, SystemCommand, SystemError},
+    routing::{Origin, SystemCommand, SystemError},
+    switch::Switch,
     tenants::{Tenant, TenantState},
+    upstream::{UpstreamCredits, UpstreamId},
     vault::{DataKey, DataKeyVersion},
-    work::{Attempt, IdempotencyKey, Job, JobState, Layout, PlanError, Sound, Task, TaskRoute},
+    work::{Attempt, Body, IdempotencyKey, Job, JobState, Layout, PlanError, Sound, Task, TaskRoute, Work},
 };
 
 use super::Configuration;

@@ -26,10 +26,9 @@ use crate::{
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
     money::Amount,
-    provider::Body,
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, AttemptState, Ending, Job, JobState, Task, TaskState},
+    work::{Attempt, AttemptState, Body, Ending, Job, JobState, Task, TaskState},
 };
 
 /// A store in memory.

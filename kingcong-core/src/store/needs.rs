@@ -36,7 +36,7 @@ pub struct Needs {
     pub retries: BTreeSet<JobId>,
     /// Tasks.
     pub tasks: BTreeSet<TaskId>,
-    /// Tasks whose [`crate::provider::Work`] is needed too.
+    /// Tasks whose [`crate::work::Work`] is needed too.
     pub inputs: BTreeSet<TaskId>,
     /// Pools whose next ready tasks are needed, with what they are to do, and the keys in the order of their turns.
     pub claims: Vec<ClaimNeeds>,

@@ -17,11 +17,10 @@ use crate::{
     },
     keys::{Flow, Key, Level, Limit, Pool, PoolId},
     ledger::{Entry, Hold, Wallet},
-    provider::Work,
     routing::{Split, SplitId},
     tenants::{Standing, Tenant},
     vault::DataKey,
-    work::{Attempt, Job, Task, TaskState},
+    work::{Attempt, Job, Task, TaskState, Work},
 };
 
 use super::{

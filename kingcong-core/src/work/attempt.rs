@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    failure::FailureKind,
     id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, TenantId, UserId, WorkerId},
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
-    provider::{FailureKind, UpstreamCredits, UpstreamId},
+    upstream::{UpstreamCredits, UpstreamId},
 };
 
 use super::RouteCause;

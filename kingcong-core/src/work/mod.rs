@@ -3,6 +3,7 @@
 //! Their states are enums with data, and they change only through the functions here.
 
 mod attempt;
+mod capability;
 mod idempotency;
 mod job;
 mod kinds;
@@ -14,10 +15,12 @@ mod task;
 pub(crate) use kinds::speech::wav_header;
 
 pub use attempt::{Attempt, AttemptState, Doubt, Ending, Lane};
+pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};
 pub use kinds::{
-    Ask, AskedSpeech, AskedVoice, CheckedAsk, CheckedSpeech, VoiceChoice,
+    Ask, AskedSpeech, AskedVoice, Audio, AudioFormat, Body, CheckedAsk, CheckedSpeech, CloneVoice,
+    ClonedVoice, Output, Speech, Subtitles, VoiceChoice, VoiceSettings, Work,
     speech::{
         AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, AbbreviationError, Abbreviations, AudioError,
         AudioReader, Coding, Cut, CutError, JOINED_BYTES_MAX, JoinError, Joined, Layout, Pace, Part,

@@ -18,8 +18,8 @@ use crate::{
     money::{Amount, Unit},
     operation::Operation,
     pricing::{PriceError, PriceList, RoutePrice, common_denominator, hold_amount},
-    provider::{Ability, Capabilities, Mp3Layout, Work},
     routing::{System, Unavailable},
+    work::{Ability, Capabilities, Mp3Layout, Work},
 };
 
 /// What a plan is made with.

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Doubt, Job, Lane};
 use crate::{
     clock::Timestamp,
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
     keys::PoolId,
     message::Message,
     money::Amount,
     pricing::RoutePrice,
-    provider::{Failure, FailureKind, Reached},
 };
 
 /// One call's worth of a job.

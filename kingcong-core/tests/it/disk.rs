@@ -12,11 +12,12 @@ use std::{
 use async_trait::async_trait;
 use kingcong_core::{
     engine::Outputs,
+    failure::Failure,
     id::ProtocolId,
     measure::Counts,
-    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent, Sink},
+    provider::{Call, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, PAGE_MAX},
-    work::JobState,
+    work::{Audio, Body, JobState, Output},
 };
 
 use crate::giving::{open_with, run, wav};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kingcong_core::{
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::JobId,
-    provider::{FailureKind, Reached},
     store::{
         Lease, MemoryStore, StopWhy,
         conformance::{

@@ -12,12 +12,14 @@ use async_trait::async_trait;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
     engine::{JobReport, Outputs},
+    failure::Failure,
     id::{ProtocolId, ServiceId},
+    keys::Limits,
     measure::{Counts, Measure},
-    provider::{Audio, Body, Call, Capabilities, Failure, Mp3Layout, Output, Provider, Reply, Sent, Sink},
-    routing::Limits,
+    provider::{Call, Provider, Reply, Sent, Sink},
     store::MemoryStore,
     vault::{KeyBytes, StaticMasterKey},
+    work::{Audio, Body, Capabilities, Mp3Layout, Output},
 };
 
 /// What an upstream gives for its n-th call, from 0, and how long it says that this is.

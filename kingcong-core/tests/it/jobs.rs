@@ -13,11 +13,11 @@ use std::{
 use kingcong_core::{
     access::Scope,
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::{JobId, KeyId, TaskId},
-    keys::Verdict,
+    keys::{Limits, Verdict},
     measure::Measure,
-    provider::{FailureKind, Reached, UpstreamCredits},
-    routing::{Limits, Maintenance, Switch, SystemCommand},
+    routing::{Maintenance, SystemCommand},
     store::{
         AttemptFilter, AttemptResult, ConfigurationChange, KeyChange, Lease, MemoryStore, NotAdmitted,
         NotRetried, PAGE_MAX, Retry, StopWhy, UnknownPolicy,
@@ -29,6 +29,8 @@ use kingcong_core::{
             recount,
         },
     },
+    switch::Switch,
+    upstream::UpstreamCredits,
     work::{AttemptState, Job, JobState, Task, TaskState},
 };
 use proptest::{prelude::*, sample::Index};

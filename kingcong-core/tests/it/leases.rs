@@ -9,8 +9,7 @@ use std::{num::NonZeroU32, time::Duration};
 use kingcong_core::{
     clock::Timestamp,
     id::LimitId,
-    keys::{Chain, Level, Limit, Rules, Window},
-    routing::PollsCount,
+    keys::{Chain, Level, Limit, PollsCount, Rules, Window},
     store::conformance::fixtures::START,
 };
 use proptest::{prelude::*, sample::Index};

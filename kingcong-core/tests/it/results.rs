@@ -9,9 +9,8 @@ use kingcong_core::{
     clock::Timestamp,
     engine::{JobAudio, JobResult, Outputs},
     id::JobId,
-    provider::Body,
     store::StoredOutput,
-    work::{JobState, RangeError, Sound},
+    work::{Body, JobState, RangeError, Sound},
 };
 use proptest::prelude::*;
 

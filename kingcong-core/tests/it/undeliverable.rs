@@ -13,9 +13,8 @@ use kingcong_core::{
     measure::Measure,
     operation::Operation,
     pricing::{Charge, Price, PriceLine},
-    provider::Mp3Layout,
     store::{AttemptFilter, PAGE_MAX},
-    work::{JobState, Sound},
+    work::{JobState, Mp3Layout, Sound},
 };
 
 use crate::giving::{Gives, gives, open, open_knowing, run, wav};

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 use kingcong_core::{
     Request,
     id::{ServerId, VoiceId},
-    provider::{AudioFormat, Subtitles, VoiceSettings},
-    work::{self, TASKS_MAX},
+    work::{self, AudioFormat, Subtitles, TASKS_MAX, VoiceSettings},
 };
 use serde::Deserialize;
 

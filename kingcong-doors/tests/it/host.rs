@@ -6,11 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     id::{AttemptId, Route, ServerId, ServiceId},
-    provider::{
-        Ability, Access, AudioFormat, Call, Capabilities, Mp3Layout, Provider, Sink, Speech, Subtitles,
-        VoiceSettings, Work,
-    },
+    provider::{Access, Call, Provider, Sink},
     vault::Secret,
+    work::{Ability, AudioFormat, Capabilities, Mp3Layout, Speech, Subtitles, VoiceSettings, Work},
 };
 use kingcong_doors::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,

@@ -5,13 +5,15 @@
 
 use async_trait::async_trait;
 use kingcong_core::{
+    failure::{Failure, FailureKind},
     id::{ProtocolId, ServiceId},
     measure::Counts,
     provider::{
-        Ability, Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, ClonedVoice, Dropped,
-        Failure, FailureKind, Health, Laid, Output, Progress, Provider, Reply, Sent, Speech, Subtitles,
-        UpstreamCredits, UpstreamId, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, Call, Dropped, Health, Laid, Progress, Provider, Reply, Sent, VoiceOrigin,
+        VoicePage,
     },
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{Ability, AudioFormat, Capabilities, CloneVoice, ClonedVoice, Output, Speech, Subtitles, Work},
 };
 use reqwest::{
     Method,

@@ -4,12 +4,13 @@
 
 use async_trait::async_trait;
 use kingcong_core::{
+    failure::{Failure, FailureKind},
     id::{AttemptId, ProtocolId, ServiceId},
     provider::{
-        Ability, Accepted, Access, AudioFormat, Call, Capabilities, Failure, FailureKind, Health, Laid,
-        Progress, Provider, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId, VoiceOrigin,
-        VoicePage, Work,
+        Accepted, Access, Call, Health, Laid, Progress, Provider, Reply, Sent, VoiceOrigin, VoicePage,
     },
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{Ability, AudioFormat, Capabilities, Speech, Subtitles, Work},
 };
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,12 +5,12 @@
 use async_trait::async_trait;
 use base64ct::{Base64, Encoding};
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     measure::Counts,
-    provider::{
-        Access, Audio, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Output,
-        Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, VoiceOrigin, VoicePage, Work,
-    },
+    provider::{Access, Call, Health, Provider, Reply, Sent, VoiceOrigin, VoicePage},
+    upstream::UpstreamCredits,
+    work::{Audio, AudioFormat, Capabilities, CloneVoice, Output, Speech, Subtitles, Work},
 };
 use reqwest::{
     Method,

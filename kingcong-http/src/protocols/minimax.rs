@@ -4,13 +4,14 @@
 
 use async_trait::async_trait;
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     measure::{Counts, Measure},
     provider::{
-        Accepted, Access, AudioFormat, Call, Capabilities, CloneVoice, Failure, FailureKind, Health, Laid,
-        Output, Progress, Provider, Reached, Reply, Sent, Speech, Subtitles, UpstreamCredits, UpstreamId,
-        Voice, VoiceOrigin, VoicePage, Work,
+        Accepted, Access, Call, Health, Laid, Progress, Provider, Reply, Sent, Voice, VoiceOrigin, VoicePage,
     },
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{AudioFormat, Capabilities, CloneVoice, Output, Speech, Subtitles, Work},
 };
 use reqwest::{Method, StatusCode, multipart::Form};
 use serde_json::{Value, json};

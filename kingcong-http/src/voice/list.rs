@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use kingcong_core::provider::{Failure, FailureKind, Voice, VoiceOrigin};
+use kingcong_core::{
+    failure::{Failure, FailureKind},
+    provider::{Voice, VoiceOrigin},
+};
 use serde_json::Value;
 
 use crate::wire::{

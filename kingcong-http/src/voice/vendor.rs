@@ -1,19 +1,19 @@
 //! The vendors whose voices a gateway resells, told apart by the route's service.
 
 use kingcong_core::{
+    failure::{Failure, FailureKind},
     id::ServiceId,
-    provider::{Failure, FailureKind},
 };
 use serde_json::{Map, Value, json};
 
 use crate::wire::{http::Exchange, lenient::hundredths};
-use kingcong_core::provider::{Ability, Capabilities, Mp3Layout, VoiceSettings};
+use kingcong_core::work::{Ability, Capabilities, Mp3Layout, VoiceSettings};
 
 /// The model that is named to gateways that want one for an ElevenLabs voice.
 pub(crate) const ELEVENLABS_MODEL: &str = "eleven_multilingual_v2";
 /// The model that is named to gateways that want one for a MiniMax voice.
 pub(crate) const MINIMAX_MODEL: &str = "speech-2.6-hd";
-/// The ElevenLabs name of [`kingcong_core::provider::AudioFormat::Mp3`].
+/// The ElevenLabs name of [`kingcong_core::work::AudioFormat::Mp3`].
 pub(crate) const ELEVENLABS_MP3: &str = "mp3_44100_128";
 /// MiniMax: samples per second.
 pub(crate) const MINIMAX_SAMPLE_RATE: u32 = 44_100;

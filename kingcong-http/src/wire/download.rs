@@ -2,9 +2,11 @@
 //! such addresses expire.
 
 use kingcong_core::{
+    failure::{Failure, Reached},
     id::AttemptId,
     measure::Counts,
-    provider::{Audio, Call, Failure, Laid, Output, Reached, Reply, Sink, Subtitles, Work},
+    provider::{Call, Laid, Reply, Sink},
+    work::{Audio, Output, Subtitles, Work},
 };
 use reqwest::{
     Response, Url,

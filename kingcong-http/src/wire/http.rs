@@ -8,7 +8,8 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use kingcong_core::{
-    provider::{Access, Failure, FailureKind, Reached},
+    failure::{Failure, FailureKind, Reached},
+    provider::Access,
     vault::scrub,
 };
 use reqwest::{

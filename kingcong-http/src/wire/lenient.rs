@@ -1,7 +1,7 @@
 //! Reading JSON as upstreams really write it: names in snake_case or camelCase, numbers as numbers or as text,
 //! decimals where whole numbers are documented.
 
-use kingcong_core::provider::UpstreamCredits;
+use kingcong_core::upstream::UpstreamCredits;
 use serde_json::Value;
 
 /// Longest text kept from an answer, in bytes: names, languages, addresses.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kingcong_core::provider::{FailureKind, Reached};
+use kingcong_core::failure::{FailureKind, Reached};
 use reqwest::StatusCode;
 use serde_json::Value;
 

@@ -8,8 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::AttemptId,
-    provider::{Body, Failure, FailureKind, Reached, Sink},
+    provider::Sink,
+    work::Body,
 };
 use tempfile::TempPath;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};

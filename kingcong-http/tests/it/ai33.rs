@@ -1,11 +1,11 @@
 //! AI33: what is sent, every answer that is read, and the class of every refusal.
 
 use kingcong_core::{
+    failure::{Failure, FailureKind as Kind, Reached},
     id::ServiceId,
-    provider::{
-        AudioFormat, Body, ClonedVoice, Dropped, Failure, FailureKind as Kind, Health, Output, Progress,
-        Reached, Sent, Speech, UpstreamCredits, UpstreamId, VoiceOrigin, VoiceSettings, Work,
-    },
+    provider::{Dropped, Health, Progress, Sent, VoiceOrigin},
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{AudioFormat, Body, ClonedVoice, Output, Speech, VoiceSettings, Work},
 };
 use serde_json::{Value, json};
 use std::time::Duration;

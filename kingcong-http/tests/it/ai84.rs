@@ -1,8 +1,10 @@
 //! AI84: what is sent, every answer that is read, and the class of every refusal.
 
-use kingcong_core::provider::{
-    AudioFormat, Body, Dropped, FailureKind as Kind, Progress, Reached, Sent, Speech, UpstreamCredits,
-    UpstreamId, VoiceOrigin, VoiceSettings, Work,
+use kingcong_core::{
+    failure::{FailureKind as Kind, Reached},
+    provider::{Dropped, Progress, Sent, VoiceOrigin},
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{AudioFormat, Body, Speech, VoiceSettings, Work},
 };
 use serde_json::{Value, json};
 

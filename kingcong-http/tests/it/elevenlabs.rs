@@ -2,11 +2,11 @@
 
 use base64ct::{Base64, Encoding};
 use kingcong_core::{
+    failure::{FailureKind as Kind, Reached},
     measure::Counts,
-    provider::{
-        AudioFormat, Body, ClonedVoice, Dropped, FailureKind as Kind, Output, Reached, Speech, Subtitles,
-        UpstreamCredits, UpstreamId, VoiceOrigin, VoiceSettings, Work,
-    },
+    provider::{Dropped, VoiceOrigin},
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{AudioFormat, Body, ClonedVoice, Output, Speech, Subtitles, VoiceSettings, Work},
 };
 use serde_json::json;
 

@@ -1,6 +1,10 @@
 //! Answers and results that are larger than they may be, and where results go.
 
-use kingcong_core::provider::{Body, FailureKind as Kind, Reached, Sink};
+use kingcong_core::{
+    failure::{FailureKind as Kind, Reached},
+    provider::Sink,
+    work::Body,
+};
 use serde_json::json;
 
 use crate::server::{

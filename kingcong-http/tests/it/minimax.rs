@@ -1,11 +1,11 @@
 //! MiniMax: what is sent, every answer that is read, and the class of every refusal.
 
 use kingcong_core::{
+    failure::{FailureKind as Kind, Reached},
     measure::{Counts, Measure},
-    provider::{
-        AudioFormat, Body, ClonedVoice, FailureKind as Kind, Output, Progress, Reached, Sent, Sink, Speech,
-        Subtitles, UpstreamId, VoiceOrigin, Work,
-    },
+    provider::{Progress, Sent, Sink, VoiceOrigin},
+    upstream::UpstreamId,
+    work::{AudioFormat, Body, ClonedVoice, Output, Speech, Subtitles, Work},
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,9 @@
 //! Where results are fetched from: the public internet, or where the server itself is; never another private place.
 
-use kingcong_core::provider::{Body, FailureKind as Kind, Reached};
+use kingcong_core::{
+    failure::{FailureKind as Kind, Reached},
+    work::Body,
+};
 use serde_json::json;
 
 use crate::server::{

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kingcong_core::provider::{Failure, FailureKind as Kind, Reached};
+use kingcong_core::failure::{Failure, FailureKind as Kind, Reached};
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Server, access, answer, call, ok, poll, provider};

@@ -45,8 +45,8 @@ impl MakeWriter<'_> for Log {
 /// Everything that a protocol's doors say when they meet this server.
 async fn everything_said(provider: &Arc<dyn Provider>, base_url: &str, service: &str) -> String {
     let access = access(base_url, service);
-    let id = kingcong_core::provider::UpstreamId("t".to_owned());
-    let clone = kingcong_core::provider::Work::CloneVoice(clone_voice());
+    let id = kingcong_core::upstream::UpstreamId("t".to_owned());
+    let clone = kingcong_core::work::Work::CloneVoice(clone_voice());
     let mut failures = Vec::new();
     failures.extend(provider.send(&call(base_url, service)).await.err());
     failures.extend(provider.send(&with_subtitles(base_url, service)).await.err());

@@ -13,12 +13,12 @@ use axum::{
     http::{HeaderMap, Response},
 };
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, Route, ServerId, ServiceId},
-    provider::{
-        Access, Audio, AudioFormat, Call, CloneVoice, Failure, FailureKind, Output, Progress, Provider,
-        Reached, Reply, Sent, Sink, Speech, Subtitles, UpstreamId, VoiceSettings, Work,
-    },
+    provider::{Access, Call, Progress, Provider, Reply, Sent, Sink},
+    upstream::UpstreamId,
     vault::Secret,
+    work::{Audio, AudioFormat, CloneVoice, Output, Speech, Subtitles, VoiceSettings, Work},
 };
 use kingcong_http::{Settings, Upstreams};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Connections that break, hang or never end.
 
-use kingcong_core::provider::{FailureKind as Kind, Reached};
+use kingcong_core::failure::{FailureKind as Kind, Reached};
 
 use crate::server::{NOWHERE, Then, access, broken, call, impatient, poll, provider};
 

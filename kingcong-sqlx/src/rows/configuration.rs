@@ -4,7 +4,8 @@ use kingcong_core::{
     clock::Timestamp,
     money::{Money, Unit},
     pricing::{Package, Price},
-    routing::{Switch, System},
+    routing::System,
+    switch::Switch,
 };
 
 use super::{mirrors, put_route};

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use kingcong_core::{
     id::{KeyId, LimitId},
     keys::{Flow, Key, KeyStatus, Level, Limit, Pool, PoolId, Window},
-    provider::UpstreamCredits,
-    routing::{BaseUrl, Switch},
+    routing::BaseUrl,
+    switch::Switch,
+    upstream::UpstreamCredits,
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 

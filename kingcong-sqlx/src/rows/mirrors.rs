@@ -6,7 +6,8 @@ use kingcong_core::{
     keys::Limit,
     measure::Measure,
     pricing::{Charge, Price},
-    routing::{Maintenance, Switch, System},
+    routing::{Maintenance, System},
+    switch::Switch,
 };
 
 use super::EntryRow;

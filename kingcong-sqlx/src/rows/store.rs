@@ -7,12 +7,12 @@ use kingcong_core::{
     clock::Timestamp,
     id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, TenantId, VoiceId, WorkerId},
     keys::Rules,
-    provider::{Body, UpstreamCredits, UpstreamId},
     routing::SplitId,
     store::{
         AuditEntry, AuditOutcome, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
     },
-    work::Sound,
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{Body, Sound},
 };
 
 use super::{put_route, read_route};

@@ -7,10 +7,10 @@ use kingcong_core::{
     keys::PoolId,
     money::{RunningTotal, Unit},
     operation::Operation,
-    provider::{UpstreamCredits, UpstreamId, Work},
+    upstream::{UpstreamCredits, UpstreamId},
     work::{
         Attempt, AttemptState, Doubt, Ending, Job, JobState, Lane, Layout, RouteCause, Task, TaskRoute,
-        TaskState,
+        TaskState, Work,
     },
 };
 use uuid::Uuid;

@@ -14,11 +14,12 @@ use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     clock::{Clock, Timestamp},
     engine::{Builder, Mode},
+    failure::Failure,
     id::ProtocolId,
     measure::Counts,
-    provider::{Audio, Body, Call, Failure, Output, Provider, Reply, Sent},
+    provider::{Call, Provider, Reply, Sent},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{Audio, Body, JobState, Output},
 };
 use kingcong_servers::Server;
 use kingcong_sqlx::SqlStore;

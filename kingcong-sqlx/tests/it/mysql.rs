@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kingcong_core::{
-    provider::{CloneVoice, Work},
     store::{Command, Outcome, Store, StoreErrorKind},
+    work::{CloneVoice, Work},
 };
 use kingcong_servers::Server;
 use kingcong_sqlx::{ConnectError, SqlStore};

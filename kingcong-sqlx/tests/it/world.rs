@@ -18,22 +18,25 @@ use kingcong_core::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId, TaskId,
         TenantId, UserId, WorkerId,
     },
-    keys::{Key, KeyStatus, Level, Limit, PoolId, Rules},
+    keys::{Key, KeyStatus, Level, Limit, Limits, PollsCount, PoolId, Rules},
     ledger::{Cause, Owner, WalletKey},
     measure::{Counts, Measure, count_characters},
     money::{Amount, Unit},
     operation::Operation,
     preset::kingcong,
     pricing::{Charge, Overrun, Price, PriceLine, RoutePrice, common_denominator, hold_amount},
-    provider::{AudioFormat, Body, Speech, Subtitles, UpstreamCredits, VoiceSettings, Work},
-    routing::{Limits, PollsCount, Switch},
     store::{
         AddKey, Admit, AttemptResult, AuditOutcome, Batch, Claim, Claimed, Command, Configuration,
         ConfigurationChange, Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit,
         NewTask, Outcome, Retry, Settle, Store, StoredOutput, UnknownPolicy, Written,
     },
+    switch::Switch,
+    upstream::UpstreamCredits,
     vault::{Envelope, Fingerprint, SecretVersion},
-    work::{Coding, IdempotencyKey, Lane, Layout, Pace, Sound, TaskRoute, speech_quantities},
+    work::{
+        AudioFormat, Body, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Speech, Subtitles, TaskRoute,
+        VoiceSettings, Work, speech_quantities,
+    },
 };
 use uuid::Uuid;
 

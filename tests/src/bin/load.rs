@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, error::Error, io::Write as _, num::NonZeroU16, 
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     engine::JobReport,
+    keys::Limits,
     money::Amount,
-    routing::{BaseUrl, Limits},
+    routing::BaseUrl,
     vault::{KeyBytes, StaticMasterKey},
     work::JobState,
 };

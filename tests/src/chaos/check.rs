@@ -10,8 +10,8 @@ use anyhow::Result;
 use kingcong_core::{
     KingCong,
     engine::{JobReport, JobResult, TaskReport},
+    failure::FailureKind,
     id::JobId,
-    provider::FailureKind,
     store::{AttemptFilter, PAGE_MAX},
     work::{Doubt, JobState, TaskError, TaskState},
 };

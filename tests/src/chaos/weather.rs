@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use kingcong_core::{
     KingCong, NewKey, Preset,
+    keys::Limits,
     preset::kingcong,
-    routing::{BaseUrl, Limits, System},
+    routing::{BaseUrl, System},
 };
 
 use super::host::{SERVICE, WINDOW};

@@ -10,10 +10,9 @@ use std::{
 use kingcong_core::{
     access::Scope,
     id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
-    keys::{Limit, PoolId, Rules},
+    keys::{Limit, Limits, PollsCount, PoolId, Rules},
     measure::Measure,
     pricing::{Charge, Overrun, Price, PriceLine},
-    routing::{Limits, PollsCount},
     store::{
         Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
         MemoryStore, Movement, NewTask, Outcome, PAGE_MAX, Retried, Retry, Store, StoredOutput, verify_rows,
@@ -500,7 +499,7 @@ impl Books {
         let text = self.world.text_of(attempt.id);
         let same = match (&stored, &text) {
             (
-                Some(StoredOutput::Audio { body: kingcong_core::provider::Body::Memory(bytes), .. }),
+                Some(StoredOutput::Audio { body: kingcong_core::work::Body::Memory(bytes), .. }),
                 Some(text),
             ) => {
                 let ms = self.world.measured_of(attempt.id).get(Measure::AudioMs).unwrap_or_default();

@@ -20,7 +20,6 @@ use kingcong_core::{
     id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
-    provider::Work,
     store::{
         AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
         JobBook, JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount,
@@ -28,7 +27,7 @@ use kingcong_core::{
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Task},
+    work::{Attempt, Job, JobState, Task, Work},
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;

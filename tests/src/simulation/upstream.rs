@@ -12,13 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use kingcong_core::{
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, ProtocolId, Route, ServiceId},
     measure::{Counts, Measure},
-    provider::{
-        Accepted, Access, Audio, Body, Call, ClonedVoice, Dropped, Failure, FailureKind, Health, Output,
-        Progress, Provider, Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage, Work,
-    },
+    provider::{Accepted, Access, Call, Dropped, Health, Progress, Provider, Reply, Sent, VoicePage},
     routing::System,
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{Audio, Body, ClonedVoice, Output, Work},
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;

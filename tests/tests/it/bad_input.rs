@@ -15,20 +15,24 @@ use kingcong_core::{
     access::{Access, InvalidRole, Role},
     clock::Timestamp,
     engine::JobResult,
+    failure::Failure,
     id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
+    keys::{Limits, PollsCount},
     ledger::Refusal,
     measure::{Counts, Measure},
     message::Language,
     money::{Amount, Money, Unit},
     operation::Operation,
     pricing::{Charge, Ordered, Package, PackageError, Price, PriceError, PriceLine},
-    provider::{Audio, Body, Call, ClonedVoice, Failure, Output, Provider, Reply, Sent, VoiceSettings, Work},
-    routing::{
-        BaseUrl, Limits, Maintenance, PollsCount, Server, ServerChange, Switch, SystemError, Unavailable,
-    },
+    provider::{Call, Provider, Reply, Sent},
+    routing::{BaseUrl, Maintenance, Server, ServerChange, SystemError, Unavailable},
     store::{DEAD_AFTER_MIN, JobFilter, Store, StoreError, StoreErrorKind},
+    switch::Switch,
     vault::{InvalidSecret, KeyBytes, MasterKeyError, StaticMasterKey},
-    work::{AskedSpeech, CutError, Job, JobState, Payer, PlanError, RequestError, TextError},
+    work::{
+        AskedSpeech, Audio, Body, ClonedVoice, CutError, Job, JobState, Output, Payer, PlanError,
+        RequestError, TextError, VoiceSettings, Work,
+    },
 };
 use kingcong_sqlx::{ConnectError, Options, SqlStore};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};

@@ -6,12 +6,14 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use kingcong_core::{
     JobHandle, KingCong, NewKey, Preset, Request, Settings,
+    failure::FailureKind,
     id::{ProtocolId, Route, ServerId, ServiceId},
+    keys::{Limits, PollsCount},
     operation::Operation,
     pricing::Price,
-    provider::FailureKind,
-    routing::{BaseUrl, Limits, PollsCount, Switch},
+    routing::BaseUrl,
     store::{AttemptFilter, Store},
+    switch::Switch,
     vault::{KeyBytes, StaticMasterKey},
     work::{AttemptState, Ending, JobState},
 };

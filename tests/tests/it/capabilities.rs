@@ -3,10 +3,9 @@
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     engine::Mode,
-    provider::{Ability, AudioFormat, Subtitles, VoiceSettings},
-    routing::Switch,
+    switch::Switch,
     vault::{KeyBytes, StaticMasterKey},
-    work::{AskedSpeech, AskedVoice, PlanError},
+    work::{Ability, AskedSpeech, AskedVoice, AudioFormat, PlanError, Subtitles, VoiceSettings},
 };
 use kingcong_http::Upstreams;
 

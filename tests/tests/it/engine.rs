@@ -16,16 +16,15 @@ use kingcong_core::{
     access::Scope,
     clock::{Clock, SystemClock},
     engine::{JobEvent, Mode, Outputs},
+    failure::{Failure, FailureKind, Reached},
     id::ProtocolId,
     measure::Counts,
     pricing::Price,
-    provider::{
-        Accepted, Audio, Body, Call, Failure, FailureKind, Laid, Output, Progress, Provider, Reached, Reply,
-        Sent, Sink, UpstreamId, Work,
-    },
+    provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
+    upstream::UpstreamId,
     vault::{KeyBytes, StaticMasterKey},
-    work::{AskedSpeech, JobState, RequestError},
+    work::{AskedSpeech, Audio, Body, JobState, Output, RequestError, Work},
 };
 use tokio::sync::Semaphore;
 
@@ -144,7 +143,7 @@ fn speech(text: &str) -> Request<AskedSpeech> {
 }
 
 async fn equip(kc: &KingCong, starts: u32) {
-    let limits = kingcong_core::routing::Limits::new(100, starts).unwrap();
+    let limits = kingcong_core::keys::Limits::new(100, starts).unwrap();
     kc.keys()
         .add(NewKey::shared("ai33", "elevenlabs", "sk-upstream-0123456789").limits(limits))
         .await

@@ -5,7 +5,7 @@ use kingcong_core::{
     NewKey,
     access::Scope,
     engine::verify,
-    routing::Limits,
+    keys::Limits,
     store::Store as _,
     vault::{KeyBytes, StaticMasterKey},
     work::JobState,

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
+    failure::Failure,
     id::ProtocolId,
     measure::Counts,
-    provider::{
-        Accepted, Audio, Body, Call, Failure, Laid, Output, Progress, Provider, Reply, Sent, UpstreamId,
-    },
+    provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent},
     store::{MemoryStore, UnknownPolicy},
+    upstream::UpstreamId,
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{Audio, Body, JobState, Output},
 };
 
 use crate::clock::TokioClock;

@@ -12,11 +12,12 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request,
     engine::JobResult,
+    failure::Failure,
     id::ProtocolId,
     measure::Counts,
-    provider::{Audio, AudioFormat, Body, Call, Failure, Output, Provider, Reply, Sent, Speech, Work},
+    provider::{Call, Provider, Reply, Sent},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{Audio, AudioFormat, Body, JobState, Output, Speech, Work},
 };
 
 /// What the pieces say, and how many milliseconds each lasts before it is encoded.

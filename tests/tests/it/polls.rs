@@ -8,17 +8,15 @@ use bytes::Bytes;
 use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     clock::Clock,
+    failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
-    keys::{KeyStatus, Limit},
+    keys::{KeyStatus, Limit, Limits},
     measure::Counts,
-    provider::{
-        Accepted, Access, Audio, Body, Call, Failure, FailureKind, Health, Output, Progress, Provider,
-        Reached, Reply, Sent, UpstreamCredits, UpstreamId, VoicePage,
-    },
-    routing::Limits,
+    provider::{Accepted, Access, Call, Health, Progress, Provider, Reply, Sent, VoicePage},
     store::MemoryStore,
+    upstream::{UpstreamCredits, UpstreamId},
     vault::{KeyBytes, StaticMasterKey},
-    work::JobState,
+    work::{Audio, Body, JobState, Output},
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;

@@ -14,20 +14,20 @@ use kingcong_core::{
     access::{Access, Door, Refusals, Role, RoleName},
     clock::Timestamp,
     engine::{JobResult, Mode},
+    failure::{Failure, FailureKind, Reached},
     id::{JobId, ProtocolId, ServerId, TaskId, UserId, VoiceId},
+    keys::LimitsChange,
     ledger::{EntryKind, Owner},
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
-    provider::{
-        Audio, Body, Call, ClonedVoice, Failure, FailureKind, Output, Provider, Reached, Reply, Sent,
-        Subtitles, Work,
-    },
-    routing::{LimitsChange, Maintenance, ServerChange, Switch},
+    provider::{Call, Provider, Reply, Sent},
+    routing::{Maintenance, ServerChange},
     store::{AttemptFilter, AuditEntry, AuditOutcome, JobFilter, MemoryStore, Standing, Store, WalletFilter},
+    switch::Switch,
     tenants::TenantState,
     vault::{KeyBytes, StaticMasterKey},
-    work::{AskedSpeech, JobState},
+    work::{AskedSpeech, Audio, Body, ClonedVoice, JobState, Output, Subtitles, Work},
 };
 use kingcong_http::Upstreams;
 use kingcong_servers as servers;

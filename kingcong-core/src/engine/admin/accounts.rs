@@ -5,8 +5,7 @@ use crate::{
     access::{Door, Target},
     error::Error,
     id::ServerId,
-    keys::{Account, KeyWithLimits},
-    routing::{Limits, LimitsChange},
+    keys::{Account, KeyWithLimits, Limits, LimitsChange},
     store::{ChangeAccount, Command, Outcome},
 };
 

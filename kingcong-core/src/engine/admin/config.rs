@@ -7,8 +7,9 @@ use crate::{
     access::Door,
     error::Error,
     id::{InvalidId, Route, ServerId, ServiceId},
-    routing::{Explanation, Maintenance, Server, ServerChange, Service, Switch, System, SystemCommand},
+    routing::{Explanation, Maintenance, Server, ServerChange, Service, System, SystemCommand},
     store::{AuditEntry, AuditOf, ConfigurationChange},
+    switch::Switch,
 };
 
 /// Servers, services, routes, weights, maintenance. Each change is acknowledged when it is durable; nothing starts

@@ -7,9 +7,9 @@ use crate::{
     access::{Door, Target},
     error::Error,
     id::{InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
-    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed},
-    routing::{Limits, LimitsChange, Switch},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed},
     store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
+    switch::Switch,
     vault::{InvalidSecret, Secret, SecretVersion},
 };
 

@@ -7,10 +7,11 @@ use super::fixtures::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    failure::{FailureKind, Reached},
     id::WorkerId,
     keys::{Limit, Passage},
-    provider::{FailureKind, Reached, UpstreamId},
     store::{Adopt, Adopted, Command, Lease, More, Outcome, Store, UnknownPolicy, Written},
+    upstream::UpstreamId,
     work::{AttemptState, Doubt, TaskState},
 };
 

@@ -8,18 +8,19 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     clock::{Clock, Timestamp},
+    failure::{FailureKind, Reached},
     id::{AttemptId, TenantId},
     keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
     operation::Operation,
-    provider::{FailureKind, Reached, Work},
-    routing::{Maintenance, Switch, SystemCommand},
+    routing::{Maintenance, SystemCommand},
     store::{
         Admit, AttemptFilter, AttemptResult, Claimed, Command, ConfigurationChange, CountLate, Credit, Lease,
         Movement, Outcome, Store, Then,
     },
-    work::{Attempt, AttemptState, Doubt, Lane, RouteCause, TaskState},
+    switch::Switch,
+    work::{Attempt, AttemptState, Doubt, Lane, RouteCause, TaskState, Work},
 };
 
 /// How long a start counts: the window and its guard.

@@ -9,8 +9,9 @@ use crate::{
     measure::Measure,
     operation::Operation,
     pricing::{Charge, PackageError, Price, PriceError},
-    routing::{Maintenance, Switch, SystemCommand, SystemError},
+    routing::{Maintenance, SystemCommand, SystemError},
     store::{AuditOf, Configuration, ConfigurationChange, NotConfigured, Store},
+    switch::Switch,
 };
 
 async fn read(store: &dyn Store) -> Configuration {

@@ -6,12 +6,12 @@ use super::fixtures::{
 };
 use crate::{
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::{PackageId, TaskId, TenantId},
     keys::PoolId,
     ledger::{Cause, EntryKind, Owner, Refusal, WalletKey},
     money::{Amount, Unit},
     pricing::Overrun,
-    provider::{FailureKind, Reached},
     store::{
         AuditOf, Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, PAGE_MAX, Remembered,
         StopWhy, Store,

@@ -19,11 +19,15 @@ use uuid::Uuid;
 use crate::{
     access::{RoleName, Scope},
     clock::{Clock, Timestamp},
+    failure::{Failure, FailureKind, Reached},
     id::{
         Actor, AttemptId, AuditId, Egress, HoldId, JobId, KeyId, PackageId, Route, ServerId, ServiceId,
         TaskId, TenantId, TenantName, UserId, WorkerId,
     },
-    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PollNeed, PoolId, Rules, Verdict},
+    keys::{
+        Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed, PollsCount, PoolId,
+        Rules, Verdict,
+    },
     ledger::{Cause, Owner, Wallet, WalletKey},
     measure::{Counts, Measure},
     money::{Amount, Money, Unit},
@@ -33,11 +37,7 @@ use crate::{
         Catalogue, Charge, Overrun, Package, Price, PriceLine, PriceList, RoutePrice, common_denominator,
         hold_amount,
     },
-    provider::{
-        AudioFormat, Body, CloneVoice, Failure, FailureKind, Reached, Speech, Subtitles, UpstreamId,
-        VoiceSettings, Work,
-    },
-    routing::{BaseUrl, Limits, LimitsChange, Origin, PollsCount, Switch},
+    routing::{BaseUrl, Origin},
     store::{
         Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, AuditOutcome, Batch, ChangeAccount,
         ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited,
@@ -46,9 +46,14 @@ use crate::{
         Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped, Store,
         StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
+    switch::Switch,
     tenants::{Tenant, TenantState},
+    upstream::UpstreamId,
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
-    work::{Attempt, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Task, TaskRoute, speech_quantities},
+    work::{
+        Attempt, AudioFormat, Body, CloneVoice, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Speech,
+        Subtitles, Task, TaskRoute, VoiceSettings, Work, speech_quantities,
+    },
 };
 
 /// When every [`TestClock`] starts.

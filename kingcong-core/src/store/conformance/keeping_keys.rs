@@ -8,12 +8,13 @@ use super::fixtures::{
 use crate::{
     clock::Clock,
     id::{DataKeyId, KeyId, Route, TenantId},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Rules, Verdict},
-    routing::{BaseUrl, Limits, LimitsChange, ServerChange, Switch, SystemCommand},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Limits, LimitsChange, Rules, Verdict},
+    routing::{BaseUrl, ServerChange, SystemCommand},
     store::{
         AddKey, AttemptResult, AuditOf, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged,
         Outcome, Store,
     },
+    switch::Switch,
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
 };
 
@@ -129,7 +130,7 @@ pub(super) async fn a_removed_key_is_gone_for_good(store: &dyn Store, clock: &Te
     let checked = worker.check_key(key, Verdict::Alive(None)).await.expect("its row is kept");
     assert_eq!(checked.status, KeyStatus::Removed);
     let failure =
-        super::fixtures::failed(crate::provider::FailureKind::KeyDoubtful, crate::provider::Reached::No);
+        super::fixtures::failed(crate::failure::FailureKind::KeyDoubtful, crate::failure::Reached::No);
     let settled = worker.settled(&lease, failure).await;
     assert_eq!(settled.check_key, None);
     assert_eq!(store.keys().await.expect("the store can be read"), []);
@@ -330,8 +331,7 @@ pub(super) async fn keys_stay_behind_when_their_server_moves(store: &dyn Store, 
     worker.configure(moved("ai33", "https://elsewhere.example")).await.expect("it is legal");
     worker.configure(moved("ai33", "https://api.ai33.pro")).await.expect("it is legal");
     assert_eq!(scene.key(keys[0]).await.status, suspended, "not even when the server comes back");
-    let failure =
-        super::fixtures::failed(crate::provider::FailureKind::KeyDead, crate::provider::Reached::No);
+    let failure = super::fixtures::failed(crate::failure::FailureKind::KeyDead, crate::failure::Reached::No);
     worker.settled(&lease, failure).await;
     assert_eq!(scene.key(keys[0]).await.status, suspended);
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::fixtures::{NewKey, Order, Scene, TestClock, TestWorker, failed, pool};
 use crate::{
     clock::Timestamp,
+    failure::{FailureKind, Reached},
     keys::PoolId,
-    provider::{FailureKind, Reached},
     store::{Lease, Store},
     work::TaskState,
 };

@@ -9,8 +9,8 @@ use super::fixtures::{
 };
 use crate::{
     access::Scope,
+    failure::{FailureKind, Reached},
     id::TaskId,
-    provider::{FailureKind, Reached},
     routing::SystemCommand,
     store::{
         AuditOf, ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, NotRetried, Store,

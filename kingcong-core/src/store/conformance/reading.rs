@@ -11,20 +11,21 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     clock::{Clock, Timestamp},
+    failure::{Failure, FailureKind, Reached},
     id::{AttemptId, AuditId, JobId, KeyId, TaskId, TenantId, VoiceId},
     keys::{Key, KeyStatus, KeyWithLimits, PoolId},
     ledger::{Cause, Owner, WalletKey},
     measure::{Counts, Measure},
     money::{Amount, Unit},
-    provider::{Body, Failure, FailureKind, Reached, UpstreamCredits, UpstreamId},
-    routing::Switch,
     store::{
         Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, Command, Credit,
         JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry,
         Standing, Stop, StopWhy, Store, StoredOutput, WalletFilter,
     },
+    switch::Switch,
+    upstream::{UpstreamCredits, UpstreamId},
     vault::SecretVersion,
-    work::{AttemptState, Ending, JobState, Pace, Sound},
+    work::{AttemptState, Body, Ending, JobState, Pace, Sound},
 };
 
 /// Text that breaks what quotes, folds, trims, pads or counts it wrongly.

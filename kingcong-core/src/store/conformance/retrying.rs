@@ -9,6 +9,7 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::{JobId, Route, TenantId},
     keys::PoolId,
     ledger::{HoldState, Refusal},
@@ -16,12 +17,12 @@ use crate::{
     money::Amount,
     operation::Operation,
     pricing::{Overrun, PriceError},
-    provider::{FailureKind, Reached},
-    routing::{Maintenance, Switch, SystemCommand, Unavailable},
+    routing::{Maintenance, SystemCommand, Unavailable},
     store::{
         AttemptFilter, AttemptResult, AuditOf, Command, ConfigurationChange, JobWithTasks, NotAdmitted,
         NotRetried, Outcome, Retried, Retry, Settled, StopWhy, Store, UnknownPolicy,
     },
+    switch::Switch,
     work::{Doubt, Job, JobState, PlanError, Task, TaskError, TaskState},
 };
 

@@ -11,19 +11,21 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     clock::{Clock, Timestamp},
+    failure::{Failure, FailureKind, Reached},
     id::VoiceId,
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
     measure::{Counts, Measure},
     money::Amount,
     pricing::Overrun,
-    provider::{Body, Failure, FailureKind, Reached, UpstreamCredits, UpstreamId},
-    routing::{Switch, SystemCommand},
+    routing::SystemCommand,
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
         Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
-    work::{Attempt, AttemptState, Doubt, Ending, JobState, Task, TaskError, TaskState},
+    switch::Switch,
+    upstream::{UpstreamCredits, UpstreamId},
+    work::{Attempt, AttemptState, Body, Doubt, Ending, JobState, Task, TaskError, TaskState},
 };
 
 /// A worker with money and these keys.

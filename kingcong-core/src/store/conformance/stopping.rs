@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::fixtures::{NewKey, Order, Scene, TestClock, TestWorker, done, failed, lost, pool};
 use crate::{
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::JobId,
     ledger::HoldState,
-    provider::{FailureKind, Reached},
     routing::{Maintenance, SystemCommand},
     store::{AttemptResult, ConfigurationChange, Stop, StopWhy, Stopped, Store, UnknownPolicy},
     work::{JobState, TaskError, TaskState},

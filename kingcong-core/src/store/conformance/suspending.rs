@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use super::fixtures::{NewKey, Order, Scene, TestClock, TestWorker, done, failed, idempotency, pool};
 use crate::{
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::{PackageId, TenantId},
     ledger::Cause,
     money::Amount,
-    provider::{FailureKind, Reached},
     store::{AuditOf, Credit, Credited, Movement, NotAdmitted, NotCredited, NotRetried, Store},
     tenants::{Tenant, TenantState},
     work::JobState,

@@ -8,11 +8,10 @@ use crate::{
     keys::{Level, Limit, Passage, PoolId, Rules},
     measure::Counts,
     money::Amount,
-    provider::Work,
     store::{
         Batch, Claim, ClaimNeeds, Claimed, CountLate, EgressLimit, Lease, Poll, PollRefused, Tables, Then,
     },
-    work::{Attempt, AttemptState, TaskState},
+    work::{Attempt, AttemptState, TaskState, Work},
 };
 
 /// When a claim comes again that found others at work on every task that waits.

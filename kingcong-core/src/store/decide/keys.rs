@@ -3,8 +3,7 @@
 use crate::{
     clock::Timestamp,
     id::{KeyId, LimitId},
-    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, PoolId, Verdict},
-    routing::{Limits, LimitsChange},
+    keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PoolId, Verdict},
     store::{AddKey, AuditRow, ChangeAccount, ChangeKey, KeyChange, NotChanged, Tables},
 };
 

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
+    failure::{Failure, FailureKind, Reached},
     id::{KeyId, Route, TaskId, WorkerId},
     keys::{KeyStatus, Limit, Passage, PoolId, Rules},
     ledger::Cause,
     measure::Counts,
     money::Amount,
     pricing::Overrun,
-    provider::{Failure, FailureKind, Reached, UpstreamCredits},
-    routing::Switch,
     store::{
         Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
         UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
+    switch::Switch,
+    upstream::UpstreamCredits,
     work::{AttemptState, Doubt, Ending, JobState, Layout, Next, Task, TaskError, TaskResult, TaskState},
 };
 

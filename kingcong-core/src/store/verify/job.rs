@@ -7,12 +7,12 @@ use super::{
     wallet::{moved, verify_hold},
 };
 use crate::{
+    failure::FailureKind,
     id::{AttemptId, KeyId, TaskId, VoiceId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
     operation::Operation,
     pricing::{Overrun, common_denominator, hold_amount},
-    provider::FailureKind,
     store::{IdempotencyRow, Life, OutputRow, Remembered, StoredOutput, VoiceRow, Worker},
     work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, RouteCause, Task, TaskError, TaskState},
 };

@@ -1,14 +1,13 @@
 //! Voices that are made from a recording.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Request, RequestError, request::out_of_bounds},
     Ask,
     speech::Text,
 };
-use crate::provider::CloneVoice;
 
 /// A voice to be made from a recording, as it is asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -78,5 +77,56 @@ impl AskedVoice {
             content_type: content_type.clone(),
             preview_text: preview_text.clone(),
         })
+    }
+}
+
+/// A voice to make from a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneVoice {
+    /// What the voice is to be called.
+    pub name: String,
+    /// The recording; as text in base64.
+    #[serde(with = "as_base64")]
+    pub sample: Bytes,
+    /// The recording's media type, such as `audio/mpeg`.
+    pub content_type: String,
+    /// A text for the upstream's preview, where it makes one.
+    pub preview_text: Option<String>,
+}
+
+/// Bytes as base64, a third larger than they are; as a list of numbers they would be four times as large.
+mod as_base64 {
+    use base64ct::{Base64, Encoding};
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        Base64::encode_string(bytes).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Base64::decode_vec(&text).map(Bytes::from).map_err(|_| D::Error::custom("a recording is not base64"))
+    }
+}
+
+/// A cloned voice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonedVoice {
+    /// The upstream's id of it; lives on the account that made it.
+    pub voice: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_written_as_base64_and_reads_back() {
+        let (sample, content_type) = (Bytes::from_static(&[0, 255, 7]), "audio/mpeg".to_owned());
+        let clone = CloneVoice { name: "An".into(), sample, content_type, preview_text: None };
+        let text = serde_json::to_string(&clone).unwrap();
+        assert!(text.contains("\"AP8H\""), "{text}");
+        assert_eq!(serde_json::from_str::<CloneVoice>(&text).unwrap(), clone);
     }
 }

@@ -4,19 +4,18 @@
 mod clone_voice;
 pub(super) mod speech;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use serde::Serialize;
+use bytes::Bytes;
 
-pub use self::clone_voice::AskedVoice;
-pub use self::speech::{AskedSpeech, CheckedSpeech, VoiceChoice};
-use super::RequestError;
-use crate::{
-    measure::Quantities,
-    operation::Operation,
-    pricing::PriceError,
-    provider::{Ability, CloneVoice, Work},
+use serde::{Deserialize, Serialize};
+
+pub use self::clone_voice::{AskedVoice, CloneVoice, ClonedVoice};
+pub use self::speech::{
+    AskedSpeech, Audio, AudioFormat, CheckedSpeech, Speech, Subtitles, VoiceChoice, VoiceSettings,
 };
+use super::RequestError;
+use crate::{measure::Quantities, operation::Operation, pricing::PriceError, work::Ability};
 use speech::{Abbreviations, CutError};
 
 /// What is asked for.
@@ -38,6 +37,61 @@ pub enum CheckedAsk {
     Speech(CheckedSpeech),
     /// A voice to be made from a recording.
     CloneVoice(CloneVoice),
+}
+
+/// What an upstream is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Work {
+    /// Speak a text.
+    Speech(Speech),
+    /// Make a voice from a recording.
+    CloneVoice(CloneVoice),
+}
+
+impl Work {
+    /// What is done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Speech(_) => Operation::Speech,
+            Self::CloneVoice(_) => Operation::CloneVoice,
+        }
+    }
+
+    /// The upstream's model that is asked for.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Speech(speech) => speech.model.as_deref(),
+            Self::CloneVoice(_) => None,
+        }
+    }
+}
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Speech.
+    Audio(Audio),
+    /// A cloned voice.
+    Voice(ClonedVoice),
+}
+
+/// The bytes of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// In memory.
+    Memory(Bytes),
+    /// In a file, which was written as a whole.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+    },
 }
 
 /// What the tasks of a request are made with.

@@ -5,25 +5,26 @@ use std::{path::Path, sync::Arc, time::Duration};
 use kingcong_core::{
     access::Scope,
     clock::{Clock as _, Timestamp},
+    failure::{Failure, FailureKind, Reached},
     id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, TenantName, VoiceId},
     keys::Rules,
     ledger::{Cause, Owner, WalletKey},
     measure::Counts,
     money::{Amount, Unit},
     pricing::Price,
-    provider::{Failure, FailureKind, Reached, UpstreamCredits, UpstreamId, Work},
-    routing::Switch,
     store::{
         Accept, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease, Movement,
         Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
         conformance::fixtures::cloning,
     },
+    switch::Switch,
     tenants::TenantState,
+    upstream::{UpstreamCredits, UpstreamId},
     vault::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::{IdempotencyKey, Lane, TaskRoute, speech_quantities},
+    work::{IdempotencyKey, Lane, TaskRoute, Work, speech_quantities},
 };
 use kingcong_sqlx::SqlStore;
 

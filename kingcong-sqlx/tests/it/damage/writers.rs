@@ -12,7 +12,7 @@ use kingcong_core::{
     access::Scope,
     clock::Clock as _,
     engine::verify,
-    provider::{FailureKind, Reached},
+    failure::{FailureKind, Reached},
     store::{AttemptResult, Command, Outcome, Stop, StopWhy, Store as _, StoreErrorKind, Written},
 };
 use kingcong_sqlx::{Options, SqlStore};

@@ -16,10 +16,10 @@ use futures_util::future::join_all;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
+    failure::{Failure, FailureKind, Reached},
     id::{JobId, TaskId},
     keys::{Limit, Rules},
     ledger::{Cause, HoldState},
-    provider::{Failure, FailureKind, Reached},
     store::{
         AttemptResult, Command, Credit, JobBook, Lease, Movement, Outcome, PAGE_MAX, Settled, Stop, StopWhy,
         Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,

@@ -10,6 +10,7 @@ mod pause;
 mod subtitles;
 mod text;
 mod wav;
+mod work;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +27,7 @@ pub use self::{
     length::{AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, audio_ms_bound, quantities},
     subtitles::join_srt,
     text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError},
+    work::{Audio, AudioFormat, Speech, Subtitles, VoiceSettings},
 };
 use super::{
     super::{
@@ -37,8 +39,8 @@ use super::{
 use crate::{
     id::{ServerId, VoiceId},
     measure::Quantities,
-    provider::{Ability, AudioFormat, Speech, Subtitles, VoiceSettings, Work},
     routing::SERVERS_MAX,
+    work::{Ability, Work},
 };
 
 pub(crate) use wav::header as wav_header;
