@@ -22,10 +22,10 @@ use kingcong_core::{
 use parking_lot::Mutex;
 
 use crate::{
-    cell::{Cell, Row},
-    rows::{DutyRow, SplitState, TaskWithWork, put_use},
+    cell::{Cell, Gives},
+    rows::{DutyRow, SplitState, TaskWithWork, use_cells},
     session::{Locked, STATEMENT_ROWS_MAX, Script, Transaction, load, locking, select},
-    table::{Deed, Record as _},
+    table::{Deed, Written as _},
 };
 
 /// When a batch is decided.
@@ -84,8 +84,7 @@ pub(crate) async fn load_needs(
     load_keys(session, needs, tables).await?;
     load_pools(session, needs, tables).await?;
     for used_for in &needs.data_keys {
-        let mut cells = Vec::new();
-        put_use(used_for, &mut cells);
+        let cells = use_cells(used_for);
         for key in select::<DataKey>(session, "WHERE used_for = ? AND tenant = ?", cells).await? {
             tables.data_keys.load(key.context.id, key);
         }
@@ -305,7 +304,7 @@ async fn load_queues(
         let ids = task_ids(session, next, cells(), Locked::Skipped).await?;
         if ids.len() < tasks as usize && session.row_lock().is_some() {
             // Others may hold some, to let them go: the claim is told, or it would take the queue for empty.
-            let all = session.fetch(Task::TABLE.name, next.to_owned(), cells()).await?;
+            let all = session.fetch(Gives::Named(Task::NAME), next.to_owned(), cells()).await?;
             if all.len() > ids.len() {
                 tables.note_hiding(pool);
             }
@@ -350,8 +349,8 @@ async fn read_ids(
     sql: String,
     cells: Vec<Cell>,
 ) -> Result<BTreeSet<TaskId>, StoreError> {
-    let rows = session.fetch(Task::TABLE.name, sql, cells).await?;
-    rows.into_iter().map(|row| row.read(|row: &mut Row| Ok(TaskId::from_uuid(row.uuid()?)))).collect()
+    let rows = session.fetch(Gives::Named(Task::NAME), sql, cells).await?;
+    rows.into_iter().map(|row| row.read(|row| Ok(TaskId::from_uuid(row.uuid("id")?)))).collect()
 }
 
 async fn load_inputs(
@@ -475,8 +474,8 @@ async fn limit_ids(
     sql: String,
     cells: Vec<Cell>,
 ) -> Result<BTreeSet<LimitId>, StoreError> {
-    let rows = session.fetch(Limit::TABLE.name, sql, cells).await?;
-    rows.into_iter().map(|row| row.read(|row| Ok(LimitId::from_uuid(row.uuid()?)))).collect()
+    let rows = session.fetch(Gives::Named(Limit::NAME), sql, cells).await?;
+    rows.into_iter().map(|row| row.read(|row| Ok(LimitId::from_uuid(row.uuid("id")?)))).collect()
 }
 
 async fn load_limits(

@@ -14,10 +14,7 @@ use kingcong_core::{
 };
 
 use crate::{
-    rows::{
-        ConfigurationRow, DutyRow, EntryRow, KEY_LIMIT_MIRRORS, NewTask, PackageRow, PriceRow, SplitState,
-        key_limit_mirrors,
-    },
+    rows::{ConfigurationRow, DutyRow, EntryRow, KeyLimitMirrors, NewTask, PackageRow, PriceRow, SplitState},
     session::Script,
     table::Deed,
 };
@@ -71,8 +68,7 @@ pub(crate) fn save_changes(
     script.save(&keys);
     script.save(&limits);
     let key_limits = limits.iter().map(|(limit, _)| *limit).filter(|limit| limit.level == Level::Key);
-    script
-        .write(&KEY_LIMIT_MIRRORS, Deed::Update, key_limits, |limit, cells| key_limit_mirrors(limit, cells));
+    script.update(&key_limits.map(KeyLimitMirrors::from).collect::<Vec<_>>());
     script.save(&pools);
     script.save(&flows);
     script.save(&data_keys);
@@ -102,7 +98,7 @@ fn save_tasks(
             new.push(NewTask { task, work });
         }
     }
-    script.write(&NewTask::TABLE, Deed::Insert, &new, |new, cells| new.cells(cells));
+    script.write(&NewTask::TABLE, Deed::Insert, &new, |new, cells| new.put(cells));
     script.update(tasks.iter().filter(|(_, change)| *change == Change::Updated).map(|(task, _)| *task));
     Ok(())
 }

@@ -31,12 +31,11 @@ use parking_lot::Mutex;
 
 use crate::{
     ConnectError, Options,
-    cell::Row,
     load::{Decided, KnownTenants, load_needs},
     read,
     save::save_changes,
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
-    table::{Deed, Record as _},
+    table::{Deed, Written as _},
     verify,
 };
 
@@ -515,20 +514,20 @@ impl Store for SqlStore {
 
     async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
         let after = after.map(|id| id.as_uuid().into());
-        let row = verify::next_row(&mut *self.reader().await?, Wallet::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::uuid).map(WalletId::from_uuid)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, Wallet::NAME, after).await?;
+        row.map(|row| row.read(|row| row.uuid("id")).map(WalletId::from_uuid)).transpose()
     }
 
     async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
         let after = after.map(|id| id.as_uuid().into());
-        let row = verify::next_row(&mut *self.reader().await?, Job::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::uuid).map(JobId::from_uuid)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, Job::NAME, after).await?;
+        row.map(|row| row.read(|row| row.uuid("id")).map(JobId::from_uuid)).transpose()
     }
 
     async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
         let after = after.map(|key| key.as_slice().into());
-        let row = verify::next_row(&mut *self.reader().await?, IdempotencyRow::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::array)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, IdempotencyRow::NAME, after).await?;
+        row.map(|row| row.read(|row| row.array("id"))).transpose()
     }
 
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
