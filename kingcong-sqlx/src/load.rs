@@ -14,7 +14,9 @@ use kingcong_core::{
     id::{JobId, LimitId, TaskId, TenantId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
-    store::{IdempotencyRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker},
+    store::{
+        DutyRow, IdempotencyRow, InputRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker,
+    },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -23,7 +25,7 @@ use parking_lot::Mutex;
 
 use crate::{
     cell::{Cell, Gives},
-    rows::{DutyRow, SplitState, TaskWithWork, use_cells},
+    rows::{SplitState, TaskWithWork, use_cells},
     session::{Locked, STATEMENT_ROWS_MAX, Script, Transaction, load, locking, select},
     table::{Deed, Written as _},
 };
@@ -124,7 +126,7 @@ async fn load_duties(
         duties = load::<DutyRow>(session, names()).await?;
     }
     for duty in duties {
-        tables.duties.load(duty.name, duty.next_at);
+        tables.duties.load(duty.name.clone(), duty);
     }
     Ok(())
 }
@@ -371,7 +373,7 @@ async fn load_with_work(
     for TaskWithWork { task, work } in
         load::<TaskWithWork>(session, ids.map(|id| id.as_uuid().into()).collect()).await?
     {
-        tables.inputs.load(task.id, Arc::new(work));
+        tables.inputs.load(task.id, InputRow { task: task.id, work: Arc::new(work) });
         if tables.tasks().get(&task.id).is_none() {
             tables.load_task(task);
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use kingcong_core::{
     access::RoleName,
-    clock::Timestamp,
     id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, TenantId, VoiceId, WorkerId},
     keys::Rules,
     provider::{Body, UpstreamCredits, UpstreamId},
     routing::SplitId,
     store::{
-        AuditEntry, AuditOutcome, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
+        AuditEntry, AuditOutcome, DutyRow, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput,
+        VoiceRow, Worker,
     },
     work::Sound,
 };
@@ -289,13 +289,6 @@ impl Record for AuditEntry {
             at: row.time("created_at")?,
         })
     }
-}
-
-/// When a periodic duty is due next.
-#[derive(Debug)]
-pub(crate) struct DutyRow {
-    pub(crate) name: String,
-    pub(crate) next_at: Timestamp,
 }
 
 impl Written for DutyRow {

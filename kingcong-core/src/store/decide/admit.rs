@@ -9,7 +9,7 @@ use crate::{
     ledger::{Hold, Wallet},
     money::{Amount, RunningTotal},
     routing::Split,
-    store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
+    store::{Admit, Admitted, IdempotencyRow, InputRow, NotAdmitted, Remembered, SplitRow, Tables},
     tenants::TenantState,
     work::{Doubt, Job, JobState, RouteCause, Task, TaskRoute, TaskState},
 };
@@ -199,7 +199,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
 
     for (&(place, planned), state) in queue.tasks.iter().zip(states) {
         let new = &admit.tasks[place];
-        tables.inputs.insert(new.id, Arc::clone(&new.work));
+        tables.inputs.insert(new.id, InputRow { task: new.id, work: Arc::clone(&new.work) });
         tables.insert_task(Task {
             id: new.id,
             job: admit.job,

@@ -15,7 +15,7 @@ mod settle;
 mod stop;
 mod tenants;
 
-use super::{AuditRow, Batch, Command, Duty, NewAudit, Outcome, TakeDuty, tables::Tables};
+use super::{AuditRow, Batch, Command, Duty, DutyRow, NewAudit, Outcome, TakeDuty, tables::Tables};
 use crate::{clock::Timestamp, id::JobId, money::Amount};
 
 /// Executes a batch's commands in order over the rows that they need, at the store's time `now`, which is read
@@ -64,10 +64,12 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
 }
 
 fn take_duty(tables: &mut Tables, duty: TakeDuty, now: Timestamp) -> Duty {
-    match tables.duties.get(&duty.name.to_owned()) {
-        Some(&due) if due > now => Duty::NotBefore(due),
-        _ => {
-            tables.duties.insert(duty.name.to_owned(), now.plus(duty.every));
+    let name = duty.name.to_owned();
+    match tables.duties.get(&name) {
+        Some(row) if row.next_at > now => Duty::NotBefore(row.next_at),
+        Some(_) | None => {
+            let next_at = now.plus(duty.every);
+            tables.duties.insert(name.clone(), DutyRow { name, next_at });
             Duty::Mine
         }
     }
