@@ -11,10 +11,7 @@ use crate::{
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
-    store::{
-        Command, Configuration, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered,
-        WalletFilter,
-    },
+    store::{Configuration, Credit, Credited, Moved, Movement, NotCredited, Remembered, WalletFilter},
     work::{IdempotencyKey, InvalidIdempotencyKey},
 };
 
@@ -272,17 +269,16 @@ impl WalletDoors {
         let (tenant, owner) = (wallet.tenant.clone(), wallet.owner.to_string());
         let detail = MovementDetail { wallet: &wallet, movement: &movement };
         let audit = inner.audit(entered, &Target::Wallet(wallet.clone()), &detail);
-        let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
-        match inner.execute(Command::Credit(Box::new(credit))).await? {
-            Outcome::Credit(Ok(credited)) => Ok(credited),
-            Outcome::Credit(Err(NotCredited::Suspended)) => Err(suspended(&tenant)),
-            Outcome::Credit(Err(NotCredited::Refused(refusal))) => Err(refusal.into()),
-            Outcome::Credit(Err(NotCredited::Conflict)) => Err(Error::IdempotencyConflict),
-            Outcome::Credit(Err(NotCredited::Stale)) => Err(Error::Contended),
-            Outcome::Credit(Err(NotCredited::UnknownTask)) => {
+        let credit = Credit { idempotency: Some(idempotency), wallet, movement };
+        match inner.administer(audit, credit).await? {
+            Ok(credited) => Ok(credited),
+            Err(NotCredited::Suspended) => Err(suspended(&tenant)),
+            Err(NotCredited::Refused(refusal)) => Err(refusal.into()),
+            Err(NotCredited::Conflict) => Err(Error::IdempotencyConflict),
+            Err(NotCredited::Stale) => Err(Error::Contended),
+            Err(NotCredited::UnknownTask) => {
                 Err(Error::NotFound { what: "task paid by the wallet of", name: owner })
             }
-            other => unreachable!("moving money answers with what was moved, not {other:?}"),
         }
     }
 }

@@ -4,14 +4,12 @@ use crate::{
     clock::Timestamp,
     ledger::{Cause, Entry, EntryKind, Refusal, Wallet},
     money::Amount,
-    store::{AuditRow, Credit, Credited, IdempotencyRow, Moved, Movement, NotCredited, Remembered, Tables},
+    store::{Credit, Credited, IdempotencyRow, Moved, Movement, NotCredited, Remembered, Tables},
     tenants::TenantState,
 };
 
+/// Moves money; what was done under the same idempotency key is looked for before, by [`replay`].
 pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Result<Credited, NotCredited> {
-    if let Some(answer) = replay(tables, credit)? {
-        return Ok(answer);
-    }
     let id = credit.wallet.id();
     let mut wallet =
         tables.wallets.get(&id).cloned().unwrap_or_else(|| Wallet::open(credit.wallet.clone(), now));
@@ -74,7 +72,8 @@ fn moved(wallet: &Wallet, entries: &[Entry]) -> Moved {
     }
 }
 
-fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredited> {
+/// The answer that the idempotency key was given before, if any.
+pub(super) fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredited> {
     let Some(idempotency) = &credit.idempotency else { return Ok(None) };
     let Some(row) = tables.idempotency.get(&idempotency.key) else { return Ok(None) };
     if row.payload != idempotency.payload {
@@ -113,7 +112,6 @@ fn write(
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
     }
     tables.wallets.insert(wallet.id, wallet);
-    tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
     remember(tables, credit, Remembered::Credited { moved, wallet: id, entry, unit }, now);
     Credited { moved, entry, entries }
 }

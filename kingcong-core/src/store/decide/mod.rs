@@ -2,6 +2,7 @@
 //!
 //! Each command changes everything that it should or nothing: it checks first and changes then.
 
+mod admin;
 mod admit;
 mod adopt;
 mod claim;
@@ -42,12 +43,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Adopt(adopt) => Outcome::Adopt(adopt::adopt(tables, *adopt, batch, now)),
         Command::Beat => Outcome::Done,
         Command::TakeDuty(duty) => Outcome::TakeDuty(take_duty(tables, *duty, now)),
-        Command::Credit(credit) => Outcome::Credit(credit::credit(tables, credit, now)),
-        Command::Configure(configure) => Outcome::Configure(configure::configure(tables, configure, now)),
-        Command::SetTenant(set) => Outcome::Tenant(tenants::set(tables, set, now)),
-        Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
-        Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
-        Command::ChangeAccount(change) => Outcome::Account(keys::change_account(tables, change, now)),
+        Command::Admin(admin) => Outcome::Admin(admin::admin(tables, admin, now)),
         Command::CheckKey { key, verdict } => Outcome::Key(keys::check(tables, *key, verdict, now)),
         Command::AddDataKey(key) => Outcome::DataKey(data_keys::add(tables, key)),
         Command::RecordLate(late) => {
@@ -57,10 +53,15 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
             Outcome::Done
         }
         Command::Audit(audit) => {
-            tables.audits.push(AuditRow { audit: NewAudit::clone(audit), at: now });
+            write_audit(tables, audit, now);
             Outcome::Done
         }
     }
+}
+
+/// Writes an audit row.
+fn write_audit(tables: &mut Tables, audit: &NewAudit, now: Timestamp) {
+    tables.audits.push(AuditRow { audit: audit.clone(), at: now });
 }
 
 fn take_duty(tables: &mut Tables, duty: TakeDuty, now: Timestamp) -> Duty {

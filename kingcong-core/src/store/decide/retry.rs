@@ -9,7 +9,7 @@ use crate::{
     ledger::{Hold, Refusal, Wallet},
     pricing::hold_amount,
     routing::Split,
-    store::{AuditRow, IdempotencyRow, NotRetried, Remembered, Retried, Retry, Tables, UnknownPolicy},
+    store::{IdempotencyRow, NotRetried, Remembered, Retried, Retry, Tables, UnknownPolicy},
     tenants::TenantState,
     work::{FrozenQuote, Job, JobState, PlanError, Task, TaskRoute, TaskState},
 };
@@ -52,7 +52,7 @@ pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Resul
         Remembered::Retried { job: retry.job, retry: number, tasks, held: hold.amount },
         now,
     );
-    tables.audits.push(AuditRow { audit: retry.audit.clone(), at: now });
+    super::write_audit(tables, &retry.audit, now);
     tables.holds.insert(hold.id, hold);
     tables.wallets.insert(wallet.id, wallet);
     for queue in &queues {
