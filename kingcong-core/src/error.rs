@@ -10,7 +10,7 @@ use crate::{
     message::Message,
     pricing::{PackageError, PriceError},
     routing::{InvalidBaseUrl, Limits, Origin, SystemError, Unavailable},
-    store::{Kept, StoreError},
+    store::{Kept, NotReplayed, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, Job, JobState, JoinError, PlanError, RangeError, RequestError},
 };
@@ -316,6 +316,15 @@ pub enum RetryError {
         /// Its place among the job's tasks, from 0.
         place: u32,
     },
+}
+
+impl From<NotReplayed> for Error {
+    fn from(not: NotReplayed) -> Self {
+        match not {
+            NotReplayed::Conflict => Self::IdempotencyConflict,
+            NotReplayed::Refused(refusal) => refusal.into(),
+        }
+    }
 }
 
 impl Error {

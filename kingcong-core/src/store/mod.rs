@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use batch::*;
 pub use decide::decide;
+pub(crate) use decide::replay::{Answer, NotReplayed};
 pub use memory::MemoryStore;
 pub use needs::{ClaimNeeds, Needs};
 pub use tables::*;

@@ -11,7 +11,9 @@ use crate::{
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
-    store::{Configuration, Credit, Credited, Moved, Movement, NotCredited, Remembered, WalletFilter},
+    store::{
+        Answer, Configuration, Credit, Credited, Moved, Movement, NotCredited, Remembered, WalletFilter,
+    },
     work::{IdempotencyKey, InvalidIdempotencyKey},
 };
 
@@ -34,6 +36,15 @@ pub struct Purchase {
     pub moved: Moved,
     /// In this unit.
     pub unit: Unit,
+}
+
+impl Answer for Purchase {
+    fn of(remembered: &Remembered) -> Option<Self> {
+        match *remembered {
+            Remembered::Credited { moved, unit, .. } => Some(Self { moved, unit }),
+            Remembered::Job { .. } | Remembered::Retried { .. } | Remembered::Refused(_) => None,
+        }
+    }
 }
 
 /// What the audit says of money that was moved.
@@ -185,12 +196,7 @@ impl WalletDoors {
     /// What was booked under an idempotency key.
     async fn booked(&self, idempotency: &IdempotencyKey) -> Result<Option<Purchase>, Error> {
         let Some(row) = self.inner().store.idempotency(&idempotency.key).await? else { return Ok(None) };
-        match row.answer {
-            _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
-            Remembered::Credited { moved, unit, .. } => Ok(Some(Purchase { moved, unit })),
-            Remembered::Refused(refusal) => Err(refusal.into()),
-            Remembered::Job { .. } | Remembered::Retried { .. } => Err(Error::IdempotencyConflict),
-        }
+        Ok(Some(row.answer_to(idempotency)?))
     }
 
     /// Gives back what a task was charged, or `amount` of it. Never more than was charged, however often it is asked.

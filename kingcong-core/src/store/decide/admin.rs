@@ -1,9 +1,9 @@
 //! What administrators do: each act that was done leaves its audit row.
 
-use super::{configure, credit, keys, tenants, write_audit};
+use super::{configure, credit, keys, replay::replay, tenants, write_audit};
 use crate::{
     clock::Timestamp,
-    store::{Admin, AdminAct, AdminAnswer, Tables},
+    store::{Admin, AdminAct, AdminAnswer, NotCredited, Tables},
 };
 
 pub(super) fn admin(tables: &mut Tables, Admin { audit, act }: &Admin, now: Timestamp) -> AdminAnswer {
@@ -27,7 +27,10 @@ pub(super) fn admin(tables: &mut Tables, Admin { audit, act }: &Admin, now: Time
 /// The answer of an act that was done before, under the same idempotency key.
 fn replayed(tables: &Tables, act: &AdminAct) -> Option<AdminAnswer> {
     match act {
-        AdminAct::Credit(act) => credit::replay(tables, act).transpose().map(AdminAnswer::Credit),
+        AdminAct::Credit(act) => {
+            let answer = replay(tables, act.idempotency.as_ref()).map_err(NotCredited::from);
+            answer.transpose().map(AdminAnswer::Credit)
+        }
         AdminAct::Configure(_)
         | AdminAct::SetTenant(_)
         | AdminAct::AddKey(_)

@@ -11,6 +11,7 @@ mod credit;
 mod data_keys;
 mod keys;
 mod queue;
+pub(crate) mod replay;
 mod retry;
 mod settle;
 mod stop;
