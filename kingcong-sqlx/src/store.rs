@@ -18,10 +18,11 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
-        JobBook, JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead,
-        OutputRow, PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow,
-        WalletBook, WalletFilter, Worker, Written, decide,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Command, Configuration,
+        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads, Life,
+        LimitCount, Needs, Outcome, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError,
+        StoreErrorKind, Tables, TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads,
+        Worker, Written, decide,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -386,6 +387,27 @@ impl Store for SqlStore {
         Ok(configuration)
     }
 
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
+    }
+
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        read::audit(&mut *self.reader().await?, of, before, limit).await
+    }
+
+    async fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.database.close().await;
+    }
+}
+
+#[async_trait]
+impl TenantReads for SqlStore {
     async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         read::tenant(&mut *self.reader().await?, id).await
     }
@@ -393,11 +415,10 @@ impl Store for SqlStore {
     async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
         read::tenants(&mut *self.reader().await?, after, limit).await
     }
+}
 
-    async fn pulse(&self) -> Result<Pulse, StoreError> {
-        read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
-    }
-
+#[async_trait]
+impl KeyReads for SqlStore {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         read::keys(&mut *self.reader().await?).await
     }
@@ -409,7 +430,10 @@ impl Store for SqlStore {
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
         read::data_keys(&mut *self.reader().await?, used_for).await
     }
+}
 
+#[async_trait]
+impl JobReads for SqlStore {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
         read::idempotency(&mut *self.reader().await?, key).await
     }
@@ -434,6 +458,13 @@ impl Store for SqlStore {
         read::task(&mut *self.reader().await?, id).await
     }
 
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        read::attempts(&mut *self.reader().await?, scope, filter).await
+    }
+}
+
+#[async_trait]
+impl ResultReads for SqlStore {
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         read::output(&mut *self.reader().await?, task).await
     }
@@ -450,6 +481,21 @@ impl Store for SqlStore {
         read::subtitles(&mut *self.reader().await?, job).await
     }
 
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        read::voice(&mut *self.reader().await?, scope, id).await
+    }
+
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices_known_as(&mut *self.reader().await?, upstream_voice).await
+    }
+
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices(&mut *self.reader().await?, scope).await
+    }
+}
+
+#[async_trait]
+impl WalletReads for SqlStore {
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
         read::wallet(&mut *self.reader().await?, key).await
     }
@@ -466,32 +512,10 @@ impl Store for SqlStore {
     ) -> Result<Vec<Entry>, StoreError> {
         read::entries(&mut *self.reader().await?, wallet, before, limit).await
     }
+}
 
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        read::attempts(&mut *self.reader().await?, scope, filter).await
-    }
-
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        read::voice(&mut *self.reader().await?, scope, id).await
-    }
-
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
-        read::voices_known_as(&mut *self.reader().await?, upstream_voice).await
-    }
-
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
-        read::voices(&mut *self.reader().await?, scope).await
-    }
-
-    async fn audit(
-        &self,
-        of: &AuditOf,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        read::audit(&mut *self.reader().await?, of, before, limit).await
-    }
-
+#[async_trait]
+impl BookReads for SqlStore {
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
         let mut session = self.reader().await?;
         session.begin_view().await?;
@@ -564,10 +588,5 @@ impl Store for SqlStore {
 
     async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
         verify::damaged_rows(&mut *self.reader().await?, found).await
-    }
-
-    async fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
-        self.inner.database.close().await;
     }
 }

@@ -1,5 +1,5 @@
-//! Tables: each record states its columns once. What the generic loads, inserts and updates need to know of a table, and
-//! what a database that is opened is checked for, follow from it.
+//! Tables: each record states its columns once. What the generic loads, inserts and updates need to know of a table,
+//! and what a database that is opened is checked for, follow from it.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use kingcong_core::{
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
     pricing::PriceList,
-    store::{AdminAct, AdminAnswer, Command, JobFilter, Outcome, Store, conformance},
+    store::{AdminAct, AdminAnswer, Command, JobFilter, JobReads, Outcome, WalletReads, conformance},
 };
 use kingcong_sqlx::SqlStore;
 

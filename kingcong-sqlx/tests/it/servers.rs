@@ -7,7 +7,10 @@ use kingcong_core::{
     access::Scope,
     clock::Clock,
     money::Amount,
-    store::{AdminAnswer, Command, JobFilter, Outcome, Store, StoreErrorKind, Then, Written, conformance},
+    store::{
+        AdminAnswer, Command, JobFilter, JobReads, Outcome, Store, StoreErrorKind, Then, WalletReads,
+        Written, conformance,
+    },
     work::JobState,
 };
 use kingcong_servers::Server;

@@ -16,7 +16,8 @@ use kingcong_core::{
     id::JobId,
     ledger::Entry,
     store::{
-        AdminAnswer, Command, JobFilter, Outcome, PAGE_MAX, Store, StoreErrorKind, Written, conformance,
+        AdminAnswer, Command, JobFilter, JobReads, Outcome, PAGE_MAX, Store, StoreErrorKind, WalletReads,
+        Written, conformance,
     },
 };
 use kingcong_servers::{Cut, Proxy, Server};

@@ -15,9 +15,9 @@ use kingcong_core::{
     provider::Measured,
     routing::{Limits, PollsCount},
     store::{
-        AdminAct, AdminAnswer, Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit,
-        Credited, KeyChange, MemoryStore, Movement, NewTask, Outcome, PAGE_MAX, Retried, Retry, Store,
-        StoredOutput, verify_rows,
+        AdminAct, AdminAnswer, Admit, AttemptFilter, Batch, BookReads, Claimed, Command, Configuration,
+        Credit, Credited, JobReads, KeyChange, KeyReads, MemoryStore, Movement, NewTask, Outcome, PAGE_MAX,
+        ResultReads, Retried, Retry, Store, StoredOutput, verify_rows,
     },
     work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
 };

@@ -17,7 +17,7 @@ use kingcong_core::{
     routing::{
         BaseUrl, EgressChange, Limits, LimitsChange, Maintenance, PollsCount, Server, ServerChange, Switch,
     },
-    store::{JobFilter, MemoryStore, PAGE_MAX, Store, UnknownPolicy},
+    store::{BookReads, JobFilter, JobReads, KeyReads, MemoryStore, PAGE_MAX, UnknownPolicy},
     vault::{KeyBytes, StaticMasterKey},
     work::{JobState, Task, TaskState},
 };

@@ -22,7 +22,7 @@ use kingcong_core::{
         Accepted, Audio, Body, Call, Failure, FailureKind, Laid, Measured, Output, Progress, Provider,
         Reached, Reply, Sent, Sink, UpstreamId, Work,
     },
-    store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
+    store::{AttemptFilter, JobReads, MemoryStore, PAGE_MAX, Store as _},
     vault::{KeyBytes, StaticMasterKey},
     work::{AskedSpeech, JobState, RequestError},
 };

@@ -21,8 +21,8 @@ use kingcong_core::{
     ledger::{Cause, HoldState},
     provider::{Failure, FailureKind, Reached},
     store::{
-        AdminAct, AdminAnswer, AttemptResult, Command, Credit, JobBook, Lease, Movement, Outcome, PAGE_MAX,
-        Settled, Stop, StopWhy, Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,
+        AdminAct, AdminAnswer, AttemptResult, BookReads, Command, Credit, JobBook, Lease, Movement, Outcome,
+        PAGE_MAX, Settled, Stop, StopWhy, Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,
     },
     work::IdempotencyKey,
 };
