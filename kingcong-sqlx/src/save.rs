@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// Takes what changed apart, so that no table is forgotten, and saves table by table in this order. A plain table is
-/// its name; others say how they are saved.
+/// its name; others say how they are saved, several at once where they are one table of the database.
 macro_rules! save {
-    ($script:ident, $changes:expr => { $($table:ident $(=> $how:expr)?,)* }) => {
-        let Changes { $($table,)* } = $changes;
-        $(save!(@one $script, $table $(=> $how)?);)*
+    ($script:ident, $changes:expr => { $($($table:ident)&+ $(=> $how:expr)?,)* }) => {
+        let Changes { $($($table,)+)* } = $changes;
+        $(save!(@one $script, $($table)&+ $(=> $how)?);)*
     };
     (@one $script:ident, $table:ident) => { $script.save(&$table) };
-    (@one $script:ident, $table:ident => $how:expr) => { $how };
+    (@one $script:ident, $($table:ident)&+ => $how:expr) => { $how };
 }
 
 /// The statements that write what a batch changed at `now`; `before` is the configuration that it started with.
@@ -47,17 +47,16 @@ pub(crate) fn save_changes(
         workers,
         idempotency,
         jobs,
-        inputs => (), // With their tasks.
-        tasks => save_tasks(&mut script, &tasks, &inputs)?,
+        inputs & tasks => save_tasks(&mut script, &tasks, &inputs)?,
         attempts,
         holds,
         wallets,
         entries => save_entries(&mut script, &entries, &owners),
         splits => save_splits(&mut script, &splits),
         keys,
-        key_limits => save_limits(&mut script, key_limits, [account_limits, egress_limits]),
-        account_limits => (), // With those of keys: the three are one table of the database.
-        egress_limits => (),
+        key_limits & account_limits & egress_limits => {
+            save_limits(&mut script, key_limits, [account_limits, egress_limits]);
+        },
         pools,
         flows,
         data_keys,
