@@ -11,7 +11,7 @@ use crate::{
     message::Message,
     pricing::{PackageError, PriceError},
     routing::{InvalidBaseUrl, Origin, SystemError, Unavailable},
-    store::{Kept, StoreError},
+    store::{Kept, NotReplayed, StoreError},
     vault::{InvalidSecret, MasterKeyError, VaultError},
     work::{InvalidIdempotencyKey, Job, JobState, JoinError, PlanError, RangeError, RequestError},
 };
@@ -317,6 +317,15 @@ pub enum RetryError {
         /// Its place among the job's tasks, from 0.
         place: u32,
     },
+}
+
+impl From<NotReplayed> for Error {
+    fn from(not: NotReplayed) -> Self {
+        match not {
+            NotReplayed::Conflict => Self::IdempotencyConflict,
+            NotReplayed::Refused(refusal) => refusal.into(),
+        }
+    }
 }
 
 impl Error {

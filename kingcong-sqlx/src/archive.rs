@@ -14,7 +14,7 @@ use std::{
 use kingcong_core::{
     clock::Timestamp,
     id::{AttemptId, WalletId},
-    ledger::Opening,
+    ledger::{Opening, Wallet},
     store::{StoreError, StoreErrorKind, verify_entries},
     work::{Attempt, AttemptState, Ending},
 };
@@ -23,12 +23,12 @@ use uuid::Uuid;
 
 use crate::{
     SqlStore,
-    cell::{Cell, Row},
+    cell::{Cell, Gives},
     private, read,
     rows::EntryRow,
     session::{Script, Transaction, load, select},
     store::unstoppable,
-    table::{Deed, Record},
+    table::{Deed, Record, Written as _},
 };
 
 /// Rows that move at once: their transaction stays short.
@@ -81,9 +81,9 @@ impl SqlStore {
         loop {
             let bounds = [Cell::from(after), end.into(), archive.before.into(), archive.before.into()];
             let cells = bounds.into_iter().chain([CHUNK_ROWS.into()]).collect();
-            let rows = self.reader().await?.fetch(Attempt::TABLE.name, sql.clone(), cells).await?;
+            let rows = self.reader().await?.fetch(Gives::Record(Attempt::TABLE), sql.clone(), cells).await?;
             let attempts: Vec<Attempt> =
-                rows.into_iter().map(|row: Row| row.read(Attempt::read)).collect::<Result<_, _>>()?;
+                rows.into_iter().map(|row| row.read(Attempt::read)).collect::<Result<_, _>>()?;
             let Some(last) = attempts.last() else { return Ok(archived) };
             after = last.id.as_uuid();
             archive.write(&attempts).await?;
@@ -115,9 +115,9 @@ impl SqlStore {
         loop {
             let sql = "SELECT id FROM kingcong_credits WHERE id > ? ORDER BY id LIMIT ?".to_owned();
             let cells = vec![after.into(), CHUNK_ROWS.into()];
-            let rows = self.reader().await?.fetch("kingcong_credits", sql, cells).await?;
+            let rows = self.reader().await?.fetch(Gives::Named(Wallet::NAME), sql, cells).await?;
             let wallets: Vec<Uuid> =
-                rows.into_iter().map(|row| row.read(Row::uuid)).collect::<Result<_, _>>()?;
+                rows.into_iter().map(|row| row.read(|row| row.uuid("id"))).collect::<Result<_, _>>()?;
             let Some(last) = wallets.last() else { return Ok(archived) };
             after = *last;
             for wallet in wallets {
@@ -241,12 +241,12 @@ fn create(folder: &Path, before: Timestamp) -> io::Result<(File, PathBuf)> {
 /// A row as an object: its columns by name.
 fn object<R: Record>(record: &R) -> Map<String, Value> {
     let mut cells = Vec::new();
-    record.fixed(&mut cells);
-    record.mutable(&mut cells);
-    let columns = R::TABLE.fixed.iter().chain(R::TABLE.mutable);
+    record.put(Deed::Insert, &mut cells);
+    // Mirrors come last, and are left out.
+    let columns = R::TABLE.read().zip(cells);
     let mut object: Map<String, Value> =
-        columns.zip(cells).map(|(column, cell)| ((*column).to_owned(), value(cell))).collect();
-    object.insert("table".to_owned(), R::TABLE.name.into());
+        columns.map(|(column, cell)| (column.name.to_owned(), value(cell))).collect();
+    object.insert("table".to_owned(), R::NAME.into());
     object
 }
 

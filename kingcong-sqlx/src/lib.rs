@@ -4,9 +4,10 @@
 //! is dumb by design: a batch is one transaction that passes the fence, loads the rows that the batch names, lets the
 //! core decide, writes what changed and commits. Nothing here knows what a balance or a limit may be.
 //!
-//! Rooms: `rows` turns the core's row types into cells and back, `table` describes their tables, `load`, `save` and
-//! `read` are the same for every database, `session` is what a database offers them, and each database has a room of
-//! its own: `sqlite`, `postgres`, `mysql`. `archive` moves what is old into files.
+//! Rooms: `rows` states the columns of the core's row types and reads rows by their names; `table` is what follows from
+//! that for every table. `load`, `save` and `read` are the same for every database, `session` is what a database
+//! offers them, and each database has a room of its own: `sqlite`, `postgres`, `mysql`. `archive` moves what is old
+//! into files.
 
 mod address;
 mod archive;

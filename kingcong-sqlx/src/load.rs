@@ -14,7 +14,9 @@ use kingcong_core::{
     id::{JobId, LimitId, TaskId, TenantId},
     keys::{Flow, Key, Limit, Pool, PoolId},
     ledger::{Hold, Wallet},
-    store::{IdempotencyRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker},
+    store::{
+        DutyRow, IdempotencyRow, InputRow, Needs, SplitRow, Stop, StoreError, StoreErrorKind, Tables, Worker,
+    },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
     work::{Attempt, Job, JobState, Task},
@@ -22,10 +24,10 @@ use kingcong_core::{
 use parking_lot::Mutex;
 
 use crate::{
-    cell::{Cell, Row},
-    rows::{DutyRow, SplitState, TaskWithWork, put_use},
+    cell::{Cell, Gives},
+    rows::{SplitState, TaskWithWork, use_cells},
     session::{Locked, STATEMENT_ROWS_MAX, Script, Transaction, load, locking, select},
-    table::{Deed, Record as _},
+    table::{Deed, Written as _},
 };
 
 /// When a batch is decided.
@@ -84,8 +86,7 @@ pub(crate) async fn load_needs(
     load_keys(session, needs, tables).await?;
     load_pools(session, needs, tables).await?;
     for used_for in &needs.data_keys {
-        let mut cells = Vec::new();
-        put_use(used_for, &mut cells);
+        let cells = use_cells(used_for);
         for key in select::<DataKey>(session, "WHERE used_for = ? AND tenant = ?", cells).await? {
             tables.data_keys.load(key.context.id, key);
         }
@@ -125,7 +126,7 @@ async fn load_duties(
         duties = load::<DutyRow>(session, names()).await?;
     }
     for duty in duties {
-        tables.duties.load(duty.name, duty.next_at);
+        tables.duties.load(duty.name.clone(), duty);
     }
     Ok(())
 }
@@ -305,7 +306,7 @@ async fn load_queues(
         let ids = task_ids(session, next, cells(), Locked::Skipped).await?;
         if ids.len() < tasks as usize && session.row_lock().is_some() {
             // Others may hold some, to let them go: the claim is told, or it would take the queue for empty.
-            let all = session.fetch(Task::TABLE.name, next.to_owned(), cells()).await?;
+            let all = session.fetch(Gives::Named(Task::NAME), next.to_owned(), cells()).await?;
             if all.len() > ids.len() {
                 tables.note_hiding(pool);
             }
@@ -350,8 +351,8 @@ async fn read_ids(
     sql: String,
     cells: Vec<Cell>,
 ) -> Result<BTreeSet<TaskId>, StoreError> {
-    let rows = session.fetch(Task::TABLE.name, sql, cells).await?;
-    rows.into_iter().map(|row| row.read(|row: &mut Row| Ok(TaskId::from_uuid(row.uuid()?)))).collect()
+    let rows = session.fetch(Gives::Named(Task::NAME), sql, cells).await?;
+    rows.into_iter().map(|row| row.read(|row| Ok(TaskId::from_uuid(row.uuid("id")?)))).collect()
 }
 
 async fn load_inputs(
@@ -372,7 +373,7 @@ async fn load_with_work(
     for TaskWithWork { task, work } in
         load::<TaskWithWork>(session, ids.map(|id| id.as_uuid().into()).collect()).await?
     {
-        tables.inputs.load(task.id, Arc::new(work));
+        tables.inputs.load(task.id, InputRow { task: task.id, work: Arc::new(work) });
         if tables.tasks().get(&task.id).is_none() {
             tables.load_task(task);
         }
@@ -475,8 +476,8 @@ async fn limit_ids(
     sql: String,
     cells: Vec<Cell>,
 ) -> Result<BTreeSet<LimitId>, StoreError> {
-    let rows = session.fetch(Limit::TABLE.name, sql, cells).await?;
-    rows.into_iter().map(|row| row.read(|row| Ok(LimitId::from_uuid(row.uuid()?)))).collect()
+    let rows = session.fetch(Gives::Named(Limit::NAME), sql, cells).await?;
+    rows.into_iter().map(|row| row.read(|row| Ok(LimitId::from_uuid(row.uuid("id")?)))).collect()
 }
 
 async fn load_limits(

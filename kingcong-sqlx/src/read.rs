@@ -18,15 +18,18 @@ use kingcong_core::{
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Sound, Task},
+    work::{Attempt, Job, JobState, Task},
 };
 use uuid::Uuid;
 
 use crate::{
-    cell::{Cell, Corrupt, Row},
-    rows::{ConfigurationRow, EntryRow, ONLY_ROW, PackageRow, PriceRow, put_use, read_bound, read_life},
-    session::{Instant, STATEMENT_ROWS_MAX, Session, load, select},
-    table::{Record, Table},
+    cell::{Cell, Corrupt, Gives, Row},
+    rows::{
+        ConfigurationRow, EntryRow, JobStanding, ONLY_ROW, PackageRow, PriceRow, life, read_bound,
+        read_length, read_sound, use_cells,
+    },
+    session::{Instant, Session, load, select},
+    table::{Record, Written as _},
 };
 
 /// Conditions of a query that is put together from a filter.
@@ -74,9 +77,9 @@ async fn one<R: Record + Send>(
 
 pub(crate) async fn configuration_version(session: &mut dyn Session) -> Result<i64, StoreError> {
     let sql = "SELECT version FROM kingcong_config WHERE id = 1".to_owned();
-    let rows = session.fetch(ConfigurationRow::TABLE.name, sql, Vec::new()).await?;
+    let rows = session.fetch(Gives::Named(ConfigurationRow::NAME), sql, Vec::new()).await?;
     match rows.into_iter().next() {
-        Some(row) => row.read(Row::int),
+        Some(row) => row.read(|row| row.int("version")),
         None => Ok(0),
     }
 }
@@ -119,12 +122,12 @@ pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configura
 }
 
 /// Everything in one statement, which sees one instant without a transaction around it: rows of four kinds, whose
-/// columns are those of pools. `{now}` is the time.
-const PULSE: &str = "SELECT 'pool', p.id, p.server, p.service, p.only_key, \
+/// columns have the names of those of pools. `{now}` is the time.
+const PULSE: &str = "SELECT 'pool' AS kind, p.id, p.server, p.service, p.only_key, \
          p.virtual_time, p.sequence, p.waiting, p.health, \
          CASE WHEN p.only_key IS NULL \
          THEN (SELECT count(*) FROM kingcong_limits l WHERE l.pool = p.id) \
-         ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END \
+         ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END AS key_count \
      FROM kingcong_pools p \
      UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, dead_after, NULL, NULL \
      FROM kingcong_workers WHERE life <> 'gone' \
@@ -144,28 +147,21 @@ enum PulseRow {
 
 impl PulseRow {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        match row.text()?.as_str() {
-            "pool" => Ok(Self::Pool(PoolPulse { pool: Pool::read(row)?, keys: row.number()? })),
-            "worker" => {
-                let (id, life) = (WorkerId::from_uuid(row.uuid()?), read_life(row)?);
-                row.skip(2)?;
-                let (batch, beat) = (row.int()?, row.time()?);
-                let dead_after = Duration::from_micros(row.number()?);
-                Ok(Self::Worker(Worker { id, dead_after, batch, beat, life }))
-            }
-            "overdue" => {
-                let id = JobId::from_uuid(row.uuid()?);
-                row.skip(3)?;
-                Ok(Self::Overdue(row.time()?, id))
-            }
-            _ => {
-                row.skip(4)?;
-                Ok(Self::Now {
-                    now: row.time()?,
-                    configuration_version: row.int_or_null()?.unwrap_or(0),
-                    first_delayed: row.time_or_null()?,
-                })
-            }
+        match row.text("kind")?.as_str() {
+            "pool" => Ok(Self::Pool(PoolPulse { pool: Pool::read(row)?, keys: row.number("key_count")? })),
+            "worker" => Ok(Self::Worker(Worker {
+                id: WorkerId::from_uuid(row.uuid("id")?),
+                life: row.word("server", life)?,
+                batch: row.int("virtual_time")?,
+                beat: row.time("sequence")?,
+                dead_after: read_length(row, "waiting")?,
+            })),
+            "overdue" => Ok(Self::Overdue(row.time("virtual_time")?, JobId::from_uuid(row.uuid("id")?))),
+            _ => Ok(Self::Now {
+                now: row.time("virtual_time")?,
+                configuration_version: row.int_or_null("sequence")?.unwrap_or(0),
+                first_delayed: row.time_or_null("waiting")?,
+            }),
         }
     }
 }
@@ -175,7 +171,7 @@ pub(crate) async fn pulse(session: &mut dyn Session, at: Instant) -> Result<Puls
     let mut cells: Vec<Cell> = time.into_iter().map(Cell::from).collect();
     cells.push(Cell::Int(PULSE_OVERDUE_MAX as i64));
     cells.extend(time.map(Cell::from));
-    let rows = session.fetch(Pool::TABLE.name, PULSE.replace("{now}", now), cells).await?;
+    let rows = session.fetch(Gives::Named(Pool::NAME), PULSE.replace("{now}", now), cells).await?;
     let (mut pools, mut workers, mut overdue) = (Vec::new(), Vec::new(), Vec::new());
     let mut known = None;
     for row in rows {
@@ -202,12 +198,15 @@ pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>
          WHERE k.phase <> 'removed' ORDER BY k.id",
         Key::TABLE.read_columns("k.")
     );
-    let rows = session.fetch(Key::TABLE.name, sql, Vec::new()).await?;
+    let rows = session.fetch(Gives::Named(Key::NAME), sql, Vec::new()).await?;
     let read_key = |row: &mut Row| {
-        let key = Key::read(row)?;
-        let starts = row.text()?;
+        let key: Key = row.record()?;
+        let starts = row.text("starts")?;
         let newest = row.checked(starts.parse::<Window>())?.newest();
-        let limits = Limits { max_in_flight: read_bound(row)?, per_minute: read_bound(row)? };
+        let limits = Limits {
+            max_in_flight: read_bound(row, "max_in_flight")?,
+            per_minute: read_bound(row, "per_window")?,
+        };
         Ok(KeyWithLimits { key: Key { last_used: newest.or(key.last_used), ..key }, limits })
     };
     rows.into_iter().map(|row| row.read(read_key)).collect()
@@ -215,16 +214,16 @@ pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>
 
 pub(crate) async fn accounts(session: &mut dyn Session) -> Result<Vec<Account>, StoreError> {
     let sql = format!(
-        "SELECT n.server, n.account, {} \
+        "SELECT n.server, n.account AS account_name, {} \
          FROM (SELECT DISTINCT k.server, k.account, l.account AS account_limit \
              FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id WHERE k.account IS NOT NULL) n \
          JOIN kingcong_limits a ON a.id = n.account_limit",
         Limit::TABLE.read_columns("a.")
     );
-    let rows = session.fetch(Limit::TABLE.name, sql, Vec::new()).await?;
+    let rows = session.fetch(Gives::Named(Limit::NAME), sql, Vec::new()).await?;
     let read_account = |row: &mut Row| {
-        let (server, name): (ServerId, String) = (row.parsed()?, row.text()?);
-        Ok(Account { server, name, limit: Limit::read(row)? })
+        let (server, name): (ServerId, String) = (row.parsed("server")?, row.text("account_name")?);
+        Ok(Account { server, name, limit: row.record()? })
     };
     let accounts: Result<Vec<Account>, _> = rows.into_iter().map(|row| row.read(read_account)).collect();
     let mut accounts = accounts?;
@@ -237,9 +236,7 @@ pub(crate) async fn data_keys(
     session: &mut dyn Session,
     used_for: &DataKeyUse,
 ) -> Result<Vec<DataKey>, StoreError> {
-    let mut cells = Vec::new();
-    put_use(used_for, &mut cells);
-    select(session, "WHERE used_for = ? AND tenant = ? ORDER BY version DESC", cells).await
+    select(session, "WHERE used_for = ? AND tenant = ? ORDER BY version DESC", use_cells(used_for)).await
 }
 
 pub(crate) async fn idempotency(
@@ -314,37 +311,15 @@ pub(crate) async fn jobs(
     select(session, &rest, cells).await
 }
 
-/// What a job's watchers look at.
-const JOB_STATES: Table = Table {
-    name: Job::TABLE.name,
-    key: 1,
-    fixed: &["id", "tenant", "user_id"],
-    mutable: &["state"],
-    mirrors: &[],
-};
-
 pub(crate) async fn job_states(
     session: &mut dyn Session,
     scope: &Scope,
     ids: &[JobId],
 ) -> Result<Vec<(JobId, JobState)>, StoreError> {
-    let mut states = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(STATEMENT_ROWS_MAX) {
-        let cells = chunk.iter().map(|id| id.as_uuid().into()).collect();
-        // Each is found by its id, so a condition on owners would save no row.
-        for row in session.load(&JOB_STATES, cells).await? {
-            let (job, tenant, user) = row.read(|row| {
-                let (id, tenant, user) = (JobId::from_uuid(row.uuid()?), row.parsed()?, row.parsed()?);
-                let state =
-                    row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
-                Ok(((id, state), tenant, user))
-            })?;
-            if scope.covers(&tenant, &user) {
-                states.push(job);
-            }
-        }
-    }
-    Ok(states)
+    // Each is found by its id, so a condition on owners would save no row.
+    let jobs = load::<JobStanding>(session, ids.iter().map(|id| id.as_uuid().into()).collect()).await?;
+    let seen = jobs.into_iter().filter(|job| scope.covers(&job.tenant, &job.user));
+    Ok(seen.map(|job| (job.id, job.state)).collect())
 }
 
 pub(crate) async fn task(session: &mut dyn Session, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -363,17 +338,17 @@ pub(crate) async fn output_heads(
     session: &mut dyn Session,
     job: JobId,
 ) -> Result<Vec<Option<OutputHead>>, StoreError> {
-    let rows = session.fetch(OutputRow::TABLE.name, HEADS.to_owned(), vec![job.as_uuid().into()]).await?;
+    let rows =
+        session.fetch(Gives::Named(OutputRow::NAME), HEADS.to_owned(), vec![job.as_uuid().into()]).await?;
     rows.into_iter().map(|row| row.read(read_head)).collect()
 }
 
 fn read_head(row: &mut Row) -> Result<Option<OutputHead>, Corrupt> {
-    let task = TaskId::from_uuid(row.uuid()?);
-    let Some(kind) = row.text_or_null()? else { return Ok(None) };
-    let sound = row.text_or_null()?;
-    let sound = sound.map(|sound| row.some(serde_json::from_str::<Sound>(&sound).ok())).transpose()?;
-    let (path, bytes) = (row.text_or_null()?, row.unsigned_or_null()?);
-    let voice = row.uuid_or_null()?.map(VoiceId::from_uuid);
+    let task = TaskId::from_uuid(row.uuid("id")?);
+    let Some(kind) = row.text_or_null("kind")? else { return Ok(None) };
+    let sound = read_sound(row)?;
+    let (path, bytes) = (row.text_or_null("path")?, row.unsigned_or_null("bytes")?);
+    let voice = row.uuid_or_null("voice")?.map(VoiceId::from_uuid);
     let head = match (kind.as_str(), sound, path, bytes, voice) {
         ("audio", Some(sound), None, Some(bytes), None) => {
             Some(OutputHead::Audio { task, sound, kept: Kept::Store { bytes } })
@@ -389,7 +364,7 @@ fn read_head(row: &mut Row) -> Result<Option<OutputHead>, Corrupt> {
 }
 
 /// Servers count a blob's bytes from 1. MySQL has another word for integers of 64 bits.
-const BYTES: &str = "SELECT substr(body, CAST(? AS /*! SIGNED */ INTEGER), CAST(? AS /*! SIGNED */ INTEGER)) \
+const BYTES: &str = "SELECT substr(body, CAST(? AS /*! SIGNED */ INTEGER), CAST(? AS /*! SIGNED */ INTEGER)) AS part \
      FROM kingcong_outputs WHERE task = ?";
 
 pub(crate) async fn output_bytes(
@@ -401,9 +376,9 @@ pub(crate) async fn output_bytes(
     let at = |place: u64| i64::from(i32::try_from(place).unwrap_or(i32::MAX - 1));
     let (start, end) = (at(range.start), at(range.end));
     let cells = vec![Cell::Int(start + 1), Cell::Int((end - start).max(0)), task.as_uuid().into()];
-    let rows = session.fetch(OutputRow::TABLE.name, BYTES.to_owned(), cells).await?;
+    let rows = session.fetch(Gives::Named(OutputRow::NAME), BYTES.to_owned(), cells).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
-    Ok(row.read(Row::bytes_or_null)?.map(Bytes::from))
+    Ok(row.read(|row| row.bytes_or_null("part"))?.map(Bytes::from))
 }
 
 pub(crate) async fn subtitles(
@@ -412,8 +387,9 @@ pub(crate) async fn subtitles(
 ) -> Result<Vec<Option<String>>, StoreError> {
     let sql = "SELECT o.srt FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id \
          WHERE t.job = ? ORDER BY t.place";
-    let rows = session.fetch(OutputRow::TABLE.name, sql.to_owned(), vec![job.as_uuid().into()]).await?;
-    rows.into_iter().map(|row| row.read(Row::text_or_null)).collect()
+    let rows =
+        session.fetch(Gives::Named(OutputRow::NAME), sql.to_owned(), vec![job.as_uuid().into()]).await?;
+    rows.into_iter().map(|row| row.read(|row| row.text_or_null("srt"))).collect()
 }
 
 pub(crate) async fn wallet(session: &mut dyn Session, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
@@ -546,9 +522,13 @@ pub(crate) async fn limits(session: &mut dyn Session) -> Result<Vec<LimitCount>,
     let passed = columns.map(|column| {
         format!("SELECT {column} AS id FROM kingcong_attempts WHERE open_worker IS NOT NULL AND {column} IS NOT NULL")
     });
-    let sql = format!("SELECT id, count(*) FROM ({}) AS passed GROUP BY id", passed.join(" UNION ALL "));
-    let rows = session.fetch(Attempt::TABLE.name, sql, Vec::new()).await?;
-    let read_count = |row: &mut Row| Ok((LimitId::from_uuid(row.uuid()?), row.number::<u32>()?));
+    let sql = format!(
+        "SELECT id, count(*) AS attempts FROM ({}) AS passed GROUP BY id",
+        passed.join(" UNION ALL ")
+    );
+    let rows = session.fetch(Gives::Named(Attempt::NAME), sql, Vec::new()).await?;
+    let read_count =
+        |row: &mut Row| Ok((LimitId::from_uuid(row.uuid("id")?), row.number::<u32>("attempts")?));
     let open: BTreeMap<LimitId, u32> =
         rows.into_iter().map(|row| row.read(read_count)).collect::<Result<_, _>>()?;
     let limits = select::<Limit>(session, "ORDER BY level, id", Vec::new()).await?;

@@ -1,26 +1,36 @@
 //! Saving: what a batch changed, table by table, in few statements.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use kingcong_core::{
     clock::Timestamp,
     id::{Route, TaskId, WalletId},
-    keys::Level,
+    keys::Limit,
     ledger::{Entry, Owner},
     operation::Operation,
     pricing::Price,
-    store::{AuditEntry, Change, Changes, Configuration, SplitRow, StoreError, StoreErrorKind, Tables},
+    store::{
+        AuditEntry, Change, Changes, Configuration, InputRow, SplitRow, StoreError, StoreErrorKind, Tables,
+    },
     work::{Task, Work},
 };
 
 use crate::{
-    rows::{
-        ConfigurationRow, DutyRow, EntryRow, KEY_LIMIT_MIRRORS, NewTask, PackageRow, PriceRow, SplitState,
-        key_limit_mirrors,
-    },
+    rows::{ConfigurationRow, EntryRow, KeyLimitMirrors, NewTask, PackageRow, PriceRow, SplitState},
     session::Script,
     table::Deed,
 };
+
+/// Takes what changed apart, so that no table is forgotten, and saves table by table in this order. A plain table is
+/// its name; others say how they are saved, several at once where they are one table of the database.
+macro_rules! save {
+    ($script:ident, $changes:expr => { $($($table:ident)&+ $(=> $how:expr)?,)* }) => {
+        let Changes { $($($table,)+)* } = $changes;
+        $(save!(@one $script, $($table)&+ $(=> $how)?);)*
+    };
+    (@one $script:ident, $table:ident) => { $script.save(&$table) };
+    (@one $script:ident, $($table:ident)&+ => $how:expr) => { $how };
+}
 
 /// The statements that write what a batch changed at `now`; `before` is the configuration that it started with.
 pub(crate) fn save_changes(
@@ -31,67 +41,40 @@ pub(crate) fn save_changes(
     let mut script = Script::default();
     let owners: BTreeMap<WalletId, Owner> =
         tables.wallets.iter().map(|(id, wallet)| (*id, wallet.key.owner.clone())).collect();
-    let Changes {
-        configuration,
+    save!(script, tables.take_changes() => {
+        configuration => save_configuration(&mut script, before, configuration, now),
         tenants,
         workers,
         idempotency,
         jobs,
-        inputs,
-        tasks,
+        inputs & tasks => save_tasks(&mut script, &tasks, &inputs)?,
         attempts,
         holds,
         wallets,
-        entries,
-        splits,
+        entries => save_entries(&mut script, &entries, &owners),
+        splits => save_splits(&mut script, &splits),
         keys,
-        limits,
+        key_limits & account_limits & egress_limits => {
+            save_limits(&mut script, key_limits, [account_limits, egress_limits]);
+        },
         pools,
         flows,
         data_keys,
         voices,
         outputs,
-        audits,
-        late_answers,
+        audits => script.insert(Deed::Insert, &audits.into_iter().map(AuditEntry::from).collect::<Vec<_>>()),
+        late_answers => script.insert(Deed::InsertIfAbsent, late_answers.into_iter().map(|(late, _)| late)),
         duties,
-    } = tables.take_changes();
-    if let Some((after, change)) = configuration {
-        save_configuration(&mut script, before, after, change, now);
-    }
-    script.save(&tenants);
-    script.save(&workers);
-    script.save(&idempotency);
-    script.save(&jobs);
-    save_tasks(&mut script, &tasks, &inputs)?;
-    script.save(&attempts);
-    script.save(&holds);
-    script.save(&wallets);
-    save_entries(&mut script, &entries, &owners);
-    save_splits(&mut script, &splits);
-    script.save(&keys);
-    script.save(&limits);
-    let key_limits = limits.iter().map(|(limit, _)| *limit).filter(|limit| limit.level == Level::Key);
-    script
-        .write(&KEY_LIMIT_MIRRORS, Deed::Update, key_limits, |limit, cells| key_limit_mirrors(limit, cells));
-    script.save(&pools);
-    script.save(&flows);
-    script.save(&data_keys);
-    script.save(&voices);
-    script.save(&outputs);
-    let audits: Vec<AuditEntry> = audits.into_iter().map(AuditEntry::from).collect();
-    script.insert(Deed::Insert, &audits);
-    script.insert(Deed::InsertIfAbsent, late_answers.into_iter().map(|(late, _)| late));
-    let duties: Vec<DutyRow> = duties.into_iter().map(|(next_at, name)| DutyRow { name, next_at }).collect();
-    script.insert(Deed::Put, &duties);
+    });
     Ok(script)
 }
 
 fn save_tasks(
     script: &mut Script,
     tasks: &[(&Task, Change)],
-    inputs: &[(TaskId, &Arc<Work>)],
+    inputs: &[(&InputRow, Change)],
 ) -> Result<(), StoreError> {
-    let works: BTreeMap<TaskId, &Work> = inputs.iter().map(|(id, work)| (*id, &***work)).collect();
+    let works: BTreeMap<TaskId, &Work> = inputs.iter().map(|(input, _)| (input.task, &*input.work)).collect();
     let mut new = Vec::new();
     for &(task, change) in tasks {
         if change == Change::New {
@@ -102,9 +85,18 @@ fn save_tasks(
             new.push(NewTask { task, work });
         }
     }
-    script.write(&NewTask::TABLE, Deed::Insert, &new, |new, cells| new.cells(cells));
+    script.write(&NewTask::TABLE, Deed::Insert, &new, |new, cells| new.put(cells));
     script.update(tasks.iter().filter(|(_, change)| *change == Change::Updated).map(|(task, _)| *task));
     Ok(())
+}
+
+/// Saves the limits of keys, which their keys repeat, with those that are shared.
+fn save_limits(script: &mut Script, of_keys: Vec<(&Limit, Change)>, shared: [Vec<(&Limit, Change)>; 2]) {
+    let mirrors: Vec<_> = of_keys.iter().map(|(limit, _)| KeyLimitMirrors::from(*limit)).collect();
+    let mut limits = of_keys;
+    limits.extend(shared.into_iter().flatten());
+    script.save(&limits);
+    script.update(&mirrors);
 }
 
 fn save_entries(script: &mut Script, entries: &[(&Entry, Change)], owners: &BTreeMap<WalletId, Owner>) {
@@ -135,10 +127,10 @@ fn save_splits(script: &mut Script, splits: &[(&SplitRow, Change)]) {
 fn save_configuration(
     script: &mut Script,
     before: &Configuration,
-    after: &Configuration,
-    change: Change,
+    changed: Option<(&Configuration, Change)>,
     now: Timestamp,
 ) {
+    let Some((after, change)) = changed else { return };
     let row = ConfigurationRow { version: after.version, system: after.system.clone(), updated_at: now };
     script.save(&[(&row, change)]);
 

@@ -11,8 +11,8 @@ use kingcong_core::{
 };
 
 use crate::{
-    cell::{Cell, Row},
-    table::{Deed, Record, Table},
+    cell::{Cell, Gives, Row},
+    table::{Deed, Record, Table, Written},
 };
 
 /// Most rows in one statement.
@@ -125,13 +125,8 @@ pub(crate) trait Session: Send {
     /// their keys.
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError>;
 
-    /// Runs a statement that gives rows of `table`.
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError>;
+    /// Runs a statement that gives rows.
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError>;
 
     /// Runs statements that give none, in order.
     async fn run(&mut self, script: Script) -> Result<(), StoreError>;
@@ -168,8 +163,9 @@ pub(crate) async fn load<R: Record + Send>(
     session: &mut (impl Session + ?Sized),
     keys: Vec<Cell>,
 ) -> Result<Vec<R>, StoreError> {
-    let mut records = Vec::with_capacity(keys.len() / R::TABLE.key);
-    for chunk in keys.chunks(STATEMENT_ROWS_MAX * R::TABLE.key) {
+    let key_length = R::TABLE.key_length();
+    let mut records = Vec::with_capacity(keys.len() / key_length);
+    for chunk in keys.chunks(STATEMENT_ROWS_MAX * key_length) {
         for row in session.load(&R::TABLE, chunk.to_vec()).await? {
             records.push(row.read(R::read)?);
         }
@@ -184,7 +180,7 @@ pub(crate) async fn select<R: Record + Send>(
     cells: Vec<Cell>,
 ) -> Result<Vec<R>, StoreError> {
     let sql = format!("SELECT {} FROM {} {rest}", R::TABLE.read_columns(""), R::TABLE.name);
-    let rows = session.fetch(R::TABLE.name, sql, cells).await?;
+    let rows = session.fetch(Gives::Record(R::TABLE), sql, cells).await?;
     rows.into_iter().map(|row| row.read(R::read)).collect()
 }
 
@@ -236,29 +232,17 @@ impl Script {
     }
 
     /// Writes whole rows.
-    pub(crate) fn insert<'r, R: Record + 'r>(
-        &mut self,
-        deed: Deed,
-        records: impl IntoIterator<Item = &'r R>,
-    ) {
-        self.write(&R::TABLE, deed, records, |record, cells| {
-            record.fixed(cells);
-            record.mutable(cells);
-            record.mirrors(cells);
-        });
+    pub(crate) fn insert<'r, R: Written>(&mut self, deed: Deed, records: impl IntoIterator<Item = &'r R>) {
+        self.write(&R::TABLE, deed, records, |record, cells| record.put(deed, cells));
     }
 
     /// Changes rows: mutable columns and mirrors.
-    pub(crate) fn update<'r, R: Record + 'r>(&mut self, records: impl IntoIterator<Item = &'r R>) {
-        self.write(&R::TABLE, Deed::Update, records, |record, cells| {
-            record.key(cells);
-            record.mutable(cells);
-            record.mirrors(cells);
-        });
+    pub(crate) fn update<'r, R: Written>(&mut self, records: impl IntoIterator<Item = &'r R>) {
+        self.insert(Deed::Update, records);
     }
 
     /// Inserts the new rows and updates the others.
-    pub(crate) fn save<R: Record>(&mut self, rows: &[(&R, Change)]) {
+    pub(crate) fn save<R: Written>(&mut self, rows: &[(&R, Change)]) {
         let of = |kind| rows.iter().filter(move |(_, change)| *change == kind).map(|(row, _)| *row);
         self.insert(Deed::Insert, of(Change::New));
         self.update(of(Change::Updated));

@@ -18,10 +18,11 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
-        JobBook, JobFilter, JobWithTasks, Journal, KeyBook, Life, LimitCount, Needs, Outcome, OutputHead,
-        OutputRow, PoolCount, Pulse, Store, StoreError, StoreErrorKind, Tables, Verification, VoiceRow,
-        WalletBook, WalletFilter, Worker, Written, decide,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Command, Configuration,
+        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads, Life,
+        LimitCount, Needs, Outcome, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError,
+        StoreErrorKind, Tables, TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads,
+        Worker, Written, decide,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -31,12 +32,11 @@ use parking_lot::Mutex;
 
 use crate::{
     ConnectError, Options,
-    cell::Row,
     load::{Decided, KnownTenants, load_needs},
     read,
     save::save_changes,
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
-    table::{Deed, Record as _},
+    table::{Deed, Written as _},
     verify,
 };
 
@@ -387,6 +387,27 @@ impl Store for SqlStore {
         Ok(configuration)
     }
 
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
+    }
+
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        read::audit(&mut *self.reader().await?, of, before, limit).await
+    }
+
+    async fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.database.close().await;
+    }
+}
+
+#[async_trait]
+impl TenantReads for SqlStore {
     async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         read::tenant(&mut *self.reader().await?, id).await
     }
@@ -394,11 +415,10 @@ impl Store for SqlStore {
     async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
         read::tenants(&mut *self.reader().await?, after, limit).await
     }
+}
 
-    async fn pulse(&self) -> Result<Pulse, StoreError> {
-        read::pulse(&mut *self.reader().await?, self.inner.database.instant()).await
-    }
-
+#[async_trait]
+impl KeyReads for SqlStore {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         read::keys(&mut *self.reader().await?).await
     }
@@ -410,7 +430,10 @@ impl Store for SqlStore {
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
         read::data_keys(&mut *self.reader().await?, used_for).await
     }
+}
 
+#[async_trait]
+impl JobReads for SqlStore {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
         read::idempotency(&mut *self.reader().await?, key).await
     }
@@ -435,6 +458,13 @@ impl Store for SqlStore {
         read::task(&mut *self.reader().await?, id).await
     }
 
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        read::attempts(&mut *self.reader().await?, scope, filter).await
+    }
+}
+
+#[async_trait]
+impl ResultReads for SqlStore {
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         read::output(&mut *self.reader().await?, task).await
     }
@@ -451,6 +481,21 @@ impl Store for SqlStore {
         read::subtitles(&mut *self.reader().await?, job).await
     }
 
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        read::voice(&mut *self.reader().await?, scope, id).await
+    }
+
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices_known_as(&mut *self.reader().await?, upstream_voice).await
+    }
+
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        read::voices(&mut *self.reader().await?, scope).await
+    }
+}
+
+#[async_trait]
+impl WalletReads for SqlStore {
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
         read::wallet(&mut *self.reader().await?, key).await
     }
@@ -467,32 +512,10 @@ impl Store for SqlStore {
     ) -> Result<Vec<Entry>, StoreError> {
         read::entries(&mut *self.reader().await?, wallet, before, limit).await
     }
+}
 
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        read::attempts(&mut *self.reader().await?, scope, filter).await
-    }
-
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        read::voice(&mut *self.reader().await?, scope, id).await
-    }
-
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
-        read::voices_known_as(&mut *self.reader().await?, upstream_voice).await
-    }
-
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
-        read::voices(&mut *self.reader().await?, scope).await
-    }
-
-    async fn audit(
-        &self,
-        of: &AuditOf,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        read::audit(&mut *self.reader().await?, of, before, limit).await
-    }
-
+#[async_trait]
+impl BookReads for SqlStore {
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
         let mut session = self.reader().await?;
         session.begin_view().await?;
@@ -515,20 +538,20 @@ impl Store for SqlStore {
 
     async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError> {
         let after = after.map(|id| id.as_uuid().into());
-        let row = verify::next_row(&mut *self.reader().await?, Wallet::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::uuid).map(WalletId::from_uuid)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, Wallet::NAME, after).await?;
+        row.map(|row| row.read(|row| row.uuid("id")).map(WalletId::from_uuid)).transpose()
     }
 
     async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError> {
         let after = after.map(|id| id.as_uuid().into());
-        let row = verify::next_row(&mut *self.reader().await?, Job::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::uuid).map(JobId::from_uuid)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, Job::NAME, after).await?;
+        row.map(|row| row.read(|row| row.uuid("id")).map(JobId::from_uuid)).transpose()
     }
 
     async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError> {
         let after = after.map(|key| key.as_slice().into());
-        let row = verify::next_row(&mut *self.reader().await?, IdempotencyRow::TABLE.name, after).await?;
-        row.map(|row| row.read(Row::array)).transpose()
+        let row = verify::next_row(&mut *self.reader().await?, IdempotencyRow::NAME, after).await?;
+        row.map(|row| row.read(|row| row.array("id"))).transpose()
     }
 
     async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError> {
@@ -565,10 +588,5 @@ impl Store for SqlStore {
 
     async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
         verify::damaged_rows(&mut *self.reader().await?, found).await
-    }
-
-    async fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
-        self.inner.database.close().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     keys::PoolId,
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
-    store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome, Remembered},
+    store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome},
     work::{
         CheckedRequest, KnownVoice, Payer, Plan, PlanBasis, PlanError, Request, RequestError, VoiceChoice,
     },
@@ -124,12 +124,7 @@ impl Inner {
     async fn replay(&self, request: &CheckedRequest) -> Result<Option<Admitted>, Error> {
         let Some(idempotency) = &request.idempotency else { return Ok(None) };
         let Some(row) = self.store.idempotency(&idempotency.key).await? else { return Ok(None) };
-        match row.answer {
-            _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
-            Remembered::Job { job, held } => Ok(Some(Admitted { job, held, pools: Vec::new() })),
-            Remembered::Refused(refusal) => Err(refusal.into()),
-            Remembered::Retried { .. } | Remembered::Credited { .. } => Err(Error::IdempotencyConflict),
-        }
+        Ok(Some(row.answer_to(idempotency)?))
     }
 
     /// The plan for a request, with the version of the configuration that it was made with.

@@ -101,18 +101,8 @@ pub enum Command {
     Beat,
     /// Take a periodic duty if it is due.
     TakeDuty(TakeDuty),
-    /// Move money by an admin door.
-    Credit(Box<Credit>),
-    /// Change configuration, prices or packages.
-    Configure(Box<Configure>),
-    /// Say something of a tenant by an admin door.
-    SetTenant(Box<SetTenant>),
-    /// Register a key.
-    AddKey(Box<AddKey>),
-    /// Change a key by an admin door.
-    ChangeKey(Box<ChangeKey>),
-    /// Change an account's limits by an admin door.
-    ChangeAccount(Box<ChangeAccount>),
+    /// Something that an administrator does, with its audit row.
+    Admin(Box<Admin>),
     /// What a free check of a key found.
     CheckKey {
         /// The key.
@@ -129,18 +119,20 @@ pub enum Command {
 }
 
 impl Command {
+    /// Something that an administrator does, with its audit row.
+    #[must_use]
+    pub fn admin(audit: NewAudit, act: impl Into<AdminAct>) -> Self {
+        Self::Admin(Box::new(Admin { audit, act: act.into() }))
+    }
+
     /// Whether it changes what every batch relies on (the configuration, tenants, keys, data keys), or looks for what
     /// must not be there, which no lock of a row finds. Where several batches are executed at a time, none is beside
     /// one that has such a command.
     #[must_use]
     pub const fn stands_alone(&self) -> bool {
         match self {
-            Self::Configure(_)
-            | Self::SetTenant(_)
-            | Self::AddKey(_)
-            | Self::ChangeKey(_)
-            | Self::ChangeAccount(_)
-            | Self::AddDataKey(_) => true,
+            Self::Admin(admin) => admin.act.stands_alone(),
+            Self::AddDataKey(_) => true,
             Self::Admit(_)
             | Self::Claim(_)
             | Self::Poll(_)
@@ -154,7 +146,6 @@ impl Command {
             | Self::Adopt(_)
             | Self::Beat
             | Self::TakeDuty(_)
-            | Self::Credit(_)
             | Self::RecordLate(_)
             | Self::Audit(_)
             | Self::CheckKey { .. } => false,
@@ -190,16 +181,10 @@ pub enum Outcome {
     DataKey(Result<(), DataKeyLost>),
     /// Of [`Command::TakeDuty`]: whether it is this worker's to do now.
     TakeDuty(Duty),
-    /// Of [`Command::Credit`].
-    Credit(Result<Credited, NotCredited>),
-    /// Of [`Command::Configure`]: the new version.
-    Configure(Result<i64, NotConfigured>),
-    /// Of [`Command::SetTenant`]: its row afterwards.
-    Tenant(Tenant),
-    /// Of [`Command::AddKey`], [`Command::ChangeKey`] and [`Command::CheckKey`].
+    /// Of [`Command::Admin`].
+    Admin(AdminAnswer),
+    /// Of [`Command::CheckKey`].
     Key(Result<KeyWithLimits, NotChanged>),
-    /// Of [`Command::ChangeAccount`]: its limits afterwards, `None` when no key was ever registered under that name.
-    Account(Option<Limits>),
 }
 
 /// A job to admit.
@@ -724,7 +709,94 @@ pub enum Duty {
     NotBefore(Timestamp),
 }
 
-/// Move money by an admin door.
+/// Something that an administrator does. What was done is audited; what was refused, or is answered again, is not.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Who does it.
+    pub audit: NewAudit,
+    /// What is done.
+    pub act: AdminAct,
+}
+
+/// An act of an administrator, with the type of its answer.
+pub trait Act: Into<AdminAct> {
+    /// What it answers.
+    type Answer;
+
+    /// The answer of this act; `None` of another's.
+    fn answer(of: AdminAnswer) -> Option<Self::Answer>;
+}
+
+/// Declares the acts of administrators, each with the type of its answer: a new act is one line here, its decision in
+/// `decide/admin.rs` and its rows in [`super::Needs`].
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident => $answer:ty,)*) => {
+        /// What an administrator does.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum AdminAct {
+            $($(#[$doc])* $act(Box<$act>),)*
+        }
+
+        /// What an administrator's act answers.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum AdminAnswer {
+            $(#[doc = concat!("Of [`AdminAct::", stringify!($act), "`].")] $act($answer),)*
+        }
+
+        $(
+            impl From<$act> for AdminAct {
+                fn from(act: $act) -> Self {
+                    Self::$act(Box::new(act))
+                }
+            }
+
+            impl Act for $act {
+                type Answer = $answer;
+
+                fn answer(of: AdminAnswer) -> Option<$answer> {
+                    match of {
+                        AdminAnswer::$act(answer) => Some(answer),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
+}
+
+acts! {
+    /// Move money. It answers what was moved.
+    Credit => Result<Credited, NotCredited>,
+    /// Change configuration, prices or packages. It answers the new version.
+    Configure => Result<i64, NotConfigured>,
+    /// Say something of a tenant. It answers its row afterwards.
+    SetTenant => Tenant,
+    /// Register a key. It answers the key.
+    AddKey => Result<KeyWithLimits, NotChanged>,
+    /// Change a key. It answers the key afterwards.
+    ChangeKey => Result<KeyWithLimits, NotChanged>,
+    /// Change an account's limits. It answers them, `None` when no key was ever registered under that name.
+    ChangeAccount => Option<Limits>,
+}
+
+impl AdminAct {
+    /// As [`Command::stands_alone`].
+    #[must_use]
+    pub const fn stands_alone(&self) -> bool {
+        match self {
+            Self::Configure(_)
+            | Self::SetTenant(_)
+            | Self::AddKey(_)
+            | Self::ChangeKey(_)
+            | Self::ChangeAccount(_) => true,
+            Self::Credit(_) => false,
+        }
+    }
+}
+
+/// Move money.
 #[derive(Clone, Debug)]
 pub struct Credit {
     /// Against doing it twice.
@@ -733,8 +805,6 @@ pub struct Credit {
     pub wallet: WalletKey,
     /// What.
     pub movement: Movement,
-    /// Who did it, for the audit.
-    pub audit: NewAudit,
 }
 
 /// A movement of money by an admin door.
@@ -863,8 +933,6 @@ pub struct SetTenant {
     pub name: TenantName,
     /// Whether it may order.
     pub state: TenantState,
-    /// Who did it.
-    pub audit: NewAudit,
 }
 
 /// Change configuration, prices or packages, if they still have the version that the change was made against.
@@ -874,8 +942,6 @@ pub struct Configure {
     pub expected_version: i64,
     /// The change.
     pub change: ConfigurationChange,
-    /// Who did it.
-    pub audit: NewAudit,
 }
 
 /// A change of the configuration.
@@ -961,19 +1027,15 @@ pub struct AddKey {
     /// The limits of the account that it shares: for the first key of an account, its limits; for others the same
     /// again, or none.
     pub account_limits: Option<Limits>,
-    /// Who did it.
-    pub audit: NewAudit,
 }
 
-/// Change a key by an admin door.
+/// Change a key.
 #[derive(Clone, Debug)]
 pub struct ChangeKey {
     /// The key.
     pub key: KeyId,
     /// The change.
     pub change: KeyChange,
-    /// Who did it.
-    pub audit: NewAudit,
 }
 
 /// A change of a key.
@@ -988,7 +1050,7 @@ pub enum KeyChange {
     Remove,
 }
 
-/// Change an account's limits by an admin door.
+/// Change an account's limits.
 #[derive(Clone, Debug)]
 pub struct ChangeAccount {
     /// The account's server.
@@ -997,8 +1059,6 @@ pub struct ChangeAccount {
     pub account: String,
     /// The change.
     pub change: LimitsChange,
-    /// Who did it.
-    pub audit: NewAudit,
 }
 
 /// Why a key was not registered or changed.

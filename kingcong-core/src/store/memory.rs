@@ -13,11 +13,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, Configuration, IdempotencyRow,
-    JobBook, JobFilter, JobWithTasks, Journal, Kept, KeyBook, Life, LimitCount, OutputHead, OutputRow,
-    PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, Standing, Store, StoreError,
-    StoreErrorKind, StoredOutput, Tables, Verification, VoiceRow, WalletBook, WalletFilter, Worker, Written,
-    decide,
+    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, BookReads, Configuration,
+    IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, Kept, KeyBook, KeyReads, Life,
+    LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered,
+    ResultReads, Standing, Store, StoreError, StoreErrorKind, StoredOutput, Tables, TenantReads,
+    Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Worker, Written, decide,
 };
 use crate::{
     access::Scope,
@@ -215,17 +215,6 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        self.read(|tables| tables.tenants.get(id).cloned())
-    }
-
-    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-        self.read(|tables| {
-            let rows = tables.tenants.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
-            page(rows.map(|(_, tenant)| tenant.clone()), limit)
-        })
-    }
-
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         let now = self.clock.now();
         self.read(|tables| Pulse {
@@ -251,6 +240,41 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(|tables| {
+            let place = |id| tables.audits.iter().rposition(|row| row.audit.id == id).unwrap_or(0);
+            let rows = tables.audits[..before.map_or(tables.audits.len(), place)].iter().rev();
+            let rows = rows.filter(|row| of.covers(row.audit.tenant.as_ref()));
+            page(rows.cloned().map(AuditEntry::from), limit)
+        })
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+#[async_trait]
+impl TenantReads for MemoryStore {
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read(|tables| tables.tenants.get(id).cloned())
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.tenants.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+            page(rows.map(|(_, tenant)| tenant.clone()), limit)
+        })
+    }
+}
+
+#[async_trait]
+impl KeyReads for MemoryStore {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(|tables| {
             let kept = tables.keys.iter().map(|(_, key)| key).filter(|key| key.status != KeyStatus::Removed);
@@ -289,7 +313,10 @@ impl Store for MemoryStore {
             keys
         })
     }
+}
 
+#[async_trait]
+impl JobReads for MemoryStore {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
         self.read(|tables| tables.idempotency.get(key).cloned())
     }
@@ -320,6 +347,31 @@ impl Store for MemoryStore {
         self.read(|tables| tables.tasks().get(&id).cloned())
     }
 
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(|tables| {
+            let rows: Box<dyn Iterator<Item = &Attempt>> = match filter.job {
+                Some(job) => Box::new(tables.attempts_of(job).rev()),
+                None => Box::new(tables.attempts().iter().rev().map(|(_, attempt)| attempt)),
+            };
+            let rows = rows.filter(|attempt| {
+                let is_error =
+                    matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
+                scope.covers(&attempt.tenant, &attempt.user)
+                    && filter.since.is_none_or(|since| attempt.leased_at >= since)
+                    && filter.until.is_none_or(|until| attempt.leased_at < until)
+                    && filter.key.is_none_or(|key| attempt.key == key)
+                    && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
+                    && filter.before.is_none_or(|before| attempt.id < before)
+                    && (filter.only == AttemptKind::All || is_error)
+                    && (*scope == Scope::All || job_in(tables, scope, attempt.job).is_some())
+            });
+            page(rows.cloned(), filter.limit)
+        })
+    }
+}
+
+#[async_trait]
+impl ResultReads for MemoryStore {
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.read(|tables| tables.outputs.get(&task).cloned())
     }
@@ -352,6 +404,30 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let voice = tables.voices.get(&id);
+            voice.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned()
+        })
+    }
+
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.voices.iter().map(|(_, voice)| voice);
+            page(rows.filter(|voice| voice.upstream_voice == upstream_voice).cloned(), PAGE_MAX)
+        })
+    }
+
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.voices.iter().map(|(_, voice)| voice);
+            page(rows.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned(), PAGE_MAX)
+        })
+    }
+}
+
+#[async_trait]
+impl WalletReads for MemoryStore {
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
         self.read(|tables| tables.wallets.get(&key.id()).cloned())
     }
@@ -379,64 +455,10 @@ impl Store for MemoryStore {
             page(tables.entries.range(range).rev().map(|(_, entry)| entry.clone()), limit)
         })
     }
+}
 
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.read(|tables| {
-            let rows: Box<dyn Iterator<Item = &Attempt>> = match filter.job {
-                Some(job) => Box::new(tables.attempts_of(job).rev()),
-                None => Box::new(tables.attempts().iter().rev().map(|(_, attempt)| attempt)),
-            };
-            let rows = rows.filter(|attempt| {
-                let is_error =
-                    matches!(attempt.state, AttemptState::Ended(Ending::Failed { .. } | Ending::Lost));
-                scope.covers(&attempt.tenant, &attempt.user)
-                    && filter.since.is_none_or(|since| attempt.leased_at >= since)
-                    && filter.until.is_none_or(|until| attempt.leased_at < until)
-                    && filter.key.is_none_or(|key| attempt.key == key)
-                    && filter.route.as_ref().is_none_or(|route| attempt.route == *route)
-                    && filter.before.is_none_or(|before| attempt.id < before)
-                    && (filter.only == AttemptKind::All || is_error)
-                    && (*scope == Scope::All || job_in(tables, scope, attempt.job).is_some())
-            });
-            page(rows.cloned(), filter.limit)
-        })
-    }
-
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.read(|tables| {
-            let voice = tables.voices.get(&id);
-            voice.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned()
-        })
-    }
-
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
-        self.read(|tables| {
-            let rows = tables.voices.iter().map(|(_, voice)| voice);
-            page(rows.filter(|voice| voice.upstream_voice == upstream_voice).cloned(), PAGE_MAX)
-        })
-    }
-
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
-        self.read(|tables| {
-            let rows = tables.voices.iter().map(|(_, voice)| voice);
-            page(rows.filter(|voice| scope.covers(&voice.tenant, &voice.user)).cloned(), PAGE_MAX)
-        })
-    }
-
-    async fn audit(
-        &self,
-        of: &AuditOf,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(|tables| {
-            let place = |id| tables.audits.iter().rposition(|row| row.audit.id == id).unwrap_or(0);
-            let rows = tables.audits[..before.map_or(tables.audits.len(), place)].iter().rev();
-            let rows = rows.filter(|row| of.covers(row.audit.tenant.as_ref()));
-            page(rows.cloned().map(AuditEntry::from), limit)
-        })
-    }
-
+#[async_trait]
+impl BookReads for MemoryStore {
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
         self.read(|tables| {
             let open: Vec<&Attempt> = tables
@@ -540,9 +562,5 @@ impl Store for MemoryStore {
     /// Rows in memory are values, with no form of writing, and nobody but decisions changes them.
     async fn damaged_rows(&self, _found: &mut Verification) -> Result<(), StoreError> {
         self.check_open()
-    }
-
-    async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
     }
 }

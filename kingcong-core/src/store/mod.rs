@@ -10,19 +10,21 @@ pub mod conformance;
 mod decide;
 mod memory;
 mod needs;
+mod reads;
 mod tables;
 mod verify;
 
-use std::{fmt, ops::Range, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use batch::*;
 pub use decide::decide;
+pub(crate) use decide::replay::{Answer, NotReplayed};
 pub use memory::MemoryStore;
 pub use needs::{ClaimNeeds, Needs};
+pub use reads::*;
 pub use tables::*;
 pub use verify::*;
 
@@ -32,14 +34,12 @@ use crate::{
     id::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
-    keys::{Account, KeyWithLimits, Limit, Pool, Rules},
-    ledger::{Entry, Hold, Opening, Wallet, WalletKey},
+    keys::{Limit, Pool, Rules},
+    ledger::{Entry, Hold, Opening, Wallet},
     money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
-    tenants::Tenant,
-    vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Sound, Task},
+    work::{Job, JobState, Sound, Task},
 };
 
 /// Everything that is configured: read as a whole, changed by compare-and-swap on its version.
@@ -66,8 +66,13 @@ pub struct Configuration {
 /// * The time of a batch is read from the store's clock after its rows are locked. Decisions allow for a clock that
 ///   was set back or ahead: see [`Limit::time`].
 /// * Reads see committed batches only, and a batch of this process at once.
+///
+/// The reads of each room are a trait: [`TenantReads`], [`KeyReads`], [`JobReads`], [`ResultReads`], [`WalletReads`]
+/// and [`BookReads`]. Those that are here are of the store as a whole.
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug + 'static {
+pub trait Store:
+    TenantReads + KeyReads + JobReads + ResultReads + WalletReads + BookReads + Send + Sync + fmt::Debug + 'static
+{
     /// Executes a batch.
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
 
@@ -81,78 +86,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The configuration, when its version is not `known`.
     async fn configuration(&self, known: Option<i64>) -> Result<Option<Configuration>, StoreError>;
 
-    /// What is said of a tenant; `None` where nothing ever was.
-    async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError>;
-
-    /// Tenants of which something is said, in the order of their ids, behind `after`.
-    async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
-
     /// What every process looks at a few times a second: it should cost little when nothing is due.
     async fn pulse(&self) -> Result<Pulse, StoreError>;
-
-    /// Every key that was not removed.
-    async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError>;
-
-    /// Every account that a key was registered under, also where all of these were removed, by server and name.
-    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
-
-    /// The data keys of one use, newest version first.
-    async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError>;
-
-    /// The answer that an idempotency key was given.
-    async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError>;
-
-    /// A job with its tasks in order.
-    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobWithTasks>, StoreError>;
-
-    /// Jobs, newest first.
-    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<Job>, StoreError>;
-
-    /// The states of these jobs, those that exist; what waiters in other processes look at.
-    async fn job_states(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<(JobId, JobState)>, StoreError>;
-
-    /// A task.
-    async fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
-
-    /// The result of a task, with its bytes where they are in the store.
-    async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError>;
-
-    /// What a job's tasks gave, in their order and without reading bytes or subtitles; `None` for a task without a
-    /// result. Empty when there is no such job.
-    async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError>;
-
-    /// Bytes of a result that are in the store: those of the range that there are. `None` when there is no such
-    /// result, or its bytes are elsewhere.
-    async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
-
-    /// The subtitles of a job's tasks, in their order.
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError>;
-
-    /// A wallet.
-    async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError>;
-
-    /// Wallets in the order of their ids.
-    async fn wallets(&self, scope: &Scope, filter: &WalletFilter) -> Result<Vec<Wallet>, StoreError>;
-
-    /// Entries of a wallet, newest first, with a number below `before`.
-    async fn entries(
-        &self,
-        wallet: WalletId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<Entry>, StoreError>;
-
-    /// Attempts, newest first. The scope is that of their jobs.
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError>;
-
-    /// A cloned voice.
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;
-
-    /// The cloned voices that upstreams know under this id, of every tenant, the oldest [`PAGE_MAX`].
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError>;
-
-    /// Cloned voices, the oldest [`PAGE_MAX`].
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError>;
 
     /// Audit rows in the order in which they were written, newest first, older than the row `before`; none when there
     /// is no such row.
@@ -162,42 +97,6 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         before: Option<AuditId>,
         limit: u32,
     ) -> Result<Vec<AuditEntry>, StoreError>;
-
-    /// Limits with the open attempts that they should count, to be recounted.
-    async fn limits(&self) -> Result<Vec<LimitCount>, StoreError>;
-
-    /// Pools with the tasks that they should count.
-    async fn pool_counts(&self) -> Result<Vec<PoolCount>, StoreError>;
-
-    /// Every key, the removed ones too, with its own limit; those that have one.
-    async fn key_books(&self) -> Result<Vec<KeyBook>, StoreError>;
-
-    /// The first wallet in id order after `after`, whether it can be read or not.
-    async fn next_wallet(&self, after: Option<WalletId>) -> Result<Option<WalletId>, StoreError>;
-
-    /// The first job likewise.
-    async fn next_job(&self, after: Option<JobId>) -> Result<Option<JobId>, StoreError>;
-
-    /// The first idempotency key likewise.
-    async fn next_answer(&self, after: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, StoreError>;
-
-    /// Wallets with what they should add up from, in id order after `after`; of their entries the first [`PAGE_MAX`].
-    async fn wallet_books(&self, after: Option<WalletId>, limit: u32) -> Result<Vec<WalletBook>, StoreError>;
-
-    /// One wallet with what it should add up from; of its entries the first [`PAGE_MAX`] after the number `after`.
-    async fn wallet_book(&self, id: WalletId, after: u64) -> Result<Option<WalletBook>, StoreError>;
-
-    /// Jobs with everything that belongs to them, in id order after `after`. Fewer than `limit` where they are large,
-    /// but none only when there are no more.
-    async fn job_books(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobBook>, StoreError>;
-
-    /// Idempotency keys with what their answers name, in the order of the keys after `after`.
-    async fn answer_books(&self, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<AnswerBook>, StoreError>;
-
-    /// Adds what is wrong with rows by themselves, of every table: those that cannot be read, that are not written as
-    /// this release writes them (mirrors among them that are not what they repeat), and that name rows which are not
-    /// there.
-    async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError>;
 
     /// Ends what the store holds open; nothing is read or written after it.
     async fn close(&self);

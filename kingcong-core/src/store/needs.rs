@@ -11,7 +11,7 @@ use crate::{
     work::{Task, TaskState},
 };
 
-use super::{Command, FlowId, Movement, Tables};
+use super::{AdminAct, Command, FlowId, Movement, Tables};
 
 /// The rows that a batch needs.
 ///
@@ -177,7 +177,16 @@ impl Needs {
             Command::TakeDuty(duty) => {
                 self.duties.insert(duty.name);
             }
-            Command::Credit(credit) => {
+            Command::Admin(admin) => self.add_act(&admin.act),
+            Command::RecordLate(_) | Command::Audit(_) => {}
+            Command::CheckKey { key, .. } => self.add_key(*key),
+            Command::AddDataKey(key) => self.data_keys.push(key.context.used_for.clone()),
+        }
+    }
+
+    fn add_act(&mut self, act: &AdminAct) {
+        match act {
+            AdminAct::Credit(credit) => {
                 self.idempotency.extend(credit.idempotency.map(|idempotency| idempotency.key));
                 self.wallets.insert(credit.wallet.id());
                 match &credit.movement {
@@ -190,23 +199,20 @@ impl Needs {
                     Movement::Adjust { .. } => {}
                 }
             }
-            Command::Configure(configure) => self.keys_of.extend(configure.change.may_move().cloned()),
-            Command::SetTenant(set) => {
+            AdminAct::Configure(configure) => self.keys_of.extend(configure.change.may_move().cloned()),
+            AdminAct::SetTenant(set) => {
                 self.tenants.insert(set.tenant.clone());
             }
-            Command::RecordLate(_) | Command::Audit(_) => {}
-            Command::AddKey(add) => {
+            AdminAct::AddKey(add) => {
                 self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
                 self.shared_limits.extend(add.limit.account);
             }
             // Its keys are looked at again by the next claim.
-            Command::ChangeAccount(change) => {
+            AdminAct::ChangeAccount(change) => {
                 self.keys_of.insert(change.server.clone());
                 self.shared_limits.insert(Limit::id_of_account(&change.server, &change.account));
             }
-            Command::ChangeKey(change) => self.add_key(change.key),
-            Command::CheckKey { key, .. } => self.add_key(*key),
-            Command::AddDataKey(key) => self.data_keys.push(key.context.used_for.clone()),
+            AdminAct::ChangeKey(change) => self.add_key(change.key),
         }
     }
 

@@ -85,6 +85,24 @@ pub struct IdempotencyRow {
     pub at: Timestamp,
 }
 
+/// What a task is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRow {
+    /// The task.
+    pub task: TaskId,
+    /// What to do.
+    pub work: Arc<Work>,
+}
+
+/// When a periodic duty is due next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyRow {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub next_at: Timestamp,
+}
+
 /// How far a split is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitRow {
@@ -270,112 +288,158 @@ impl Waiting {
     }
 }
 
-/// The rows that a batch works on.
-#[derive(Clone, Debug)]
-pub struct Tables {
-    /// Configuration, prices and packages.
-    pub configuration: Arc<Configuration>,
-    /// Whether the configuration changed since it was loaded.
-    pub configuration_change: Option<Change>,
-    /// The number of the last change of any tenant; 0 before the first.
-    pub tenants_version: i64,
-    /// What is said of tenants.
-    pub tenants: Rows<TenantId, Tenant>,
-    /// Processes.
-    pub workers: Rows<WorkerId, Worker>,
-    /// Idempotency keys.
-    pub idempotency: Rows<[u8; 32], IdempotencyRow>,
-    /// Jobs.
-    pub jobs: Rows<JobId, Job>,
-    /// What tasks are to do; immutable.
-    pub inputs: Rows<TaskId, Arc<Work>>,
-    /// Holds.
-    pub holds: Rows<HoldId, Hold>,
-    /// Wallets.
-    pub wallets: Rows<WalletId, Wallet>,
-    /// Ledger entries; append-only.
-    pub entries: Rows<(WalletId, u64), Entry>,
-    /// Splits.
-    pub splits: Rows<SplitId, SplitRow>,
-    /// Keys.
-    pub keys: Rows<KeyId, Key>,
-    /// Accounts' limits.
-    pub account_limits: Rows<LimitId, Limit>,
-    /// Limits of servers seen from our addresses.
-    pub egress_limits: Rows<LimitId, Limit>,
-    /// Pools.
-    pub pools: Rows<PoolId, Pool>,
-    /// Flows.
-    pub flows: Rows<FlowId, Flow>,
-    /// Data keys.
-    pub data_keys: Rows<DataKeyId, DataKey>,
-    /// Cloned voices.
-    pub voices: Rows<VoiceId, VoiceRow>,
-    /// Results.
-    pub outputs: Rows<TaskId, OutputRow>,
-    /// Audit rows, in the order of their making.
-    pub audits: Vec<AuditRow>,
-    /// Late answers.
-    pub late_answers: Rows<AttemptId, LateAnswer>,
-    /// Periodic duties and when they are due next.
-    pub duties: Rows<String, Timestamp>,
-    tasks: Rows<TaskId, Task>,
-    attempts: Rows<AttemptId, Attempt>,
-    key_limits: Rows<LimitId, Limit>,
-    journal: Journal,
-    by_job: BTreeSet<(JobId, TaskId)>,
-    ready: BTreeMap<PoolId, BTreeSet<(i64, TaskId)>>,
-    delayed: BTreeSet<(Timestamp, TaskId)>,
-    turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
-    open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
-    deadlines: BTreeSet<(Timestamp, JobId)>,
-    hiding: BTreeSet<PoolId>,
-    attempts_by_job: BTreeSet<(JobId, AttemptId)>,
+/// Declares the tables, and makes of the one list [`Tables`] with [`Tables::new`], [`Changes`] with
+/// [`Tables::take_changes`], and [`Tables::forget_written`] and [`Tables::len`]. A new table is one line in it.
+///
+/// | list | its tables |
+/// |---|---|
+/// | `kept` | serve the next batch too, if nobody else writes in between |
+/// | `forgotten` | are looked at by no decision of a later batch, once they were written |
+/// | `indexed` | are kept, and changed only by functions that keep an order of them beside |
+///
+/// `beside` are fields that are no tables; they begin with their default.
+macro_rules! tables {
+    (
+        kept { $($(#[$kept_doc:meta])* $kept:ident: $kept_key:ty => $kept_row:ty,)* }
+        forgotten { $($(#[$forgotten_doc:meta])* $forgotten:ident: $forgotten_key:ty => $forgotten_row:ty,)* }
+        indexed { $($(#[$indexed_doc:meta])* $indexed:ident: $indexed_key:ty => $indexed_row:ty,)* }
+        beside { $($(#[$beside_doc:meta])* $visible:vis $beside:ident: $beside_type:ty,)* }
+    ) => {
+        /// The rows that a batch works on.
+        #[derive(Clone, Debug)]
+        pub struct Tables {
+            /// Configuration, prices and packages.
+            pub configuration: Arc<Configuration>,
+            journal: Journal,
+            $($(#[$kept_doc])* pub $kept: Rows<$kept_key, $kept_row>,)*
+            $($(#[$forgotten_doc])* pub $forgotten: Rows<$forgotten_key, $forgotten_row>,)*
+            $($(#[$indexed_doc])* $indexed: Rows<$indexed_key, $indexed_row>,)*
+            $($(#[$beside_doc])* $visible $beside: $beside_type,)*
+        }
+
+        /// What a batch changed, table by table.
+        #[derive(Debug)]
+        pub struct Changes<'a> {
+            /// Configuration, prices and packages: the whole, when it changed.
+            pub configuration: Option<(&'a Configuration, Change)>,
+            /// New audit rows.
+            pub audits: Vec<AuditRow>,
+            $($(#[$kept_doc])* pub $kept: Vec<(&'a $kept_row, Change)>,)*
+            $($(#[$forgotten_doc])* pub $forgotten: Vec<(&'a $forgotten_row, Change)>,)*
+            $($(#[$indexed_doc])* pub $indexed: Vec<(&'a $indexed_row, Change)>,)*
+        }
+
+        impl Tables {
+            /// Empty tables over a configuration.
+            #[must_use]
+            pub fn new(configuration: Arc<Configuration>, journal: Journal) -> Self {
+                Self {
+                    configuration,
+                    journal,
+                    $($kept: Rows::new(journal),)*
+                    $($forgotten: Rows::new(journal),)*
+                    $($indexed: Rows::new(journal),)*
+                    $($beside: Default::default(),)*
+                }
+            }
+
+            /// Everything that changed since the last call.
+            pub fn take_changes(&mut self) -> Changes<'_> {
+                Changes {
+                    configuration: self.configuration_change.take().map(|change| (&*self.configuration, change)),
+                    audits: std::mem::take(&mut self.audits),
+                    $($kept: self.$kept.take_changes(),)*
+                    $($forgotten: self.$forgotten.take_changes(),)*
+                    $($indexed: self.$indexed.take_changes(),)*
+                }
+            }
+
+            /// Forgets what no decision of a later batch looks at, once it was written: results, entries and the like.
+            /// What is left may serve the next batch, if nobody else wrote in between.
+            pub fn forget_written(&mut self) {
+                $(self.$forgotten = Rows::new(self.journal);)*
+                self.deadlines = BTreeSet::new();
+            }
+
+            /// How many rows may serve the next batch.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                [$(self.$kept.len(),)* $(self.$indexed.len(),)*].into_iter().sum()
+            }
+        }
+    };
+}
+
+tables! {
+    kept {
+        /// What is said of tenants.
+        tenants: TenantId => Tenant,
+        /// Processes.
+        workers: WorkerId => Worker,
+        /// Idempotency keys.
+        idempotency: [u8; 32] => IdempotencyRow,
+        /// Jobs.
+        jobs: JobId => Job,
+        /// What tasks are to do; immutable.
+        inputs: TaskId => InputRow,
+        /// Holds.
+        holds: HoldId => Hold,
+        /// Wallets.
+        wallets: WalletId => Wallet,
+        /// Splits.
+        splits: SplitId => SplitRow,
+        /// Keys.
+        keys: KeyId => Key,
+        /// Accounts' limits.
+        account_limits: LimitId => Limit,
+        /// Limits of servers seen from our addresses.
+        egress_limits: LimitId => Limit,
+        /// Pools.
+        pools: PoolId => Pool,
+        /// Flows.
+        flows: FlowId => Flow,
+        /// Data keys.
+        data_keys: DataKeyId => DataKey,
+        /// Periodic duties.
+        duties: String => DutyRow,
+    }
+    forgotten {
+        /// Ledger entries; append-only.
+        entries: (WalletId, u64) => Entry,
+        /// Cloned voices.
+        voices: VoiceId => VoiceRow,
+        /// Results.
+        outputs: TaskId => OutputRow,
+        /// Late answers.
+        late_answers: AttemptId => LateAnswer,
+    }
+    indexed {
+        /// Tasks.
+        tasks: TaskId => Task,
+        /// Attempts.
+        attempts: AttemptId => Attempt,
+        /// Keys' own limits.
+        key_limits: LimitId => Limit,
+    }
+    beside {
+        /// Whether the configuration changed since it was loaded.
+        pub configuration_change: Option<Change>,
+        /// The number of the last change of any tenant; 0 before the first.
+        pub tenants_version: i64,
+        /// Audit rows, in the order of their making.
+        pub audits: Vec<AuditRow>,
+        by_job: BTreeSet<(JobId, TaskId)>,
+        ready: BTreeMap<PoolId, BTreeSet<(i64, TaskId)>>,
+        delayed: BTreeSet<(Timestamp, TaskId)>,
+        turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
+        open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
+        deadlines: BTreeSet<(Timestamp, JobId)>,
+        hiding: BTreeSet<PoolId>,
+        attempts_by_job: BTreeSet<(JobId, AttemptId)>,
+    }
 }
 
 impl Tables {
-    /// Empty tables over a configuration.
-    #[must_use]
-    pub fn new(configuration: Arc<Configuration>, journal: Journal) -> Self {
-        Self {
-            configuration,
-            configuration_change: None,
-            tenants_version: 0,
-            tenants: Rows::new(journal),
-            workers: Rows::new(journal),
-            idempotency: Rows::new(journal),
-            jobs: Rows::new(journal),
-            inputs: Rows::new(journal),
-            holds: Rows::new(journal),
-            wallets: Rows::new(journal),
-            entries: Rows::new(journal),
-            splits: Rows::new(journal),
-            keys: Rows::new(journal),
-            account_limits: Rows::new(journal),
-            egress_limits: Rows::new(journal),
-            pools: Rows::new(journal),
-            flows: Rows::new(journal),
-            data_keys: Rows::new(journal),
-            voices: Rows::new(journal),
-            outputs: Rows::new(journal),
-            audits: Vec::new(),
-            late_answers: Rows::new(journal),
-            duties: Rows::new(journal),
-            tasks: Rows::new(journal),
-            attempts: Rows::new(journal),
-            key_limits: Rows::new(journal),
-            journal,
-            by_job: BTreeSet::new(),
-            ready: BTreeMap::new(),
-            delayed: BTreeSet::new(),
-            turns: BTreeMap::new(),
-            open_attempts: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            hiding: BTreeSet::new(),
-            attempts_by_job: BTreeSet::new(),
-        }
-    }
-
     /// How a tenant stands, as far as it is loaded.
     #[must_use]
     pub fn standing(&self, tenant: &TenantId) -> Standing {
@@ -639,119 +703,9 @@ impl Tables {
         self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|&(_, job)| job)
     }
 
-    /// Forgets what no decision of a later batch looks at, once it was written: results, entries and the like. What is
-    /// left may serve the next batch, if nobody else wrote in between.
-    pub fn forget_written(&mut self) {
-        self.entries = Rows::new(self.journal);
-        self.voices = Rows::new(self.journal);
-        self.outputs = Rows::new(self.journal);
-        self.late_answers = Rows::new(self.journal);
-        self.deadlines = BTreeSet::new();
-    }
-
-    /// How many rows of work, money and limits there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        let work = self.jobs.len() + self.inputs.len() + self.tasks.len() + self.attempts.len();
-        let money = self.idempotency.len() + self.holds.len() + self.wallets.len();
-        let limits = self.account_limits.len() + self.egress_limits.len() + self.key_limits.len();
-        work + money + self.tenants.len() + self.keys.len() + limits + self.flows.len()
-    }
-
-    /// Whether there is no row of work, money or limits.
+    /// Whether there is no row that may serve the next batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Everything that changed since the last call.
-    pub fn take_changes(&mut self) -> Changes<'_> {
-        Changes {
-            configuration: self.configuration_change.take().map(|change| (&*self.configuration, change)),
-            tenants: self.tenants.take_changes(),
-            workers: self.workers.take_changes(),
-            idempotency: self.idempotency.take_changes(),
-            jobs: self.jobs.take_changes(),
-            inputs: {
-                let changed = self.inputs.changed.as_mut().map(std::mem::take).unwrap_or_default();
-                changed.into_keys().filter_map(|id| Some((id, self.inputs.rows.get(&id)?))).collect()
-            },
-            tasks: self.tasks.take_changes(),
-            attempts: self.attempts.take_changes(),
-            holds: self.holds.take_changes(),
-            wallets: self.wallets.take_changes(),
-            entries: self.entries.take_changes(),
-            splits: self.splits.take_changes(),
-            keys: self.keys.take_changes(),
-            limits: {
-                let mut limits = self.key_limits.take_changes();
-                limits.extend(self.account_limits.take_changes());
-                limits.extend(self.egress_limits.take_changes());
-                limits
-            },
-            pools: self.pools.take_changes(),
-            flows: self.flows.take_changes(),
-            data_keys: self.data_keys.take_changes(),
-            voices: self.voices.take_changes(),
-            outputs: self.outputs.take_changes(),
-            audits: std::mem::take(&mut self.audits),
-            late_answers: self.late_answers.take_changes(),
-            duties: {
-                let changed = self.duties.changed.as_mut().map(std::mem::take).unwrap_or_default();
-                changed
-                    .into_keys()
-                    .filter_map(|name| Some((self.duties.rows.get(&name).copied()?, name)))
-                    .collect()
-            },
-        }
-    }
-}
-
-/// What a batch changed, table by table in lock order.
-#[derive(Debug)]
-pub struct Changes<'a> {
-    /// Configuration, prices and packages: the whole, when it changed.
-    pub configuration: Option<(&'a Configuration, Change)>,
-    /// Tenants.
-    pub tenants: Vec<(&'a Tenant, Change)>,
-    /// Processes.
-    pub workers: Vec<(&'a Worker, Change)>,
-    /// Idempotency keys.
-    pub idempotency: Vec<(&'a IdempotencyRow, Change)>,
-    /// Jobs.
-    pub jobs: Vec<(&'a Job, Change)>,
-    /// What new tasks are to do.
-    pub inputs: Vec<(TaskId, &'a Arc<Work>)>,
-    /// Tasks.
-    pub tasks: Vec<(&'a Task, Change)>,
-    /// Attempts.
-    pub attempts: Vec<(&'a Attempt, Change)>,
-    /// Holds.
-    pub holds: Vec<(&'a Hold, Change)>,
-    /// Wallets.
-    pub wallets: Vec<(&'a Wallet, Change)>,
-    /// New entries.
-    pub entries: Vec<(&'a Entry, Change)>,
-    /// Splits.
-    pub splits: Vec<(&'a SplitRow, Change)>,
-    /// Keys.
-    pub keys: Vec<(&'a Key, Change)>,
-    /// Limits of every level.
-    pub limits: Vec<(&'a Limit, Change)>,
-    /// Pools.
-    pub pools: Vec<(&'a Pool, Change)>,
-    /// Flows.
-    pub flows: Vec<(&'a Flow, Change)>,
-    /// New data keys.
-    pub data_keys: Vec<(&'a DataKey, Change)>,
-    /// New voices.
-    pub voices: Vec<(&'a VoiceRow, Change)>,
-    /// New results.
-    pub outputs: Vec<(&'a OutputRow, Change)>,
-    /// New audit rows.
-    pub audits: Vec<AuditRow>,
-    /// New late answers.
-    pub late_answers: Vec<(&'a LateAnswer, Change)>,
-    /// Duties with the instant when they are due next.
-    pub duties: Vec<(Timestamp, String)>,
 }

@@ -21,16 +21,16 @@ use kingcong_core::{
 };
 use parking_lot::Mutex;
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Either, Executor as _,
-    MySql as Driver, MySqlConnection, Row as _, Type, TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Decode, Either,
+    Executor as _, MySql as Driver, MySqlConnection, Row as _, Type, TypeInfo as _, ValueRef as _,
     mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode},
 };
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     ConnectError, Options, address,
-    cell::{Cell, Row},
-    columns::{self, Column, Kind},
+    cell::{Cell, Gives, Names, Row},
+    columns::{self, FoundColumn},
     mysql::{
         error::{commit_failed, failed, is_lost, not_opened, too_large},
         text::Bound,
@@ -38,7 +38,7 @@ use crate::{
     session::{
         Begun, Beside, Database, Fence, Instant, Passed, STATEMENT_BYTES_MAX, Script, Session, Transaction,
     },
-    table::{Deed, Table},
+    table::{Deed, Kind, Table},
 };
 
 /// The first versions that have everything that is used here, in numbers and as people write them.
@@ -206,12 +206,12 @@ fn check_version(found: String) -> Result<(), ConnectError> {
 }
 
 /// Our tables' columns, as the database has them.
-async fn columns(connection: &mut MySqlConnection) -> Result<Vec<Column>, sqlx::Error> {
+async fn columns(connection: &mut MySqlConnection) -> Result<Vec<FoundColumn>, sqlx::Error> {
     let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(data_type AS CHAR) \
                FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'kingcong%'";
     let rows = connection.fetch_all(sqlx::raw_sql(sql)).await?;
     rows.iter()
-        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .map(|row| Ok(FoundColumn { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
         .collect()
 }
 
@@ -309,6 +309,19 @@ impl Line {
 
     /// Sends a text of statements; the answer is the rows that they give.
     async fn fetch(&mut self, bound: Bound) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let rows = self.fetch_rows(bound).await?;
+        rows.iter().map(cells_of).collect()
+    }
+
+    /// Sends a text of one statement; the answer is the rows that it gives, by name.
+    async fn fetch_named(&mut self, gives: Gives, bound: Bound) -> Result<Vec<Row>, sqlx::Error> {
+        let rows = self.fetch_rows(bound).await?;
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let names = Names::new(gives, first.columns().iter().map(|column| column.name()));
+        rows.iter().map(|row| Ok(Row::new(names.clone(), cells_of(row)?))).collect()
+    }
+
+    async fn fetch_rows(&mut self, bound: Bound) -> Result<Vec<MySqlRow>, sqlx::Error> {
         let Self { connection, connect, packet_bytes_max } = self;
         let Bound { sql, parameters } = bound;
         let bytes = sql.len().max(parameters.iter().map(Cell::bytes).sum()) + PACKET_FRAME_BYTES;
@@ -326,7 +339,7 @@ impl Line {
             let mut rows = Vec::new();
             while let Some(step) = stream.try_next().await? {
                 if let Either::Right(row) = step {
-                    rows.push(cells_of(&row)?);
+                    rows.push(row);
                 }
             }
             Ok(rows)
@@ -401,10 +414,6 @@ fn fence_cells(fence: Fence, at: Option<Timestamp>) -> Vec<Cell> {
 const VERSIONS: &str = "SELECT coalesce((SELECT version FROM kingcong_config WHERE id = 1), 0) \
      UNION ALL SELECT coalesce(max(version), 0) FROM kingcong_tenants";
 
-fn rows_of(table: &'static str, rows: Vec<Vec<Cell>>) -> Vec<Row> {
-    rows.into_iter().map(|cells| Row::new(table, cells)).collect()
-}
-
 #[async_trait]
 impl Database for MySql {
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
@@ -433,13 +442,15 @@ impl Database for MySql {
             Bound::new(VERSIONS, []),
         ];
         let rows = writing.line()?.fetch_all(statements).await;
-        let rows = rows_of("kingcong_workers", rows.map_err(|error| writing.failed(error))?);
-        let mut numbers = rows.into_iter().skip(1).map(|row| row.read(Row::int));
-        let matched = numbers.next().transpose()?;
-        let configuration_version = numbers.next().transpose()?.unwrap_or(0);
-        let tenants_version = numbers.next().transpose()?.unwrap_or(0);
-        let passed =
-            (matched == Some(1)).then_some(Passed { configuration_version, tenants_version, seen: None });
+        let rows = rows.map_err(|error| writing.failed(error))?;
+        let passed = match rows.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] {
+            [_, [Cell::Int(1)], [Cell::Int(configuration_version)], [Cell::Int(tenants_version)]] => {
+                let (configuration_version, tenants_version) = (*configuration_version, *tenants_version);
+                Some(Passed { configuration_version, tenants_version, seen: None })
+            }
+            [_, [Cell::Int(_)], [Cell::Int(_)], [Cell::Int(_)]] => None,
+            _ => return Err(writing.failed(sqlx::Error::RowNotFound)),
+        };
         Ok(Begun { transaction: Box::new(writing), passed })
     }
 
@@ -524,18 +535,14 @@ impl Writing {
 #[async_trait]
 impl Session for Writing {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
-        let mut sql = text::text(table, Deed::Load, keys.len() / table.key);
+        let mut sql = text::text(table, Deed::Load, keys.len() / table.key_length());
         sql.push_str(&text::load_lock(table, ROW_LOCK));
-        self.fetch(table.name, sql, keys).await
+        self.fetch(Gives::Record(*table), sql, keys).await
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.ask(&sql, cells).await.map(|rows| rows_of(table, rows))
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        let rows = self.line()?.fetch_named(gives, Bound::new(&sql, cells)).await;
+        rows.map_err(|error| self.failed(error))
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -590,6 +597,9 @@ impl Transaction for Writing {
     }
 }
 
+/// What a statement gives that gives no rows.
+const NO_ROWS: Gives = Gives::Named("");
+
 /// Reads.
 struct Reading {
     /// Back among the idle ones afterwards; closed if it was lost or left inside a view.
@@ -618,13 +628,13 @@ enum Stands {
 
 impl Reading {
     /// Reads; on a new connection when an idle one turns out to be closed.
-    async fn read(&mut self, sql: &str, cells: Vec<Cell>) -> Result<Vec<Vec<Cell>>, StoreError> {
+    async fn read(&mut self, gives: Gives, sql: &str, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let mut line = self.line.take().ok_or_else(closed)?;
         let used = std::mem::replace(&mut self.used, Used::Now);
-        let result = match line.fetch(Bound::new(sql, cells.clone())).await {
+        let result = match line.fetch_named(gives, Bound::new(sql, cells.clone())).await {
             Err(error) if used == Used::Before && is_lost(&error) => {
                 line = self.readers.connect.open(Commits::Each).await.map_err(failed)?;
-                line.fetch(Bound::new(sql, cells)).await
+                line.fetch_named(gives, Bound::new(sql, cells)).await
             }
             result => result,
         };
@@ -638,17 +648,12 @@ impl Reading {
 #[async_trait]
 impl Session for Reading {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
-        let sql = text::text(table, Deed::Load, keys.len() / table.key);
-        self.fetch(table.name, sql, keys).await
+        let sql = text::text(table, Deed::Load, keys.len() / table.key_length());
+        self.fetch(Gives::Record(*table), sql, keys).await
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.read(&sql, cells).await.map(|rows| rows_of(table, rows))
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        self.read(gives, &sql, cells).await
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -660,11 +665,11 @@ impl Session for Reading {
         self.stands = Stands::Inside;
         let sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
                    START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-        self.read(sql, Vec::new()).await.map(|_| ())
+        self.read(NO_ROWS, sql, Vec::new()).await.map(drop)
     }
 
     async fn end_view(&mut self) -> Result<(), StoreError> {
-        self.read("COMMIT", Vec::new()).await?;
+        self.read(NO_ROWS, "COMMIT", Vec::new()).await?;
         self.stands = Stands::Outside;
         Ok(())
     }

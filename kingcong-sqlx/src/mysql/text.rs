@@ -24,8 +24,8 @@ pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> String {
             format!("{} ON DUPLICATE KEY UPDATE {key} = {}.{key}", insert(table, rows), table.name)
         }
         Deed::Put => {
-            let changes = table.mutable.iter().chain(table.mirrors);
-            let changes: Vec<String> = changes.map(|column| format!("{column} = VALUES({column})")).collect();
+            let changes = table.changing().map(|column| format!("{column} = VALUES({column})"));
+            let changes: Vec<String> = changes.collect();
             format!("{} ON DUPLICATE KEY UPDATE {}", insert(table, rows), changes.join(", "))
         }
         Deed::Update => update(table, rows),
@@ -39,9 +39,10 @@ pub(super) fn load_lock(table: &Table, lock: &str) -> String {
 
 /// By the primary key whatever the tables' statistics say: what a scan came by would be locked, too.
 fn load(table: &Table, rows: usize) -> String {
-    let wanted = match table.key() {
+    let key = table.key();
+    let wanted = match key[..] {
         [key] => format!("{key} IN ({})", list("?", rows)),
-        key => {
+        _ => {
             // Not as a list of tuples, which some versions compare with every row.
             let one: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
             vec![format!("({})", one.join(" AND ")); rows].join(" OR ")
@@ -51,15 +52,15 @@ fn load(table: &Table, rows: usize) -> String {
 }
 
 fn insert(table: &Table, rows: usize) -> String {
-    let columns: Vec<&str> = table.fixed.iter().chain(table.mutable).chain(table.mirrors).copied().collect();
+    let columns: Vec<&str> = table.columns().map(|column| column.name).collect();
     let values = list(&tuple(columns.len()), rows);
     format!("INSERT INTO {} ({}) VALUES {values}", table.name, columns.join(", "))
 }
 
 /// The rows that there are to change, joined with their new values: they are looked up by their keys, one by one.
 fn update(table: &Table, rows: usize) -> String {
-    let columns: Vec<&str> = table.key().iter().chain(table.mutable).chain(table.mirrors).copied().collect();
-    let names: Vec<String> = columns.iter().map(|column| format!("? AS {column}")).collect();
+    let names: Vec<String> =
+        table.given(Deed::Update).map(|column| format!("? AS {}", column.name)).collect();
     let first = format!("SELECT {}", names.join(", "));
     let values = match rows {
         1 => first,
@@ -69,7 +70,7 @@ fn update(table: &Table, rows: usize) -> String {
         }
     };
     let changes: Vec<String> =
-        columns[table.key..].iter().map(|column| format!("old.{column} = new.{column}")).collect();
+        table.changing().map(|column| format!("old.{column} = new.{column}")).collect();
     let keys: Vec<String> = table.key().iter().map(|key| format!("old.{key} = new.{key}")).collect();
     format!(
         "UPDATE ({values}) AS new STRAIGHT_JOIN {} AS old ON {} SET {}",

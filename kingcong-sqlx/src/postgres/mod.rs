@@ -18,7 +18,7 @@ use kingcong_core::{
 };
 use parking_lot::Mutex;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Executor as _, PgConnection,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Decode, Executor as _, PgConnection,
     Postgres as Driver, Row as _, TypeInfo as _, ValueRef as _,
     postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode},
 };
@@ -27,12 +27,12 @@ use uuid::Uuid;
 
 use self::{
     error::{commit_failed, failed, not_opened},
-    text::{Kinds, Together},
+    text::Together,
 };
 use crate::{
     ConnectError, Options, address,
-    cell::{Cell, Row},
-    columns::{self, Column},
+    cell::{Cell, Gives, Names, Row},
+    columns::{self, FoundColumn},
     session::{Begun, Beside, Database, Fence, Instant, Passed, Script, Session, Statement, Transaction},
     table::{Deed, Table},
 };
@@ -75,7 +75,6 @@ struct Server {
     connect: PgConnectOptions,
     /// What every transaction is told.
     settings: String,
-    kinds: Kinds,
     /// In place of the server's clock.
     clock: Option<Arc<dyn Clock>>,
 }
@@ -149,13 +148,13 @@ impl Postgres {
             migrate::migrate(&mut connection).await?;
             let columns = columns(&mut connection).await?;
             columns::check(&columns, |is, kind| text::kind(is) == Some(kind)).map_err(Failed::Refused)?;
-            Ok((connection, text::kinds(columns)))
+            Ok(connection)
         };
-        let (connection, kinds) = result.await.map_err(|error| match error {
+        let connection = result.await.map_err(|error| match error {
             Failed::Refused(error) => error,
             Failed::Sql(error) => not_opened(&place, error),
         })?;
-        let server = Server { connect, settings, kinds, clock: options.clock.clone() };
+        let server = Server { connect, settings, clock: options.clock.clone() };
         let writers = Connections::new(NonZeroU32::MIN);
         writers.idle.lock().push(connection);
         Ok(Self { server: Arc::new(server), writers, readers: Connections::new(options.readers_max) })
@@ -239,12 +238,12 @@ fn is_new_enough(number: i64, found: String) -> Result<(), ConnectError> {
 }
 
 /// Our tables' columns, as the database has them.
-async fn columns(connection: &mut PgConnection) -> Result<Vec<Column>, sqlx::Error> {
+async fn columns(connection: &mut PgConnection) -> Result<Vec<FoundColumn>, sqlx::Error> {
     let sql = "SELECT table_name::text, column_name::text, udt_name::text FROM information_schema.columns \
                WHERE table_schema = current_schema() AND table_name LIKE 'kingcong\\_%'";
     let rows = connection.fetch_all(sql).await?;
     rows.iter()
-        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .map(|row| Ok(FoundColumn { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
         .collect()
 }
 
@@ -447,21 +446,15 @@ impl Session for Link {
         if self.stands == Stands::Writing {
             sql.push_str(&text::load_lock(table, ROW_LOCK));
         }
-        let rows_wanted = keys.len() / table.key;
+        let rows_wanted = keys.len() / table.key_length();
         let mut arguments = PgArguments::default();
-        text::arrays(&mut arguments, &self.server.kinds, table, Deed::Load, &keys, rows_wanted)
-            .map_err(failed)?;
-        rows(table.name, self.ask(sql, arguments).await).map_err(failed)
+        text::arrays(&mut arguments, table, Deed::Load, &keys, rows_wanted).map_err(failed)?;
+        rows(Gives::Record(*table), self.ask(sql, arguments).await).map_err(failed)
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let arguments = text::arguments(cells).map_err(failed)?;
-        rows(table, self.ask(text::numbered(&sql), arguments).await).map_err(failed)
+        rows(gives, self.ask(text::numbered(&sql), arguments).await).map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -479,7 +472,7 @@ impl Session for Link {
                         self.run_together(std::mem::take(&mut together)).await?;
                     }
                     let cells = cells.get(1..).unwrap_or_default();
-                    together.add(&self.server.kinds, &table, deed, cells, rows).map_err(failed)?;
+                    together.add(&table, deed, cells, rows).map_err(failed)?;
                 }
             }
         }
@@ -552,8 +545,11 @@ impl Drop for Link {
     }
 }
 
-fn rows(table: &'static str, answer: Result<Vec<PgRow>, sqlx::Error>) -> Result<Vec<Row>, sqlx::Error> {
-    answer?.iter().map(|row| Ok(Row::new(table, cells_of(row)?))).collect()
+fn rows(gives: Gives, answer: Result<Vec<PgRow>, sqlx::Error>) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = answer?;
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let names = Names::new(gives, first.columns().iter().map(|column| column.name()));
+    rows.iter().map(|row| Ok(Row::new(names.clone(), cells_of(row)?))).collect()
 }
 
 fn cells_of(row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {

@@ -3,15 +3,12 @@
 //! A statement over rows takes one array per column, so that one text per table and deed serves any number of rows
 //! and stays prepared.
 
-use std::{collections::BTreeMap, fmt};
-
 use sqlx::{Arguments as _, postgres::PgArguments};
 use uuid::Uuid;
 
 use crate::{
     cell::Cell,
-    columns::{Column, Kind},
-    table::{Deed, Table},
+    table::{Column, Deed, Kind, Table},
 };
 
 /// The kind that PostgreSQL calls so.
@@ -25,29 +22,9 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     }
 }
 
-/// The kinds of the columns, by table and name.
-pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Kind>>;
-
-pub(super) fn kinds(columns: Vec<Column>) -> Kinds {
-    let mut kinds = Kinds::new();
-    for Column { table, name, is } in columns {
-        if let Some(kind) = kind(&is) {
-            kinds.entry(table).or_default().insert(name, kind);
-        }
-    }
-    kinds
-}
-
-/// The columns that `deed` gives cells for, in order.
+/// The names of the columns that `deed` gives cells for, in order.
 fn columns(table: &Table, deed: Deed) -> Vec<&'static str> {
-    let changing = table.mutable.iter().chain(table.mirrors);
-    match deed {
-        Deed::Load => table.key().to_vec(),
-        Deed::Insert | Deed::InsertIfAbsent | Deed::Put => {
-            table.fixed.iter().chain(changing).copied().collect()
-        }
-        Deed::Update => table.key().iter().chain(changing).copied().collect(),
-    }
+    table.given(deed).map(|column| column.name).collect()
 }
 
 /// The text of a statement over rows whose parameters follow `before` others.
@@ -57,8 +34,7 @@ pub(super) fn text(table: &Table, deed: Deed, before: usize) -> String {
         Deed::Insert => insert(table, deed, before),
         Deed::InsertIfAbsent => format!("{} ON CONFLICT DO NOTHING", insert(table, deed, before)),
         Deed::Put => {
-            let changed = table.mutable.iter().chain(table.mirrors);
-            let changes = list(changed.map(|column| format!("{column} = excluded.{column}")), ", ");
+            let changes = list(table.changing().map(|column| format!("{column} = excluded.{column}")), ", ");
             let key = table.key().join(", ");
             format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, deed, before))
         }
@@ -69,12 +45,12 @@ pub(super) fn text(table: &Table, deed: Deed, before: usize) -> String {
 /// Reads rows by their keys, in the order of the keys, which is the one that they are locked in.
 fn load(table: &Table) -> String {
     let name = table.name;
-    match table.key() {
+    match table.key()[..] {
         [key] => {
             let columns = table.read_columns("");
             format!("SELECT {columns} FROM {name} WHERE {key} = ANY ($1) ORDER BY {key}")
         }
-        keys => {
+        ref keys => {
             let (columns, wanted) = (table.read_columns("found."), keys.join(", "));
             let order = list(keys.iter().map(|key| format!("found.{key}")), ", ");
             format!(
@@ -88,8 +64,8 @@ fn load(table: &Table) -> String {
 
 /// What a load ends with that locks the rows which it finds: those of the table, and not the wanted keys.
 pub(super) fn load_lock(table: &Table, lock: &str) -> String {
-    match table.key() {
-        [_] => format!(" {lock}"),
+    match table.key_length() {
+        1 => format!(" {lock}"),
         _ => format!(" {lock} OF found"),
     }
 }
@@ -106,7 +82,7 @@ fn insert(table: &Table, deed: Deed, before: usize) -> String {
 
 fn update(table: &Table, before: usize) -> String {
     let columns = columns(table, Deed::Update);
-    let changes = list(columns[table.key..].iter().map(|column| format!("{column} = new.{column}")), ", ");
+    let changes = list(table.changing().map(|column| format!("{column} = new.{column}")), ", ");
     format!(
         "UPDATE {} AS old SET {changes} FROM unnest({}) AS new ({}) WHERE {}",
         table.name,
@@ -173,7 +149,6 @@ impl Together {
 
     pub(super) fn add(
         &mut self,
-        kinds: &Kinds,
         table: &Table,
         deed: Deed,
         cells: &[Cell],
@@ -181,7 +156,7 @@ impl Together {
     ) -> Result<(), sqlx::Error> {
         self.statements.push(text(table, deed, self.arguments.len()));
         self.tables.push(table.name);
-        arrays(&mut self.arguments, kinds, table, deed, cells, rows)
+        arrays(&mut self.arguments, table, deed, cells, rows)
     }
 
     /// The one statement; none when there is nothing to do.
@@ -200,17 +175,14 @@ impl Together {
 /// Adds the parameters of a statement over rows: an array for each column, from cells that come row by row.
 pub(super) fn arrays(
     arguments: &mut PgArguments,
-    kinds: &Kinds,
     table: &Table,
     deed: Deed,
     cells: &[Cell],
     rows: usize,
 ) -> Result<(), sqlx::Error> {
-    let columns = columns(table, deed);
-    let kinds = kinds.get(table.name).ok_or_else(|| missing(table.name, "any column"))?;
-    for (place, name) in columns.iter().enumerate() {
-        let kind = *kinds.get(*name).ok_or_else(|| missing(table.name, name))?;
-        let column = || cells.iter().skip(place).step_by(columns.len()).take(rows);
+    let width = table.given(deed).count();
+    for (place, Column { name, kind, .. }) in table.given(deed).enumerate() {
+        let column = || cells.iter().skip(place).step_by(width).take(rows);
         let wrong = |cell: &Cell| wrong_kind(table.name, name, cell);
         match kind {
             Kind::Int => arguments.add(values(column(), wrong, |cell| match cell {
@@ -248,10 +220,6 @@ fn values<'c, T>(
     cells.map(value).collect()
 }
 
-fn missing(table: &str, column: impl fmt::Display) -> sqlx::Error {
-    sqlx::Error::ColumnNotFound(format!("{table}.{column}"))
-}
-
 fn wrong_kind(table: &str, column: &str, cell: &Cell) -> sqlx::Error {
     let what = match cell {
         Cell::Null => "nothing",
@@ -267,14 +235,33 @@ fn wrong_kind(table: &str, column: &str, cell: &Cell) -> sqlx::Error {
 mod tests {
     use sqlx::Arguments as _;
 
-    use super::{Kind, Kinds, Together, load_lock, numbered, text};
+    use super::{Together, load_lock, numbered, text};
     use crate::{
         cell::Cell,
-        table::{Deed, Table},
+        table::{ColumnOf, Deed, Kind, Table, Written, key, mirror, mutable},
     };
 
-    const FLOWS: Table =
-        Table { name: "flows", key: 2, fixed: &["pool", "name"], mutable: &["finish"], mirrors: &["told"] };
+    struct Flow;
+
+    impl Written for Flow {
+        const NAME: &'static str = "flows";
+        const COLUMNS: &'static [ColumnOf<Self>] = &[
+            key("pool", Kind::Int, |_| Cell::Null),
+            key("name", Kind::Int, |_| Cell::Null),
+            mutable("finish", Kind::Int, |_| Cell::Null),
+            mirror("told", Kind::Int, |_| Cell::Null),
+        ];
+    }
+
+    struct Pool;
+
+    impl Written for Pool {
+        const NAME: &'static str = "pools";
+        const COLUMNS: &'static [ColumnOf<Self>] =
+            &[key("id", Kind::Int, |_| Cell::Null), mutable("health", Kind::Int, |_| Cell::Null)];
+    }
+
+    const FLOWS: Table = Flow::TABLE;
 
     #[test]
     fn a_statement_takes_one_array_per_column() {
@@ -293,20 +280,11 @@ mod tests {
 
     #[test]
     fn statements_that_are_sent_together_number_their_parameters_through() {
-        const POOLS: Table =
-            Table { name: "pools", key: 1, fixed: &["id"], mutable: &["health"], mirrors: &[] };
-        let kinds = |columns: [&str; 2]| columns.map(|column| (column.to_owned(), Kind::Int)).into();
-        let kinds = Kinds::from([
-            ("pools".to_owned(), kinds(["id", "health"])),
-            (
-                "flows".to_owned(),
-                ["pool", "name", "finish", "told"].map(|it| (it.to_owned(), Kind::Int)).into(),
-            ),
-        ]);
+        const POOLS: Table = Pool::TABLE;
         let mut together = Together::default();
-        together.add(&kinds, &POOLS, Deed::Insert, &[1_i64, 2].map(Cell::from), 1).unwrap();
+        together.add(&POOLS, Deed::Insert, &[1_i64, 2].map(Cell::from), 1).unwrap();
         assert!(together.has(&POOLS) && !together.has(&FLOWS));
-        together.add(&kinds, &FLOWS, Deed::Update, &[1_i64, 2, 3, 4].map(Cell::from), 1).unwrap();
+        together.add(&FLOWS, Deed::Update, &[1_i64, 2, 3, 4].map(Cell::from), 1).unwrap();
         let (sql, arguments) = together.finish().unwrap();
         assert_eq!(
             sql,

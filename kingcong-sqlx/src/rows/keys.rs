@@ -11,296 +11,220 @@ use kingcong_core::{
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 
-use super::{mirrors, put_route, read_route};
+use super::read_route;
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{Record, Table},
+    table::{ColumnOf, Kind, Record, Written, fixed, key, mutable},
 };
 
+impl Written for Key {
+    const NAME: &'static str = "kingcong_api_keys";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |key| key.id.as_uuid().into()),
+        fixed("server", Kind::Text, |key| key.route.server.as_str().into()),
+        fixed("service", Kind::Text, |key| key.route.service.as_str().into()),
+        fixed("tenant", Kind::Text, |key| key.tenant.as_str().into()),
+        fixed("fingerprint", Kind::Bytes, |key| key.fingerprint.as_bytes().as_slice().into()),
+        fixed("account", Kind::Text, |key| key.account.as_deref().into()),
+        fixed("created_at", Kind::Int, |key| key.created_at.into()),
+        fixed("used_before", Kind::Int, |key| key.last_used.into()),
+        mutable("label", Kind::Text, |key| key.label.as_str().into()),
+        mutable("mask", Kind::Text, |key| key.mask.as_str().into()),
+        mutable("secret_version", Kind::Int, |key| key.secret_version.get().into()),
+        mutable("envelope", Kind::Bytes, |key| key.envelope.as_ref().map(Envelope::as_bytes).into()),
+        mutable("switch", Kind::Text, |key| {
+            Cell::Word(match key.switch {
+                Switch::On => "on",
+                Switch::Off => "off",
+            })
+        }),
+        mutable("phase", Kind::Text, |key| Cell::Word(phase(&key.status))),
+        mutable("reason", Kind::Text, |key| reason(&key.status).into()),
+        mutable("needed", Kind::Int, |key| match &key.status {
+            KeyStatus::OutOfCredit { needed } => needed.thousandths().into(),
+            _ => Cell::Null,
+        }),
+        mutable("balance", Kind::Int, |key| key.balance.map(UpstreamCredits::thousandths).into()),
+        mutable("checked_at", Kind::Int, |key| key.checked_at.into()),
+    ];
+}
+
+/// The word of `phase`.
+const fn phase(status: &KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "active",
+        KeyStatus::Doubtful => "doubtful",
+        KeyStatus::Dead { .. } => "dead",
+        KeyStatus::OutOfCredit { .. } => "out_of_credit",
+        KeyStatus::Unreadable { .. } => "unreadable",
+        KeyStatus::Suspended { .. } => "suspended",
+        KeyStatus::Removed => "removed",
+    }
+}
+
+/// The text of `reason`.
+fn reason(status: &KeyStatus) -> Option<&str> {
+    match status {
+        KeyStatus::Dead { reason } | KeyStatus::Unreadable { reason } => Some(reason),
+        KeyStatus::Suspended { registered_for } => Some(registered_for.as_str()),
+        KeyStatus::Active | KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } | KeyStatus::Removed => None,
+    }
+}
+
 impl Record for Key {
-    const TABLE: Table = Table {
-        name: "kingcong_api_keys",
-        key: 1,
-        fixed: &["id", "server", "service", "tenant", "fingerprint", "account", "created_at", "used_before"],
-        mutable: &[
-            "label",
-            "mask",
-            "secret_version",
-            "envelope",
-            "switch",
-            "phase",
-            "reason",
-            "needed",
-            "balance",
-            "checked_at",
-        ],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.id.as_uuid().into());
-        put_route(&self.route, cells);
-        cells.extend([
-            self.tenant.as_str().into(),
-            self.fingerprint.as_bytes().as_slice().into(),
-            self.account.as_deref().into(),
-            self.created_at.into(),
-            self.last_used.into(),
-        ]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        let (mut reason, mut lacks) = (None, None);
-        let phase = match &self.status {
-            KeyStatus::Active => "active",
-            KeyStatus::Doubtful => "doubtful",
-            KeyStatus::Dead { reason: why } => {
-                reason = Some(why.as_str());
-                "dead"
-            }
-            KeyStatus::OutOfCredit { needed } => {
-                lacks = Some(needed.thousandths());
-                "out_of_credit"
-            }
-            KeyStatus::Unreadable { reason: why } => {
-                reason = Some(why.as_str());
-                "unreadable"
-            }
-            KeyStatus::Suspended { registered_for } => {
-                reason = Some(registered_for.as_str());
-                "suspended"
-            }
-            KeyStatus::Removed => "removed",
-        };
-        cells.extend([
-            self.label.as_str().into(),
-            self.mask.as_str().into(),
-            self.secret_version.get().into(),
-            self.envelope.as_ref().map(Envelope::as_bytes).into(),
-            switch_word(self.switch),
-            Cell::Word(phase),
-            reason.into(),
-            lacks.into(),
-            self.balance.map(UpstreamCredits::thousandths).into(),
-            self.checked_at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let id = KeyId::from_uuid(row.uuid()?);
-        let (route, tenant) = (read_route(row)?, row.parsed()?);
-        let fingerprint = Fingerprint::from_bytes(row.array()?);
-        let (account, created_at) = (row.text_or_null()?, row.time()?);
-        // Since then its limit tells, where it is read with it.
-        let last_used = row.time_or_null()?;
-        let (label, mask) = (row.text()?, row.text()?);
-        let secret_version = row.number::<u32>()?;
-        let secret_version = row.some(SecretVersion::new(secret_version))?;
-        let envelope = row.bytes_or_null()?.map(Envelope::from_bytes);
-        let switch = row.word(|word| match word {
-            "on" => Some(Switch::On),
-            "off" => Some(Switch::Off),
-            _ => None,
-        })?;
-        let phase = row.text()?;
-        let (reason, needed) = (row.text_or_null()?, row.int_or_null()?);
-        let needed = needed.map(UpstreamCredits::from_thousandths);
-        let status = match (phase.as_str(), reason, needed) {
-            ("active", ..) => Some(KeyStatus::Active),
-            ("doubtful", ..) => Some(KeyStatus::Doubtful),
-            ("dead", Some(reason), _) => Some(KeyStatus::Dead { reason }),
-            ("out_of_credit", _, Some(needed)) => Some(KeyStatus::OutOfCredit { needed }),
-            ("unreadable", Some(reason), _) => Some(KeyStatus::Unreadable { reason }),
-            ("suspended", Some(url), _) => {
-                let registered_for = row.checked(BaseUrl::new(url))?.origin();
-                Some(KeyStatus::Suspended { registered_for })
-            }
-            ("removed", ..) => Some(KeyStatus::Removed),
-            _ => None,
-        };
         Ok(Self {
-            id,
-            route,
-            tenant,
-            label,
-            mask,
-            fingerprint,
-            secret_version,
-            envelope,
-            account,
-            switch,
-            status: row.some(status)?,
-            balance: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
-            checked_at: row.time_or_null()?,
-            last_used,
-            created_at,
+            id: KeyId::from_uuid(row.uuid("id")?),
+            route: read_route(row)?,
+            tenant: row.parsed("tenant")?,
+            fingerprint: Fingerprint::from_bytes(row.array("fingerprint")?),
+            account: row.text_or_null("account")?,
+            created_at: row.time("created_at")?,
+            // Since then its limit tells, where it is read with it.
+            last_used: row.time_or_null("used_before")?,
+            label: row.text("label")?,
+            mask: row.text("mask")?,
+            secret_version: {
+                let version = row.number::<u32>("secret_version")?;
+                row.some(SecretVersion::new(version))?
+            },
+            envelope: row.bytes_or_null("envelope")?.map(Envelope::from_bytes),
+            switch: row.word("switch", |word| match word {
+                "on" => Some(Switch::On),
+                "off" => Some(Switch::Off),
+                _ => None,
+            })?,
+            status: read_status(row)?,
+            balance: row.int_or_null("balance")?.map(UpstreamCredits::from_thousandths),
+            checked_at: row.time_or_null("checked_at")?,
         })
     }
 }
 
-fn switch_word(switch: Switch) -> Cell {
-    Cell::Word(match switch {
-        Switch::On => "on",
-        Switch::Off => "off",
-    })
-}
-
-/// Where the limits of keys are repeated: written by [`key_limit_mirrors`], never read.
-pub(crate) const KEY_LIMIT_MIRRORS: Table = Table {
-    name: "kingcong_api_keys",
-    key: 1,
-    fixed: &["id"],
-    mutable: &[],
-    mirrors: &["current_usage", "max_threads", "rate_limit_per_min", "last_used"],
-};
-
-/// A key limit's id and the cells of [`KEY_LIMIT_MIRRORS`].
-pub(crate) fn key_limit_mirrors(limit: &Limit, cells: &mut Vec<Cell>) {
-    cells.push(limit.id.as_uuid().into());
-    mirrors::of_key_limit(limit, cells);
+fn read_status(row: &mut Row) -> Result<KeyStatus, Corrupt> {
+    let phase = row.text("phase")?;
+    let (reason, needed) = (row.text_or_null("reason")?, row.int_or_null("needed")?);
+    let needed = needed.map(UpstreamCredits::from_thousandths);
+    let status = match (phase.as_str(), reason, needed) {
+        ("active", ..) => Some(KeyStatus::Active),
+        ("doubtful", ..) => Some(KeyStatus::Doubtful),
+        ("dead", Some(reason), _) => Some(KeyStatus::Dead { reason }),
+        ("out_of_credit", _, Some(needed)) => Some(KeyStatus::OutOfCredit { needed }),
+        ("unreadable", Some(reason), _) => Some(KeyStatus::Unreadable { reason }),
+        ("suspended", Some(url), _) => {
+            let registered_for = row.checked(BaseUrl::new(url))?.origin();
+            Some(KeyStatus::Suspended { registered_for })
+        }
+        ("removed", ..) => Some(KeyStatus::Removed),
+        _ => None,
+    };
+    row.some(status)
 }
 
 /// Most calls of some kind.
-pub(crate) fn read_bound(row: &mut Row) -> Result<NonZeroU32, Corrupt> {
-    let number = row.number::<u32>()?;
+pub(crate) fn read_bound(row: &mut Row, name: &'static str) -> Result<NonZeroU32, Corrupt> {
+    let number = row.number::<u32>(name)?;
     row.checked(number.try_into())
 }
 
+impl Written for Limit {
+    const NAME: &'static str = "kingcong_limits";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |limit| limit.id.as_uuid().into()),
+        fixed("level", Kind::Text, |limit| {
+            Cell::Word(match limit.level {
+                Level::Key => "key",
+                Level::Account => "account",
+                Level::Egress => "egress",
+            })
+        }),
+        fixed("account", Kind::Id, |limit| limit.account.map(LimitId::as_uuid).into()),
+        mutable("pool", Kind::Id, |limit| limit.pool.map(PoolId::as_uuid).into()),
+        mutable("max_in_flight", Kind::Int, |limit| limit.max_in_flight.get().into()),
+        mutable("per_window", Kind::Int, |limit| limit.per_window.get().into()),
+        mutable("in_flight", Kind::Int, |limit| limit.in_flight.into()),
+        mutable("starts", Kind::Text, |limit| Cell::Text(limit.window.to_string())),
+        mutable("polls_kept", Kind::Int, |limit| limit.polls_kept.into()),
+        mutable("polls_kept_until", Kind::Int, |limit| limit.polls_kept_until.into()),
+        mutable("cooling_until", Kind::Int, |limit| limit.cooling_until.into()),
+        mutable("doubts", Kind::Int, |limit| u32::from(limit.doubts).into()),
+        mutable("turn", Kind::Int, |limit| limit.turn.into()),
+    ];
+}
+
 impl Record for Limit {
-    const TABLE: Table = Table {
-        name: "kingcong_limits",
-        key: 1,
-        fixed: &["id", "level", "account"],
-        mutable: &[
-            "pool",
-            "max_in_flight",
-            "per_window",
-            "in_flight",
-            "starts",
-            "polls_kept",
-            "polls_kept_until",
-            "cooling_until",
-            "doubts",
-            "turn",
-        ],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        let level = match self.level {
-            Level::Key => "key",
-            Level::Account => "account",
-            Level::Egress => "egress",
-        };
-        cells.extend([
-            self.id.as_uuid().into(),
-            Cell::Word(level),
-            self.account.map(LimitId::as_uuid).into(),
-        ]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.pool.map(PoolId::as_uuid).into(),
-            self.max_in_flight.get().into(),
-            self.per_window.get().into(),
-            self.in_flight.into(),
-            Cell::Text(self.window.to_string()),
-            self.polls_kept.into(),
-            self.polls_kept_until.into(),
-            self.cooling_until.into(),
-            u32::from(self.doubts).into(),
-            self.turn.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            id: LimitId::from_uuid(row.uuid()?),
-            level: row.word(|word| match word {
+            id: LimitId::from_uuid(row.uuid("id")?),
+            level: row.word("level", |word| match word {
                 "key" => Some(Level::Key),
                 "account" => Some(Level::Account),
                 "egress" => Some(Level::Egress),
                 _ => None,
             })?,
-            account: row.uuid_or_null()?.map(LimitId::from_uuid),
-            pool: row.uuid_or_null()?.map(PoolId::from_uuid),
-            max_in_flight: read_bound(row)?,
-            per_window: read_bound(row)?,
-            in_flight: row.number()?,
+            account: row.uuid_or_null("account")?.map(LimitId::from_uuid),
+            pool: row.uuid_or_null("pool")?.map(PoolId::from_uuid),
+            max_in_flight: read_bound(row, "max_in_flight")?,
+            per_window: read_bound(row, "per_window")?,
+            in_flight: row.number("in_flight")?,
             window: {
-                let text = row.text()?;
+                let text = row.text("starts")?;
                 row.checked(text.parse::<Window>())?
             },
-            polls_kept: row.number()?,
-            polls_kept_until: row.time()?,
-            cooling_until: row.time()?,
-            doubts: row.number()?,
-            turn: row.time()?,
+            polls_kept: row.number("polls_kept")?,
+            polls_kept_until: row.time("polls_kept_until")?,
+            cooling_until: row.time("cooling_until")?,
+            doubts: row.number("doubts")?,
+            turn: row.time("turn")?,
         })
     }
+}
+
+impl Written for Pool {
+    const NAME: &'static str = "kingcong_pools";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |pool| pool.id.as_uuid().into()),
+        fixed("server", Kind::Text, |pool| pool.route.server.as_str().into()),
+        fixed("service", Kind::Text, |pool| pool.route.service.as_str().into()),
+        fixed("only_key", Kind::Id, |pool| pool.key.map(KeyId::as_uuid).into()),
+        mutable("virtual_time", Kind::Int, |pool| pool.virtual_time.into()),
+        mutable("sequence", Kind::Int, |pool| pool.sequence.into()),
+        mutable("waiting", Kind::Int, |pool| pool.waiting.into()),
+        mutable("health", Kind::Text, |pool| Cell::json(&pool.health)),
+    ];
 }
 
 impl Record for Pool {
-    const TABLE: Table = Table {
-        name: "kingcong_pools",
-        key: 1,
-        fixed: &["id", "server", "service", "only_key"],
-        mutable: &["virtual_time", "sequence", "waiting", "health"],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.id.as_uuid().into());
-        put_route(&self.route, cells);
-        cells.push(self.key.map(KeyId::as_uuid).into());
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.virtual_time.into(),
-            self.sequence.into(),
-            self.waiting.into(),
-            Cell::json(&self.health),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            id: PoolId::from_uuid(row.uuid()?),
+            id: PoolId::from_uuid(row.uuid("id")?),
             route: read_route(row)?,
-            key: row.uuid_or_null()?.map(KeyId::from_uuid),
-            virtual_time: row.int()?,
-            sequence: row.int()?,
-            waiting: row.int()?,
-            health: row.json()?,
+            key: row.uuid_or_null("only_key")?.map(KeyId::from_uuid),
+            virtual_time: row.int("virtual_time")?,
+            sequence: row.int("sequence")?,
+            waiting: row.int("waiting")?,
+            health: row.json("health")?,
         })
     }
 }
 
+impl Written for Flow {
+    const NAME: &'static str = "kingcong_flows";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("pool", Kind::Id, |flow| flow.pool.as_uuid().into()),
+        key("tenant", Kind::Text, |flow| flow.tenant.as_str().into()),
+        key("user_id", Kind::Text, |flow| flow.user.as_str().into()),
+        mutable("finish", Kind::Int, |flow| flow.finish.into()),
+    ];
+}
+
 impl Record for Flow {
-    const TABLE: Table = Table {
-        name: "kingcong_flows",
-        key: 3,
-        fixed: &["pool", "tenant", "user_id"],
-        mutable: &["finish"],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([self.pool.as_uuid().into(), self.tenant.as_str().into(), self.user.as_str().into()]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.finish.into());
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            pool: PoolId::from_uuid(row.uuid()?),
-            tenant: row.parsed()?,
-            user: row.parsed()?,
-            finish: row.int()?,
+            pool: PoolId::from_uuid(row.uuid("pool")?),
+            tenant: row.parsed("tenant")?,
+            user: row.parsed("user_id")?,
+            finish: row.int("finish")?,
         })
     }
 }

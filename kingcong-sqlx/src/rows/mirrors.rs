@@ -1,8 +1,11 @@
 //! Mirrors: columns that people and other programs know from the source's schema, while the truth is elsewhere.
 //! Those that a database cannot compute from its row are written here and nowhere else, and nothing reads them.
 
+use std::num::NonZeroU32;
+
 use kingcong_core::{
-    id::{Route, ServerId, ServiceId},
+    clock::Timestamp,
+    id::{LimitId, Route, ServerId, ServiceId},
     keys::Limit,
     measure::Measure,
     pricing::{Charge, Price},
@@ -10,65 +13,77 @@ use kingcong_core::{
     switch::Switch,
 };
 
-use super::EntryRow;
-use crate::cell::Cell;
+use crate::{
+    cell::Cell,
+    table::{ColumnOf, Kind, Written, key, mirror},
+};
 
-/// `user_id`.
-pub(super) fn of_entry(row: &EntryRow, cells: &mut Vec<Cell>) {
-    cells.push(row.user.as_ref().map(|user| user.as_str()).into());
+/// A key's limit as its key repeats it: written with the limit, never read.
+#[derive(Debug)]
+pub(crate) struct KeyLimitMirrors {
+    id: LimitId,
+    in_flight: u32,
+    max_in_flight: NonZeroU32,
+    per_window: NonZeroU32,
+    last_used: Option<Timestamp>,
 }
 
-/// `current_usage`, `max_threads`, `rate_limit_per_min`, `last_used`.
-pub(super) fn of_key_limit(limit: &Limit, cells: &mut Vec<Cell>) {
-    cells.extend([
-        limit.in_flight.into(),
-        limit.max_in_flight.get().into(),
-        limit.per_window.get().into(),
-        limit.window.newest().into(),
-    ]);
-}
-
-/// The four switches, `maintenance_mode`, the two ratios.
-pub(super) fn of_system(system: &System, cells: &mut Vec<Cell>) {
-    for (server, service) in
-        [("ai33", "elevenlabs"), ("ai33", "minimax"), ("ai84", "elevenlabs"), ("ai84", "minimax")]
-    {
-        let route = Route::new(
-            ServerId::new(server).expect("it is a slug"),
-            ServiceId::new(service).expect("it is a slug"),
-        );
-        cells.push(Cell::Int((system.routes.get(&route) == Some(&Switch::On)).into()));
+impl From<&Limit> for KeyLimitMirrors {
+    fn from(limit: &Limit) -> Self {
+        Self {
+            id: limit.id,
+            in_flight: limit.in_flight,
+            max_in_flight: limit.max_in_flight,
+            per_window: limit.per_window,
+            last_used: limit.window.newest(),
+        }
     }
-    let maintenance = match &system.maintenance {
+}
+
+impl Written for KeyLimitMirrors {
+    const NAME: &'static str = "kingcong_api_keys";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |limit| limit.id.as_uuid().into()),
+        mirror("current_usage", Kind::Int, |limit| limit.in_flight.into()),
+        mirror("max_threads", Kind::Int, |limit| limit.max_in_flight.get().into()),
+        mirror("rate_limit_per_min", Kind::Int, |limit| limit.per_window.get().into()),
+        mirror("last_used", Kind::Int, |limit| limit.last_used.into()),
+    ];
+}
+
+/// Whether a route of the source is on.
+pub(super) fn is_on(system: &System, server: &str, service: &str) -> Cell {
+    let route = Route::new(
+        ServerId::new(server).expect("it is a slug"),
+        ServiceId::new(service).expect("it is a slug"),
+    );
+    Cell::Int((system.routes.get(&route) == Some(&Switch::On)).into())
+}
+
+/// What is in maintenance.
+pub(super) fn maintenance(system: &System) -> Cell {
+    Cell::Text(match &system.maintenance {
         Maintenance::None => "none".to_owned(),
         Maintenance::Full => "full".to_owned(),
         Maintenance::Services(services) => {
             services.iter().map(ServiceId::as_str).collect::<Vec<_>>().join(",")
         }
-    };
-    cells.push(Cell::Text(maintenance));
-    let total: u64 = system.servers.values().map(|server| u64::from(server.weight)).sum();
-    for server in ["ai33", "ai84"] {
-        let weight = system.servers.get(server).map_or(0, |server| u64::from(server.weight));
-        cells.push(Cell::unsigned((weight * 100).checked_div(total).unwrap_or(0)));
-    }
+    })
 }
 
-/// `service_name`, `credits_per_character`, `credits_per_second`, `is_active`, `updated_at`.
-pub(super) fn of_price(price: &Price, cells: &mut Vec<Cell>) {
-    let per_unit = |measure: Measure, units: u32| {
-        let lines = match &price.charge {
-            Charge::Free => &[][..],
-            Charge::Lines(lines) => lines.as_slice(),
-        };
-        let line = lines.iter().find(|line| line.measure == measure && line.per.get() == units);
-        line.map_or(Cell::Null, |line| Cell::Text(line.price(price.unit).to_string()))
+/// A server's share of all weights, in percent.
+pub(super) fn ratio(system: &System, server: &str) -> Cell {
+    let total: u64 = system.servers.values().map(|server| u64::from(server.weight)).sum();
+    let weight = system.servers.get(server).map_or(0, |server| u64::from(server.weight));
+    Cell::unsigned((weight * 100).checked_div(total).unwrap_or(0))
+}
+
+/// What a price takes per so many units of a measure, if it has a line for just that.
+pub(super) fn per_unit(price: &Price, measure: Measure, units: u32) -> Cell {
+    let lines = match &price.charge {
+        Charge::Free => &[][..],
+        Charge::Lines(lines) => lines.as_slice(),
     };
-    cells.extend([
-        price.name.as_str().into(),
-        per_unit(Measure::Character, 1),
-        per_unit(Measure::AudioMs, 1000),
-        Cell::Int((price.switch == Switch::On).into()),
-        price.since.into(),
-    ]);
+    let line = lines.iter().find(|line| line.measure == measure && line.per.get() == units);
+    line.map_or(Cell::Null, |line| Cell::Text(line.price(price.unit).to_string()))
 }

@@ -4,98 +4,97 @@ use std::time::Duration;
 
 use kingcong_core::{
     access::RoleName,
-    clock::Timestamp,
     id::{Actor, AttemptId, AuditId, KeyId, ServiceId, TaskId, TenantId, VoiceId, WorkerId},
     keys::Rules,
     routing::SplitId,
     store::{
-        AuditEntry, AuditOutcome, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput, VoiceRow, Worker,
+        AuditEntry, AuditOutcome, DutyRow, IdempotencyRow, LateAnswer, Life, OutputRow, StoredOutput,
+        VoiceRow, Worker,
     },
     upstream::{UpstreamCredits, UpstreamId},
     work::{Body, Sound},
 };
 
-use super::{put_route, read_route};
+use super::read_route;
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{Record, Table},
+    table::{ColumnOf, Kind, Record, Written, fixed, key, mutable},
 };
 
+impl Written for Worker {
+    const NAME: &'static str = "kingcong_workers";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |worker| worker.id.as_uuid().into()),
+        fixed("dead_after", Kind::Int, |worker| worker.dead_after.into()),
+        mutable("batch_no", Kind::Int, |worker| worker.batch.into()),
+        mutable("beat", Kind::Int, |worker| worker.beat.into()),
+        mutable("life", Kind::Text, |worker| Cell::Word(worker.life.as_str())),
+    ];
+}
+
 impl Record for Worker {
-    const TABLE: Table = Table {
-        name: "kingcong_workers",
-        key: 1,
-        fixed: &["id", "dead_after"],
-        mutable: &["batch_no", "beat", "life"],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([self.id.as_uuid().into(), self.dead_after.into()]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.extend([self.batch.into(), self.beat.into(), Cell::Word(self.life.as_str())]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            id: WorkerId::from_uuid(row.uuid()?),
-            dead_after: Duration::from_micros(row.number()?),
-            batch: row.int()?,
-            beat: row.time()?,
-            life: read_life(row)?,
+            id: WorkerId::from_uuid(row.uuid("id")?),
+            dead_after: read_length(row, "dead_after")?,
+            batch: row.int("batch_no")?,
+            beat: row.time("beat")?,
+            life: row.word("life", life)?,
         })
     }
+}
+
+/// The life that a word means.
+pub(crate) fn life(word: &str) -> Option<Life> {
+    Life::ALL.into_iter().find(|life| life.as_str() == word)
+}
+
+/// A length of time in microseconds.
+pub(crate) fn read_length(row: &mut Row, name: &'static str) -> Result<Duration, Corrupt> {
+    row.number(name).map(Duration::from_micros)
 }
 
 /// The key of a table's only row.
 pub(crate) const ONLY_ROW: i64 = 1;
 
+impl Written for Rules {
+    const NAME: &'static str = "kingcong_rules";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Int, |_| ONLY_ROW.into()),
+        fixed("window_length", Kind::Int, |rules| rules.window.into()),
+        fixed("guard", Kind::Int, |rules| rules.guard.into()),
+        fixed("call_max", Kind::Int, |rules| rules.call_max.into()),
+    ];
+}
+
 impl Record for Rules {
-    const TABLE: Table = Table {
-        name: "kingcong_rules",
-        key: 1,
-        fixed: &["id", "window_length", "guard", "call_max"],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([ONLY_ROW.into(), self.window.into(), self.guard.into(), self.call_max.into()]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        row.int()?;
-        let mut length = || row.number().map(Duration::from_micros);
-        Ok(Self { window: length()?, guard: length()?, call_max: length()? })
+        Ok(Self {
+            window: read_length(row, "window_length")?,
+            guard: read_length(row, "guard")?,
+            call_max: read_length(row, "call_max")?,
+        })
     }
 }
 
-pub(crate) fn read_life(row: &mut Row) -> Result<Life, Corrupt> {
-    row.word(|word| Life::ALL.into_iter().find(|life| life.as_str() == word))
+impl Written for IdempotencyRow {
+    const NAME: &'static str = "kingcong_idempotency";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Bytes, |row| row.key.as_slice().into()),
+        fixed("payload", Kind::Bytes, |row| row.payload.as_slice().into()),
+        fixed("answer", Kind::Text, |row| Cell::json(&row.answer)),
+        fixed("created_at", Kind::Int, |row| row.at.into()),
+    ];
 }
 
 impl Record for IdempotencyRow {
-    const TABLE: Table = Table {
-        name: "kingcong_idempotency",
-        key: 1,
-        fixed: &["id", "payload", "answer", "created_at"],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.key.as_slice().into(),
-            self.payload.as_slice().into(),
-            Cell::json(&self.answer),
-            self.at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        Ok(Self { key: row.array()?, payload: row.array()?, answer: row.json()?, at: row.time()? })
+        Ok(Self {
+            key: row.array("id")?,
+            payload: row.array("payload")?,
+            answer: row.json("answer")?,
+            at: row.time("created_at")?,
+        })
     }
 }
 
@@ -107,76 +106,85 @@ pub(crate) struct SplitState {
     pub(crate) carry: Vec<i64>,
 }
 
+impl Written for SplitState {
+    const NAME: &'static str = "kingcong_splits";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |split| Cell::Id(*split.id.as_bytes())),
+        fixed("service", Kind::Text, |split| split.service.as_str().into()),
+        mutable("carry", Kind::Text, |split| Cell::json(&split.carry)),
+    ];
+}
+
 impl Record for SplitState {
-    const TABLE: Table = Table {
-        name: "kingcong_splits",
-        key: 1,
-        fixed: &["id", "service"],
-        mutable: &["carry"],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([Cell::Id(*self.id.as_bytes()), self.service.as_str().into()]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.push(Cell::json(&self.carry));
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        Ok(Self { id: SplitId::from_bytes(row.array()?), service: row.parsed()?, carry: row.json()? })
+        Ok(Self {
+            id: SplitId::from_bytes(row.array("id")?),
+            service: row.parsed("service")?,
+            carry: row.json("carry")?,
+        })
     }
 }
 
+impl Written for OutputRow {
+    const NAME: &'static str = "kingcong_outputs";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("task", Kind::Id, |row| row.task.as_uuid().into()),
+        fixed("kind", Kind::Text, |row| {
+            Cell::Word(match &row.output {
+                StoredOutput::Audio { body: Body::Memory(_), .. } => "audio",
+                StoredOutput::Audio { body: Body::File { .. }, .. } => "audio_file",
+                StoredOutput::Voice { .. } => "voice",
+            })
+        }),
+        fixed("sound", Kind::Text, |row| match &row.output {
+            StoredOutput::Audio { sound, .. } => Cell::json(sound),
+            StoredOutput::Voice { .. } => Cell::Null,
+        }),
+        fixed("srt", Kind::Text, |row| match &row.output {
+            StoredOutput::Audio { srt, .. } => srt.as_deref().into(),
+            StoredOutput::Voice { .. } => Cell::Null,
+        }),
+        fixed("path", Kind::Text, |row| match &row.output {
+            // Paths are bytes on some systems; ours are made by the library from UTF-8.
+            StoredOutput::Audio { body: Body::File { path, .. }, .. } => {
+                Cell::Text(path.to_string_lossy().into_owned())
+            }
+            StoredOutput::Audio { body: Body::Memory(_), .. } | StoredOutput::Voice { .. } => Cell::Null,
+        }),
+        fixed("bytes", Kind::Int, |row| match &row.output {
+            StoredOutput::Audio { body: Body::Memory(bytes), .. } => Cell::unsigned(bytes.len() as u64),
+            StoredOutput::Audio { body: Body::File { bytes, .. }, .. } => Cell::unsigned(*bytes),
+            StoredOutput::Voice { .. } => Cell::Null,
+        }),
+        fixed("voice", Kind::Id, |row| match &row.output {
+            StoredOutput::Voice { id, .. } => id.as_uuid().into(),
+            StoredOutput::Audio { .. } => Cell::Null,
+        }),
+        fixed("upstream_voice", Kind::Text, |row| match &row.output {
+            StoredOutput::Voice { upstream_voice, .. } => upstream_voice.as_str().into(),
+            StoredOutput::Audio { .. } => Cell::Null,
+        }),
+        fixed("name", Kind::Text, |row| match &row.output {
+            StoredOutput::Voice { name, .. } => name.as_str().into(),
+            StoredOutput::Audio { .. } => Cell::Null,
+        }),
+        fixed("body", Kind::Bytes, |row| match &row.output {
+            StoredOutput::Audio { body: Body::Memory(bytes), .. } => Cell::Bytes(bytes.to_vec()),
+            StoredOutput::Audio { body: Body::File { .. }, .. } | StoredOutput::Voice { .. } => Cell::Null,
+        }),
+    ];
+}
+
 impl Record for OutputRow {
-    const TABLE: Table = Table {
-        name: "kingcong_outputs",
-        key: 1,
-        fixed: &["task", "kind", "sound", "srt", "path", "bytes", "voice", "upstream_voice", "name", "body"],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.task.as_uuid().into());
-        match &self.output {
-            StoredOutput::Audio { body, sound, srt } => {
-                let (kind, path, length, bytes) = match body {
-                    Body::Memory(bytes) => {
-                        let length = Cell::unsigned(bytes.len() as u64);
-                        ("audio", Cell::Null, length, Cell::Bytes(bytes.to_vec()))
-                    }
-                    Body::File { path, bytes } => {
-                        // Paths are bytes on some systems; ours are made by the library from UTF-8.
-                        let path = Cell::Text(path.to_string_lossy().into_owned());
-                        ("audio_file", path, Cell::unsigned(*bytes), Cell::Null)
-                    }
-                };
-                cells.extend([Cell::Word(kind), Cell::json(sound), srt.as_deref().into(), path, length]);
-                cells.extend([Cell::Null, Cell::Null, Cell::Null, bytes]);
-            }
-            StoredOutput::Voice { id, upstream_voice, name } => {
-                cells.extend([Cell::Word("voice"), Cell::Null, Cell::Null, Cell::Null, Cell::Null]);
-                cells.extend([
-                    id.as_uuid().into(),
-                    upstream_voice.as_str().into(),
-                    name.as_str().into(),
-                    Cell::Null,
-                ]);
-            }
-        }
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let task = TaskId::from_uuid(row.uuid()?);
-        let kind = row.text()?;
-        let (sound, srt) = (row.text_or_null()?, row.text_or_null()?);
-        let sound = sound.map(|sound| row.some(serde_json::from_str::<Sound>(&sound).ok())).transpose()?;
-        let (path, bytes) = (row.text_or_null()?, row.unsigned_or_null()?);
-        let voice = row.uuid_or_null()?.map(VoiceId::from_uuid);
-        let (upstream_voice, name) = (row.text_or_null()?, row.text_or_null()?);
-        let body = row.bytes_or_null()?;
+        let task = TaskId::from_uuid(row.uuid("task")?);
+        let kind = row.text("kind")?;
+        let sound = read_sound(row)?;
+        let srt = row.text_or_null("srt")?;
+        let (path, bytes) = (row.text_or_null("path")?, row.unsigned_or_null("bytes")?);
+        let voice = row.uuid_or_null("voice")?.map(VoiceId::from_uuid);
+        let (upstream_voice, name) = (row.text_or_null("upstream_voice")?, row.text_or_null("name")?);
+        let body = row.bytes_or_null("body")?;
         let body = match (kind.as_str(), path, bytes, body) {
             ("audio", None, Some(bytes), Some(body)) if body.len() as u64 == bytes => {
                 Some(Body::Memory(body.into()))
@@ -195,139 +203,104 @@ impl Record for OutputRow {
     }
 }
 
+/// What was heard in a result, if it is audio.
+pub(crate) fn read_sound(row: &mut Row) -> Result<Option<Sound>, Corrupt> {
+    let sound = row.text_or_null("sound")?;
+    sound.map(|sound| row.some(serde_json::from_str(&sound).ok())).transpose()
+}
+
+impl Written for VoiceRow {
+    const NAME: &'static str = "kingcong_voices";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |voice| voice.id.as_uuid().into()),
+        fixed("tenant", Kind::Text, |voice| voice.tenant.as_str().into()),
+        fixed("user_id", Kind::Text, |voice| voice.user.as_str().into()),
+        fixed("api_key_id", Kind::Id, |voice| voice.key.as_uuid().into()),
+        fixed("server", Kind::Text, |voice| voice.route.server.as_str().into()),
+        fixed("service", Kind::Text, |voice| voice.route.service.as_str().into()),
+        fixed("upstream_voice", Kind::Text, |voice| voice.upstream_voice.as_str().into()),
+        fixed("name", Kind::Text, |voice| voice.name.as_str().into()),
+        fixed("created_at", Kind::Int, |voice| voice.created_at.into()),
+    ];
+}
+
 impl Record for VoiceRow {
-    const TABLE: Table = Table {
-        name: "kingcong_voices",
-        key: 1,
-        fixed: &[
-            "id",
-            "tenant",
-            "user_id",
-            "api_key_id",
-            "server",
-            "service",
-            "upstream_voice",
-            "name",
-            "created_at",
-        ],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.tenant.as_str().into(),
-            self.user.as_str().into(),
-            self.key.as_uuid().into(),
-        ]);
-        put_route(&self.route, cells);
-        cells.extend([
-            self.upstream_voice.as_str().into(),
-            self.name.as_str().into(),
-            self.created_at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            id: VoiceId::from_uuid(row.uuid()?),
-            tenant: row.parsed()?,
-            user: row.parsed()?,
-            key: KeyId::from_uuid(row.uuid()?),
+            id: VoiceId::from_uuid(row.uuid("id")?),
+            tenant: row.parsed("tenant")?,
+            user: row.parsed("user_id")?,
+            key: KeyId::from_uuid(row.uuid("api_key_id")?),
             route: read_route(row)?,
-            upstream_voice: row.text()?,
-            name: row.text()?,
-            created_at: row.time()?,
+            upstream_voice: row.text("upstream_voice")?,
+            name: row.text("name")?,
+            created_at: row.time("created_at")?,
         })
     }
+}
+
+impl Written for LateAnswer {
+    const NAME: &'static str = "kingcong_late_answers";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("attempt", Kind::Id, |late| late.attempt.as_uuid().into()),
+        fixed("upstream_id", Kind::Text, |late| late.upstream_id.as_ref().map(|id| id.0.as_str()).into()),
+        fixed("cost", Kind::Int, |late| late.cost.map(UpstreamCredits::thousandths).into()),
+    ];
 }
 
 impl Record for LateAnswer {
-    const TABLE: Table = Table {
-        name: "kingcong_late_answers",
-        key: 1,
-        fixed: &["attempt", "upstream_id", "cost"],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.attempt.as_uuid().into(),
-            self.upstream_id.as_ref().map(|id| id.0.as_str()).into(),
-            self.cost.map(UpstreamCredits::thousandths).into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            attempt: AttemptId::from_uuid(row.uuid()?),
-            upstream_id: row.text_or_null()?.map(UpstreamId),
-            cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
+            attempt: AttemptId::from_uuid(row.uuid("attempt")?),
+            upstream_id: row.text_or_null("upstream_id")?.map(UpstreamId),
+            cost: row.int_or_null("cost")?.map(UpstreamCredits::from_thousandths),
         })
     }
+}
+
+impl Written for AuditEntry {
+    const NAME: &'static str = "kingcong_audit";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |entry| entry.id.as_uuid().into()),
+        fixed("tenant", Kind::Text, |entry| entry.tenant.as_ref().map(TenantId::as_str).into()),
+        fixed("actor", Kind::Text, |entry| entry.actor.as_str().into()),
+        fixed("role", Kind::Text, |entry| Cell::Word(entry.role.as_str())),
+        fixed("door", Kind::Text, |entry| entry.door.as_str().into()),
+        fixed("target", Kind::Text, |entry| entry.target.as_deref().into()),
+        fixed("outcome", Kind::Text, |entry| Cell::Word(entry.outcome.as_str())),
+        fixed("detail", Kind::Text, |entry| entry.detail.as_str().into()),
+        fixed("created_at", Kind::Int, |entry| entry.at.into()),
+    ];
 }
 
 impl Record for AuditEntry {
-    const TABLE: Table = Table {
-        name: "kingcong_audit",
-        key: 1,
-        fixed: &["id", "tenant", "actor", "role", "door", "target", "outcome", "detail", "created_at"],
-        mutable: &[],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.tenant.as_ref().map(TenantId::as_str).into(),
-            self.actor.as_str().into(),
-            Cell::Word(self.role.as_str()),
-            self.door.as_str().into(),
-            self.target.as_deref().into(),
-            Cell::Word(self.outcome.as_str()),
-            self.detail.as_str().into(),
-            self.at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
-            id: AuditId::from_uuid(row.uuid()?),
-            tenant: row.parsed_or_null::<TenantId>()?,
-            actor: row.parsed::<Actor>()?,
-            role: row.word(|word| word.parse::<RoleName>().ok())?,
-            door: row.text()?,
-            target: row.text_or_null()?,
-            outcome: row
-                .word(|word| AuditOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == word))?,
-            detail: row.text()?,
-            at: row.time()?,
+            id: AuditId::from_uuid(row.uuid("id")?),
+            tenant: row.parsed_or_null::<TenantId>("tenant")?,
+            actor: row.parsed::<Actor>("actor")?,
+            role: row.word("role", |word| word.parse::<RoleName>().ok())?,
+            door: row.text("door")?,
+            target: row.text_or_null("target")?,
+            outcome: row.word("outcome", |word| {
+                AuditOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+            })?,
+            detail: row.text("detail")?,
+            at: row.time("created_at")?,
         })
     }
 }
 
-/// When a periodic duty is due next.
-#[derive(Debug)]
-pub(crate) struct DutyRow {
-    pub(crate) name: String,
-    pub(crate) next_at: Timestamp,
+impl Written for DutyRow {
+    const NAME: &'static str = "kingcong_monitors";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("name", Kind::Text, |duty| duty.name.as_str().into()),
+        mutable("next_at", Kind::Int, |duty| duty.next_at.into()),
+    ];
 }
 
 impl Record for DutyRow {
-    const TABLE: Table =
-        Table { name: "kingcong_monitors", key: 1, fixed: &["name"], mutable: &["next_at"], mirrors: &[] };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.name.as_str().into());
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.push(self.next_at.into());
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        Ok(Self { name: row.text()?, next_at: row.time()? })
+        Ok(Self { name: row.text("name")?, next_at: row.time("next_at")? })
     }
 }

@@ -4,34 +4,31 @@ use kingcong_core::tenants::{Tenant, TenantState};
 
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{Record, Table},
+    table::{ColumnOf, Kind, Record, Written, fixed, key, mutable},
 };
 
+impl Written for Tenant {
+    const NAME: &'static str = "kingcong_tenants";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Text, |tenant| tenant.id.as_str().into()),
+        fixed("created_at", Kind::Int, |tenant| tenant.created_at.into()),
+        mutable("name", Kind::Text, |tenant| tenant.name.as_str().into()),
+        mutable("state", Kind::Text, |tenant| Cell::Word(tenant.state.as_str())),
+        mutable("version", Kind::Int, |tenant| tenant.version.into()),
+        mutable("updated_at", Kind::Int, |tenant| tenant.updated_at.into()),
+    ];
+}
+
 impl Record for Tenant {
-    const TABLE: Table = Table {
-        name: "kingcong_tenants",
-        key: 1,
-        fixed: &["id", "created_at"],
-        mutable: &["name", "state", "version", "updated_at"],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([self.id.as_str().into(), self.created_at.into()]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.name.as_str().into(),
-            Cell::Word(self.state.as_str()),
-            self.version.into(),
-            self.updated_at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let (id, created_at, name) = (row.parsed()?, row.time()?, row.parsed()?);
-        let state = row.word(|word| TenantState::ALL.into_iter().find(|state| state.as_str() == word))?;
-        Ok(Self { id, name, state, version: row.int()?, created_at, updated_at: row.time()? })
+        Ok(Self {
+            id: row.parsed("id")?,
+            created_at: row.time("created_at")?,
+            name: row.parsed("name")?,
+            state: row
+                .word("state", |word| TenantState::ALL.into_iter().find(|state| state.as_str() == word))?,
+            version: row.int("version")?,
+            updated_at: row.time("updated_at")?,
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kingcong_core::{
-    id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, WalletId, WorkerId},
+    id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, UserId, WalletId, WorkerId},
     keys::PoolId,
     money::{RunningTotal, Unit},
     operation::Operation,
@@ -15,240 +15,218 @@ use kingcong_core::{
 };
 use uuid::Uuid;
 
-use super::{put_route, read_route};
+use super::read_route;
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{Record, Table},
+    table::{ColumnOf, Deed, Kind, Record, Table, Written, fixed, key, mutable},
 };
 
+impl Written for Job {
+    const NAME: &'static str = "kingcong_jobs";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |job| job.id.as_uuid().into()),
+        fixed("tenant", Kind::Text, |job| job.tenant.as_str().into()),
+        fixed("user_id", Kind::Text, |job| job.user.as_str().into()),
+        fixed("operation", Kind::Text, |job| Cell::Word(job.operation.as_str())),
+        fixed("service", Kind::Text, |job| job.service.as_str().into()),
+        fixed("model", Kind::Text, |job| job.model.as_deref().into()),
+        fixed("unit", Kind::Text, |job| Cell::Word(job.unit.code())),
+        fixed("wallet", Kind::Id, |job| job.wallet.as_uuid().into()),
+        fixed("hold", Kind::Id, |job| job.hold.as_uuid().into()),
+        fixed("tasks", Kind::Int, |job| job.tasks.into()),
+        fixed("total_den", Kind::Int, |job| job.total.den().into()),
+        fixed("idempotency", Kind::Bytes, |job| hash_cell(job.idempotency.as_ref())),
+        fixed("created_at", Kind::Int, |job| job.created_at.into()),
+        mutable("held", Kind::Int, |job| job.held.into()),
+        mutable("retries", Kind::Int, |job| job.retries.into()),
+        mutable("retried_under", Kind::Bytes, |job| hash_cell(job.retried_under.as_ref())),
+        mutable("state", Kind::Text, |job| Cell::Word(job.state.as_str())),
+        mutable("open_tasks", Kind::Int, |job| job.open_tasks.into()),
+        mutable("failed_tasks", Kind::Int, |job| job.failed_tasks.into()),
+        mutable("layout", Kind::Text, |job| job.layout.map_or(Cell::Null, |layout| Cell::json(&layout))),
+        mutable("total_sum", Kind::Text, |job| Cell::Text(job.total.sum().to_string())),
+        mutable("total_overrun", Kind::Text, |job| Cell::Text(job.total.overrun().to_string())),
+        mutable("charged", Kind::Int, |job| job.total.charged().into()),
+        mutable("deadline", Kind::Int, |job| job.deadline.into()),
+        mutable("finished_at", Kind::Int, |job| job.finished_at.into()),
+        mutable("archived_attempts", Kind::Int, |job| job.archived_attempts.into()),
+    ];
+}
+
 impl Record for Job {
-    const TABLE: Table = Table {
-        name: "kingcong_jobs",
-        key: 1,
-        fixed: &[
-            "id",
-            "tenant",
-            "user_id",
-            "operation",
-            "service",
-            "model",
-            "unit",
-            "wallet",
-            "hold",
-            "tasks",
-            "total_den",
-            "idempotency",
-            "created_at",
-        ],
-        mutable: &[
-            "held",
-            "retries",
-            "retried_under",
-            "state",
-            "open_tasks",
-            "failed_tasks",
-            "layout",
-            "total_sum",
-            "total_overrun",
-            "charged",
-            "deadline",
-            "finished_at",
-            "archived_attempts",
-        ],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.tenant.as_str().into(),
-            self.user.as_str().into(),
-            Cell::Word(self.operation.as_str()),
-            self.service.as_str().into(),
-            self.model.as_deref().into(),
-            Cell::Word(self.unit.code()),
-            self.wallet.as_uuid().into(),
-            self.hold.as_uuid().into(),
-            self.tasks.into(),
-            self.total.den().into(),
-            self.idempotency.as_ref().map(<[u8; 32]>::as_slice).into(),
-            self.created_at.into(),
-        ]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.held.into(),
-            self.retries.into(),
-            self.retried_under.as_ref().map(<[u8; 32]>::as_slice).into(),
-            Cell::Word(self.state.as_str()),
-            self.open_tasks.into(),
-            self.failed_tasks.into(),
-            self.layout.map_or(Cell::Null, |layout| Cell::json(&layout)),
-            Cell::Text(self.total.sum().to_string()),
-            Cell::Text(self.total.overrun().to_string()),
-            self.total.charged().into(),
-            self.deadline.into(),
-            self.finished_at.into(),
-            self.archived_attempts.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let id = JobId::from_uuid(row.uuid()?);
-        let (tenant, user) = (row.parsed()?, row.parsed()?);
-        let operation = row.word(|word| word.parse::<Operation>().ok())?;
-        let service = row.parsed()?;
-        let (model, unit) = (row.text_or_null()?, read_unit(row)?);
-        let wallet = WalletId::from_uuid(row.uuid()?);
-        let hold = HoldId::from_uuid(row.uuid()?);
-        let (tasks, den) = (row.number()?, row.int()?);
-        let (idempotency, created_at) = (row.array_or_null()?, row.time()?);
-        let (held, retries, retried_under) = (row.amount()?, row.number()?, row.array_or_null()?);
-        let state = row.word(|word| JobState::ALL.into_iter().find(|state| state.as_str() == word))?;
-        let (open_tasks, failed_tasks) = (row.number()?, row.number()?);
-        let layout = row.text_or_null()?;
-        let layout =
-            layout.map(|layout| row.some(serde_json::from_str::<Layout>(&layout).ok())).transpose()?;
-        let sum = row.word(|text| text.parse::<i128>().ok())?;
-        let overrun = row.word(|text| text.parse::<i128>().ok())?;
-        let charged = row.amount()?;
-        let total = row.checked(RunningTotal::from_parts(den, sum, overrun, charged))?;
         Ok(Self {
-            id,
-            tenant,
-            user,
-            operation,
-            service,
-            model,
-            unit,
-            wallet,
-            hold,
-            held,
-            idempotency,
-            retries,
-            retried_under,
-            tasks,
-            open_tasks,
-            failed_tasks,
-            layout,
-            total,
-            state,
-            deadline: row.time()?,
-            created_at,
-            finished_at: row.time_or_null()?,
-            archived_attempts: row.number()?,
+            id: JobId::from_uuid(row.uuid("id")?),
+            tenant: row.parsed("tenant")?,
+            user: row.parsed("user_id")?,
+            operation: read_operation(row)?,
+            service: row.parsed("service")?,
+            model: row.text_or_null("model")?,
+            unit: read_unit(row)?,
+            wallet: WalletId::from_uuid(row.uuid("wallet")?),
+            hold: HoldId::from_uuid(row.uuid("hold")?),
+            tasks: row.number("tasks")?,
+            total: read_total(row)?,
+            idempotency: row.array_or_null("idempotency")?,
+            created_at: row.time("created_at")?,
+            held: row.amount("held")?,
+            retries: row.number("retries")?,
+            retried_under: row.array_or_null("retried_under")?,
+            state: row.word("state", job_state)?,
+            open_tasks: row.number("open_tasks")?,
+            failed_tasks: row.number("failed_tasks")?,
+            layout: {
+                let layout = row.text_or_null("layout")?;
+                layout.map(|layout| row.some(serde_json::from_str::<Layout>(&layout).ok())).transpose()?
+            },
+            deadline: row.time("deadline")?,
+            finished_at: row.time_or_null("finished_at")?,
+            archived_attempts: row.number("archived_attempts")?,
         })
     }
 }
 
-/// The column of what a task is to do: long, and read only where it is to be done.
-const INPUT: &str = "input_data";
+fn read_total(row: &mut Row) -> Result<RunningTotal, Corrupt> {
+    let den = row.int("total_den")?;
+    let sum = row.word("total_sum", |text| text.parse::<i128>().ok())?;
+    let overrun = row.word("total_overrun", |text| text.parse::<i128>().ok())?;
+    let charged = row.amount("charged")?;
+    row.checked(RunningTotal::from_parts(den, sum, overrun, charged))
+}
 
-const TASK_FIXED: &[&str] =
-    &["id", "job", "tenant", "user_id", "place", "routes", "only_key", "characters", "weight", "created_at"];
-const TASK_MUTABLE: &[&str] = &[
-    "state",
-    "pool",
-    "tag",
-    "until",
-    "attempt",
-    "error",
-    "planned",
-    "cause",
-    "reached",
-    "attempts",
-    "reached_before",
-    "attempts_before",
-    "tried",
-    "unfit_routes",
-    "doubt",
-    "credits_cost",
-    "refunded",
-    "completed_at",
-];
+/// The state that a word means.
+fn job_state(word: &str) -> Option<JobState> {
+    JobState::ALL.into_iter().find(|state| state.as_str() == word)
+}
+
+/// What a job's watchers look at.
+#[derive(Debug)]
+pub(crate) struct JobStanding {
+    pub(crate) id: JobId,
+    pub(crate) tenant: TenantId,
+    pub(crate) user: UserId,
+    pub(crate) state: JobState,
+}
+
+impl Written for JobStanding {
+    const NAME: &'static str = Job::NAME;
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |job| job.id.as_uuid().into()),
+        fixed("tenant", Kind::Text, |job| job.tenant.as_str().into()),
+        fixed("user_id", Kind::Text, |job| job.user.as_str().into()),
+        mutable("state", Kind::Text, |job| Cell::Word(job.state.as_str())),
+    ];
+}
+
+impl Record for JobStanding {
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self {
+            id: JobId::from_uuid(row.uuid("id")?),
+            tenant: row.parsed("tenant")?,
+            user: row.parsed("user_id")?,
+            state: row.word("state", job_state)?,
+        })
+    }
+}
+
+/// A row type that has a task.
+trait HasTask {
+    fn task(&self) -> &Task;
+}
+
+impl HasTask for Task {
+    fn task(&self) -> &Task {
+        self
+    }
+}
+
+impl HasTask for TaskWithWork {
+    fn task(&self) -> &Task {
+        &self.task
+    }
+}
+
+/// How many columns a task has without what it is to do.
+const TASK_COLUMNS: usize = 28;
+
+/// The columns of a task without what it is to do.
+const fn task_columns<R: HasTask>() -> [ColumnOf<R>; TASK_COLUMNS] {
+    [
+        key("id", Kind::Id, |row| row.task().id.as_uuid().into()),
+        fixed("job", Kind::Id, |row| row.task().job.as_uuid().into()),
+        fixed("tenant", Kind::Text, |row| row.task().tenant.as_str().into()),
+        fixed("user_id", Kind::Text, |row| row.task().user.as_str().into()),
+        fixed("place", Kind::Int, |row| row.task().place.into()),
+        fixed("routes", Kind::Text, |row| Cell::json(&row.task().routes)),
+        fixed("only_key", Kind::Id, |row| row.task().only_key.map(KeyId::as_uuid).into()),
+        fixed("characters", Kind::Int, |row| row.task().characters.into()),
+        fixed("weight", Kind::Int, |row| row.task().weight.into()),
+        fixed("created_at", Kind::Int, |row| row.task().created_at.into()),
+        mutable("state", Kind::Text, |row| {
+            Cell::Word(match row.task().state {
+                TaskState::Ready { .. } => "ready",
+                TaskState::Delayed { .. } => "delayed",
+                TaskState::Running { .. } => "running",
+                TaskState::Done => "done",
+                TaskState::Failed { .. } => "failed",
+                TaskState::Cancelled => "cancelled",
+            })
+        }),
+        mutable("pool", Kind::Id, |row| match &row.task().state {
+            TaskState::Ready { pool, .. } | TaskState::Delayed { pool, .. } => pool.as_uuid().into(),
+            _ => Cell::Null,
+        }),
+        mutable("tag", Kind::Int, |row| match &row.task().state {
+            TaskState::Ready { tag, .. } => (*tag).into(),
+            _ => Cell::Null,
+        }),
+        mutable("until", Kind::Int, |row| match &row.task().state {
+            TaskState::Delayed { until, .. } => (*until).into(),
+            _ => Cell::Null,
+        }),
+        mutable("attempt", Kind::Id, |row| match &row.task().state {
+            TaskState::Running { attempt } => attempt.as_uuid().into(),
+            _ => Cell::Null,
+        }),
+        mutable("error", Kind::Text, |row| match &row.task().state {
+            TaskState::Failed { error } => Cell::json(error),
+            _ => Cell::Null,
+        }),
+        mutable("planned", Kind::Int, |row| Cell::Int(row.task().planned.into())),
+        mutable("cause", Kind::Text, |row| Cell::Word(row.task().cause.as_str())),
+        mutable("reached", Kind::Int, |row| Cell::Int(row.task().reached.into())),
+        mutable("attempts", Kind::Int, |row| Cell::Int(row.task().attempts.into())),
+        mutable("reached_before", Kind::Int, |row| Cell::Int(row.task().reached_before.into())),
+        mutable("attempts_before", Kind::Int, |row| Cell::Int(row.task().attempts_before.into())),
+        mutable("tried", Kind::Bytes, |row| {
+            Cell::Bytes(row.task().tried.iter().flat_map(|key| key.as_uuid().into_bytes()).collect())
+        }),
+        mutable("unfit_routes", Kind::Int, |row| Cell::unsigned(row.task().unfit_routes)),
+        mutable("doubt", Kind::Text, |row| doubt_word(row.task().doubt)),
+        mutable("credits_cost", Kind::Int, |row| row.task().charged.into()),
+        mutable("refunded", Kind::Int, |row| row.task().refunded.into()),
+        mutable("completed_at", Kind::Int, |row| row.task().finished_at.into()),
+    ]
+}
+
+impl Written for Task {
+    const NAME: &'static str = "kingcong_tasks";
+    const COLUMNS: &'static [ColumnOf<Self>] = &task_columns();
+}
 
 impl Record for Task {
-    const TABLE: Table =
-        Table { name: "kingcong_tasks", key: 1, fixed: TASK_FIXED, mutable: TASK_MUTABLE, mirrors: &[] };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.job.as_uuid().into(),
-            self.tenant.as_str().into(),
-            self.user.as_str().into(),
-            self.place.into(),
-            Cell::json(&self.routes),
-            self.only_key.map(KeyId::as_uuid).into(),
-            self.characters.into(),
-            self.weight.into(),
-            self.created_at.into(),
-        ]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        let (mut pool, mut tag, mut until, mut attempt, mut error) = (None, None, None, None, Cell::Null);
-        let state = match &self.state {
-            TaskState::Ready { pool: waits_in, tag: place } => {
-                (pool, tag) = (Some(waits_in.as_uuid()), Some(*place));
-                "ready"
-            }
-            TaskState::Delayed { pool: waits_in, until: instant } => {
-                (pool, until) = (Some(waits_in.as_uuid()), Some(*instant));
-                "delayed"
-            }
-            TaskState::Running { attempt: by } => {
-                attempt = Some(by.as_uuid());
-                "running"
-            }
-            TaskState::Done => "done",
-            TaskState::Failed { error: why } => {
-                error = Cell::json(why);
-                "failed"
-            }
-            TaskState::Cancelled => "cancelled",
-        };
-        let tried = self.tried.iter().flat_map(|key| key.as_uuid().into_bytes()).collect();
-        cells.extend([
-            Cell::Word(state),
-            pool.into(),
-            tag.into(),
-            until.into(),
-            attempt.into(),
-            error,
-            Cell::Int(self.planned.into()),
-            Cell::Word(self.cause.as_str()),
-            Cell::Int(self.reached.into()),
-            Cell::Int(self.attempts.into()),
-            Cell::Int(self.reached_before.into()),
-            Cell::Int(self.attempts_before.into()),
-            Cell::Bytes(tried),
-            Cell::unsigned(self.unfit_routes),
-            doubt_word(self.doubt),
-            self.charged.into(),
-            self.refunded.into(),
-            self.finished_at.into(),
-        ]);
-    }
-
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let id = TaskId::from_uuid(row.uuid()?);
-        let job = JobId::from_uuid(row.uuid()?);
-        let (tenant, user, place) = (row.parsed()?, row.parsed()?, row.number()?);
-        let routes: Arc<[TaskRoute]> = row.json()?;
-        let only_key = row.uuid_or_null()?.map(KeyId::from_uuid);
-        let (characters, weight, created_at) = (row.number()?, row.number()?, row.time()?);
+        let id = TaskId::from_uuid(row.uuid("id")?);
+        let job = JobId::from_uuid(row.uuid("job")?);
+        let (tenant, user) = (row.parsed("tenant")?, row.parsed("user_id")?);
+        let place = row.number("place")?;
+        let routes: Arc<[TaskRoute]> = row.json("routes")?;
+        let only_key = row.uuid_or_null("only_key")?.map(KeyId::from_uuid);
+        let (characters, weight) = (row.number("characters")?, row.number("weight")?);
+        let created_at = row.time("created_at")?;
         let state = read_task_state(row)?;
-        let planned: u8 = row.number()?;
+        let planned: u8 = row.number("planned")?;
         row.some(routes.get(usize::from(planned)))?;
-        let cause = read_cause(row)?;
-        let (reached, attempts) = (row.number()?, row.number()?);
-        let (reached_before, attempts_before) = (row.number()?, row.number()?);
-        let tried = row.bytes()?;
-        let (tried, rest) = tried.as_chunks::<16>();
-        row.some(rest.is_empty().then_some(()))?;
-        let tried = tried.iter().map(|bytes| KeyId::from_uuid(Uuid::from_bytes(*bytes))).collect();
         Ok(Self {
             id,
             job,
@@ -258,32 +236,37 @@ impl Record for Task {
             state,
             routes,
             planned,
-            cause,
+            cause: read_cause(row)?,
             only_key,
             characters,
             weight,
-            reached,
-            attempts,
-            reached_before,
-            attempts_before,
-            tried,
-            unfit_routes: row.int()?.cast_unsigned(),
+            reached: row.number("reached")?,
+            attempts: row.number("attempts")?,
+            reached_before: row.number("reached_before")?,
+            attempts_before: row.number("attempts_before")?,
+            tried: {
+                let tried = row.bytes("tried")?;
+                let (tried, rest) = tried.as_chunks::<16>();
+                row.some(rest.is_empty().then_some(()))?;
+                tried.iter().map(|bytes| KeyId::from_uuid(Uuid::from_bytes(*bytes))).collect()
+            },
+            unfit_routes: row.int("unfit_routes")?.cast_unsigned(),
             doubt: read_doubt(row)?,
-            charged: row.amount()?,
-            refunded: row.amount()?,
+            charged: row.amount("credits_cost")?,
+            refunded: row.amount("refunded")?,
             created_at,
-            finished_at: row.time_or_null()?,
+            finished_at: row.time_or_null("completed_at")?,
         })
     }
 }
 
 fn read_task_state(row: &mut Row) -> Result<TaskState, Corrupt> {
-    let word = row.text()?;
-    let pool = row.uuid_or_null()?.map(PoolId::from_uuid);
-    let tag = row.int_or_null()?;
-    let until = row.time_or_null()?;
-    let attempt = row.uuid_or_null()?.map(AttemptId::from_uuid);
-    let error = row.text_or_null()?;
+    let word = row.text("state")?;
+    let pool = row.uuid_or_null("pool")?.map(PoolId::from_uuid);
+    let tag = row.int_or_null("tag")?;
+    let until = row.time_or_null("until")?;
+    let attempt = row.uuid_or_null("attempt")?.map(AttemptId::from_uuid);
+    let error = row.text_or_null("error")?;
     let state = match (word.as_str(), pool, tag, until, attempt, error) {
         ("ready", Some(pool), Some(tag), None, None, None) => Some(TaskState::Ready { pool, tag }),
         ("delayed", Some(pool), None, Some(until), None, None) => Some(TaskState::Delayed { pool, until }),
@@ -298,12 +281,21 @@ fn read_task_state(row: &mut Row) -> Result<TaskState, Corrupt> {
     row.some(state)
 }
 
+/// A hash, if there is one.
+fn hash_cell(hash: Option<&[u8; 32]>) -> Cell {
+    hash.map(<[u8; 32]>::as_slice).into()
+}
+
+fn read_operation(row: &mut Row) -> Result<Operation, Corrupt> {
+    row.word("operation", |word| word.parse::<Operation>().ok())
+}
+
 fn read_unit(row: &mut Row) -> Result<Unit, Corrupt> {
-    row.word(|code| Unit::from_code(code).ok())
+    row.word("unit", |code| Unit::from_code(code).ok())
 }
 
 fn read_cause(row: &mut Row) -> Result<RouteCause, Corrupt> {
-    row.word(|word| RouteCause::ALL.into_iter().find(|cause| cause.as_str() == word))
+    row.word("cause", |word| RouteCause::ALL.into_iter().find(|cause| cause.as_str() == word))
 }
 
 fn doubt_word(doubt: Doubt) -> Cell {
@@ -314,29 +306,11 @@ fn doubt_word(doubt: Doubt) -> Cell {
 }
 
 fn read_doubt(row: &mut Row) -> Result<Doubt, Corrupt> {
-    row.word(|word| match word {
+    row.word("doubt", |word| match word {
         "none" => Some(Doubt::None),
         "possible_double" => Some(Doubt::PossibleDouble),
         _ => None,
     })
-}
-
-/// A new task with what it is to do.
-#[derive(Debug)]
-pub(crate) struct NewTask<'a> {
-    pub(crate) task: &'a Task,
-    pub(crate) work: &'a Work,
-}
-
-impl NewTask<'_> {
-    pub(crate) const TABLE: Table = TaskWithWork::TABLE;
-
-    /// The cells of its table, in order.
-    pub(crate) fn cells(&self, cells: &mut Vec<Cell>) {
-        self.task.fixed(cells);
-        self.task.mutable(cells);
-        cells.push(Cell::json(self.work));
-    }
 }
 
 /// A task with what it is to do, as it is read.
@@ -346,183 +320,139 @@ pub(crate) struct TaskWithWork {
     pub(crate) work: Work,
 }
 
-impl Record for TaskWithWork {
-    const TABLE: Table = Table {
-        name: "kingcong_tasks",
-        key: 1,
-        fixed: TASK_FIXED,
-        mutable: &TASK_MUTABLE_AND_INPUT,
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        self.task.fixed(cells);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        self.task.mutable(cells);
-        cells.push(Cell::json(&self.work));
-    }
-
-    fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        Ok(Self { task: Task::read(row)?, work: row.json()? })
-    }
+impl Written for TaskWithWork {
+    const NAME: &'static str = Task::NAME;
+    const COLUMNS: &'static [ColumnOf<Self>] = &TASK_WITH_WORK_COLUMNS;
 }
 
-const TASK_MUTABLE_AND_INPUT: [&str; TASK_MUTABLE.len() + 1] = {
-    let mut columns = [INPUT; TASK_MUTABLE.len() + 1];
+/// The columns of a task, and what it is to do: long, and read only where it is to be done.
+const TASK_WITH_WORK_COLUMNS: [ColumnOf<TaskWithWork>; TASK_COLUMNS + 1] = {
+    let input = mutable("input_data", Kind::Text, |row: &TaskWithWork| Cell::json(&row.work));
+    let (of_task, mut columns) = (task_columns(), [input; TASK_COLUMNS + 1]);
     let mut place = 0;
-    while place < TASK_MUTABLE.len() {
-        columns[place] = TASK_MUTABLE[place];
+    while place < TASK_COLUMNS {
+        columns[place] = of_task[place];
         place += 1;
     }
     columns
 };
 
-impl Record for Attempt {
-    const TABLE: Table = Table {
-        name: "kingcong_attempts",
-        key: 1,
-        fixed: &[
-            "id",
-            "task_id",
-            "job",
-            "tenant",
-            "user_id",
-            "operation",
-            "model",
-            "unit",
-            "lane",
-            "cause",
-            "key_tenant",
-            "server",
-            "service",
-            "api_key_id",
-            "account_limit",
-            "egress_limit",
-            "leased_at",
-            "doubt",
-        ],
-        mutable: &[
-            "open_worker",
-            "state",
-            "upstream_id",
-            "unknown_until",
-            "failure_kind",
-            "failure_code",
-            "failure_message",
-            "ended_at",
-            "cost",
-            "charged",
-            "over_hold",
-            "measured",
-        ],
-        mirrors: &[],
-    };
-
-    fn fixed(&self, cells: &mut Vec<Cell>) {
-        cells.extend([
-            self.id.as_uuid().into(),
-            self.task.as_uuid().into(),
-            self.job.as_uuid().into(),
-            self.tenant.as_str().into(),
-            self.user.as_str().into(),
-            Cell::Word(self.operation.as_str()),
-            self.model.as_deref().into(),
-            Cell::Word(self.unit.code()),
-            Cell::Word(self.lane.as_str()),
-            Cell::Word(self.cause.as_str()),
-            self.key_tenant().map(TenantId::as_str).into(),
-        ]);
-        put_route(&self.route, cells);
-        cells.extend([
-            self.key.as_uuid().into(),
-            self.account_limit.map(LimitId::as_uuid).into(),
-            self.egress_limit.map(LimitId::as_uuid).into(),
-            self.leased_at.into(),
-            doubt_word(self.possible_double),
-        ]);
-    }
-
-    fn mutable(&self, cells: &mut Vec<Cell>) {
-        let (mut upstream, mut until) = (None, None);
-        let (mut kind, mut code, mut message) = (Cell::Null, None, None);
-        let state = match &self.state {
-            AttemptState::Leased => "leased",
-            AttemptState::Accepted { upstream_id } => {
-                upstream = Some(upstream_id.0.as_str());
-                "accepted"
-            }
-            AttemptState::Unknown { until: instant } => {
-                until = Some(*instant);
-                "unknown"
-            }
-            AttemptState::Ended(Ending::Done) => "done",
-            AttemptState::Ended(Ending::NotSent) => "not_sent",
-            AttemptState::Ended(Ending::Failed { kind: of, code: word, message: text }) => {
-                (kind, code, message) = (Cell::word_of(of), word.as_deref(), Some(text.as_str()));
-                "failed"
-            }
-            AttemptState::Ended(Ending::Lost) => "lost",
-        };
-        cells.extend([
-            self.worker.map(WorkerId::as_uuid).into(),
-            Cell::Word(state),
-            upstream.into(),
-            until.into(),
-            kind,
-            code.into(),
-            message.into(),
-            self.ended_at.into(),
-            self.cost.map(UpstreamCredits::thousandths).into(),
-            self.charged.into(),
-            self.over_hold.into(),
-            if self.measured.is_empty() { Cell::Null } else { Cell::json(&self.measured) },
-        ]);
-    }
-
+impl Record for TaskWithWork {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
-        let id = AttemptId::from_uuid(row.uuid()?);
-        let task = TaskId::from_uuid(row.uuid()?);
-        let job = JobId::from_uuid(row.uuid()?);
-        let (tenant, user) = (row.parsed()?, row.parsed()?);
-        let operation = row.word(|word| word.parse::<Operation>().ok())?;
-        let (model, unit) = (row.text_or_null()?, read_unit(row)?);
-        let lane = row.word(|word| Lane::ALL.into_iter().find(|lane| lane.as_str() == word))?;
-        let cause = read_cause(row)?;
-        let key_tenant = row.text_or_null()?;
-        let route = read_route(row)?;
-        let key = KeyId::from_uuid(row.uuid()?);
-        let account_limit = row.uuid_or_null()?.map(LimitId::from_uuid);
-        let egress_limit = row.uuid_or_null()?.map(LimitId::from_uuid);
-        let leased_at = row.time()?;
-        let possible_double = read_doubt(row)?;
-        let worker = row.uuid_or_null()?.map(WorkerId::from_uuid);
-        let state = read_attempt_state(row)?;
+        Ok(Self { task: Task::read(row)?, work: row.json("input_data")? })
+    }
+}
+
+/// A new task with what it is to do: [`TaskWithWork`] before anything is copied.
+#[derive(Debug)]
+pub(crate) struct NewTask<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) work: &'a Work,
+}
+
+impl NewTask<'_> {
+    pub(crate) const TABLE: Table = TaskWithWork::TABLE;
+
+    /// The cells of its table: a task's, and behind them what it is to do.
+    pub(crate) fn put(&self, cells: &mut Vec<Cell>) {
+        self.task.put(Deed::Insert, cells);
+        cells.push(Cell::json(self.work));
+    }
+}
+
+impl Written for Attempt {
+    const NAME: &'static str = "kingcong_attempts";
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |attempt| attempt.id.as_uuid().into()),
+        fixed("task_id", Kind::Id, |attempt| attempt.task.as_uuid().into()),
+        fixed("job", Kind::Id, |attempt| attempt.job.as_uuid().into()),
+        fixed("tenant", Kind::Text, |attempt| attempt.tenant.as_str().into()),
+        fixed("user_id", Kind::Text, |attempt| attempt.user.as_str().into()),
+        fixed("operation", Kind::Text, |attempt| Cell::Word(attempt.operation.as_str())),
+        fixed("model", Kind::Text, |attempt| attempt.model.as_deref().into()),
+        fixed("unit", Kind::Text, |attempt| Cell::Word(attempt.unit.code())),
+        fixed("lane", Kind::Text, |attempt| Cell::Word(attempt.lane.as_str())),
+        fixed("cause", Kind::Text, |attempt| Cell::Word(attempt.cause.as_str())),
+        fixed("key_tenant", Kind::Text, |attempt| attempt.key_tenant().map(TenantId::as_str).into()),
+        fixed("server", Kind::Text, |attempt| attempt.route.server.as_str().into()),
+        fixed("service", Kind::Text, |attempt| attempt.route.service.as_str().into()),
+        fixed("api_key_id", Kind::Id, |attempt| attempt.key.as_uuid().into()),
+        fixed("account_limit", Kind::Id, |attempt| attempt.account_limit.map(LimitId::as_uuid).into()),
+        fixed("egress_limit", Kind::Id, |attempt| attempt.egress_limit.map(LimitId::as_uuid).into()),
+        fixed("leased_at", Kind::Int, |attempt| attempt.leased_at.into()),
+        fixed("doubt", Kind::Text, |attempt| doubt_word(attempt.possible_double)),
+        mutable("open_worker", Kind::Id, |attempt| attempt.worker.map(WorkerId::as_uuid).into()),
+        mutable("state", Kind::Text, |attempt| Cell::Word(state_word(&attempt.state))),
+        mutable("upstream_id", Kind::Text, |attempt| match &attempt.state {
+            AttemptState::Accepted { upstream_id } => upstream_id.0.as_str().into(),
+            _ => Cell::Null,
+        }),
+        mutable("unknown_until", Kind::Int, |attempt| match &attempt.state {
+            AttemptState::Unknown { until } => (*until).into(),
+            _ => Cell::Null,
+        }),
+        mutable("failure_kind", Kind::Text, |attempt| match &attempt.state {
+            AttemptState::Ended(Ending::Failed { kind, .. }) => Cell::word_of(kind),
+            _ => Cell::Null,
+        }),
+        mutable("failure_code", Kind::Text, |attempt| match &attempt.state {
+            AttemptState::Ended(Ending::Failed { code, .. }) => code.as_deref().into(),
+            _ => Cell::Null,
+        }),
+        mutable("failure_message", Kind::Text, |attempt| match &attempt.state {
+            AttemptState::Ended(Ending::Failed { message, .. }) => message.as_str().into(),
+            _ => Cell::Null,
+        }),
+        mutable("ended_at", Kind::Int, |attempt| attempt.ended_at.into()),
+        mutable("cost", Kind::Int, |attempt| attempt.cost.map(UpstreamCredits::thousandths).into()),
+        mutable("charged", Kind::Int, |attempt| attempt.charged.into()),
+        mutable("over_hold", Kind::Int, |attempt| attempt.over_hold.into()),
+        mutable("measured", Kind::Text, |attempt| {
+            if attempt.measured.is_empty() { Cell::Null } else { Cell::json(&attempt.measured) }
+        }),
+    ];
+}
+
+/// The word of an attempt's `state`.
+const fn state_word(state: &AttemptState) -> &'static str {
+    match state {
+        AttemptState::Leased => "leased",
+        AttemptState::Accepted { .. } => "accepted",
+        AttemptState::Unknown { .. } => "unknown",
+        AttemptState::Ended(Ending::Done) => "done",
+        AttemptState::Ended(Ending::NotSent) => "not_sent",
+        AttemptState::Ended(Ending::Failed { .. }) => "failed",
+        AttemptState::Ended(Ending::Lost) => "lost",
+    }
+}
+
+impl Record for Attempt {
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        let key_tenant = row.text_or_null("key_tenant")?;
         let attempt = Self {
-            id,
-            task,
-            job,
-            tenant,
-            user,
-            operation,
-            model,
-            unit,
-            lane,
-            cause,
-            route,
-            key,
-            account_limit,
-            egress_limit,
-            worker,
-            state,
-            leased_at,
-            ended_at: row.time_or_null()?,
-            cost: row.int_or_null()?.map(UpstreamCredits::from_thousandths),
-            charged: row.amount()?,
-            over_hold: row.amount()?,
-            measured: row.json_or_null()?.unwrap_or_default(),
-            possible_double,
+            id: AttemptId::from_uuid(row.uuid("id")?),
+            task: TaskId::from_uuid(row.uuid("task_id")?),
+            job: JobId::from_uuid(row.uuid("job")?),
+            tenant: row.parsed("tenant")?,
+            user: row.parsed("user_id")?,
+            operation: read_operation(row)?,
+            model: row.text_or_null("model")?,
+            unit: read_unit(row)?,
+            lane: row.word("lane", |word| Lane::ALL.into_iter().find(|lane| lane.as_str() == word))?,
+            cause: read_cause(row)?,
+            route: read_route(row)?,
+            key: KeyId::from_uuid(row.uuid("api_key_id")?),
+            account_limit: row.uuid_or_null("account_limit")?.map(LimitId::from_uuid),
+            egress_limit: row.uuid_or_null("egress_limit")?.map(LimitId::from_uuid),
+            leased_at: row.time("leased_at")?,
+            possible_double: read_doubt(row)?,
+            worker: row.uuid_or_null("open_worker")?.map(WorkerId::from_uuid),
+            state: read_attempt_state(row)?,
+            ended_at: row.time_or_null("ended_at")?,
+            cost: row.int_or_null("cost")?.map(UpstreamCredits::from_thousandths),
+            charged: row.amount("charged")?,
+            over_hold: row.amount("over_hold")?,
+            measured: row.json_or_null("measured")?.unwrap_or_default(),
         };
         let is_owners = attempt.key_tenant().map(TenantId::as_str) == key_tenant.as_deref();
         row.some(is_owners.then_some(attempt))
@@ -530,11 +460,11 @@ impl Record for Attempt {
 }
 
 fn read_attempt_state(row: &mut Row) -> Result<AttemptState, Corrupt> {
-    let word = row.text()?;
-    let upstream_id = row.text_or_null()?.map(UpstreamId);
-    let until = row.time_or_null()?;
-    let kind = row.text_or_null()?;
-    let (code, message) = (row.text_or_null()?, row.text_or_null()?);
+    let word = row.text("state")?;
+    let upstream_id = row.text_or_null("upstream_id")?.map(UpstreamId);
+    let until = row.time_or_null("unknown_until")?;
+    let kind = row.text_or_null("failure_kind")?;
+    let (code, message) = (row.text_or_null("failure_code")?, row.text_or_null("failure_message")?);
     let state = match (word.as_str(), upstream_id, until) {
         ("leased", ..) => Some(AttemptState::Leased),
         ("accepted", Some(upstream_id), _) => Some(AttemptState::Accepted { upstream_id }),

@@ -18,20 +18,20 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use kingcong_core::{
     clock::{Clock, SystemClock, Timestamp},
-    store::{StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind, Worker},
 };
 use parking_lot::Mutex;
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Decode, Either, Executor as _,
-    Row as _, Sqlite as Driver, SqliteConnection, TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Decode, Either,
+    Executor as _, Row as _, Sqlite as Driver, SqliteConnection, TypeInfo as _, ValueRef as _,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     ConnectError, Options,
-    cell::{Cell, Row},
-    columns::{self, Column, Kind},
+    cell::{Cell, Gives, Names, Row},
+    columns::{self, FoundColumn},
     private,
     session::{Begun, Database, Fence, Instant, Passed, Script, Seen, Session, Statement, Transaction},
     sqlite::{
@@ -39,7 +39,7 @@ use crate::{
         queue::{Queue, Turn},
         text::{Text, padded, text},
     },
-    table::{Deed, Table},
+    table::{Deed, Kind, Table, Written as _},
 };
 
 /// The first SQLite library without the bug that can corrupt files in WAL mode.
@@ -215,12 +215,12 @@ async fn prepare(
 }
 
 /// Our tables' columns, as the database has them.
-async fn columns(connection: &mut SqliteConnection) -> Result<Vec<Column>, sqlx::Error> {
+async fn columns(connection: &mut SqliteConnection) -> Result<Vec<FoundColumn>, sqlx::Error> {
     let sql = "SELECT t.name, c.name, c.type FROM sqlite_schema t JOIN pragma_table_xinfo(t.name) c \
                WHERE t.type = 'table' AND t.name LIKE 'kingcong%'";
     let rows = connection.fetch_all(sqlx::raw_sql(sql)).await?;
     rows.iter()
-        .map(|row| Ok(Column { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
+        .map(|row| Ok(FoundColumn { table: row.try_get(0)?, name: row.try_get(1)?, is: row.try_get(2)? }))
         .collect()
 }
 
@@ -254,21 +254,26 @@ impl Database for Sqlite {
         let sql = "BEGIN IMMEDIATE; \
                    PRAGMA data_version; \
                    UPDATE kingcong_workers SET batch_no = ?, beat = ? WHERE id = ? AND life = 'alive' AND batch_no = ? \
-                   RETURNING (SELECT version FROM kingcong_config WHERE id = 1), \
-                   (SELECT max(version) FROM kingcong_tenants)";
+                   RETURNING (SELECT version FROM kingcong_config WHERE id = 1) AS configuration, \
+                   (SELECT max(version) FROM kingcong_tenants) AS tenants";
         let last = fence.number.saturating_sub(1);
         let cells =
             vec![fence.number.into(), writing.clock.now().into(), fence.worker.as_uuid().into(), last.into()];
-        let rows = writing.fetch("kingcong_workers", sql.to_owned(), cells).await?;
+        let rows = writing.fetch(Gives::Named(Worker::NAME), sql.to_owned(), cells).await?;
         let mut rows = rows.into_iter();
-        let version = rows.next().map(|row| row.read(Row::int)).transpose()?;
+        let version = rows.next().map(|row| row.read(|row| row.int("data_version"))).transpose()?;
         let seen = version.map(|version| Seen { connection: writing.writer.opened, version });
         let passed = match rows.next() {
             Some(row) => {
-                let version = |row: &mut Row| Ok(row.int_or_null()?.unwrap_or(0));
-                let (configuration_version, tenants_version) =
-                    row.read(|row| Ok((version(row)?, version(row)?)))?;
-                Some(Passed { configuration_version, tenants_version, seen })
+                let versions = |row: &mut Row| {
+                    let version = |found: Option<i64>| found.unwrap_or(0);
+                    Ok(Passed {
+                        configuration_version: version(row.int_or_null("configuration")?),
+                        tenants_version: version(row.int_or_null("tenants")?),
+                        seen,
+                    })
+                };
+                Some(row.read(versions)?)
             }
             None => None,
         };
@@ -281,7 +286,8 @@ impl Database for Sqlite {
                    WHERE id = ? AND life = 'alive' AND batch_no = ? RETURNING beat";
         let (last, now) = (fence.number.saturating_sub(1), writing.clock.now());
         let cells = vec![fence.number.into(), now.into(), fence.worker.as_uuid().into(), last.into()];
-        let passed = fetch(writing.writer.connection()?, "kingcong_workers", sql.to_owned(), cells).await;
+        let passed =
+            fetch(writing.writer.connection()?, Gives::Named(Worker::NAME), sql.to_owned(), cells).await;
         match passed {
             Ok(passed) => {
                 writing.writer.transaction = OpenTransaction::No;
@@ -328,7 +334,10 @@ impl Database for Sqlite {
         private::make(path)
             .map_err(|error| refused(format!("{name} cannot be made: {error}; name a new file")))?;
         let mut session = self.reader().await?;
-        session.fetch("sqlite_schema", "VACUUM INTO ?".to_owned(), vec![name.into()]).await.map(|_| ())
+        session
+            .fetch(Gives::Named("sqlite_schema"), "VACUUM INTO ?".to_owned(), vec![name.into()])
+            .await
+            .map(|_| ())
     }
 
     async fn close(&self) {
@@ -411,16 +420,11 @@ struct Writing {
 impl Session for Writing {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let sql = load_text(table, &keys);
-        self.fetch(table.name, sql, keys).await
+        self.fetch(Gives::Record(*table), sql, keys).await
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.writer.connection()?, table, sql, cells).await.map_err(failed)
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        fetch(self.writer.connection()?, gives, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -502,16 +506,11 @@ impl Reading {
 impl Session for Reading {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let sql = load_text(table, &keys);
-        self.fetch(table.name, sql, keys).await
+        self.fetch(Gives::Record(*table), sql, keys).await
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.connection()?, table, sql, cells).await.map_err(failed)
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        fetch(self.connection()?, gives, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -550,16 +549,11 @@ struct ReadingAlone {
 impl Session for ReadingAlone {
     async fn load(&mut self, table: &Table, keys: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         let sql = load_text(table, &keys);
-        self.fetch(table.name, sql, keys).await
+        self.fetch(Gives::Record(*table), sql, keys).await
     }
 
-    async fn fetch(
-        &mut self,
-        table: &'static str,
-        sql: String,
-        cells: Vec<Cell>,
-    ) -> Result<Vec<Row>, StoreError> {
-        fetch(self.writer.connection()?, table, sql, cells).await.map_err(failed)
+    async fn fetch(&mut self, gives: Gives, sql: String, cells: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        fetch(self.writer.connection()?, gives, sql, cells).await.map_err(failed)
     }
 
     async fn run(&mut self, script: Script) -> Result<(), StoreError> {
@@ -577,16 +571,23 @@ impl Session for ReadingAlone {
 
 async fn fetch(
     connection: &mut SqliteConnection,
-    table: &'static str,
+    gives: Gives,
     sql: String,
     cells: Vec<Cell>,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments(cells)?);
     let mut stream = connection.fetch_many(query);
     let mut rows = Vec::new();
+    let mut names = None;
     while let Some(step) = stream.try_next().await? {
-        if let Either::Right(row) = step {
-            rows.push(Row::new(table, cells_of(&row)?));
+        match step {
+            Either::Right(row) => {
+                let told = || row.columns().iter().map(|column| column.name());
+                let names = names.get_or_insert_with(|| Names::new(gives, told()));
+                rows.push(Row::new(names.clone(), cells_of(&row)?));
+            }
+            // The next statement of the text names columns of its own.
+            Either::Left(_) => names = None,
         }
     }
     Ok(rows)
@@ -604,7 +605,7 @@ async fn execute(
 
 /// The text that reads the rows of these keys.
 fn load_text(table: &Table, keys: &[Cell]) -> String {
-    text(table, Deed::Load, padded(keys.len() / table.key)).sql
+    text(table, Deed::Load, padded(keys.len() / table.key_length())).sql
 }
 
 /// Runs statements in order. Neighbours that are small go to the connection's thread as one text: each way there and

@@ -26,35 +26,27 @@ pub(super) const fn padded(rows: usize) -> usize {
 
 /// The text of a statement over so many rows, a number that [`padded`] gives.
 pub(super) fn text(table: &Table, deed: Deed, rows: usize) -> Text {
-    let columns = table.fixed.len() + table.mutable.len() + table.mirrors.len();
-    let changed = table.key + table.mutable.len() + table.mirrors.len();
-    match deed {
-        Deed::Load => Text { sql: load(table, rows), parameters: rows * table.key },
-        Deed::Insert => Text { sql: insert(table, rows), parameters: 1 + rows * columns },
-        Deed::InsertIfAbsent => {
-            let sql = format!("{} ON CONFLICT DO NOTHING", insert(table, rows));
-            Text { sql, parameters: 1 + rows * columns }
-        }
+    let cells = rows * table.given(deed).count();
+    let (sql, parameters) = match deed {
+        Deed::Load => (load(table, rows), cells),
+        Deed::Insert => (insert(table, rows), 1 + cells),
+        Deed::InsertIfAbsent => (format!("{} ON CONFLICT DO NOTHING", insert(table, rows)), 1 + cells),
         Deed::Put => {
-            let changes: Vec<String> = table
-                .mutable
-                .iter()
-                .chain(table.mirrors)
-                .map(|column| format!("{column} = excluded.{column}"))
-                .collect();
+            let changes = table.changing().map(|column| format!("{column} = excluded.{column}"));
+            let changes = changes.collect::<Vec<_>>().join(", ");
             let key = table.key().join(", ");
-            let changes = changes.join(", ");
             let sql = format!("{} ON CONFLICT ({key}) DO UPDATE SET {changes}", insert(table, rows));
-            Text { sql, parameters: 1 + rows * columns }
+            (sql, 1 + cells)
         }
-        Deed::Update => Text { sql: update(table, rows), parameters: 1 + rows * changed },
-    }
+        Deed::Update => (update(table, rows), 1 + cells),
+    };
+    Text { sql, parameters }
 }
 
 fn load(table: &Table, rows: usize) -> String {
     let columns = table.read_columns("");
     let key = table.key();
-    match key {
+    match key[..] {
         [key] => {
             let places = list("?", rows);
             format!("SELECT {columns} FROM {} WHERE {key} IN ({places})", table.name)
@@ -73,7 +65,7 @@ fn load(table: &Table, rows: usize) -> String {
 }
 
 fn insert(table: &Table, rows: usize) -> String {
-    let columns: Vec<&str> = table.fixed.iter().chain(table.mutable).chain(table.mirrors).copied().collect();
+    let columns: Vec<&str> = table.columns().map(|column| column.name).collect();
     let values = list(&tuple(columns.len()), rows);
     format!(
         "WITH used (n) AS (VALUES (?)) INSERT OR FAIL INTO {} ({}) SELECT * FROM (VALUES {values}) \
@@ -84,12 +76,12 @@ fn insert(table: &Table, rows: usize) -> String {
 }
 
 fn update(table: &Table, rows: usize) -> String {
-    let changed = table.mutable.iter().chain(table.mirrors);
-    let changes: Vec<String> = (table.key + 1..)
-        .zip(changed)
+    let key_length = table.key_length();
+    let changes: Vec<String> = (key_length + 1..)
+        .zip(table.changing())
         .map(|(place, column)| format!("{column} = new.column{place}"))
         .collect();
-    let values = list(&tuple(table.key + changes.len()), rows);
+    let values = list(&tuple(key_length + changes.len()), rows);
     format!(
         "WITH used (n) AS (VALUES (?)) UPDATE OR FAIL {} AS old SET {} \
          FROM (SELECT * FROM (VALUES {values}) LIMIT (SELECT n FROM used)) AS new WHERE {}",

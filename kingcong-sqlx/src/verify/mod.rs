@@ -19,23 +19,23 @@ pub(crate) use rows::damaged_rows;
 use uuid::Uuid;
 
 use crate::{
-    cell::{Cell, Row},
+    cell::{Cell, Gives, Row},
     read::{Query, opening},
     rows::EntryRow,
     session::{Session, load, select},
-    table::Record,
+    table::{Record, Written as _},
 };
 
 /// Tasks whose jobs are read at once, if those are several.
 const BOOKS_TASKS_MAX: u64 = 5_000;
 
 pub(crate) async fn pool_counts(session: &mut dyn Session) -> Result<Vec<PoolCount>, StoreError> {
-    let sql = "SELECT pool, count(*) FROM kingcong_tasks WHERE state = 'ready' GROUP BY pool \
+    let sql = "SELECT pool, count(*) AS tasks FROM kingcong_tasks WHERE state = 'ready' GROUP BY pool \
          UNION ALL SELECT pool, count(*) FROM kingcong_tasks WHERE state = 'delayed' GROUP BY pool";
-    let rows = session.fetch(Pool::TABLE.name, sql.to_owned(), Vec::new()).await?;
+    let rows = session.fetch(Gives::Named(Pool::NAME), sql.to_owned(), Vec::new()).await?;
     let mut waiting: BTreeMap<PoolId, u64> = BTreeMap::new();
     for row in rows {
-        let (pool, tasks) = row.read(|row| Ok((row.uuid_or_null()?, row.number::<u64>()?)))?;
+        let (pool, tasks) = row.read(|row| Ok((row.uuid_or_null("pool")?, row.number::<u64>("tasks")?)))?;
         if let Some(pool) = pool {
             *waiting.entry(PoolId::from_uuid(pool)).or_default() += tasks;
         }
@@ -50,8 +50,8 @@ pub(crate) async fn key_books(session: &mut dyn Session) -> Result<Vec<KeyBook>,
     let sql = format!(
         "SELECT {key}, {limit} FROM kingcong_api_keys k JOIN kingcong_limits l ON l.id = k.id ORDER BY k.id"
     );
-    let rows = session.fetch(Key::TABLE.name, sql, Vec::new()).await?;
-    let read = |row: &mut Row| Ok(KeyBook { key: Key::read(row)?, limit: Limit::read(row)? });
+    let rows = session.fetch(Gives::Named(Key::NAME), sql, Vec::new()).await?;
+    let read = |row: &mut Row| Ok(KeyBook { key: row.record()?, limit: row.record()? });
     // What cannot be read is told apart.
     Ok(rows.into_iter().filter_map(|row| row.read(read).ok()).collect())
 }
@@ -64,7 +64,7 @@ pub(crate) async fn next_row(
 ) -> Result<Option<Row>, StoreError> {
     let behind = if after.is_some() { "WHERE id > ?" } else { "" };
     let sql = format!("SELECT id FROM {table} {behind} ORDER BY id LIMIT 1");
-    Ok(session.fetch(table, sql, after.into_iter().collect()).await?.into_iter().next())
+    Ok(session.fetch(Gives::Named(table), sql, after.into_iter().collect()).await?.into_iter().next())
 }
 
 pub(crate) async fn wallet_books(
@@ -110,7 +110,7 @@ async fn together(session: &mut dyn Session, wallets: &[Wallet]) -> Result<Optio
         "SELECT h.wallet, j.charged FROM kingcong_holds h JOIN kingcong_jobs j ON j.id = h.job \
          WHERE h.wallet IN ({marks}) LIMIT ?"
     );
-    let charged = session.fetch(Hold::TABLE.name, charged, cells()).await?;
+    let charged = session.fetch(Gives::Named(Hold::NAME), charged, cells()).await?;
     let rest = format!("WHERE wallet IN ({marks}) ORDER BY wallet, number LIMIT ?");
     let entries = entries(session, &rest, cells()).await?;
     let rest = format!("WHERE wallet IN ({marks}) AND closed_at IS NULL LIMIT ?");
@@ -121,7 +121,7 @@ async fn together(session: &mut dyn Session, wallets: &[Wallet]) -> Result<Optio
     let openings: Vec<Opening> = by_ids(session, wallets.iter().map(|wallet| wallet.id.as_uuid())).await?;
     let mut sums: BTreeMap<WalletId, i128> = BTreeMap::new();
     for row in charged {
-        let (wallet, charged) = row.read(|row| Ok((row.uuid()?, row.int()?)))?;
+        let (wallet, charged) = row.read(|row| Ok((row.uuid("wallet")?, row.int("charged")?)))?;
         *sums.entry(WalletId::from_uuid(wallet)).or_default() += i128::from(charged);
     }
     Ok(Some(Together {
@@ -181,10 +181,10 @@ async fn charged(session: &mut dyn Session, wallet: WalletId) -> Result<i128, St
     let (mut after, mut sum) = (Uuid::nil(), 0);
     loop {
         let cells = vec![wallet.as_uuid().into(), after.into(), PAGE_MAX.into()];
-        let rows = session.fetch(Hold::TABLE.name, sql.to_owned(), cells).await?;
+        let rows = session.fetch(Gives::Named(Hold::NAME), sql.to_owned(), cells).await?;
         let is_last = rows.len() < PAGE_MAX as usize;
         for row in rows {
-            let (id, charged) = row.read(|row| Ok((row.uuid()?, row.int()?)))?;
+            let (id, charged) = row.read(|row| Ok((row.uuid("id")?, row.int("charged")?)))?;
             (after, sum) = (id, sum + i128::from(charged));
         }
         if is_last {
@@ -254,7 +254,7 @@ impl Shelf {
         let entries = entries(session, &format!("WHERE task_id {of_tasks}"), cells()).await?;
         let columns = without_bytes(&OutputRow::TABLE.read_columns(""));
         let sql = format!("SELECT {columns} FROM kingcong_outputs WHERE task {of_tasks}");
-        let outputs = session.fetch(OutputRow::TABLE.name, sql, cells()).await?;
+        let outputs = session.fetch(Gives::Record(OutputRow::TABLE), sql, cells()).await?;
         let outputs: Vec<OutputRow> =
             outputs.into_iter().map(|row| row.read(OutputRow::read)).collect::<Result<_, _>>()?;
         let voices = outputs.iter().filter_map(|output| match output.output {
@@ -320,9 +320,9 @@ fn grouped<T, K: Ord>(rows: Vec<T>, by: impl Fn(&T) -> Option<K>) -> BTreeMap<K,
 /// body has the length that its row tells.
 fn without_bytes(columns: &str) -> String {
     let bytes = "CASE WHEN body IS NULL THEN bytes WHEN length(body) = bytes THEN length(substr(body, 1, 1)) \
-                 ELSE -1 END";
+                 ELSE -1 END AS bytes";
     let columns = columns.split(", ").map(|column| match column {
-        "body" => "substr(body, 1, 1)",
+        "body" => "substr(body, 1, 1) AS body",
         "bytes" => bytes,
         column => column,
     });

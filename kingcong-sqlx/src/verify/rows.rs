@@ -1,15 +1,8 @@
 //! Rows by themselves: whether each can be read, is written as this release writes it, and names rows that are there.
 
 use kingcong_core::{
-    keys::{Flow, Key, Limit, Pool, Rules},
-    ledger::{Hold, Opening, Wallet},
-    store::{
-        AuditEntry, Discrepancy, DiscrepancyKind, IdempotencyRow, LateAnswer, OutputRow, PAGE_MAX, RowId,
-        StoreError, Verification, VoiceRow, Worker,
-    },
-    tenants::Tenant,
-    vault::DataKey,
-    work::{Attempt, Job},
+    keys::{Key, Limit},
+    store::{Discrepancy, DiscrepancyKind, PAGE_MAX, RowId, StoreError, Verification},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,13 +12,10 @@ use super::{
     without_bytes,
 };
 use crate::{
-    cell::{Cell, Row},
-    rows::{
-        ConfigurationRow, DutyRow, EntryRow, PackageRow, PriceRow, SplitState, TaskWithWork,
-        key_limit_mirrors,
-    },
+    cell::{Cell, Gives, Row},
+    rows::{AnyRecord, EntryRow, KeyLimitMirrors, PriceRow, RECORDS},
     session::Session,
-    table::Record,
+    table::{Deed, Written as _},
 };
 
 /// Adds what is wrong with rows of every table by themselves.
@@ -33,48 +23,29 @@ pub(crate) async fn damaged_rows(
     session: &mut dyn Session,
     found: &mut Verification,
 ) -> Result<(), StoreError> {
-    scan::<Wallet>(session, found).await?;
-    scan::<EntryRow>(session, found).await?;
-    scan::<Opening>(session, found).await?;
-    scan::<ConfigurationRow>(session, found).await?;
-    scan::<PriceRow>(session, found).await?;
-    scan::<PackageRow>(session, found).await?;
-    scan::<Key>(session, found).await?;
-    scan::<Limit>(session, found).await?;
-    scan::<Pool>(session, found).await?;
-    scan::<Flow>(session, found).await?;
-    scan::<SplitState>(session, found).await?;
-    scan::<Tenant>(session, found).await?;
-    scan::<Job>(session, found).await?;
-    scan::<TaskWithWork>(session, found).await?;
-    scan::<Attempt>(session, found).await?;
-    scan::<Hold>(session, found).await?;
-    scan::<IdempotencyRow>(session, found).await?;
-    scan::<OutputRow>(session, found).await?;
-    scan::<VoiceRow>(session, found).await?;
-    scan::<Worker>(session, found).await?;
-    scan::<Rules>(session, found).await?;
-    scan::<LateAnswer>(session, found).await?;
-    scan::<DataKey>(session, found).await?;
-    scan::<AuditEntry>(session, found).await?;
-    scan::<DutyRow>(session, found).await?;
+    for record in RECORDS {
+        scan(session, record, found).await?;
+    }
     mirrors_of_limits(session, found).await
 }
 
 /// Reads a table in pages, in the order of its key. A row is to be what it would be written as, mirrors and all.
-async fn scan<R: Record + Send>(
+async fn scan(
     session: &mut dyn Session,
+    record: AnyRecord,
     found: &mut Verification,
 ) -> Result<(), StoreError> {
-    let table = R::TABLE;
+    let table = record.table;
     // The mirror of an entry repeats a column of another table: it is a relation.
-    let mirrors = if table.name == EntryRow::TABLE.name { &[][..] } else { table.mirrors };
-    let columns: Vec<&str> = table.fixed.iter().chain(table.mutable).chain(mirrors).copied().collect();
+    let columns: Vec<&str> = match table.name == EntryRow::NAME {
+        true => table.read().map(|column| column.name).collect(),
+        false => table.columns().map(|column| column.name).collect(),
+    };
     let names = without_bytes(&columns.join(", "));
     // Entries have a number of their own, which databases walk along better than along a pair.
-    let order = if table.name == EntryRow::TABLE.name { &["id"][..] } else { table.key() };
+    let order = if table.name == EntryRow::NAME { vec!["id"] } else { table.key() };
     let (key, marks) = (order.join(", "), vec!["?"; order.len()].join(", "));
-    let only = if table.name == PriceRow::TABLE.name { "in_force = 1" } else { "1 = 1" };
+    let only = if table.name == PriceRow::NAME { "in_force = 1" } else { "1 = 1" };
     let mut after: Option<Vec<Cell>> = None;
     loop {
         let behind = match &after {
@@ -85,16 +56,16 @@ async fn scan<R: Record + Send>(
             format!("SELECT {names}, {key} FROM {} WHERE {only} {behind} ORDER BY {key} LIMIT ?", table.name);
         let mut cells = after.clone().unwrap_or_default();
         cells.push(PAGE_MAX.into());
-        let rows = session.fetch(table.name, sql, cells).await?;
+        let rows = session.fetch(Gives::Named(table.name), sql, cells).await?;
         let is_last = rows.len() < PAGE_MAX as usize;
         let before = after.clone();
         for row in rows {
             let mut read = row.cells().to_vec();
             after = Some(read.split_off(columns.len()));
-            found.add(compare::<R>(row, &read, &columns));
+            found.add(compare(record, row, &read, &columns));
         }
         let page = Page { after: before, last: if is_last { None } else { after.clone() } };
-        strays(session, table.name, order, &page, found).await?;
+        strays(session, table.name, &order, &page, found).await?;
         if is_last {
             return Ok(());
         }
@@ -127,7 +98,7 @@ async fn strays(
     let bounds = bounds.join(" ");
     for relation in RELATIONS.iter().filter(|relation| relation.table == table) {
         let Relation { column, expected, .. } = relation;
-        for row in session.fetch(table, relation.strays(&bounds), cells.clone()).await? {
+        for row in session.fetch(Gives::Named(table), relation.strays(&bounds), cells.clone()).await? {
             let mut id = row.cells().to_vec();
             let names = id.pop().map(|cell| text(&cell)).unwrap_or_default();
             found.add([Discrepancy {
@@ -143,10 +114,11 @@ async fn strays(
 }
 
 /// What is wrong with a row by itself.
-fn compare<R: Record>(row: Row, read: &[Cell], columns: &[&'static str]) -> Option<Discrepancy> {
-    let id = RowId::new(R::TABLE.name, id_of(&read[..R::TABLE.key]));
-    let record = match row.read(R::read) {
-        Ok(record) => record,
+fn compare(record: AnyRecord, row: Row, read: &[Cell], columns: &[&'static str]) -> Option<Discrepancy> {
+    let AnyRecord { table, written_again } = record;
+    let id = RowId::new(table.name, id_of(&read[..table.key_length()]));
+    let written = match written_again(row) {
+        Ok(written) => written,
         Err(error) => {
             let (found, expected) = (error.message, "readable".to_owned());
             return Some(Discrepancy {
@@ -158,10 +130,6 @@ fn compare<R: Record>(row: Row, read: &[Cell], columns: &[&'static str]) -> Opti
             });
         }
     };
-    let mut written = Vec::new();
-    record.fixed(&mut written);
-    record.mutable(&mut written);
-    record.mirrors(&mut written);
     differing(id, columns, read, &written)
 }
 
@@ -218,24 +186,19 @@ fn id_of(cells: &[Cell]) -> String {
 
 /// The columns of keys that repeat their limits.
 async fn mirrors_of_limits(session: &mut dyn Session, found: &mut Verification) -> Result<(), StoreError> {
-    const MIRRORS: [&str; 4] = ["current_usage", "max_threads", "rate_limit_per_min", "last_used"];
+    let mirrors: Vec<&str> = KeyLimitMirrors::TABLE.columns().map(|column| column.name).collect();
     let sql = format!(
         "SELECT k.{}, {} FROM kingcong_limits l JOIN kingcong_api_keys k ON k.id = l.id",
-        MIRRORS.join(", k."),
+        mirrors.join(", k."),
         Limit::TABLE.read_columns("l.")
     );
-    for row in session.fetch(Key::TABLE.name, sql, Vec::new()).await? {
-        let read = row.cells()[..MIRRORS.len()].to_vec();
-        let known: Result<Limit, StoreError> = row.read(|row| {
-            row.skip(MIRRORS.len())?;
-            Limit::read(row)
-        });
+    for row in session.fetch(Gives::Named(Key::NAME), sql, Vec::new()).await? {
+        let read = row.cells()[..mirrors.len()].to_vec();
         // One that cannot be read was found already.
-        let Ok(known) = known else { continue };
+        let Ok(known) = row.read(|row| row.record::<Limit>()) else { continue };
         let mut written = Vec::new();
-        key_limit_mirrors(&known, &mut written);
-        let row = RowId::new(Key::TABLE.name, known.id);
-        found.add(differing(row, &MIRRORS, &read, &written[1..]));
+        KeyLimitMirrors::from(&known).put(Deed::Insert, &mut written);
+        found.add(differing(RowId::new(Key::NAME, known.id), &mirrors, &read, &written));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use kingcong_core::{
     access::Scope,
     clock::{Clock as _, Timestamp},
     ledger::Entry,
-    store::{AttemptFilter, Command, PAGE_MAX, Store, StoreErrorKind, conformance},
+    store::{AttemptFilter, Command, JobReads, PAGE_MAX, Store, StoreErrorKind, WalletReads, conformance},
     work::Attempt,
 };
 use kingcong_sqlx::{Archived, Options, SqlStore};

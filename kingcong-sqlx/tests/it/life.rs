@@ -7,7 +7,7 @@ use kingcong_core::{
     clock::Clock as _,
     id::WorkerId,
     money::Amount,
-    store::{Command, DEAD_AFTER_MIN, Outcome, Store},
+    store::{BookReads, Command, DEAD_AFTER_MIN, JobReads, Outcome, ResultReads, Store, WalletReads},
 };
 use kingcong_sqlx::{Options, SqlStore};
 

@@ -7,7 +7,7 @@ use kingcong_core::{
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
     pricing::PriceList,
-    store::{Command, JobFilter, Outcome, Store, conformance},
+    store::{AdminAct, AdminAnswer, Command, JobFilter, JobReads, Outcome, WalletReads, conformance},
 };
 use kingcong_sqlx::SqlStore;
 
@@ -41,14 +41,15 @@ async fn users_and_orders_that_differ_in_a_byte_are_different() {
         };
         for (user, amount) in users.iter().zip(1..) {
             for order in ["order", "order ", "Order"] {
-                let Command::Credit(mut bought) =
-                    purchase(&mut ids, 0, amount, Some(&format!("{user} {order}")))
-                else {
-                    unreachable!("a purchase is a credit")
-                };
-                bought.wallet = wallet_of(user);
-                let outcomes = writer.write(&store, vec![Command::Credit(bought)]).await;
-                assert!(matches!(outcomes[..], [Outcome::Credit(Ok(_))]), "{url}: {outcomes:?}");
+                let mut bought = purchase(&mut ids, 0, amount, Some(&format!("{user} {order}")));
+                let Command::Admin(admin) = &mut bought else { unreachable!("a purchase is an act") };
+                let AdminAct::Credit(credit) = &mut admin.act else { unreachable!("it moves money") };
+                credit.wallet = wallet_of(user);
+                let outcomes = writer.write(&store, vec![bought]).await;
+                assert!(
+                    matches!(outcomes[..], [Outcome::Admin(AdminAnswer::Credit(Ok(_)))]),
+                    "{url}: {outcomes:?}"
+                );
             }
             let mut asked = admit(&mut ids, 0, &["a"], None);
             (asked.user, asked.wallet) = (UserId::new(user).unwrap(), wallet_of(user));

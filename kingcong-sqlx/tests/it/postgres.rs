@@ -1,6 +1,6 @@
 //! What PostgreSQL does in its own way: standbys that a commit waits for, and poolers in front of it.
 
-use kingcong_core::store::{Store as _, StoreErrorKind, Written};
+use kingcong_core::store::{Store as _, StoreErrorKind, WalletReads, Written};
 use kingcong_servers::{Pooler, Pooling, Server};
 use kingcong_sqlx::SqlStore;
 use sqlx::{ConnectOptions as _, Executor as _, Row as _, postgres::PgConnectOptions};

@@ -1,7 +1,7 @@
 //! Whoever knows the tables of the product's first design finds them again, on every database, and reads in them what
 //! that design says.
 
-use kingcong_core::store::{Command, Store as _, StoreErrorKind};
+use kingcong_core::store::{Command, KeyReads, StoreErrorKind};
 use kingcong_sqlx::SqlStore;
 
 use crate::{

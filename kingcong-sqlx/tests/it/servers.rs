@@ -7,7 +7,10 @@ use kingcong_core::{
     access::Scope,
     clock::Clock,
     money::Amount,
-    store::{Command, JobFilter, Outcome, Store, StoreErrorKind, Then, Written, conformance},
+    store::{
+        AdminAnswer, Command, JobFilter, JobReads, Outcome, Store, StoreErrorKind, Then, WalletReads,
+        Written, conformance,
+    },
     work::JobState,
 };
 use kingcong_servers::Server;
@@ -95,7 +98,10 @@ async fn no_purchase_is_lost_or_doubled_by_a_kill(mut server: Server) {
                 loop {
                     match store.write(&batch).await {
                         Ok(Written::Now { outcomes, .. }) => {
-                            assert!(matches!(outcomes[..], [Outcome::Credit(Ok(_))]), "{outcomes:?}");
+                            assert!(
+                                matches!(outcomes[..], [Outcome::Admin(AdminAnswer::Credit(Ok(_)))]),
+                                "{outcomes:?}"
+                            );
                             break;
                         }
                         Ok(Written::Before) => break,

@@ -11,9 +11,10 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Configuration, IdempotencyRow, JobBook,
-        JobFilter, JobWithTasks, KeyBook, LimitCount, OutputHead, OutputRow, PoolCount, Pulse, Store,
-        StoreError, Verification, VoiceRow, WalletBook, WalletFilter, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Configuration, IdempotencyRow,
+        JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads, LimitCount, OutputHead, OutputRow,
+        PoolCount, Pulse, ResultReads, Store, StoreError, TenantReads, Verification, VoiceRow, WalletBook,
+        WalletFilter, WalletReads, Written,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -54,6 +55,28 @@ impl Store for Several {
         self.first().configuration(known).await
     }
 
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.first().pulse().await
+    }
+
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.first().audit(of, before, limit).await
+    }
+
+    async fn close(&self) {
+        for store in &self.0 {
+            store.close().await;
+        }
+    }
+}
+
+#[async_trait]
+impl TenantReads for Several {
     async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         self.first().tenant(id).await
     }
@@ -61,11 +84,10 @@ impl Store for Several {
     async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
         self.first().tenants(after, limit).await
     }
+}
 
-    async fn pulse(&self) -> Result<Pulse, StoreError> {
-        self.first().pulse().await
-    }
-
+#[async_trait]
+impl KeyReads for Several {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.first().keys().await
     }
@@ -77,7 +99,10 @@ impl Store for Several {
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
         self.first().data_keys(used_for).await
     }
+}
 
+#[async_trait]
+impl JobReads for Several {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
         self.first().idempotency(key).await
     }
@@ -98,6 +123,13 @@ impl Store for Several {
         self.first().task(id).await
     }
 
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.first().attempts(scope, filter).await
+    }
+}
+
+#[async_trait]
+impl ResultReads for Several {
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.first().output(task).await
     }
@@ -114,6 +146,21 @@ impl Store for Several {
         self.first().subtitles(job).await
     }
 
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.first().voice(scope, id).await
+    }
+
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.first().voices_known_as(upstream_voice).await
+    }
+
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        self.first().voices(scope).await
+    }
+}
+
+#[async_trait]
+impl WalletReads for Several {
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
         self.first().wallet(key).await
     }
@@ -130,32 +177,10 @@ impl Store for Several {
     ) -> Result<Vec<Entry>, StoreError> {
         self.first().entries(wallet, before, limit).await
     }
+}
 
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.first().attempts(scope, filter).await
-    }
-
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.first().voice(scope, id).await
-    }
-
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
-        self.first().voices_known_as(upstream_voice).await
-    }
-
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
-        self.first().voices(scope).await
-    }
-
-    async fn audit(
-        &self,
-        of: &AuditOf,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.first().audit(of, before, limit).await
-    }
-
+#[async_trait]
+impl BookReads for Several {
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
         self.first().limits().await
     }
@@ -198,11 +223,5 @@ impl Store for Several {
 
     async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
         self.first().damaged_rows(found).await
-    }
-
-    async fn close(&self) {
-        for store in &self.0 {
-            store.close().await;
-        }
     }
 }

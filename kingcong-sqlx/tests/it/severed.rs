@@ -15,7 +15,10 @@ use kingcong_core::{
     access::Scope,
     id::JobId,
     ledger::Entry,
-    store::{Command, JobFilter, Outcome, PAGE_MAX, Store, StoreErrorKind, Written, conformance},
+    store::{
+        AdminAnswer, Command, JobFilter, JobReads, Outcome, PAGE_MAX, Store, StoreErrorKind, WalletReads,
+        Written, conformance,
+    },
 };
 use kingcong_servers::{Cut, Proxy, Server};
 use kingcong_sqlx::SqlStore;
@@ -104,7 +107,7 @@ async fn write(process: Process, proxies: Arc<Vec<Proxy>>, commit: &'static str)
         assert_eq!(outcomes.len(), batch.commands.len());
         for outcome in outcomes {
             match outcome {
-                Outcome::Credit(Ok(credited)) => {
+                Outcome::Admin(AdminAnswer::Credit(Ok(credited))) => {
                     told.entries.entry(buyer).or_default().extend(credited.entries)
                 }
                 Outcome::Admit(Ok(admitted)) => {

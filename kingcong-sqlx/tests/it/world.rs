@@ -166,11 +166,8 @@ pub(crate) fn audit(ids: &mut Ids) -> NewAudit {
 }
 
 pub(crate) fn configure(ids: &mut Ids) -> Command {
-    Command::Configure(Box::new(Configure {
-        expected_version: 0,
-        change: ConfigurationChange::Preset(Box::new(preset())),
-        audit: audit(ids),
-    }))
+    let change = ConfigurationChange::Preset(Box::new(preset()));
+    Command::admin(audit(ids), Configure { expected_version: 0, change })
 }
 
 pub(crate) fn purchase(ids: &mut Ids, who: u32, amount: i64, order: Option<&str>) -> Command {
@@ -178,17 +175,13 @@ pub(crate) fn purchase(ids: &mut Ids, who: u32, amount: i64, order: Option<&str>
     let idempotency = order.map(|order| {
         IdempotencyKey::new("wallets.purchase", &key.tenant, user(who).as_str(), order, &amount).unwrap()
     });
-    Command::Credit(Box::new(Credit {
-        idempotency,
-        wallet: key,
-        movement: Movement::Purchase {
-            configuration_version: 1,
-            package: PackageId::new("package-1").unwrap(),
-            amount: Amount::new(amount),
-            cause: Cause { reference: Some("order 1".into()), ..Cause::default() },
-        },
-        audit: audit(ids),
-    }))
+    let movement = Movement::Purchase {
+        configuration_version: 1,
+        package: PackageId::new("package-1").unwrap(),
+        amount: Amount::new(amount),
+        cause: Cause { reference: Some("order 1".into()), ..Cause::default() },
+    };
+    Command::admin(audit(ids), Credit { idempotency, wallet: key, movement })
 }
 
 pub(crate) fn envelope() -> Envelope {
@@ -226,7 +219,7 @@ pub(crate) fn add_key(
     in_flight: u32,
     per_minute: u32,
     account: Option<&str>,
-) -> Command {
+) -> AddKey {
     let mut key = key(ids, of, Timestamp::EPOCH);
     key.account = account.map(str::to_owned);
     let number = |number| NonZeroU32::new(number).unwrap();
@@ -234,7 +227,7 @@ pub(crate) fn add_key(
     let mut limit = Limit::new(Limit::id_of_key(key.id), Level::Key, number(in_flight), number(per_minute));
     limit.account = account.map(|account| Limit::id_of_account(&of.server, account));
     let origin = kingcong::system().servers[&of.server].base_url.origin();
-    Command::AddKey(Box::new(AddKey { key, origin, limit, account_limits, audit: audit(ids) }))
+    AddKey { key, origin, limit, account_limits }
 }
 
 pub(crate) fn work(text: &str) -> Work {
@@ -386,7 +379,8 @@ pub(crate) async fn furnish(store: &dyn Store, ids: &mut Ids, keys: usize, users
     let mut commands = Vec::new();
     for server in ["ai33", "ai84"] {
         for _ in 0..keys {
-            commands.push(add_key(ids, &route(server), 1000, 100_000, None));
+            let add = add_key(ids, &route(server), 1000, 100_000, None);
+            commands.push(Command::admin(audit(ids), add));
         }
     }
     for who in 0..users {

@@ -14,8 +14,9 @@ use kingcong_core::{
     measure::Measure,
     pricing::{Charge, Overrun, Price, PriceLine},
     store::{
-        Admit, AttemptFilter, Batch, Claimed, Command, Configuration, Credit, Credited, KeyChange,
-        MemoryStore, Movement, NewTask, Outcome, PAGE_MAX, Retried, Retry, Store, StoredOutput, verify_rows,
+        AdminAct, AdminAnswer, Admit, AttemptFilter, Batch, BookReads, Claimed, Command, Configuration,
+        Credit, Credited, JobReads, KeyChange, KeyReads, MemoryStore, Movement, NewTask, Outcome, PAGE_MAX,
+        ResultReads, Retried, Retry, Store, StoredOutput, verify_rows,
     },
     work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
 };
@@ -115,27 +116,36 @@ impl Books {
                     let (mut pages, user) = (self.pages.lock(), &stopped.job.user);
                     self.watch_lone_tasks(&mut pages, memory, user, |_| true);
                 }
-                (Command::Credit(credit), Outcome::Credit(Ok(credited))) => self.credited(credit, credited),
-                (Command::Configure(_), Outcome::Configure(Ok(_))) => self.configured(memory),
-                (Command::AddKey(add), Outcome::Key(Ok(_))) => {
-                    let name = add.key.label.clone();
-                    let limit = &add.limit;
-                    self.world.bound(key_meter(&name), limit.max_in_flight.get(), limit.per_window.get());
-                    self.pages.lock().names.insert(add.key.id, name);
-                }
-                (Command::ChangeKey(change), Outcome::Key(Ok(key))) => {
-                    if let KeyChange::SetLimits(_) = change.change
-                        && let Some(name) = self.pages.lock().names.get(&change.key)
-                    {
-                        let Limits { max_in_flight, per_minute } = key.limits;
-                        self.world.bound(key_meter(name), max_in_flight.get(), per_minute.get());
-                    }
+                (Command::Admin(admin), Outcome::Admin(answer)) => {
+                    self.administered(memory, &admin.act, answer)
                 }
                 _ => {}
             }
         }
         if self.stage.dice.percent(RECOUNTS_PERCENT) {
             self.recount(memory);
+        }
+    }
+
+    fn administered(&self, memory: &MemoryStore, act: &AdminAct, answer: &AdminAnswer) {
+        match (act, answer) {
+            (AdminAct::Credit(credit), AdminAnswer::Credit(Ok(credited))) => self.credited(credit, credited),
+            (AdminAct::Configure(_), AdminAnswer::Configure(Ok(_))) => self.configured(memory),
+            (AdminAct::AddKey(add), AdminAnswer::AddKey(Ok(_))) => {
+                let name = add.key.label.clone();
+                let limit = &add.limit;
+                self.world.bound(key_meter(&name), limit.max_in_flight.get(), limit.per_window.get());
+                self.pages.lock().names.insert(add.key.id, name);
+            }
+            (AdminAct::ChangeKey(change), AdminAnswer::ChangeKey(Ok(key))) => {
+                if let KeyChange::SetLimits(_) = change.change
+                    && let Some(name) = self.pages.lock().names.get(&change.key)
+                {
+                    let Limits { max_in_flight, per_minute } = key.limits;
+                    self.world.bound(key_meter(name), max_in_flight.get(), per_minute.get());
+                }
+            }
+            _ => {}
         }
     }
 
@@ -747,12 +757,14 @@ fn said(command: &Command, outcome: &Outcome) -> Option<String> {
             let ids: Vec<String> = adopted.leases.iter().map(|lease| lease.attempt.id.to_string()).collect();
             format!("adopt of {}: [{}]", adopt.worker, ids.join(", "))
         }
-        (Command::Credit(credit), Outcome::Credit(result)) => {
-            format!("credit {:?}: {:?}", credit.movement, result.as_ref().map(|credited| credited.moved))
-        }
-        (Command::Configure(configure), outcome) => format!("{:?}: {outcome:?}", configure.audit.door),
-        (Command::AddKey(add), _) => format!("add key {}", add.key.label),
-        (Command::ChangeKey(change), _) => format!("key {} {:?}", change.key, change.change),
+        (Command::Admin(admin), Outcome::Admin(answer)) => match (&admin.act, answer) {
+            (AdminAct::Credit(credit), AdminAnswer::Credit(result)) => {
+                format!("credit {:?}: {:?}", credit.movement, result.as_ref().map(|credited| credited.moved))
+            }
+            (AdminAct::AddKey(add), _) => format!("add key {}", add.key.label),
+            (AdminAct::ChangeKey(change), _) => format!("key {} {:?}", change.key, change.change),
+            (_, answer) => format!("{:?}: {answer:?}", admin.audit.door),
+        },
         (Command::CheckKey { key, verdict }, _) => format!("key {key} is {verdict:?}"),
         (Command::Replan(_), outcome) => format!("replan {outcome:?}"),
         (Command::Promote(_), outcome) => format!("promote {outcome:?}"),

@@ -18,7 +18,7 @@ use kingcong_core::{
     pricing::{Charge, Overrun, Price, PriceLine},
     provider::Provider,
     routing::{BaseUrl, EgressChange, Maintenance, Server, ServerChange},
-    store::{JobFilter, MemoryStore, PAGE_MAX, Store, UnknownPolicy},
+    store::{BookReads, JobFilter, JobReads, KeyReads, MemoryStore, PAGE_MAX, UnknownPolicy},
     switch::Switch,
     vault::{KeyBytes, StaticMasterKey},
     work::{JobState, Task, TaskState},

@@ -21,9 +21,10 @@ use kingcong_core::{
     keys::{Account, KeyWithLimits, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, Command, Configuration, IdempotencyRow,
-        JobBook, JobFilter, JobWithTasks, KeyBook, LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount,
-        Pulse, Store, StoreError, StoreErrorKind, Verification, VoiceRow, WalletBook, WalletFilter, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Command, Configuration,
+        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads, LimitCount,
+        MemoryStore, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError, StoreErrorKind,
+        TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Written,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -251,6 +252,26 @@ impl Store for Connection {
         self.read(self.database.memory.configuration(known)).await
     }
 
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.read(self.database.memory.pulse()).await
+    }
+
+    async fn audit(
+        &self,
+        of: &AuditOf,
+        before: Option<AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(self.database.memory.audit(of, before, limit)).await
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl TenantReads for Connection {
     async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         self.read(self.database.memory.tenant(id)).await
     }
@@ -258,11 +279,10 @@ impl Store for Connection {
     async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
         self.read(self.database.memory.tenants(after, limit)).await
     }
+}
 
-    async fn pulse(&self) -> Result<Pulse, StoreError> {
-        self.read(self.database.memory.pulse()).await
-    }
-
+#[async_trait]
+impl KeyReads for Connection {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(self.database.memory.keys()).await
     }
@@ -274,7 +294,10 @@ impl Store for Connection {
     async fn data_keys(&self, used_for: &DataKeyUse) -> Result<Vec<DataKey>, StoreError> {
         self.read(self.database.memory.data_keys(used_for)).await
     }
+}
 
+#[async_trait]
+impl JobReads for Connection {
     async fn idempotency(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRow>, StoreError> {
         self.read(self.database.memory.idempotency(key)).await
     }
@@ -295,6 +318,13 @@ impl Store for Connection {
         self.read(self.database.memory.task(id)).await
     }
 
+    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
+        self.read(self.database.memory.attempts(scope, filter)).await
+    }
+}
+
+#[async_trait]
+impl ResultReads for Connection {
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError> {
         self.read(self.database.memory.output(task)).await
     }
@@ -311,6 +341,21 @@ impl Store for Connection {
         self.read(self.database.memory.subtitles(job)).await
     }
 
+    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voice(scope, id)).await
+    }
+
+    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voices_known_as(upstream_voice)).await
+    }
+
+    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
+        self.read(self.database.memory.voices(scope)).await
+    }
+}
+
+#[async_trait]
+impl WalletReads for Connection {
     async fn wallet(&self, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {
         self.read(self.database.memory.wallet(key)).await
     }
@@ -327,32 +372,10 @@ impl Store for Connection {
     ) -> Result<Vec<Entry>, StoreError> {
         self.read(self.database.memory.entries(wallet, before, limit)).await
     }
+}
 
-    async fn attempts(&self, scope: &Scope, filter: &AttemptFilter) -> Result<Vec<Attempt>, StoreError> {
-        self.read(self.database.memory.attempts(scope, filter)).await
-    }
-
-    async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {
-        self.read(self.database.memory.voice(scope, id)).await
-    }
-
-    async fn voices_known_as(&self, upstream_voice: &str) -> Result<Vec<VoiceRow>, StoreError> {
-        self.read(self.database.memory.voices_known_as(upstream_voice)).await
-    }
-
-    async fn voices(&self, scope: &Scope) -> Result<Vec<VoiceRow>, StoreError> {
-        self.read(self.database.memory.voices(scope)).await
-    }
-
-    async fn audit(
-        &self,
-        of: &AuditOf,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(self.database.memory.audit(of, before, limit)).await
-    }
-
+#[async_trait]
+impl BookReads for Connection {
     async fn limits(&self) -> Result<Vec<LimitCount>, StoreError> {
         self.read(self.database.memory.limits()).await
     }
@@ -395,9 +418,5 @@ impl Store for Connection {
 
     async fn damaged_rows(&self, found: &mut Verification) -> Result<(), StoreError> {
         self.read(self.database.memory.damaged_rows(found)).await
-    }
-
-    async fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
     }
 }

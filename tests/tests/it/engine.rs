@@ -21,7 +21,7 @@ use kingcong_core::{
     measure::Counts,
     pricing::Price,
     provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent, Sink},
-    store::{AttemptFilter, MemoryStore, PAGE_MAX, Store as _},
+    store::{AttemptFilter, JobReads, MemoryStore, PAGE_MAX, Store as _},
     upstream::UpstreamId,
     vault::{KeyBytes, StaticMasterKey},
     work::{AskedSpeech, Audio, Body, JobState, Output, RequestError, Work},

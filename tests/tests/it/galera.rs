@@ -6,7 +6,7 @@ use kingcong_core::{
     access::Scope,
     engine::verify,
     keys::Limits,
-    store::Store as _,
+    store::{JobReads as _, Store as _},
     vault::{KeyBytes, StaticMasterKey},
     work::JobState,
 };

@@ -245,8 +245,8 @@ async fn a_secret_opens_with_a_data_key_that_another_process_made_meanwhile() {
         detail: "{}".into(),
     };
     let origin = BaseUrl::new("https://api.ai33.pro").unwrap().origin();
-    let add = AddKey { key: sealed, origin, limit, account_limits: None, audit };
-    write(&store, vec![Command::AddDataKey(wrapped), Command::AddKey(Box::new(add))]).await;
+    let add = AddKey { key: sealed, origin, limit, account_limits: None };
+    write(&store, vec![Command::AddDataKey(wrapped), Command::admin(audit, add)]).await;
 
     // The outage of the master key is nobody's fault: the task waits.
     is_away.store(true, Ordering::Relaxed);

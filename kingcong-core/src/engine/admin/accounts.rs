@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     id::ServerId,
     keys::{Account, KeyWithLimits, Limits, LimitsChange},
-    store::{ChangeAccount, Command, Outcome},
+    store::ChangeAccount,
 };
 
 /// Upstream accounts that several keys share. One is known once a key is registered under its name.
@@ -80,16 +80,15 @@ impl AccountDoors {
         let (server, change) = (ServerId::new(server)?, change.into());
         let target = Target::Account { server: server.clone(), account: account.to_owned() };
         let audit = inner.audit(&entered, &target, &change);
-        let command = ChangeAccount { server: server.clone(), account: account.to_owned(), change, audit };
+        let act = ChangeAccount { server: server.clone(), account: account.to_owned(), change };
         let unknown = || Error::NotFound { what: "account", name: format!("{account} of {server}") };
-        match inner.execute(Command::ChangeAccount(Box::new(command))).await? {
-            Outcome::Account(Some(_)) => {
+        match inner.administer(audit, act).await? {
+            Some(_) => {
                 inner.wake_all();
                 let mut accounts = self.reports().await?.into_iter();
                 accounts.find(|known| known.server == server && known.name == account).ok_or_else(unknown)
             }
-            Outcome::Account(None) => Err(unknown()),
-            other => unreachable!("changing an account answers with its limits, not {other:?}"),
+            None => Err(unknown()),
         }
     }
 }

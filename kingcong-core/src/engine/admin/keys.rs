@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     id::{InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed},
-    store::{AddKey, ChangeKey, Command, KeyChange, NotChanged, Outcome},
+    store::{AddKey, ChangeKey, KeyChange, NotChanged},
     switch::Switch,
     vault::{InvalidSecret, Secret, SecretVersion},
 };
@@ -153,14 +153,14 @@ impl KeyDoors {
             account_limits,
         };
         let audit = inner.audit(&entered, &Target::Key(id), &detail);
-        let add = AddKey { key, origin, limit, account_limits, audit };
+        let add = AddKey { key, origin, limit, account_limits };
         let (server, account) = (add.key.route.server.clone(), add.key.account.clone().unwrap_or_default());
-        match inner.execute(Command::AddKey(Box::new(add))).await? {
-            Outcome::Key(Err(NotChanged::OtherAccountLimits { kept })) => {
+        match inner.administer(audit, add).await? {
+            Err(NotChanged::OtherAccountLimits { kept }) => {
                 Err(Error::OtherAccountLimits { server, account, kept })
             }
-            Outcome::Key(Err(NotChanged::NoAccountLimits)) => Err(Error::NoAccountLimits { server, account }),
-            outcome => self.changed(id, outcome).await,
+            Err(NotChanged::NoAccountLimits) => Err(Error::NoAccountLimits { server, account }),
+            added => self.changed(id, added).await,
         }
     }
 
@@ -242,31 +242,35 @@ impl KeyDoors {
         inner.check_open()?;
         let entered = self.enter(door).await?;
         let audit = inner.audit(&entered, &Target::Key(id), &change);
-        let command = Command::ChangeKey(Box::new(ChangeKey { key: id, change, audit }));
-        self.changed(id, inner.execute(command).await?).await
+        let changed = inner.administer(audit, ChangeKey { key: id, change }).await?;
+        self.changed(id, changed).await
     }
 
-    async fn changed(&self, id: KeyId, outcome: Outcome) -> Result<KeyWithLimits, Error> {
-        match outcome {
-            Outcome::Key(Ok(key)) => {
+    async fn changed(
+        &self,
+        id: KeyId,
+        changed: Result<KeyWithLimits, NotChanged>,
+    ) -> Result<KeyWithLimits, Error> {
+        match changed {
+            Ok(key) => {
                 self.inner().refresh().await?;
                 Ok(key)
             }
-            Outcome::Key(Err(NotChanged::NotFound)) => {
-                Err(Error::NotFound { what: "key", name: id.to_string() })
-            }
-            Outcome::Key(Err(NotChanged::Duplicate(key))) => {
+            Err(NotChanged::NotFound) => Err(Error::NotFound { what: "key", name: id.to_string() }),
+            Err(NotChanged::Duplicate(key)) => {
                 let route = self.read(key).await?.key.route;
                 Err(Error::DuplicateKey { route, key })
             }
-            Outcome::Key(Err(NotChanged::OtherAccount(key))) => {
+            Err(NotChanged::OtherAccount(key)) => {
                 let route = self.read(key).await?.key.route;
                 Err(Error::OtherAccount { route, key })
             }
-            Outcome::Key(Err(NotChanged::Removed)) => Err(Error::KeyRemoved(id)),
-            Outcome::Key(Err(NotChanged::UnknownRoute(route))) => Err(Error::UnknownRoute(route)),
-            Outcome::Key(Err(NotChanged::Moved)) => Err(Error::Contended),
-            other => unreachable!("changing a key answers with the key, not {other:?}"),
+            Err(NotChanged::Removed) => Err(Error::KeyRemoved(id)),
+            Err(NotChanged::UnknownRoute(route)) => Err(Error::UnknownRoute(route)),
+            Err(NotChanged::Moved) => Err(Error::Contended),
+            Err(refused @ (NotChanged::OtherAccountLimits { .. } | NotChanged::NoAccountLimits)) => {
+                unreachable!("limits of an account are named where a key is registered: {refused:?}")
+            }
         }
     }
 }

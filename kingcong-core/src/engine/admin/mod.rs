@@ -25,7 +25,7 @@ use crate::{
     error::Error,
     money::Unit,
     routing::SystemCommand,
-    store::{Command, ConfigurationChange, Configure, NewAudit, NotConfigured, Outcome},
+    store::{Act, Command, ConfigurationChange, Configure, NewAudit, NotConfigured, Outcome},
 };
 
 /// How often a change is made again because somebody else changed the configuration meanwhile.
@@ -105,17 +105,21 @@ impl Inner {
         audit: NewAudit,
     ) -> Result<i64, Error> {
         let wanted = wanted(&change);
-        let configure = Configure { expected_version, change, audit };
-        match self.execute(Command::Configure(Box::new(configure))).await? {
-            Outcome::Configure(Ok(version)) => Ok(version),
-            Outcome::Configure(Err(NotConfigured::Stale { .. })) => Err(Error::Contended),
-            Outcome::Configure(Err(NotConfigured::Refused(error))) => Err(error.into()),
-            Outcome::Configure(Err(NotConfigured::Price(error))) => Err(error.into()),
-            Outcome::Configure(Err(NotConfigured::Package(error))) => Err(error.into()),
-            Outcome::Configure(Err(NotConfigured::NotFound)) => {
-                Err(Error::NotFound { what: "price or package", name: wanted })
-            }
-            other => unreachable!("configuring answers with a version, not {other:?}"),
+        match self.administer(audit, Configure { expected_version, change }).await? {
+            Ok(version) => Ok(version),
+            Err(NotConfigured::Stale { .. }) => Err(Error::Contended),
+            Err(NotConfigured::Refused(error)) => Err(error.into()),
+            Err(NotConfigured::Price(error)) => Err(error.into()),
+            Err(NotConfigured::Package(error)) => Err(error.into()),
+            Err(NotConfigured::NotFound) => Err(Error::NotFound { what: "price or package", name: wanted }),
+        }
+    }
+
+    /// Does what an administrator asks for, with its audit row.
+    async fn administer<A: Act>(&self, audit: NewAudit, act: A) -> Result<A::Answer, Error> {
+        match self.execute(Command::admin(audit, act)).await? {
+            Outcome::Admin(answer) => Ok(A::answer(answer).expect("an act gets the answer of its kind")),
+            other => unreachable!("an administrator's act gets an answer, not {other:?}"),
         }
     }
 }

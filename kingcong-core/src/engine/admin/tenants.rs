@@ -7,7 +7,7 @@ use crate::{
     access::{Door, Target},
     error::Error,
     id::{TenantId, TenantName},
-    store::{Command, Outcome, SetTenant},
+    store::SetTenant,
     tenants::{Tenant, TenantState},
 };
 
@@ -54,11 +54,7 @@ impl TenantDoors {
         let (tenant, name) = (TenantId::new(id)?, TenantName::new(name)?);
         let audit =
             inner.audit(&entered, &Target::Tenant(tenant.clone()), &TenantDetail { name: &name, state });
-        let set = SetTenant { tenant, name, state, audit };
-        match inner.execute(Command::SetTenant(Box::new(set))).await? {
-            Outcome::Tenant(tenant) => Ok(tenant),
-            other => unreachable!("saying something of a tenant answers with its row, not {other:?}"),
-        }
+        inner.administer(audit, SetTenant { tenant, name, state }).await
     }
 
     /// What is said of a tenant; `None` where nothing ever was: it is active then.

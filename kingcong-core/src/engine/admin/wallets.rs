@@ -12,8 +12,7 @@ use crate::{
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
     store::{
-        Command, Configuration, Credit, Credited, Moved, Movement, NotCredited, Outcome, Remembered,
-        WalletFilter,
+        Answer, Configuration, Credit, Credited, Moved, Movement, NotCredited, Remembered, WalletFilter,
     },
     work::{IdempotencyKey, InvalidIdempotencyKey},
 };
@@ -37,6 +36,15 @@ pub struct Purchase {
     pub moved: Moved,
     /// In this unit.
     pub unit: Unit,
+}
+
+impl Answer for Purchase {
+    fn of(remembered: &Remembered) -> Option<Self> {
+        match *remembered {
+            Remembered::Credited { moved, unit, .. } => Some(Self { moved, unit }),
+            Remembered::Job { .. } | Remembered::Retried { .. } | Remembered::Refused(_) => None,
+        }
+    }
 }
 
 /// What the audit says of money that was moved.
@@ -188,12 +196,7 @@ impl WalletDoors {
     /// What was booked under an idempotency key.
     async fn booked(&self, idempotency: &IdempotencyKey) -> Result<Option<Purchase>, Error> {
         let Some(row) = self.inner().store.idempotency(&idempotency.key).await? else { return Ok(None) };
-        match row.answer {
-            _ if row.payload != idempotency.payload => Err(Error::IdempotencyConflict),
-            Remembered::Credited { moved, unit, .. } => Ok(Some(Purchase { moved, unit })),
-            Remembered::Refused(refusal) => Err(refusal.into()),
-            Remembered::Job { .. } | Remembered::Retried { .. } => Err(Error::IdempotencyConflict),
-        }
+        Ok(Some(row.answer_to(idempotency)?))
     }
 
     /// Gives back what a task was charged, or `amount` of it. Never more than was charged, however often it is asked.
@@ -272,17 +275,16 @@ impl WalletDoors {
         let (tenant, owner) = (wallet.tenant.clone(), wallet.owner.to_string());
         let detail = MovementDetail { wallet: &wallet, movement: &movement };
         let audit = inner.audit(entered, &Target::Wallet(wallet.clone()), &detail);
-        let credit = Credit { idempotency: Some(idempotency), wallet, movement, audit };
-        match inner.execute(Command::Credit(Box::new(credit))).await? {
-            Outcome::Credit(Ok(credited)) => Ok(credited),
-            Outcome::Credit(Err(NotCredited::Suspended)) => Err(suspended(&tenant)),
-            Outcome::Credit(Err(NotCredited::Refused(refusal))) => Err(refusal.into()),
-            Outcome::Credit(Err(NotCredited::Conflict)) => Err(Error::IdempotencyConflict),
-            Outcome::Credit(Err(NotCredited::Stale)) => Err(Error::Contended),
-            Outcome::Credit(Err(NotCredited::UnknownTask)) => {
+        let credit = Credit { idempotency: Some(idempotency), wallet, movement };
+        match inner.administer(audit, credit).await? {
+            Ok(credited) => Ok(credited),
+            Err(NotCredited::Suspended) => Err(suspended(&tenant)),
+            Err(NotCredited::Refused(refusal)) => Err(refusal.into()),
+            Err(NotCredited::Conflict) => Err(Error::IdempotencyConflict),
+            Err(NotCredited::Stale) => Err(Error::Contended),
+            Err(NotCredited::UnknownTask) => {
                 Err(Error::NotFound { what: "task paid by the wallet of", name: owner })
             }
-            other => unreachable!("moving money answers with what was moved, not {other:?}"),
         }
     }
 }

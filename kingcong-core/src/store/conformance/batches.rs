@@ -10,15 +10,15 @@ use crate::{
     ledger::Cause,
     money::Amount,
     store::{
-        Batch, Claim, Command, Duty, Life, Movement, NotAdmitted, Outcome, Store, StoreErrorKind, Worker,
-        Written,
+        AdminAnswer, Batch, Claim, Command, Duty, Life, Movement, NotAdmitted, Outcome, Store,
+        StoreErrorKind, Worker, Written,
     },
     work::JobState,
 };
 
 fn ten_credits(worker: &TestWorker<'_>) -> Command {
     let movement = Movement::Adjust { change: Amount::new(10), cause: Cause::default() };
-    Command::Credit(Box::new(worker.credit_command("user-1", movement)))
+    worker.act("wallets.adjust", worker.credit_command("user-1", movement))
 }
 
 async fn balance(scene: &Scene<'_>) -> i64 {
@@ -170,9 +170,10 @@ pub(super) async fn commands_of_a_batch_see_each_other(store: &dyn Store, clock:
     let outcomes = worker
         .write(vec![ten_credits(&worker), Command::Admit(Box::new(order)), Command::Claim(claim)])
         .await;
-    assert!(
-        matches!(&outcomes[0], Outcome::Credit(Ok(credited)) if credited.moved.balance_after.get() == 10)
-    );
+    assert!(matches!(
+        &outcomes[0],
+        Outcome::Admin(AdminAnswer::Credit(Ok(credited))) if credited.moved.balance_after.get() == 10
+    ));
     assert!(matches!(&outcomes[1], Outcome::Admit(Ok(admitted)) if admitted.job == job));
     let Outcome::Claim(claimed) = &outcomes[2] else { panic!("not a claim's outcome: {:?}", outcomes[2]) };
     assert_eq!(claimed.leases.len(), 1);

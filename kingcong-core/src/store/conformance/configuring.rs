@@ -86,9 +86,8 @@ pub(super) async fn changes_add_up_and_are_audited(store: &dyn Store, clock: &Te
     assert!(rows.iter().all(|row| row.actor.as_str() == "admin" && row.door == "config.change"));
 
     let both = [(7, weights(10)), (8, weights(20))].map(|(expected_version, change)| {
-        let audit = super::fixtures::audit(&scene.ids, "config.change");
-        let configure = crate::store::Configure { expected_version, change, audit };
-        crate::store::Command::Configure(Box::new(configure))
+        let configure = crate::store::Configure { expected_version, change };
+        worker.act("config.change", configure)
     });
     worker.write(both.to_vec()).await;
     let now = read(store).await;

@@ -1,8 +1,8 @@
 //! Laws of money that moves by an admin door: purchases, refunds, corrections.
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, credits, done, done_in, failed, idempotency, pool, route,
-    server, service, user, wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, audit, credits, done, done_in, failed, idempotency, pool,
+    route, server, service, user, wallet_of,
 };
 use crate::{
     clock::Clock,
@@ -13,7 +13,7 @@ use crate::{
     money::{Amount, Unit},
     pricing::Overrun,
     store::{
-        AuditOf, Command, Credit, Credited, Moved, Movement, NotCredited, Outcome, PAGE_MAX, Remembered,
+        AdminAnswer, AuditOf, Credit, Credited, Moved, Movement, NotCredited, Outcome, PAGE_MAX, Remembered,
         StopWhy, Store,
     },
 };
@@ -95,9 +95,12 @@ pub(super) async fn a_purchase_is_made_once(store: &dyn Store, clock: &TestClock
         .expect("there is the package");
     let replayed = Credited { entries: Vec::new(), ..first.clone() };
     assert_eq!(worker.credit(once(&worker)).await, Ok(replayed.clone()), "the balance is that of then");
-    let commands = vec![Command::Credit(Box::new(once(&worker))); 2];
+    let command = worker.act("wallets.purchase", once(&worker));
+    let commands = vec![command; 2];
     let outcomes = worker.write(commands).await;
-    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Credit(Ok(replayed.clone()))));
+    assert!(
+        outcomes.iter().all(|outcome| *outcome == Outcome::Admin(AdminAnswer::Credit(Ok(replayed.clone()))))
+    );
     let row = store.idempotency(&key.key).await.expect("the store can be read").expect("it is remembered");
     let (moved, unit, wallet) = (first.moved, Unit::CREDIT, once(&worker).wallet.id());
     assert_eq!(row.answer, Remembered::Credited { moved, wallet, entry: 1, unit });
@@ -278,9 +281,10 @@ pub(super) async fn every_movement_is_audited_and_no_refusal(store: &dyn Store, 
     let worker = scene.worker().await;
     let (ok, bad) = (idempotency("order-1", "a"), idempotency("order-2", "a"));
     let fine = Credit { idempotency: Some(ok), ..purchase(&worker, "user-1", 1000) };
+    let audit = audit(&scene.ids, "wallets.move");
     let refused = Credit { idempotency: Some(bad), ..purchase(&worker, "user-1", 0) };
     for _ in 0..2 {
-        assert!(worker.credit(fine.clone()).await.is_ok());
+        assert!(worker.administer_as(audit.clone(), fine.clone()).await.is_ok());
         assert!(worker.credit(refused.clone()).await.is_err());
     }
     let row = store.idempotency(&bad.key).await.expect("the store can be read").expect("it is remembered");
@@ -289,8 +293,8 @@ pub(super) async fn every_movement_is_audited_and_no_refusal(store: &dyn Store, 
     let moved: Vec<_> = rows.iter().filter(|row| row.door == "wallets.move").collect();
     assert_eq!(moved.len(), 1);
     let row = moved[0];
-    assert_eq!((row.id, &row.actor, row.at), (fine.audit.id, &fine.audit.actor, clock.now()));
-    assert_eq!(row.detail, fine.audit.detail);
+    assert_eq!((row.id, &row.actor, row.at), (audit.id, &audit.actor, clock.now()));
+    assert_eq!(row.detail, audit.detail);
 }
 
 /// What jobs were charged and the open holds are read once for a wallet, beside its last page of entries, however many
@@ -304,7 +308,7 @@ pub(super) async fn a_large_wallet_is_added_up_once(store: &dyn Store, clock: &T
     worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
     let one_more = || {
         let movement = Movement::Adjust { change: Amount::new(1), cause: Cause::default() };
-        Command::Credit(Box::new(worker.credit_command("user-1", movement)))
+        worker.act("wallets.adjust", worker.credit_command("user-1", movement))
     };
     // Beside the purchase and the charge.
     for batch in 0..PAGE_MAX / 100 {

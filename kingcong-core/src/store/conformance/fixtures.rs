@@ -39,12 +39,12 @@ use crate::{
     },
     routing::{BaseUrl, Origin},
     store::{
-        Accept, AddKey, Admit, Admitted, Adopt, Adopted, AttemptResult, AuditOutcome, Batch, ChangeAccount,
-        ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure, Credit, Credited,
-        Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask, NotAdmitted,
-        NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused, PoolPulse,
-        Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped, Store,
-        StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Accept, Act, AddKey, AdminAct, Admit, Admitted, Adopt, Adopted, AttemptResult, AuditOutcome, Batch,
+        ChangeAccount, ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure,
+        Credit, Credited, Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask,
+        NotAdmitted, NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused,
+        PoolPulse, Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped,
+        Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
     switch::Switch,
     tenants::{Tenant, TenantState},
@@ -494,7 +494,7 @@ impl NewKey {
         };
         let origin = origin(self.route.server.as_str());
         let account_limits = self.account_limits.map(limits);
-        AddKey { key, origin, limit, account_limits, audit: audit(ids, "keys.add") }
+        AddKey { key, origin, limit, account_limits }
     }
 }
 
@@ -793,6 +793,28 @@ impl TestWorker<'_> {
         outcomes.remove(0)
     }
 
+    /// The command of an administrator's act at a door.
+    pub fn act(&self, door: &'static str, act: impl Into<AdminAct>) -> Command {
+        Command::admin(audit(&self.scene.ids, door), act)
+    }
+
+    /// Does what an administrator does at a door; its answer.
+    ///
+    /// # Panics
+    /// When the store answers with another act's answer.
+    pub async fn administer<A: Act>(&self, door: &'static str, act: A) -> A::Answer {
+        self.administer_as(audit(&self.scene.ids, door), act).await
+    }
+
+    /// Does what an administrator does, with this audit row; its answer.
+    ///
+    /// # Panics
+    /// When the store answers with another act's answer.
+    pub async fn administer_as<A: Act>(&self, audit: NewAudit, act: A) -> A::Answer {
+        let answer = outcome_of!(self.execute(Command::admin(audit, act)).await, Admin);
+        A::answer(answer).expect("an act gets the answer of its kind")
+    }
+
     /// Admits an order.
     ///
     /// # Errors
@@ -808,9 +830,7 @@ impl TestWorker<'_> {
     /// When its id with a word behind it is no legal name.
     pub async fn set_tenant(&self, tenant: &TenantId, state: TenantState) -> Tenant {
         let name = TenantName::new(format!("{tenant} Ltd.")).expect("the name is legal");
-        let audit = audit(&self.scene.ids, "tenants.set");
-        let set = SetTenant { tenant: tenant.clone(), name, state, audit };
-        outcome_of!(self.execute(Command::SetTenant(Box::new(set))).await, Tenant)
+        self.administer("tenants.set", SetTenant { tenant: tenant.clone(), name, state }).await
     }
 
     /// Admits an order that the user can pay.
@@ -957,8 +977,7 @@ impl TestWorker<'_> {
 
     /// The command that moves money.
     pub fn credit_command(&self, user_name: &str, movement: Movement) -> Credit {
-        let audit = audit(&self.scene.ids, "wallets.move");
-        Credit { idempotency: None, wallet: wallet_of(user_name), movement, audit }
+        Credit { idempotency: None, wallet: wallet_of(user_name), movement }
     }
 
     /// Moves money.
@@ -966,7 +985,7 @@ impl TestWorker<'_> {
     /// # Errors
     /// What the store says.
     pub async fn credit(&self, credit: Credit) -> Result<Credited, NotCredited> {
-        outcome_of!(self.execute(Command::Credit(Box::new(credit))).await, Credit)
+        self.administer("wallets.move", credit).await
     }
 
     /// Buys so many credits.
@@ -1024,9 +1043,7 @@ impl TestWorker<'_> {
         expected_version: i64,
         change: ConfigurationChange,
     ) -> Result<i64, NotConfigured> {
-        let audit = audit(&self.scene.ids, "config.change");
-        let configure = Configure { expected_version, change, audit };
-        outcome_of!(self.execute(Command::Configure(Box::new(configure))).await, Configure)
+        self.administer("config.change", Configure { expected_version, change }).await
     }
 
     /// Registers a key.
@@ -1034,7 +1051,7 @@ impl TestWorker<'_> {
     /// # Errors
     /// What the store says.
     pub async fn try_add_key(&self, key: &NewKey) -> Result<KeyWithLimits, NotChanged> {
-        outcome_of!(self.execute(Command::AddKey(Box::new(key.add(&self.scene.ids)))).await, Key)
+        self.administer("keys.add", key.add(&self.scene.ids)).await
     }
 
     /// Registers a key.
@@ -1050,8 +1067,7 @@ impl TestWorker<'_> {
     /// # Errors
     /// What the store says.
     pub async fn change_key(&self, key: KeyId, change: KeyChange) -> Result<KeyWithLimits, NotChanged> {
-        let audit = audit(&self.scene.ids, "keys.change");
-        outcome_of!(self.execute(Command::ChangeKey(Box::new(ChangeKey { key, change, audit }))).await, Key)
+        self.administer("keys.change", ChangeKey { key, change }).await
     }
 
     /// Changes an account's limits; what they are afterwards.
@@ -1061,10 +1077,8 @@ impl TestWorker<'_> {
         account: &str,
         change: LimitsChange,
     ) -> Option<Limits> {
-        let audit = audit(&self.scene.ids, "accounts.set_limits");
         let (server, account) = (server(server_name), account.to_owned());
-        let change = ChangeAccount { server, account, change, audit };
-        outcome_of!(self.execute(Command::ChangeAccount(Box::new(change))).await, Account)
+        self.administer("accounts.set_limits", ChangeAccount { server, account, change }).await
     }
 
     /// Tells what a check of a key found.

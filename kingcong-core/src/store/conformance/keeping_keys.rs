@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, envelope, fingerprint, origin, pool, route, server, service,
+    NewKey, Order, Scene, TestClock, audit, envelope, fingerprint, origin, pool, route, server, service,
 };
 use crate::{
     clock::Clock,
@@ -11,8 +11,8 @@ use crate::{
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Limits, LimitsChange, Rules, Verdict},
     routing::{BaseUrl, ServerChange, SystemCommand},
     store::{
-        AddKey, AttemptResult, AuditOf, Command, ConfigurationChange, DataKeyLost, KeyChange, NotChanged,
-        Outcome, Store,
+        AddKey, AdminAnswer, AttemptResult, AuditOf, Command, ConfigurationChange, DataKeyLost, KeyChange,
+        NotChanged, Outcome, Store,
     },
     switch::Switch,
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
@@ -33,8 +33,9 @@ pub(super) async fn a_registered_key_serves_its_pool(store: &dyn Store, clock: &
     assert_eq!(serving(&scene).await, 0);
     let add = NewKey::new("ai33", 3, 7).of_account("us", 5, 9).add(&scene.ids);
     let key = KeyWithLimits { key: add.key.clone(), limits: add.limit.limits() };
-    let outcome = worker.execute(Command::AddKey(Box::new(add.clone()))).await;
-    assert_eq!(outcome, Outcome::Key(Ok(key.clone())));
+    let audited = audit(&scene.ids, "keys.add");
+    let outcome = worker.execute(Command::admin(audited.clone(), add)).await;
+    assert_eq!(outcome, Outcome::Admin(AdminAnswer::AddKey(Ok(key.clone()))));
     assert_eq!(store.keys().await.expect("the store can be read"), std::slice::from_ref(&key));
     let limit = scene.limit(Limit::id_of_key(key.id)).await;
     assert_eq!((limit.max_in_flight.get(), limit.per_window.get(), limit.in_flight), (3, 7, 0));
@@ -45,7 +46,7 @@ pub(super) async fn a_registered_key_serves_its_pool(store: &dyn Store, clock: &
     assert_eq!(serving(&scene).await, 1);
     assert_eq!(worker.lease(pool("ai33")).await.attempt.key, key.id);
     let rows = store.audit(&AuditOf::ALL, None, 1).await.expect("the store can be read");
-    assert_eq!((rows[0].id, rows[0].door.as_str()), (add.audit.id, "keys.add"));
+    assert_eq!((rows[0].id, rows[0].door.as_str()), (audited.id, "keys.add"));
 }
 
 /// The same secret twice on a route would break its limits. On another server it is another key; on another service
@@ -58,11 +59,14 @@ pub(super) async fn a_secret_is_registered_once_per_route(store: &dyn Store, clo
     assert_eq!(worker.try_add_key(&key).await, Err(NotChanged::Duplicate(first)));
     let commands = [(); 2].map(|()| {
         let key = NewKey { route: route("ai84"), ..key.clone() };
-        Command::AddKey(Box::new(key.add(&scene.ids)))
+        worker.act("keys.add", key.add(&scene.ids))
     });
     let outcomes = worker.write(commands.to_vec()).await;
-    assert!(matches!(outcomes[0], Outcome::Key(Ok(_))), "{outcomes:?}");
-    assert!(matches!(outcomes[1], Outcome::Key(Err(NotChanged::Duplicate(_)))), "{outcomes:?}");
+    assert!(matches!(outcomes[0], Outcome::Admin(AdminAnswer::AddKey(Ok(_)))), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[1], Outcome::Admin(AdminAnswer::AddKey(Err(NotChanged::Duplicate(_))))),
+        "{outcomes:?}"
+    );
     assert_eq!(store.keys().await.expect("the store can be read").len(), 2);
     assert_eq!(store.limits().await.expect("the store can be read").len(), 2);
     let minimax = Route { service: service("minimax"), ..route("ai33") };
@@ -360,10 +364,7 @@ pub(super) async fn a_suspended_key_is_registered_again_as_it_was(store: &dyn St
     let now_at = BaseUrl::new("https://moved.example").expect("the URL is legal").origin();
     let mut again = NewKey { max_in_flight: 3, ..new.clone() }.add(&scene.ids);
     again.origin = now_at;
-    let try_again = async |add: &AddKey| match worker.execute(Command::AddKey(Box::new(add.clone()))).await {
-        Outcome::Key(outcome) => outcome,
-        other => panic!("adding a key came out as {other:?}"),
-    };
+    let try_again = async |add: &AddKey| worker.administer("keys.add", add.clone()).await;
     assert_eq!(try_again(&again).await, Err(NotChanged::Duplicate(key)), "another id is another key");
     again.limit.id = Limit::id_of_key(key);
     again.key = Key { id: key, label: "moved".into(), ..again.key };

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, TestWorker, cloning, done, failed, failed_with, idempotency, line, pool,
-    route, user, wallet_of,
+    NewKey, Order, Scene, TestClock, TestWorker, audit, cloning, done, failed, failed_with, idempotency,
+    line, pool, route, user, wallet_of,
 };
 use crate::{
     access::Scope,
@@ -61,7 +61,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         last_used: Some(Timestamp::from_micros(2)),
         ..add.key.clone()
     };
-    worker.execute(Command::AddKey(Box::new(AddKey { key: key.clone(), ..add.clone() }))).await;
+    worker.administer("keys.add", AddKey { key: key.clone(), ..add.clone() }).await.expect("the key is new");
     let limits = add.limit.limits();
     assert_eq!(store.keys().await.expect("the store can be read"), [KeyWithLimits { key, limits }]);
 
@@ -72,9 +72,9 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         let cause = Cause { reference: reference.clone(), ..Cause::default() };
         let movement = Movement::Adjust { change: Amount::new(i64::MAX - amount), cause };
         let detail = serde_json::json!({ "text": ODD_TEXT }).to_string();
-        let audit = NewAudit { detail: detail.clone(), ..super::fixtures::audit(&scene.ids, "wallets.move") };
-        let credit = Credit { audit: audit.clone(), ..worker.credit_command(name, movement) };
-        worker.credit(credit).await.expect("it is legal");
+        let audit = NewAudit { detail: detail.clone(), ..audit(&scene.ids, "wallets.move") };
+        let credit = worker.credit_command(name, movement);
+        worker.administer_as(audit.clone(), credit).await.expect("it is legal");
         let wallet = scene.wallet(name).await;
         assert_eq!((wallet.balance.get(), wallet.key), (i64::MAX - amount, wallet_of(name)));
         let entry = store.entries(wallet.id, None, 1).await.expect("the store can be read").remove(0);
@@ -563,7 +563,7 @@ pub(super) async fn long_lists_are_read_in_pages(store: &dyn Store, clock: &Test
     // Rows of one instant, of one batch, and after the clock was set back: each has its place.
     let adjust = |_| {
         let movement = Movement::Adjust { change: Amount::new(1), cause: Cause::default() };
-        Command::Credit(Box::new(worker.credit_command("user-1", movement)))
+        worker.act("wallets.adjust", worker.credit_command("user-1", movement))
     };
     worker.write((1..=4).map(adjust).collect()).await;
     clock.set(Timestamp::EPOCH);

@@ -9,13 +9,15 @@ use crate::{
     ledger::{Hold, Wallet},
     money::{Amount, RunningTotal},
     routing::Split,
-    store::{Admit, Admitted, IdempotencyRow, NotAdmitted, Remembered, SplitRow, Tables},
+    store::{Admit, Admitted, InputRow, NotAdmitted, Remembered, SplitRow, Tables},
     tenants::TenantState,
     work::{Doubt, Job, JobState, RouteCause, Task, TaskRoute, TaskState},
 };
 
+use super::replay::{refuse, remember, replay};
+
 pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Admitted, NotAdmitted> {
-    if let Some(answer) = replay(tables, admit)? {
+    if let Some(answer) = replay(tables, admit.idempotency.as_ref())? {
         return Ok(answer);
     }
     if admit.configuration_version != tables.configuration.version {
@@ -34,7 +36,8 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
     }
 
     let hold = hold(tables, admit, now)?;
-    remember(tables, admit, Remembered::Job { job: admit.job, held: admit.held }, now);
+    let answer = Remembered::Job { job: admit.job, held: admit.held };
+    remember(tables, admit.idempotency.as_ref(), answer, now);
     tables.splits.insert(split.id, split);
     insert_job(tables, admit, &hold, now);
     tables.holds.insert(hold.id, hold);
@@ -100,27 +103,6 @@ pub(super) fn full_queue(tables: &Tables, queues: &[Queue<'_>], queue_max: i64) 
     })
 }
 
-/// The answer that the idempotency key was given before, if any.
-fn replay(tables: &Tables, admit: &Admit) -> Result<Option<Admitted>, NotAdmitted> {
-    let Some(idempotency) = &admit.idempotency else { return Ok(None) };
-    let Some(row) = tables.idempotency.get(&idempotency.key) else { return Ok(None) };
-    if row.payload != idempotency.payload {
-        return Err(NotAdmitted::Conflict);
-    }
-    match &row.answer {
-        Remembered::Job { job, held } => Ok(Some(Admitted { job: *job, held: *held, pools: Vec::new() })),
-        Remembered::Refused(refusal) => Err(NotAdmitted::Refused(refusal.clone())),
-        Remembered::Retried { .. } | Remembered::Credited { .. } => Err(NotAdmitted::Conflict),
-    }
-}
-
-fn remember(tables: &mut Tables, admit: &Admit, answer: Remembered, at: Timestamp) {
-    if let Some(idempotency) = admit.idempotency {
-        let row = IdempotencyRow { key: idempotency.key, payload: idempotency.payload, answer, at };
-        tables.idempotency.insert(idempotency.key, row);
-    }
-}
-
 fn resumed_split(tables: &Tables, admit: &Admit) -> Option<SplitRow> {
     let split = Split::new(&admit.shares)?;
     let id = split.id(&admit.service);
@@ -135,7 +117,7 @@ fn planned_route(split: &mut Split, routes: &[TaskRoute]) -> u8 {
     u8::try_from(place).unwrap_or(0)
 }
 
-/// Holds the job's money; a refusal is remembered, because a retry must not flip it.
+/// Holds the job's money.
 fn hold(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Hold, NotAdmitted> {
     let id = admit.wallet.id();
     let mut wallet =
@@ -145,10 +127,7 @@ fn hold(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Result<Hold, NotA
             tables.wallets.insert(id, wallet);
             Ok(hold)
         }
-        Err(refusal) => {
-            remember(tables, admit, Remembered::Refused(refusal.clone()), now);
-            Err(NotAdmitted::Refused(refusal))
-        }
+        Err(refusal) => Err(refuse(tables, admit.idempotency.as_ref(), refusal, now).into()),
     }
 }
 
@@ -199,7 +178,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
 
     for (&(place, planned), state) in queue.tasks.iter().zip(states) {
         let new = &admit.tasks[place];
-        tables.inputs.insert(new.id, Arc::clone(&new.work));
+        tables.inputs.insert(new.id, InputRow { task: new.id, work: Arc::clone(&new.work) });
         tables.insert_task(Task {
             id: new.id,
             job: admit.job,

@@ -48,6 +48,6 @@ fn take_over(tables: &mut Tables, id: AttemptId, batch: &Batch) -> Option<Lease>
         // If it was the one call that was to see whether the route works, another may see.
         pool.health.inconclusive();
     }
-    let work = Arc::clone(tables.inputs.get(&task.id)?);
+    let work = Arc::clone(&tables.inputs.get(&task.id)?.work);
     Some(Lease { attempt, task, work })
 }

@@ -50,7 +50,7 @@ pub(super) fn claim(tables: &mut Tables, claim: &Claim, batch: &Batch, now: Time
         && egress_closed_until(tables, claim, &batch.rules, now).is_none()
         && let Some((tag, task)) = tables.next_ready(claim.pool, skipped)
     {
-        let Some(work) = tables.inputs.get(&task).map(Arc::clone) else {
+        let Some(work) = tables.inputs.get(&task).map(|input| Arc::clone(&input.work)) else {
             // It was queued by this very batch, so what it is to do was not loaded: the next claim has it.
             skipped = Some((tag, task));
             not_loaded = true;

@@ -1,20 +1,15 @@
-//! Changing the configuration: compare-and-swap on its version, audited. A server that moves elsewhere does not take
+//! Changing the configuration: compare-and-swap on its version. A server that moves elsewhere does not take
 //! along the secrets that were given for where it was.
 
 use std::sync::Arc;
 
 use crate::{
-    clock::Timestamp,
     keys::KeyStatus,
     routing::System,
-    store::{AuditRow, Change, ConfigurationChange, Configure, NotConfigured, Tables},
+    store::{Change, ConfigurationChange, Configure, NotConfigured, Tables},
 };
 
-pub(super) fn configure(
-    tables: &mut Tables,
-    configure: &Configure,
-    now: Timestamp,
-) -> Result<i64, NotConfigured> {
+pub(super) fn configure(tables: &mut Tables, configure: &Configure) -> Result<i64, NotConfigured> {
     let version = tables.configuration.version;
     if version != configure.expected_version {
         return Err(NotConfigured::Stale { version });
@@ -49,7 +44,6 @@ pub(super) fn configure(
     // What an earlier command of the batch made is still to be inserted.
     let change = if version == 0 { Change::New } else { Change::Updated };
     tables.configuration_change.get_or_insert(change);
-    tables.audits.push(AuditRow { audit: configure.audit.clone(), at: now });
     Ok(version + 1)
 }
 

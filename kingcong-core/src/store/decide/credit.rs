@@ -2,16 +2,16 @@
 
 use crate::{
     clock::Timestamp,
-    ledger::{Cause, Entry, EntryKind, Refusal, Wallet},
+    ledger::{Cause, Entry, EntryKind, Wallet},
     money::Amount,
-    store::{AuditRow, Credit, Credited, IdempotencyRow, Moved, Movement, NotCredited, Remembered, Tables},
+    store::{Credit, Credited, Moved, Movement, NotCredited, Remembered, Tables},
     tenants::TenantState,
 };
 
+use super::replay::{refuse, remember};
+
+/// Moves money. Whether that was done before, under the same idempotency key, is looked up earlier.
 pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Result<Credited, NotCredited> {
-    if let Some(answer) = replay(tables, credit)? {
-        return Ok(answer);
-    }
     let id = credit.wallet.id();
     let mut wallet =
         tables.wallets.get(&id).cloned().unwrap_or_else(|| Wallet::open(credit.wallet.clone(), now));
@@ -50,7 +50,7 @@ pub(super) fn credit(tables: &mut Tables, credit: &Credit, now: Timestamp) -> Re
     };
     let entries = match booked {
         Ok(entries) => entries,
-        Err(refusal) => return Err(refuse(tables, credit, refusal, now)),
+        Err(refusal) => return Err(refuse(tables, credit.idempotency.as_ref(), refusal, now).into()),
     };
     let moved = moved(&wallet, &entries);
     if let Movement::Refund { task, .. } = &credit.movement {
@@ -74,31 +74,6 @@ fn moved(wallet: &Wallet, entries: &[Entry]) -> Moved {
     }
 }
 
-fn replay(tables: &Tables, credit: &Credit) -> Result<Option<Credited>, NotCredited> {
-    let Some(idempotency) = &credit.idempotency else { return Ok(None) };
-    let Some(row) = tables.idempotency.get(&idempotency.key) else { return Ok(None) };
-    if row.payload != idempotency.payload {
-        return Err(NotCredited::Conflict);
-    }
-    match row.answer {
-        Remembered::Credited { moved, entry, .. } => Ok(Some(Credited { moved, entry, entries: Vec::new() })),
-        Remembered::Refused(ref refusal) => Err(NotCredited::Refused(refusal.clone())),
-        Remembered::Job { .. } | Remembered::Retried { .. } => Err(NotCredited::Conflict),
-    }
-}
-
-fn remember(tables: &mut Tables, credit: &Credit, answer: Remembered, at: Timestamp) {
-    if let Some(idempotency) = credit.idempotency {
-        let row = IdempotencyRow { key: idempotency.key, payload: idempotency.payload, answer, at };
-        tables.idempotency.insert(idempotency.key, row);
-    }
-}
-
-fn refuse(tables: &mut Tables, credit: &Credit, refusal: Refusal, now: Timestamp) -> NotCredited {
-    remember(tables, credit, Remembered::Refused(refusal.clone()), now);
-    NotCredited::Refused(refusal)
-}
-
 fn write(
     tables: &mut Tables,
     credit: &Credit,
@@ -113,7 +88,7 @@ fn write(
         tables.entries.insert((entry.wallet, entry.number), entry.clone());
     }
     tables.wallets.insert(wallet.id, wallet);
-    tables.audits.push(AuditRow { audit: credit.audit.clone(), at: now });
-    remember(tables, credit, Remembered::Credited { moved, wallet: id, entry, unit }, now);
+    let answer = Remembered::Credited { moved, wallet: id, entry, unit };
+    remember(tables, credit.idempotency.as_ref(), answer, now);
     Credited { moved, entry, entries }
 }

@@ -4,7 +4,7 @@ use crate::{
     clock::Timestamp,
     id::{KeyId, LimitId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PoolId, Verdict},
-    store::{AddKey, AuditRow, ChangeAccount, ChangeKey, KeyChange, NotChanged, Tables},
+    store::{AddKey, ChangeAccount, ChangeKey, KeyChange, NotChanged, Tables},
 };
 
 pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<KeyWithLimits, NotChanged> {
@@ -48,7 +48,6 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
         }
     }
     if let Some(before) = again {
-        tables.audits.push(AuditRow { audit: add.audit.clone(), at: now });
         return register_again(tables, add, before, now).ok_or(NotChanged::NotFound);
     }
     let mut limit = add.limit.clone();
@@ -56,7 +55,6 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     limit.pool = key.is_usable().then(|| PoolId::shared(&key.route));
     tables.insert_limit(limit);
     tables.keys.insert(key.id, key.clone());
-    tables.audits.push(AuditRow { audit: add.audit.clone(), at: now });
     Ok(KeyWithLimits { key: key.clone(), limits })
 }
 
@@ -90,7 +88,6 @@ pub(super) fn change_account(tables: &mut Tables, change: &ChangeAccount, now: T
     for key in keys {
         tables.change_limits(key, None, None, |chain| chain.key.turn = now);
     }
-    tables.audits.push(AuditRow { audit: change.audit.clone(), at: now });
     Some(limits)
 }
 
@@ -111,7 +108,6 @@ pub(super) fn change(
         }
         KeyChange::SetLimits(limits) => set_limits(tables, Limit::id_of_key(change.key), *limits, now),
     }
-    tables.audits.push(AuditRow { audit: change.audit.clone(), at: now });
     follow_usability(tables, change.key).ok_or(NotChanged::NotFound)
 }
 

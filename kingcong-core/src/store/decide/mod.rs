@@ -2,6 +2,7 @@
 //!
 //! Each command changes everything that it should or nothing: it checks first and changes then.
 
+mod admin;
 mod admit;
 mod adopt;
 mod claim;
@@ -10,12 +11,13 @@ mod credit;
 mod data_keys;
 mod keys;
 mod queue;
+pub(crate) mod replay;
 mod retry;
 mod settle;
 mod stop;
 mod tenants;
 
-use super::{AuditRow, Batch, Command, Duty, NewAudit, Outcome, TakeDuty, tables::Tables};
+use super::{AuditRow, Batch, Command, Duty, DutyRow, NewAudit, Outcome, TakeDuty, tables::Tables};
 use crate::{clock::Timestamp, id::JobId, money::Amount};
 
 /// Executes a batch's commands in order over the rows that they need, at the store's time `now`, which is read
@@ -42,12 +44,7 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
         Command::Adopt(adopt) => Outcome::Adopt(adopt::adopt(tables, *adopt, batch, now)),
         Command::Beat => Outcome::Done,
         Command::TakeDuty(duty) => Outcome::TakeDuty(take_duty(tables, *duty, now)),
-        Command::Credit(credit) => Outcome::Credit(credit::credit(tables, credit, now)),
-        Command::Configure(configure) => Outcome::Configure(configure::configure(tables, configure, now)),
-        Command::SetTenant(set) => Outcome::Tenant(tenants::set(tables, set, now)),
-        Command::AddKey(add) => Outcome::Key(keys::add(tables, add, now)),
-        Command::ChangeKey(change) => Outcome::Key(keys::change(tables, change, now)),
-        Command::ChangeAccount(change) => Outcome::Account(keys::change_account(tables, change, now)),
+        Command::Admin(admin) => Outcome::Admin(admin::admin(tables, admin, now)),
         Command::CheckKey { key, verdict } => Outcome::Key(keys::check(tables, *key, verdict, now)),
         Command::AddDataKey(key) => Outcome::DataKey(data_keys::add(tables, key)),
         Command::RecordLate(late) => {
@@ -57,17 +54,24 @@ fn decide_one(tables: &mut Tables, batch: &Batch, command: &Command, now: Timest
             Outcome::Done
         }
         Command::Audit(audit) => {
-            tables.audits.push(AuditRow { audit: NewAudit::clone(audit), at: now });
+            write_audit(tables, audit, now);
             Outcome::Done
         }
     }
 }
 
+/// Writes an audit row.
+fn write_audit(tables: &mut Tables, audit: &NewAudit, now: Timestamp) {
+    tables.audits.push(AuditRow { audit: audit.clone(), at: now });
+}
+
 fn take_duty(tables: &mut Tables, duty: TakeDuty, now: Timestamp) -> Duty {
-    match tables.duties.get(&duty.name.to_owned()) {
-        Some(&due) if due > now => Duty::NotBefore(due),
-        _ => {
-            tables.duties.insert(duty.name.to_owned(), now.plus(duty.every));
+    let name = duty.name.to_owned();
+    match tables.duties.get(&name) {
+        Some(row) if row.next_at > now => Duty::NotBefore(row.next_at),
+        Some(_) | None => {
+            let next_at = now.plus(duty.every);
+            tables.duties.insert(name.clone(), DutyRow { name, next_at });
             Duty::Mine
         }
     }

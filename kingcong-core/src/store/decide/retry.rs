@@ -9,18 +9,21 @@ use crate::{
     ledger::{Hold, Refusal, Wallet},
     pricing::hold_amount,
     routing::Split,
-    store::{AuditRow, IdempotencyRow, NotRetried, Remembered, Retried, Retry, Tables, UnknownPolicy},
+    store::{NotRetried, Remembered, Retried, Retry, Tables, UnknownPolicy},
     tenants::TenantState,
     work::{FrozenQuote, Job, JobState, PlanError, Task, TaskRoute, TaskState},
 };
 
-use super::admit::{Queue, full_queue, queues};
+use super::{
+    admit::{Queue, full_queue, queues},
+    replay::{refuse, remember, replay},
+};
 
 pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Result<Retried, NotRetried> {
     let job = tables.jobs.get(&retry.job).filter(|job| retry.scope.covers(&job.tenant, &job.user));
     // Before the replay: what was answered of a foreign job is not told either.
     let job = job.ok_or(NotRetried::UnknownJob)?;
-    if let Some(answer) = replay(tables, retry)? {
+    if let Some(answer) = replay(tables, Some(&retry.idempotency))? {
         return Ok(answer);
     }
     match tables.standing(&job.tenant).state {
@@ -38,21 +41,14 @@ pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Resul
     let ids: Vec<TaskId> = failed.iter().map(|task| task.id).collect();
     let (hold, wallet) = match hold_again(tables, job, &failed, now)? {
         Ok(held) => held,
-        Err(refusal) => {
-            remember(tables, retry, Remembered::Refused(refusal.clone()), now);
-            return Err(NotRetried::Refused(refusal));
-        }
+        Err(refusal) => return Err(refuse(tables, Some(&retry.idempotency), refusal, now).into()),
     };
 
     let tasks = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let number = reopen_job(tables, retry, &hold, tasks, now);
-    remember(
-        tables,
-        retry,
-        Remembered::Retried { job: retry.job, retry: number, tasks, held: hold.amount },
-        now,
-    );
-    tables.audits.push(AuditRow { audit: retry.audit.clone(), at: now });
+    let answer = Remembered::Retried { job: retry.job, retry: number, tasks, held: hold.amount };
+    remember(tables, Some(&retry.idempotency), answer, now);
+    super::write_audit(tables, &retry.audit, now);
     tables.holds.insert(hold.id, hold);
     tables.wallets.insert(wallet.id, wallet);
     for queue in &queues {
@@ -60,24 +56,6 @@ pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Resul
     }
     let pools = queues.iter().map(|queue| (queue.pool, queue.route.clone())).collect();
     Ok(Retried { pools, tasks })
-}
-
-/// The answer that the idempotency key was given before, if any.
-fn replay(tables: &Tables, retry: &Retry) -> Result<Option<Retried>, NotRetried> {
-    let Some(row) = tables.idempotency.get(&retry.idempotency.key) else { return Ok(None) };
-    if row.payload != retry.idempotency.payload {
-        return Err(NotRetried::Conflict);
-    }
-    match &row.answer {
-        Remembered::Retried { tasks, .. } => Ok(Some(Retried { pools: Vec::new(), tasks: *tasks })),
-        Remembered::Refused(refusal) => Err(NotRetried::Refused(refusal.clone())),
-        Remembered::Job { .. } | Remembered::Credited { .. } => Err(NotRetried::Conflict),
-    }
-}
-
-fn remember(tables: &mut Tables, retry: &Retry, answer: Remembered, at: Timestamp) {
-    let (key, payload) = (retry.idempotency.key, retry.idempotency.payload);
-    tables.idempotency.insert(key, IdempotencyRow { key, payload, answer, at });
 }
 
 /// The tasks to try again: at least one.

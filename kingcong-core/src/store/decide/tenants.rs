@@ -1,8 +1,8 @@
-//! Saying something of a tenant, audited.
+//! Saying something of a tenant.
 
 use crate::{
     clock::Timestamp,
-    store::{AuditRow, SetTenant, Tables},
+    store::{SetTenant, Tables},
     tenants::Tenant,
 };
 
@@ -10,7 +10,6 @@ pub(super) fn set(tables: &mut Tables, set: &SetTenant, now: Timestamp) -> Tenan
     let before = tables.tenants.get(&set.tenant);
     let number = tables.tenants_version.saturating_add(1);
     let after = Tenant::set(before, &set.tenant, &set.name, set.state, number, now);
-    tables.audits.push(AuditRow { audit: set.audit.clone(), at: now });
     if after.version == number {
         tables.tenants_version = number;
         tables.tenants.insert(after.id.clone(), after.clone());

@@ -13,9 +13,9 @@ use kingcong_core::{
     money::{Amount, Unit},
     pricing::Price,
     store::{
-        Accept, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease, Movement,
-        Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy, Waited,
-        conformance::fixtures::cloning,
+        Accept, AdminAnswer, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease,
+        Movement, Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy,
+        Waited, conformance::fixtures::cloning,
     },
     switch::Switch,
     tenants::TenantState,
@@ -63,8 +63,7 @@ impl World<'_> {
 
     /// A key whose secret is sealed.
     async fn key(&mut self, server: &str, account: Option<&str>) -> KeyId {
-        let mut command = add_key(&mut self.ids, &route(server), 1000, 100_000, account);
-        let Command::AddKey(add) = &mut command else { panic!("a key is added") };
+        let mut add = add_key(&mut self.ids, &route(server), 1000, 100_000, account);
         self.secrets += 1;
         let secret = Secret::parse(&format!("sk-upstream-secret-{}", self.secrets)).unwrap();
         let key = &mut add.key;
@@ -76,7 +75,8 @@ impl World<'_> {
         let server = &key.route.server;
         key.fingerprint = self.keyring.fingerprint(server, FingerprintScope::Everyone, &secret).unwrap();
         let id = key.id;
-        self.write(vec![command]).await;
+        let audit = audit(&mut self.ids);
+        self.write(vec![Command::admin(audit, add)]).await;
         id
     }
 
@@ -128,10 +128,9 @@ impl World<'_> {
             IdempotencyKey::new("tests", &wallet.tenant, user(1).as_str(), key, &"payload").unwrap()
         });
         let audit = audit(&mut self.ids);
-        let outcomes = self
-            .write(vec![Command::Credit(Box::new(Credit { idempotency, wallet, movement, audit }))])
-            .await;
-        assert!(matches!(outcomes[0], Outcome::Credit(Ok(_))), "{outcomes:?}");
+        let outcomes =
+            self.write(vec![Command::admin(audit, Credit { idempotency, wallet, movement })]).await;
+        assert!(matches!(outcomes[0], Outcome::Admin(AdminAnswer::Credit(Ok(_)))), "{outcomes:?}");
     }
 
     async fn refund(&mut self, task: TaskId, amount: Option<i64>, key: &str) {
@@ -182,8 +181,8 @@ pub(super) async fn build(store: &SqlStore, clock: &StandingClock) -> StaticMast
 async fn tenants(world: &mut World<'_>) {
     for (tenant, state) in [("acme", TenantState::Suspended), ("other", TenantState::Active)] {
         let (audit, name) = (audit(&mut world.ids), TenantName::new(format!("{tenant} Ltd.")).unwrap());
-        let set = SetTenant { tenant: TenantId::new(tenant).unwrap(), name, state, audit };
-        world.write(vec![Command::SetTenant(Box::new(set))]).await;
+        let set = SetTenant { tenant: TenantId::new(tenant).unwrap(), name, state };
+        world.write(vec![Command::admin(audit, set)]).await;
     }
 }
 
@@ -341,6 +340,6 @@ async fn keys(world: &mut World<'_>) {
     for change in [KeyChange::Switch(Switch::Off), KeyChange::Remove] {
         let key = world.key("ai84", None).await;
         let audit = audit(&mut world.ids);
-        world.write(vec![Command::ChangeKey(Box::new(ChangeKey { key, change, audit }))]).await;
+        world.write(vec![Command::admin(audit, ChangeKey { key, change })]).await;
     }
 }

@@ -21,8 +21,8 @@ use kingcong_core::{
     keys::{Limit, Rules},
     ledger::{Cause, HoldState},
     store::{
-        AttemptResult, Command, Credit, JobBook, Lease, Movement, Outcome, PAGE_MAX, Settled, Stop, StopWhy,
-        Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,
+        AdminAct, AdminAnswer, AttemptResult, BookReads, Command, Credit, JobBook, Lease, Movement, Outcome,
+        PAGE_MAX, Settled, Stop, StopWhy, Stopped, Store, UnknownPolicy, WalletBook, Written, conformance,
     },
     work::IdempotencyKey,
 };
@@ -101,18 +101,22 @@ impl Worker {
 
     fn note(&mut self, command: &Command, outcome: Outcome, at: Timestamp) {
         let answer = match (command, outcome) {
-            (Command::Credit(asked), Outcome::Credit(Ok(told))) => Answer::Credited {
-                asked: asked.idempotency.map(|it| it.key),
-                wallet: asked.wallet.id().as_uuid().as_u128(),
-                amount: told.moved.amount.get(),
-                balance_after: told.moved.balance_after.get(),
-                entry: told.entry,
-            },
-            // A task is refunded once, under one key: this key was used for another wish.
-            (Command::Credit(asked), Outcome::Credit(Err(_))) => Answer::Refused {
-                asked: asked.idempotency.map(|it| it.key),
-                wallet: asked.wallet.id().as_uuid().as_u128(),
-            },
+            (Command::Admin(admin), Outcome::Admin(AdminAnswer::Credit(told))) => {
+                let AdminAct::Credit(asked) = &admin.act else { panic!("{:?} moved money", admin.act) };
+                let wallet = asked.wallet.id().as_uuid().as_u128();
+                let asked = asked.idempotency.map(|it| it.key);
+                match told {
+                    Ok(told) => Answer::Credited {
+                        asked,
+                        wallet,
+                        amount: told.moved.amount.get(),
+                        balance_after: told.moved.balance_after.get(),
+                        entry: told.entry,
+                    },
+                    // A task is refunded once, under one key: this key was used for another wish.
+                    Err(_) => Answer::Refused { asked, wallet },
+                }
+            }
             (Command::Admit(asked), Outcome::Admit(Ok(told))) => {
                 self.board.lock().jobs.push(told.job);
                 Answer::Admitted {
@@ -242,7 +246,7 @@ fn refund(ids: &mut Ids, task: TaskId, who: u32) -> Command {
     let idempotency =
         IdempotencyKey::new("wallets.refund", &wallet.tenant, user(who).as_str(), &text, &"all").unwrap();
     let movement = Movement::Refund { task, amount: None, cause: Cause::default() };
-    Command::Credit(Box::new(Credit { idempotency: Some(idempotency), wallet, movement, audit: audit(ids) }))
+    Command::admin(audit(ids), Credit { idempotency: Some(idempotency), wallet, movement })
 }
 
 /// What there is in the end.
@@ -308,7 +312,8 @@ async fn many_processes_tell_one_history(url: &str) {
     let mut keys = Vec::new();
     for server in ["ai33", "ai84"] {
         for account in [Some("shared"), Some("shared"), Some("shared"), None] {
-            keys.push(add_key(&mut first.ids, &route(server), IN_FLIGHT, PER_WINDOW, account));
+            let add = add_key(&mut first.ids, &route(server), IN_FLIGHT, PER_WINDOW, account);
+            keys.push(Command::admin(audit(&mut first.ids), add));
         }
     }
     first.writer.write(&first.store, keys).await;
