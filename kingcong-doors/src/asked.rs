@@ -1,4 +1,4 @@
-//! What requests look like, as they come from a face.
+//! What several doors are asked with: requests and amounts.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
@@ -6,10 +6,7 @@ use bytes::Bytes;
 use kingcong_core::{
     Request,
     clock::Timestamp,
-    id::{Route, ServerId, ServiceId},
     money::{Decimal, Money, Unit},
-    pricing::{Charge, Measure, Operation, Ordered, Overrun, Package, Price, PriceLine},
-    routing::{BaseUrl, EgressChange, Limits, PollsCount, Server, ServerChange, Switch},
     work::Payer,
 };
 use serde::{
@@ -22,7 +19,7 @@ use crate::{kinds::AskedSubject, problem::Problem, reading::Within};
 /// A request: what is asked for, and how it is to be done.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AskedRequest {
+pub(crate) struct AskedRequest {
     user: String,
     service: String,
     subject: AskedSubject,
@@ -65,7 +62,7 @@ impl AskedRequest {
 
 /// An amount in whole units, as a decimal text or a whole number: never a float.
 #[derive(Clone, Copy, Debug)]
-pub struct AskedAmount(Decimal);
+pub(crate) struct AskedAmount(Decimal);
 
 impl<'de> Deserialize<'de> for AskedAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -106,151 +103,4 @@ impl AskedAmount {
     pub(crate) fn money(self, unit: Unit) -> Result<Money, Problem> {
         Money::from_decimal(self.decimal(), unit).map_err(|error| Problem::invalid(&error))
     }
-}
-
-/// A price to set.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedPrice {
-    server: ServerId,
-    service: ServiceId,
-    operation: Operation,
-    model: Option<String>,
-    unit: Unit,
-    name: Option<String>,
-    /// Empty when it is free.
-    lines: Vec<AskedLine>,
-    /// Whether the payer bears what is beyond the hold; the operator does when left out.
-    #[serde(default)]
-    overrun: bool,
-    switch: Switch,
-    /// The version that it is to have; the next when left out.
-    version: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedLine {
-    measure: Measure,
-    price: AskedAmount,
-    per: NonZeroU32,
-}
-
-impl AskedPrice {
-    /// The price, and the version that it is to have.
-    pub(crate) fn price(self) -> Result<(Price, Option<u32>), Problem> {
-        let lines: Vec<PriceLine> = self
-            .lines
-            .into_iter()
-            .map(|line| PriceLine::from_decimal(line.measure, line.price.decimal(), line.per, self.unit))
-            .collect::<Result<_, _>>()?;
-        let route = Route::new(self.server, self.service);
-        let price = Price {
-            name: self.name.unwrap_or_else(|| format!("{route} {}", self.operation)),
-            route,
-            model: self.model,
-            operation: self.operation,
-            unit: self.unit,
-            charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
-            overrun: if self.overrun { Overrun::Payer } else { Overrun::Operator },
-            switch: self.switch,
-            version: 0,
-            since: Timestamp::EPOCH,
-        };
-        Ok((price, self.version))
-    }
-}
-
-/// A package to set.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedPackage {
-    id: String,
-    label: String,
-    credits: AskedAmount,
-    unit: Unit,
-    price: AskedAmount,
-    currency: Unit,
-    switch: Switch,
-}
-
-impl AskedPackage {
-    pub(crate) fn package(self) -> Result<Package, Problem> {
-        Ok(Package {
-            id: kingcong_core::id::PackageId::new(self.id)?,
-            credits: self.credits.money(self.unit)?.amount,
-            unit: self.unit,
-            price: self.price.money(self.currency)?,
-            label: self.label,
-            switch: self.switch,
-        })
-    }
-}
-
-/// What was ordered of a package.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedOrder {
-    credits: AskedAmount,
-    unit: Unit,
-    price: AskedAmount,
-    currency: Unit,
-}
-
-impl AskedOrder {
-    pub(crate) fn ordered(self) -> Result<Ordered, Problem> {
-        Ok(Ordered { credits: self.credits.money(self.unit)?, price: self.price.money(self.currency)? })
-    }
-}
-
-/// A server to add.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedServer {
-    protocol: String,
-    base_url: String,
-    weight: u32,
-    polls: PollsCount,
-    limits: Limits,
-    egress: Option<Limits>,
-}
-
-impl AskedServer {
-    pub(crate) fn server(self) -> Result<Server, Problem> {
-        Ok(Server {
-            protocol: kingcong_core::id::ProtocolId::new(self.protocol)?,
-            base_url: base_url(&self.base_url)?,
-            weight: self.weight,
-            polls: self.polls,
-            defaults: self.limits,
-            egress: self.egress,
-        })
-    }
-}
-
-/// What of a server changes; what is left out stays.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedServerChange {
-    base_url: Option<String>,
-    weight: Option<u32>,
-    polls: Option<PollsCount>,
-    limits: Option<Limits>,
-    egress: Option<EgressChange>,
-}
-
-impl AskedServerChange {
-    pub(crate) fn change(self) -> Result<ServerChange, Problem> {
-        Ok(ServerChange {
-            base_url: self.base_url.as_deref().map(base_url).transpose()?,
-            weight: self.weight,
-            polls: self.polls,
-            defaults: self.limits,
-            egress: self.egress,
-        })
-    }
-}
-
-fn base_url(text: &str) -> Result<BaseUrl, Problem> {
-    BaseUrl::new(text).map_err(|error| Problem::invalid(&error))
 }

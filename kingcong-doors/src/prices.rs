@@ -1,0 +1,177 @@
+//! Prices.
+
+use std::num::NonZeroU32;
+
+use kingcong_core::{
+    clock::Timestamp,
+    id::{Route, ServerId, ServiceId},
+    money::{Decimal, Unit},
+    pricing::{Charge, Measure, Operation, Overrun, Price, PriceLine},
+    routing::Switch,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer::{DecimalText, Instant, Text, Word, all},
+    asked::AskedAmount,
+    door::{At, Door, Listed},
+    problem::Problem,
+};
+
+pub(crate) const DOORS: &[Listed] = &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()];
+
+/// So much, in whole units, per so many of a measure.
+#[derive(Debug, Serialize)]
+struct PriceLineView {
+    measure: Word<Measure>,
+    price: DecimalText<Decimal>,
+    per: u32,
+}
+
+/// A price in force; `version` counts how often it was set, `since` is when.
+#[derive(Debug, Serialize)]
+pub(crate) struct PriceView {
+    server: String,
+    service: String,
+    operation: Word<Operation>,
+    model: Option<String>,
+    unit: Word<Unit>,
+    name: String,
+    lines: Vec<PriceLineView>,
+    overrun: bool,
+    switch: Word<Switch>,
+    version: u32,
+    since: Instant,
+}
+
+impl From<&Price> for PriceView {
+    fn from(price: &Price) -> Self {
+        let lines = match &price.charge {
+            Charge::Free => &[],
+            Charge::Lines(lines) => lines.as_slice(),
+        };
+        let line = |line: &PriceLine| PriceLineView {
+            measure: Word(line.measure),
+            price: DecimalText(line.price(price.unit)),
+            per: line.per.get(),
+        };
+        Self {
+            server: price.route.server.to_string(),
+            service: price.route.service.to_string(),
+            operation: Word(price.operation),
+            model: price.model.clone(),
+            unit: Word(price.unit),
+            name: price.name.clone(),
+            lines: lines.iter().map(line).collect(),
+            overrun: price.overrun == Overrun::Payer,
+            switch: Word(price.switch),
+            version: price.version,
+            since: Instant(price.since),
+        }
+    }
+}
+
+/// A price to set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedPrice {
+    server: Text<ServerId>,
+    service: Text<ServiceId>,
+    operation: Word<Operation>,
+    model: Option<String>,
+    unit: Word<Unit>,
+    name: Option<String>,
+    /// Empty when it is free.
+    lines: Vec<AskedLine>,
+    /// Whether the payer bears what is beyond the hold; the operator does when left out.
+    #[serde(default)]
+    overrun: bool,
+    switch: Word<Switch>,
+    /// The version that it is to have; the next when left out.
+    version: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedLine {
+    measure: Word<Measure>,
+    price: AskedAmount,
+    per: NonZeroU32,
+}
+
+impl AskedPrice {
+    /// The price, and the version that it is to have.
+    fn price(self) -> Result<(Price, Option<u32>), Problem> {
+        let (operation, unit) = (self.operation.0, self.unit.0);
+        let lines: Vec<PriceLine> = self
+            .lines
+            .into_iter()
+            .map(|line| PriceLine::from_decimal(line.measure.0, line.price.decimal(), line.per, unit))
+            .collect::<Result<_, _>>()?;
+        let route = Route::new(self.server.0, self.service.0);
+        let price = Price {
+            name: self.name.unwrap_or_else(|| format!("{route} {operation}")),
+            route,
+            model: self.model,
+            operation,
+            unit,
+            charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
+            overrun: if self.overrun { Overrun::Payer } else { Overrun::Operator },
+            switch: self.switch.0,
+            version: 0,
+            since: Timestamp::EPOCH,
+        };
+        Ok((price, self.version))
+    }
+}
+
+/// The prices in force.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {}
+
+impl Door for List {
+    const NAME: &'static str = "prices.list";
+    type Answer = Vec<PriceView>;
+
+    async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {
+        Ok(all(&at.kc.prices().list().await?))
+    }
+}
+
+/// Sets a price; it replaces the one for the same route, model and operation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    price: AskedPrice,
+}
+
+impl Door for Set {
+    const NAME: &'static str = "prices.set";
+    type Answer = ();
+
+    async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
+        let (price, version) = self.price.price()?;
+        Ok(at.kc.prices().set_now(price, version).await?)
+    }
+}
+
+/// Takes a price away: requests that need it are refused from now on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remove {
+    server: String,
+    service: String,
+    operation: Word<Operation>,
+    model: Option<String>,
+}
+
+impl Door for Remove {
+    const NAME: &'static str = "prices.remove";
+    type Answer = ();
+
+    async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
+        let Self { server, service, operation, model } = self;
+        Ok(at.kc.prices().remove(&server, &service, model.as_deref(), operation.0).await?)
+    }
+}

@@ -1,0 +1,108 @@
+//! Voices, the upstreams' and the cloned ones.
+
+use kingcong_core::{
+    provider::{Voice, VoiceOrigin, VoicePage},
+    store::VoiceRow,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer::{Instant, Word, all},
+    door::{At, Door, Listed},
+    problem::Problem,
+};
+
+pub(crate) const DOORS: &[Listed] = &[Listed::of::<Offered>(), Listed::of::<Cloned>()];
+
+/// A voice that an upstream offers.
+#[derive(Debug, Serialize)]
+struct VoiceView {
+    voice: String,
+    name: String,
+    language: Option<String>,
+    gender: Option<String>,
+    preview_url: Option<String>,
+    origin: Word<VoiceOrigin>,
+}
+
+impl From<Voice> for VoiceView {
+    fn from(voice: Voice) -> Self {
+        let Voice { voice, name, language, gender, preview_url, origin } = voice;
+        Self { voice, name, language, gender, preview_url, origin: Word(origin) }
+    }
+}
+
+/// Voices, and what to ask for next; `next` is none on the last page.
+#[derive(Debug, Serialize)]
+struct VoicePageView {
+    voices: Vec<VoiceView>,
+    next: Option<String>,
+}
+
+impl From<VoicePage> for VoicePageView {
+    fn from(page: VoicePage) -> Self {
+        Self { voices: page.voices.into_iter().map(VoiceView::from).collect(), next: page.next }
+    }
+}
+
+/// A voice that a user cloned; it lives on the account that made it.
+#[derive(Debug, Serialize)]
+struct ClonedVoiceView {
+    id: String,
+    user: String,
+    name: String,
+    server: String,
+    service: String,
+    created_at: Instant,
+}
+
+impl From<&VoiceRow> for ClonedVoiceView {
+    fn from(voice: &VoiceRow) -> Self {
+        Self {
+            id: voice.id.to_string(),
+            user: voice.user.to_string(),
+            name: voice.name.clone(),
+            server: voice.route.server.to_string(),
+            service: voice.route.service.to_string(),
+            created_at: Instant(voice.created_at),
+        }
+    }
+}
+
+/// A page of the voices that a route offers, asked of its upstream; `page` is the last answer's `next`.
+///
+/// What users cloned on the key's account is listed too, with the origin `cloned`: show other users only the library's
+/// voices.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offered {
+    server: String,
+    service: String,
+    page: Option<String>,
+}
+
+impl Door for Offered {
+    const NAME: &'static str = "voices.offered";
+    type Answer = VoicePageView;
+
+    async fn knock(self, at: &mut At<'_>) -> Result<VoicePageView, Problem> {
+        let Self { server, service, page } = self;
+        Ok(at.kc.voices().offered(&server, &service, page.as_deref()).await?.into())
+    }
+}
+
+/// The voices that a user cloned.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cloned {
+    user: String,
+}
+
+impl Door for Cloned {
+    const NAME: &'static str = "voices.cloned";
+    type Answer = Vec<ClonedVoiceView>;
+
+    async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {
+        Ok(all(&at.kc.voices().cloned(&self.user).await?))
+    }
+}

@@ -1,0 +1,141 @@
+//! The words of the core that stand in answers and questions, with what faces say of them.
+
+use kingcong_core::{
+    access::RoleName,
+    ledger::EntryKind,
+    money::Unit,
+    pricing::{Measure, Operation},
+    provider::{FailureKind, Health, VoiceOrigin},
+    routing::{PollsCount, Switch},
+    store::{AuditOutcome, DiscrepancyKind},
+    tenants::TenantState,
+    work::{JobState, Lane, RouteCause},
+};
+use serde::{Serialize, Serializer};
+
+/// A closed set of words.
+pub(crate) trait Words: Copy {
+    /// Writes the word as it stands in JSON.
+    fn put<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+/// Says of each set how its words are written, what it is, and which words it has. `by as_str` is for sets that do not
+/// serialise themselves.
+macro_rules! words {
+    (@put $word:ident $serializer:ident) => { $word.serialize($serializer) };
+    (@put $word:ident $serializer:ident $text:ident) => { $serializer.serialize_str($word.$text()) };
+    ($(
+        $(#[doc = $doc:literal])+
+        $set:ident $(by $text:ident)? { $($(#[doc = $of_word:literal])* $word:ident),+ $(,)? }
+    )+) => {
+        $(impl Words for $set {
+            fn put<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error> {
+                words!(@put self serializer $($text)?)
+            }
+        })+
+    };
+}
+
+words! {
+    /// What a wallet holds. The digits after the point are fixed for ever: 0, 3 and 9.
+    Unit { CREDIT, NEXTFLOW, USD }
+
+    /// An administrator's switch.
+    Switch { On, Off }
+
+    /// Whose keys a call is made with.
+    Lane {
+        /// The operator's, which serve every tenant.
+        Shared
+    }
+
+    /// Why a task is on its route.
+    RouteCause {
+        /// The split chose it when the task was queued, by its submit or by a retry of its job.
+        Planned,
+        /// The route before it failed the task, or did not serve.
+        Moved,
+    }
+
+    /// What is done.
+    Operation { Speech, CloneVoice }
+
+    /// What a price counts, in the smallest part that is counted.
+    Measure { Character, Request, AudioMs, Token, Image }
+
+    /// What somebody is to the library; which doors each may use stands in the table of `docs/guides/access.md`.
+    RoleName {
+        /// Runs the library: every door, of every tenant.
+        Operator,
+        /// Keeps the operator's books: prices, packages and money, of every tenant.
+        OperatorBilling,
+        /// Helps users: reads their jobs, wallets and reports, and refunds; of every tenant.
+        Support,
+        /// Reads reports and the audit, of every tenant.
+        Auditor,
+        /// Runs one tenant.
+        TenantAdmin,
+        /// Keeps one tenant's books: buys credits, and reads its jobs, wallets and reports.
+        TenantBilling,
+        /// One user of a tenant, with what is the user's own.
+        Member,
+    }
+
+    /// What became of an audited call: it was done, or the role may not use the door.
+    AuditOutcome by as_str { Done, Refused }
+
+    /// Where a job is.
+    JobState { Open, Cancelling, Expiring, Completed, CompletedWithFailures, Failed, Cancelled }
+
+    /// What an entry of the ledger records.
+    EntryKind { Purchase, Usage, Refund, Adjustment, DebtPayment }
+
+    /// Whether asking a server for a result counts as a call.
+    PollsCount { Free, Counted }
+
+    /// A service's health as its server tells it.
+    Health { Good, Degraded, Overloaded }
+
+    /// What a failure means, and so whom it concerns.
+    FailureKind {
+        BadRequest,
+        Policy,
+        NotAllowed,
+        KeyDead,
+        KeyDoubtful,
+        OutOfCredit,
+        KeyRateLimited,
+        AccountRateLimited,
+        EgressRateLimited,
+        Busy,
+        Unknown,
+        TooLarge,
+        Undeliverable,
+        Unsupported,
+    }
+
+    /// Whether an upstream offers a voice to everybody, or its account made it.
+    VoiceOrigin { Library, Cloned }
+
+    /// Whether a tenant may order.
+    TenantState {
+        /// It may.
+        Active,
+        /// Nothing new is submitted, retried or purchased. What is under way goes on, and everything can be read.
+        Suspended,
+    }
+
+    /// What is wrong with a row that does not agree with the others.
+    DiscrepancyKind by as_str {
+        /// A column is not what other rows say.
+        Wrong,
+        /// Another row needs it, and it is not there.
+        Missing,
+        /// It names a row that is not there, or that does not know it.
+        Stray,
+        /// It cannot be read, or is not written as KingCong writes it.
+        Damaged,
+        /// Its secret does not open: it was altered or is another row's, or its data key is.
+        Sealed,
+    }
+}
