@@ -90,6 +90,7 @@ pub(crate) struct Milliseconds(pub(crate) u64);
 
 /// What a user may be told, in English and Vietnamese.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct MessageView {
     code: String,
     en: String,

@@ -5,7 +5,6 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 use bytes::Bytes;
 use kingcong_core::{
     Request,
-    clock::Timestamp,
     money::{Decimal, Money, Unit},
     work::Payer,
 };
@@ -14,23 +13,31 @@ use serde::{
     de::{self, Visitor},
 };
 
-use crate::{kinds::AskedSubject, problem::Problem, reading::Within};
+use crate::{
+    answer::{Instant, Milliseconds},
+    kinds::AskedSubject,
+    problem::Problem,
+    reading::Within,
+};
 
 /// A request: what is asked for, and how it is to be done.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskedRequest {
     user: String,
     service: String,
     subject: AskedSubject,
     weight: Option<Within<u32, 1, { Request::WEIGHT_MAX }>>,
-    deadline_ms: Option<u64>,
-    start_at: Option<Timestamp>,
+    deadline_ms: Option<Milliseconds>,
+    start_at: Option<Instant>,
     payer: Option<AskedPayer>,
     idempotency_key: Option<String>,
 }
 
+/// Whose wallet pays.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(rename = "Payer"))]
 #[serde(rename_all = "snake_case")]
 enum AskedPayer {
     User,
@@ -45,10 +52,10 @@ impl AskedRequest {
             request = request.weight(weight);
         }
         if let Some(deadline) = self.deadline_ms {
-            request = request.deadline(Duration::from_millis(deadline));
+            request = request.deadline(Duration::from_millis(deadline.0));
         }
         if let Some(at) = self.start_at {
-            request = request.start_at(at);
+            request = request.start_at(at.0);
         }
         if let Some(key) = self.idempotency_key {
             request = request.idempotency_key(key);

@@ -34,6 +34,7 @@ pub(crate) const DOORS: &[Listed] = &[
 
 /// What is under maintenance: everything, or these services.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct MaintenanceView {
     is_full: bool,
     services: Vec<String>,
@@ -51,6 +52,7 @@ impl From<&Maintenance> for MaintenanceView {
 
 /// A server of the configuration.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ServerInfoView {
     id: String,
     protocol: String,
@@ -77,6 +79,7 @@ impl From<(&ServerId, &Server)> for ServerInfoView {
 
 /// What is bought on a server, with its name for users.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ServiceView {
     id: String,
     name: String,
@@ -84,6 +87,7 @@ struct ServiceView {
 
 /// A server's service, and whether it is used.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct RouteView {
     server: String,
     service: String,
@@ -92,6 +96,7 @@ struct RouteView {
 
 /// The configuration as it stands; `version` counts its changes.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct SystemView {
     version: u64,
     servers: Vec<ServerInfoView>,
@@ -126,6 +131,7 @@ impl From<&System> for SystemView {
 
 /// A server and the weight by which it shares work.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ShareView {
     server: String,
     weight: u32,
@@ -133,6 +139,7 @@ struct ShareView {
 
 /// How a service stands: the servers that share its work, or what its users are told.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct StandingView {
     service: String,
     servers: Vec<ShareView>,
@@ -141,6 +148,7 @@ struct StandingView {
 
 /// The named case that the switches make (`all_on`, `case1` …), and how each service stands.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct ExplanationView {
     version: u64,
     state: &'static str,
@@ -189,13 +197,16 @@ impl From<&Explanation> for ExplanationView {
 
 /// A server to add.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedServer {
     protocol: String,
     base_url: String,
     weight: u32,
     polls: Word<PollsCount>,
+    #[cfg_attr(feature = "description", schemars(with = "LimitsView"))]
     limits: Limits,
+    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     egress: Option<Limits>,
 }
 
@@ -214,12 +225,15 @@ impl AskedServer {
 
 /// What of a server changes; what is left out stays.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedServerChange {
     base_url: Option<String>,
     weight: Option<u32>,
     polls: Option<Word<PollsCount>>,
+    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     limits: Option<Limits>,
+    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     egress: Option<EgressChange>,
 }
 
@@ -241,6 +255,7 @@ fn base_url(text: &str) -> Result<BaseUrl, Problem> {
 
 /// The configuration as it stands.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {}
 
@@ -255,6 +270,7 @@ impl Door for Get {
 
 /// The classification of the whole and, per service, where it is served or what the user is told.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Explain {}
 
@@ -269,6 +285,7 @@ impl Door for Explain {
 
 /// Switches a route on or off.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetRoute {
     server: String,
@@ -290,8 +307,10 @@ impl Door for SetRoute {
 ///
 /// Running calls finish, queued tasks wait, and go on when it is lifted.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetMaintenance {
+    #[cfg_attr(feature = "description", schemars(with = "MaintenanceView"))]
     maintenance: Maintenance,
 }
 
@@ -306,6 +325,7 @@ impl Door for SetMaintenance {
 
 /// Sets the weights that tasks are split by, such as 70 for `ai33` and 30 for `ai84`; the next task follows.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetWeights {
     weights: BTreeMap<String, u32>,
@@ -324,6 +344,7 @@ impl Door for SetWeights {
 
 /// Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AddServer {
     id: String,
@@ -348,6 +369,7 @@ impl Door for AddServer {
 /// A base URL with another scheme, host or port suspends the server's keys, in every process: a secret is sent to
 /// nobody but whom it was registered for. Each is used again once `keys.add` got its secret again.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct UpdateServer {
     id: String,
@@ -365,6 +387,7 @@ impl Door for UpdateServer {
 
 /// Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RemoveServer {
     id: String,
@@ -381,6 +404,7 @@ impl Door for RemoveServer {
 
 /// Adds a service, to be sold on routes; `name` is what users read.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AddService {
     id: String,
@@ -399,6 +423,7 @@ impl Door for AddService {
 /// What was changed of all that tenants share (servers, prices, packages, keys and their accounts), newest first. It is
 /// the part of `reports.audit` that is of no tenant.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct History {
     limit: u32,

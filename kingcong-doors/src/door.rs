@@ -34,16 +34,27 @@ const ROOMS: [&[Listed]; 10] = [
 ];
 
 /// A door: its fields are what it takes.
-pub(crate) trait Door: DeserializeOwned + Send + 'static {
+pub(crate) trait Door: DeserializeOwned + Described + Send + 'static {
     /// Its name, which is the same in every language.
     const NAME: &'static str;
 
     /// What it answers.
-    type Answer: Serialize;
+    type Answer: Serialize + Described;
 
     /// Does what the door does.
     fn knock(self, at: &mut At<'_>) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
 }
+
+/// What can be described for faces, where that is asked for.
+#[cfg(feature = "description")]
+pub(crate) use schemars::JsonSchema as Described;
+
+/// What can be described for faces, where that is asked for.
+#[cfg(not(feature = "description"))]
+pub(crate) trait Described {}
+
+#[cfg(not(feature = "description"))]
+impl<T> Described for T {}
 
 /// Where somebody knocks, and what comes and goes beside the JSON.
 pub(crate) struct At<'a> {
@@ -60,6 +71,8 @@ pub(crate) struct At<'a> {
 pub(crate) struct Listed {
     name: &'static str,
     read: for<'a> fn(&str, Names, &'a Library) -> Result<Knock<'a>, Problem>,
+    #[cfg(feature = "description")]
+    describe: fn(&mut schemars::SchemaGenerator) -> crate::description::Described,
 }
 
 /// A door with what it is given. What is left to say is who knocks, and what came beside the JSON.
@@ -70,8 +83,19 @@ type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send
 impl Listed {
     /// The door as it is listed.
     pub(crate) const fn of<D: Door>() -> Self {
-        Self { name: D::NAME, read: read_door::<D> }
+        Self {
+            name: D::NAME,
+            read: read_door::<D>,
+            #[cfg(feature = "description")]
+            describe: crate::description::of::<D>,
+        }
     }
+}
+
+/// Every door, described for faces.
+#[cfg(feature = "description")]
+pub(crate) fn described(generator: &mut schemars::SchemaGenerator) -> Vec<crate::description::Described> {
+    ROOMS.iter().copied().flatten().map(|door| (door.describe)(generator)).collect()
 }
 
 /// What a text asks: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`.

@@ -39,6 +39,7 @@ pub(crate) const DOORS: &[Listed] = &[
 
 /// One request's tasks, money and state.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct JobView {
     id: String,
     tenant: String,
@@ -88,6 +89,7 @@ impl From<&Job> for JobView {
 
 /// Why a task failed, as a word.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(rename_all = "snake_case")]
 enum TaskErrorCode {
     Upstream,
@@ -99,6 +101,7 @@ enum TaskErrorCode {
 
 /// Why a task failed; it costs nothing.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskErrorView {
     code: TaskErrorCode,
     message: String,
@@ -123,6 +126,7 @@ impl From<&TaskError> for TaskErrorView {
 
 /// Where a task is.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum TaskStateView {
     Pending,
@@ -144,6 +148,7 @@ impl From<&TaskState> for TaskStateView {
 
 /// What is known of a task. `key` is the key of its last attempt, masked.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskReportView {
     id: String,
     place: u32,
@@ -186,6 +191,7 @@ impl TaskReportView {
 
 /// What is known of a job, with the wallet that pays as it is now.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct JobReportView {
     job: JobView,
     tasks: Vec<TaskReportView>,
@@ -209,6 +215,7 @@ impl From<&JobReport> for JobReportView {
 
 /// What a job says, without its bytes.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct AudioHeadView {
     length: u64,
     content_type: &'static str,
@@ -227,6 +234,7 @@ impl From<&JobAudio> for AudioHeadView {
 
 /// A result; the bytes come beside it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum JobResultView {
     Speech { content_type: String, duration_ms: Milliseconds, srt: Option<String> },
@@ -261,6 +269,7 @@ impl JobResultView {
 
 /// A task was sent: its place from 0, on which route, with which masked key, the how manieth attempt.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskStartedView {
     place: u32,
     route: Text<Route>,
@@ -270,6 +279,7 @@ struct TaskStartedView {
 
 /// An upstream told how far a task is, from 0 to 100.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskProgressView {
     place: u32,
     percent: u8,
@@ -277,6 +287,7 @@ struct TaskProgressView {
 
 /// A task waits for another try.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskWaitsView {
     place: u32,
     reason: String,
@@ -284,6 +295,7 @@ struct TaskWaitsView {
 
 /// A task has its result.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskDoneView {
     place: u32,
     charged: Units,
@@ -291,6 +303,7 @@ struct TaskDoneView {
 
 /// A task failed; it costs nothing.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskFailedView {
     place: u32,
     error: TaskErrorView,
@@ -298,18 +311,21 @@ struct TaskFailedView {
 
 /// A task was cancelled before it was done.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskCancelledView {
     place: u32,
 }
 
 /// The job had ended, and so many failed tasks of it are tried again.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct RetriedView {
     tasks: u32,
 }
 
 /// The job ended; nothing more follows.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct EndedView {
     state: Word<JobState>,
     charged: Units,
@@ -317,12 +333,14 @@ struct EndedView {
 
 /// So many events were missed, because they were not read fast enough; the job's report has the whole.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct MissedView {
     events: u64,
 }
 
 /// Something that happened to a job.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum JobEventView {
     TaskStarted(TaskStartedView),
@@ -366,6 +384,7 @@ impl JobEventView {
 
 /// What is known of it now.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct GetStatus {
     job: Text<JobId>,
@@ -382,6 +401,7 @@ impl Door for GetStatus {
 
 /// Waits until it has ended, whichever process works on it.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Wait {
     job: Text<JobId>,
@@ -398,6 +418,7 @@ impl Door for Wait {
 
 /// Ends it as far as its tasks have not been sent; those that were run to their end and are charged.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Cancel {
     job: Text<JobId>,
@@ -414,6 +435,7 @@ impl Door for Cancel {
 
 /// Tries the failed tasks of a job again that has ended with such.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Retry {
     job: Text<JobId>,
@@ -434,6 +456,7 @@ impl Door for Retry {
 
 /// What it gave: its tasks' results, joined in order; the audio comes beside.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct GetResult {
     job: Text<JobId>,
@@ -455,6 +478,7 @@ impl Door for GetResult {
 
 /// What the job says, without its bytes.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Audio {
     job: Text<JobId>,
@@ -472,6 +496,7 @@ impl Door for Audio {
 
 /// The bytes from `start` to before `end`, which come beside.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ReadAudio {
     job: Text<JobId>,
@@ -493,6 +518,7 @@ impl Door for ReadAudio {
 
 /// The first chunk of these bytes, which comes beside; refused when not all of them are there.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AudioChunk {
     job: Text<JobId>,
@@ -514,6 +540,7 @@ impl Door for AudioChunk {
 
 /// Its subtitles as SubRip, joined; none where none were asked for or given.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Subtitles {
     job: Text<JobId>,
@@ -530,6 +557,7 @@ impl Door for Subtitles {
 
 /// The result of one task, by its place from 0; none while it has none. The audio comes beside.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct TaskOutput {
     job: Text<JobId>,
@@ -554,6 +582,7 @@ impl Door for TaskOutput {
 
 /// Answers the number of a stream, for `events.next`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Events {
     job: Text<JobId>,
@@ -574,6 +603,7 @@ impl Door for Events {
 
 /// The next event of a stream; none after the last.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NextEvent {
     stream: u64,

@@ -33,6 +33,7 @@ pub(crate) const DOORS: &[Listed] = &[
 
 /// How many calls are allowed: at once, and started within any 60 seconds. Both at least 1.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct LimitsView {
     max_in_flight: NonZeroU32,
     per_minute: NonZeroU32,
@@ -49,6 +50,7 @@ impl From<Limits> for LimitsView {
 /// A key is `unreadable` when its stored secret does not open, and `suspended` when its server moved to another scheme,
 /// host or port: both are mended by `keys.add` with the same secret.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum KeyStatusView {
     Active,
@@ -62,6 +64,7 @@ enum KeyStatusView {
 
 /// An upstream key; of its secret only the mask.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct KeyView {
     id: String,
     server: String,
@@ -124,6 +127,7 @@ impl From<&KeyWithLimits> for KeyView {
 
 /// An upstream account that keys share, with what they may do together.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct AccountView {
     server: String,
     account: String,
@@ -151,6 +155,7 @@ impl From<&AccountReport> for AccountView {
 
 /// A secret that no `Debug` shows.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(transparent)]
 struct AskedSecret(String);
 
@@ -168,14 +173,17 @@ impl fmt::Debug for AskedSecret {
 /// in `max_in_flight` and `per_minute`; `accounts.set_limits` changes them. A key that is suspended or unreadable is
 /// the same key again when its secret is registered again.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Add {
     server: String,
     service: String,
     secret: AskedSecret,
     label: Option<String>,
+    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     limits: Option<Limits>,
     account: Option<String>,
+    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     account_limits: Option<Limits>,
 }
 
@@ -210,6 +218,7 @@ impl Door for Add {
 
 /// Every key that was not removed.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {}
 
@@ -224,6 +233,7 @@ impl Door for List {
 
 /// A key by its id.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
     key: Text<KeyId>,
@@ -240,6 +250,7 @@ impl Door for Get {
 
 /// Changes a key's limits; what is not named stays.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetLimits {
     key: Text<KeyId>,
@@ -260,6 +271,7 @@ impl Door for SetLimits {
 
 /// Switches a key on. One known to be dead stays out of its pool until a check finds it alive.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Enable {
     key: Text<KeyId>,
@@ -276,6 +288,7 @@ impl Door for Enable {
 
 /// Switches a key off: it gets no new calls; those under way finish.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Disable {
     key: Text<KeyId>,
@@ -292,6 +305,7 @@ impl Door for Disable {
 
 /// Removes a key for good: its secret is wiped, its history stays.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Remove {
     key: Text<KeyId>,
@@ -308,6 +322,7 @@ impl Door for Remove {
 
 /// Asks the upstream about a key, by a call that costs nothing.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Check {
     key: Text<KeyId>,
@@ -325,6 +340,7 @@ impl Door for Check {
 /// Every account that a key was registered under, by server and name, with its limits, what of them is used and its
 /// keys. One whose keys were all removed keeps its limits for the next.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Accounts {}
 
@@ -340,6 +356,7 @@ impl Door for Accounts {
 /// Changes an account's limits; what is not named stays. Every process keeps them from its next start of a call on, and
 /// calls under way end as ever.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetAccountLimits {
     server: String,

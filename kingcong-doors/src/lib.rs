@@ -7,7 +7,8 @@
 //! Rooms: [`library`](self) opens and knocks, `caller` is who knocks, `door` what a door is and the list of all. The doors
 //! stand in the rooms of their groups (`root`, `job`, `wallets`, `packages`, `prices`, `config`, `keys`, `voices`,
 //! `reports`, `tenants`), each with what it takes, what it answers and how. They are made of what `answer`, `asked`,
-//! `kinds` and `words` have. `problem` is what goes wrong, and `host` lets the host's own functions be a provider or the
+//! `kinds` and `words` have. `description` says of all of them what `cargo xtask faces` writes the types of faces from.
+//! `problem` is what goes wrong, and `host` lets the host's own functions be a provider or the
 //! master key.
 //!
 //! Amounts are JSON numbers where the unit has whole steps only and fit 2^53, and decimal texts otherwise; instants are
@@ -33,6 +34,8 @@ mod answer;
 mod asked;
 mod caller;
 mod config;
+#[cfg(feature = "description")]
+mod description;
 mod door;
 mod host;
 mod job;
@@ -51,6 +54,8 @@ mod voices;
 mod wallets;
 mod words;
 
+#[cfg(feature = "description")]
+pub use description::description;
 pub use host::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
     scrubbed,

@@ -14,6 +14,7 @@ pub(crate) const DOORS: &[Listed] = &[Listed::of::<List>(), Listed::of::<Set>(),
 
 /// Credits that are sold together: `credits` of `unit` for `price` in `currency`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct PackageView {
     id: String,
     label: String,
@@ -40,6 +41,7 @@ impl From<&Package> for PackageView {
 
 /// A package to set.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedPackage {
     id: String,
@@ -66,6 +68,7 @@ impl AskedPackage {
 
 /// The packages, on sale or not.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {}
 
@@ -80,6 +83,7 @@ impl Door for List {
 
 /// Sets a package; it replaces the one of the same id.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Set {
     package: AskedPackage,
@@ -96,6 +100,7 @@ impl Door for Set {
 
 /// Takes a package away for good; to keep it for later, set it with its switch off.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Remove {
     package: String,

@@ -22,6 +22,7 @@ pub(crate) const DOORS: &[Listed] = &[Listed::of::<List>(), Listed::of::<Set>(),
 
 /// So much, in whole units, per so many of a measure.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
 struct PriceLineView {
     measure: Word<Measure>,
     price: DecimalText<Decimal>,
@@ -30,6 +31,7 @@ struct PriceLineView {
 
 /// A price in force; `version` counts how often it was set, `since` is when.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct PriceView {
     server: String,
     service: String,
@@ -73,6 +75,7 @@ impl From<&Price> for PriceView {
 
 /// A price to set.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedPrice {
     server: Text<ServerId>,
@@ -92,6 +95,7 @@ struct AskedPrice {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedLine {
     measure: Word<Measure>,
@@ -127,6 +131,7 @@ impl AskedPrice {
 
 /// The prices in force.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {}
 
@@ -141,6 +146,7 @@ impl Door for List {
 
 /// Sets a price; it replaces the one for the same route, model and operation.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Set {
     price: AskedPrice,
@@ -158,6 +164,7 @@ impl Door for Set {
 
 /// Takes a price away: requests that need it are refused from now on.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Remove {
     server: String,

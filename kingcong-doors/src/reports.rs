@@ -28,6 +28,7 @@ pub(crate) const DOORS: &[Listed] =
 /// `over_hold` is what of its price was not charged because the job's hold was used up: the operator's cost. `cause`
 /// says why the task was on the route, `key_tenant` whose key it was: none is the operator's.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct UsageRecordView {
     attempt: String,
     task: String,
@@ -85,6 +86,7 @@ impl From<&UsageRecord> for UsageRecordView {
 
 /// An attempt that failed or whose answer was lost.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ErrorRecordView {
     attempt: String,
     task: String,
@@ -138,6 +140,7 @@ impl From<&Attempt> for ErrorRecordView {
 
 /// How many of the last attempts a route had.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct SplitShareView {
     server: String,
     service: String,
@@ -159,6 +162,7 @@ impl From<&SplitShare> for SplitShareView {
 /// What was done at an admin door, or who was refused at any. `tenant` is the one whose rows it concerns, none for what
 /// all tenants share; `target` is what it was done to; `detail` is a JSON object as text, without secrets.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct AuditEntryView {
     id: String,
     tenant: Option<String>,
@@ -189,6 +193,7 @@ impl From<&AuditEntry> for AuditEntryView {
 
 /// Which attempts.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedAttempts {
     job: Option<Text<JobId>>,
@@ -231,6 +236,7 @@ impl AskedAttempts {
 ///
 /// `before` is an attempt, for the next page; a route is a server and a service.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Usage {
     filter: AskedAttempts,
@@ -247,6 +253,7 @@ impl Door for Usage {
 
 /// The error log: attempts that failed or whose answer was lost, found as those of `reports.usage`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Errors {
     filter: AskedAttempts,
@@ -263,6 +270,7 @@ impl Door for Errors {
 
 /// How the last 1,000 attempts were spread over routes, of those that ended.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Split {}
 
@@ -277,6 +285,7 @@ impl Door for Split {
 
 /// What was done at admin doors, newest first, older than the entry `before`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Audit {
     before: Option<Text<AuditId>>,

@@ -41,6 +41,7 @@ pub(crate) const DOORS: &[Listed] = &[
 
 /// What a request would cost. `held` is the most that it can cost.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct EstimateView {
     tasks: usize,
     characters: u64,
@@ -65,6 +66,7 @@ impl From<&Estimate> for EstimateView {
 
 /// What a route's last calls let through: everything, one call to see, or nothing for now.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum PassageView {
     Open,
@@ -74,6 +76,7 @@ enum PassageView {
 
 /// A route as a status bar shows it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct RouteStatusView {
     server: String,
     service: String,
@@ -110,6 +113,7 @@ impl From<&RouteStatus> for RouteStatusView {
 
 /// What a status bar shows.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct StatusView {
     explanation: ExplanationView,
     routes: Vec<RouteStatusView>,
@@ -123,6 +127,7 @@ impl From<&Status> for StatusView {
 
 /// A row that does not agree with the others; `column` is none where the row as a whole is meant.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct DiscrepancyView {
     kind: Word<DiscrepancyKind>,
     /// The table, as the database calls it.
@@ -150,6 +155,7 @@ impl From<&Discrepancy> for DiscrepancyView {
 /// What verification found: `found` rows that do not agree with others, 0 when all is well; `discrepancies` are the
 /// first 1,000 of them.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct VerificationView {
     wallets: u64,
     jobs: u64,
@@ -174,6 +180,7 @@ impl From<&Verification> for VerificationView {
 
 /// What was archived, and into which file.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ArchivedView {
     attempts: u64,
     entries: u64,
@@ -192,6 +199,7 @@ impl From<&Archived> for ArchivedView {
 
 /// What a request would cost, for its user, as things stand.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskEstimate {
     request: Box<AskedRequest>,
@@ -209,6 +217,7 @@ impl Door for AskEstimate {
 
 /// Submits a request, and answers the job's id once the job is durable and its credits are held.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Submit {
     request: Box<AskedRequest>,
@@ -226,6 +235,7 @@ impl Door for Submit {
 
 /// Jobs, newest first, older than the job `before`; at most 1,000 at once.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Jobs {
     user: Option<Text<UserId>>,
@@ -247,6 +257,7 @@ impl Door for Jobs {
 
 /// What a status bar shows.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskStatus {}
 
@@ -261,6 +272,7 @@ impl Door for AskStatus {
 
 /// Counts everything again, follows what rows name, and opens every secret; may run while work goes on.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Verify {}
 
@@ -275,6 +287,7 @@ impl Door for Verify {
 
 /// Checks every key and every server now; for hosts that drive it by their own schedule.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Monitor {}
 
@@ -289,6 +302,7 @@ impl Door for Monitor {
 
 /// Looks now at what other processes did, and does not wait for the next pulse.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Pulse {}
 
@@ -303,8 +317,10 @@ impl Door for Pulse {
 
 /// Copies the whole SQLite database, as of one instant, into a new file, while work goes on.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Backup {
+    #[cfg_attr(feature = "description", schemars(extend("format" = "path")))]
     path: PathBuf,
 }
 
@@ -320,9 +336,11 @@ impl Door for Backup {
 
 /// Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Archive {
     before: Instant,
+    #[cfg_attr(feature = "description", schemars(extend("format" = "path")))]
     folder: PathBuf,
 }
 

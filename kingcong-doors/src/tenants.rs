@@ -16,6 +16,7 @@ pub(crate) const DOORS: &[Listed] = &[Listed::of::<Set>(), Listed::of::<Get>(), 
 
 /// What an operator says of a customer organisation. `version` grows with each change.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TenantView {
     id: String,
     name: String,
@@ -43,6 +44,7 @@ impl From<&Tenant> for TenantView {
 /// A suspended one submits, retries and purchases nothing, from this moment on and in every process; what is under way
 /// goes on, and everything can be read.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Set {
     id: String,
@@ -62,6 +64,7 @@ impl Door for Set {
 
 /// What is said of a tenant; none where nothing ever was: it is active then.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
     id: String,
@@ -78,6 +81,7 @@ impl Door for Get {
 
 /// Tenants of which something is said, in the order of their ids, behind `after`; at most 1,000 at once.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {
     after: Option<Text<TenantId>>,

@@ -7,33 +7,53 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{Instant, Word, all},
+    answer::{Instant, all},
     door::{At, Door, Listed},
     problem::Problem,
 };
 
 pub(crate) const DOORS: &[Listed] = &[Listed::of::<Offered>(), Listed::of::<Cloned>()];
 
+/// Whether an upstream offers a voice to everybody, or its account made it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
+#[serde(rename_all = "snake_case")]
+enum VoiceOriginView {
+    Library,
+    Cloned,
+}
+
+impl From<VoiceOrigin> for VoiceOriginView {
+    fn from(origin: VoiceOrigin) -> Self {
+        match origin {
+            VoiceOrigin::Library => Self::Library,
+            VoiceOrigin::Cloned => Self::Cloned,
+        }
+    }
+}
+
 /// A voice that an upstream offers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct VoiceView {
     voice: String,
     name: String,
     language: Option<String>,
     gender: Option<String>,
     preview_url: Option<String>,
-    origin: Word<VoiceOrigin>,
+    origin: VoiceOriginView,
 }
 
 impl From<Voice> for VoiceView {
     fn from(voice: Voice) -> Self {
         let Voice { voice, name, language, gender, preview_url, origin } = voice;
-        Self { voice, name, language, gender, preview_url, origin: Word(origin) }
+        Self { voice, name, language, gender, preview_url, origin: origin.into() }
     }
 }
 
 /// Voices, and what to ask for next; `next` is none on the last page.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct VoicePageView {
     voices: Vec<VoiceView>,
     next: Option<String>,
@@ -47,6 +67,7 @@ impl From<VoicePage> for VoicePageView {
 
 /// A voice that a user cloned; it lives on the account that made it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct ClonedVoiceView {
     id: String,
     user: String,
@@ -74,6 +95,7 @@ impl From<&VoiceRow> for ClonedVoiceView {
 /// What users cloned on the key's account is listed too, with the origin `cloned`: show other users only the library's
 /// voices.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Offered {
     server: String,
@@ -93,6 +115,7 @@ impl Door for Offered {
 
 /// The voices that a user cloned.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Cloned {
     user: String,

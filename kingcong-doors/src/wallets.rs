@@ -27,6 +27,7 @@ pub(crate) const DOORS: &[Listed] = &[
 
 /// An owner's balance in one unit; `user` is none for a tenant's own. `available` is what is not held.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct WalletView {
     id: String,
     tenant: String,
@@ -72,6 +73,7 @@ impl From<&Wallet> for WalletView {
 
 /// One line of a wallet's ledger; numbers are dense from 1.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct EntryView {
     number: u64,
     kind: Word<EntryKind>,
@@ -110,6 +112,7 @@ impl EntryView {
 /// `amount` is by how much the balance changed before any debt was paid. Where a correction wanted to take more than
 /// was available, the rest is in `became_debt`; what of a credit went to pay debt is `paid_debt`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct CreditedView {
     amount: Units,
     became_debt: Units,
@@ -131,6 +134,7 @@ impl CreditedView {
 
 /// What an order says of its package: what the buyer was shown, and pays.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedOrder {
     credits: AskedAmount,
@@ -152,6 +156,7 @@ fn owner(user: Option<Text<UserId>>) -> Owner {
 
 /// A user's wallet; an empty one when the user never had any.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
     user: Option<Text<UserId>>,
@@ -172,6 +177,7 @@ impl Door for Get {
 ///
 /// With `in_debt` only those that owe something; at most 1,000 at once.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {
     unit: Option<Word<Unit>>,
@@ -200,6 +206,7 @@ impl Door for List {
 /// Fails with `not_found` for a package that is not on sale, `amount_refused` for one that is not what was ordered,
 /// `idempotency_conflict` for an order that was used for another package or owner.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Purchase {
     user: Option<Text<UserId>>,
@@ -227,6 +234,7 @@ impl Door for Purchase {
 ///
 /// Fails with `not_found` for a task that another wallet paid for, `amount_refused` for more than is left.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Refund {
     user: Option<Text<UserId>>,
@@ -254,6 +262,7 @@ impl Door for Refund {
 ///
 /// The answer says what moved (`amount`) and what became debt (`became_debt`).
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Adjust {
     user: Option<Text<UserId>>,
@@ -277,6 +286,7 @@ impl Door for Adjust {
 
 /// The entries of a user's wallet, newest first, with a number below `before`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct History {
     user: Option<Text<UserId>>,

@@ -1,11 +1,11 @@
 //! The words of the core that stand in answers and questions, with what faces say of them.
 
 use kingcong_core::{
-    access::RoleName,
+    access::RoleName as Role,
     ledger::EntryKind,
     money::Unit,
     pricing::{Measure, Operation},
-    provider::{FailureKind, Health, VoiceOrigin},
+    provider::{AudioFormat, FailureKind, Health, Subtitles},
     routing::{PollsCount, Switch},
     store::{AuditOutcome, DiscrepancyKind},
     tenants::TenantState,
@@ -17,6 +17,25 @@ use serde::{Serialize, Serializer};
 pub(crate) trait Words: Copy {
     /// Writes the word as it stands in JSON.
     fn put<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// What faces say of the set.
+    #[cfg(feature = "description")]
+    fn described() -> Described;
+}
+
+/// What faces say of a set of words.
+#[cfg(feature = "description")]
+pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) docs: &'static str,
+    /// Each word as it is called, as it stands in JSON, and what is said of it.
+    pub(crate) words: Vec<(&'static str, serde_json::Value, &'static str)>,
+}
+
+/// A word as it stands in JSON.
+#[cfg(feature = "description")]
+fn in_json<T: Words>(word: T) -> serde_json::Value {
+    word.put(serde_json::value::Serializer).expect("a word is a text")
 }
 
 /// Says of each set how its words are written, what it is, and which words it has. `by as_str` is for sets that do not
@@ -31,6 +50,13 @@ macro_rules! words {
         $(impl Words for $set {
             fn put<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error> {
                 words!(@put self serializer $($text)?)
+            }
+
+            #[cfg(feature = "description")]
+            fn described() -> Described {
+                let words =
+                    vec![$((stringify!($word), in_json($set::$word), concat!($($of_word, "\n",)* ""))),+];
+                Described { name: stringify!($set), docs: concat!($($doc, "\n"),+), words }
             }
         })+
     };
@@ -63,8 +89,14 @@ words! {
     /// What a price counts, in the smallest part that is counted.
     Measure { Character, Request, AudioMs, Token, Image }
 
+    /// Audio container and coding.
+    AudioFormat { Mp3, Wav }
+
+    /// Whether subtitles are wanted.
+    Subtitles { No, Srt }
+
     /// What somebody is to the library; which doors each may use stands in the table of `docs/guides/access.md`.
-    RoleName {
+    Role {
         /// Runs the library: every door, of every tenant.
         Operator,
         /// Keeps the operator's books: prices, packages and money, of every tenant.
@@ -113,9 +145,6 @@ words! {
         Undeliverable,
         Unsupported,
     }
-
-    /// Whether an upstream offers a voice to everybody, or its account made it.
-    VoiceOrigin { Library, Cloned }
 
     /// Whether a tenant may order.
     TenantState {
