@@ -4,6 +4,18 @@
  * @module
  */
 
+import type {
+  Archived,
+  Estimate,
+  Job,
+  JobReport,
+  JobState,
+  Mode,
+  Status,
+  UnknownPolicy,
+  Verification,
+} from './answers';
+import { WORDS } from './described';
 import { Accounts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets, type How } from './doors';
 import { problemOf } from './errors';
 import { CAPABILITIES, JOB_STATE, requestOf } from './fields';
@@ -13,22 +25,7 @@ import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
 import { native, type Library, type Told } from './native';
 import type { Provider } from './providers';
 import { ask, mailbox, readWith, type Answer } from './thread';
-import type {
-  Access,
-  Archived,
-  CloneVoice,
-  Estimate,
-  Job,
-  JobReport,
-  JobResult,
-  JobState,
-  Mode,
-  Speech,
-  Status,
-  UnknownPolicy,
-  Verification,
-  Waiting,
-} from './types';
+import type { Access, CloneVoice, JobResult, Speech, Waiting } from './types';
 import {
   bytes,
   count,
@@ -121,10 +118,10 @@ export interface OpenOptions extends Waiting {
 const OPEN: Fields = {
   preset: optional(oneOf('kingcong')),
   baseUrls: optional(mapping(text)),
-  mode: optional(oneOf('both', 'client')),
+  mode: optional(oneOf(...WORDS.Mode)),
   outputs: optional(text),
   egress: optional(text),
-  unknown: optional(oneOf('retry', 'fail')),
+  unknown: optional(oneOf(...WORDS.UnknownPolicy)),
   taskCharactersMax: optional(count),
   abbreviations: optional(list(text)),
   queueMax: optional(count),
@@ -222,7 +219,7 @@ function masterKeyOf(
 
 const ACCESS: Fields = {
   actor: text,
-  role: oneOf('operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'),
+  role: oneOf(...WORDS.Role),
   tenant: optional(text),
   user: optional(text),
   until: optional(instant),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WORDS } from './described';
 import {
   amount,
   count,
@@ -22,21 +23,13 @@ import {
 } from './wire';
 
 /** An administrator's switch. */
-export const SWITCH = oneOf('on', 'off');
+export const SWITCH = oneOf(...WORDS.Switch);
 /** What a wallet holds. */
-export const UNIT = oneOf('credit', 'nextflow', 'usd');
+export const UNIT = oneOf(...WORDS.Unit);
 /** What is done. */
-export const OPERATION = oneOf('text_to_speech', 'voice_cloning');
+export const OPERATION = oneOf(...WORDS.Operation);
 /** Where a job is. */
-export const JOB_STATE = oneOf(
-  'open',
-  'cancelling',
-  'expiring',
-  'completed',
-  'completed_with_failures',
-  'failed',
-  'cancelled',
-);
+export const JOB_STATE = oneOf(...WORDS.JobState);
 
 /** What a provider can do, by the services. */
 export const CAPABILITIES = mapping(
@@ -60,7 +53,7 @@ const ASKED: Fields = {
   weight: optional(count),
   deadlineMs: optional(count),
   startAt: optional(instant),
-  payer: optional(oneOf('user', 'tenant')),
+  payer: optional(oneOf(...WORDS.Payer)),
   idempotencyKey: optional(text),
 };
 
@@ -72,8 +65,8 @@ const SPEECH: Fields = {
   clonedVoice: optional(text),
   model: optional(text),
   language: optional(text),
-  format: optional(oneOf('mp3', 'wav')),
-  subtitles: optional(oneOf('no', 'srt')),
+  format: optional(oneOf(...WORDS.AudioFormat)),
+  subtitles: optional(oneOf(...WORDS.Subtitles)),
   settings: optional(
     record({
       stability: optional(count),
@@ -114,7 +107,7 @@ function cloneVoiceOf({ sample, ...rest }: { readonly sample?: unknown }): reado
 }
 
 const LINE: Fields = {
-  measure: oneOf('character', 'request', 'audio_ms', 'token', 'image'),
+  measure: oneOf(...WORDS.Measure),
   price: amount,
   per: optional(count),
 };
@@ -167,7 +160,7 @@ const SERVER: Fields = {
   baseUrl: text,
   weight: count,
   limits: record(LIMITS),
-  polls: optional(oneOf('free', 'counted')),
+  polls: optional(oneOf(...WORDS.PollsCount)),
   egress: optional(record(LIMITS)),
 };
 
@@ -180,7 +173,7 @@ const SERVER_CHANGE: Fields = {
   baseUrl: optional(text),
   weight: optional(count),
   limits: optional(record(LIMITS)),
-  polls: optional(oneOf('free', 'counted')),
+  polls: optional(oneOf(...WORDS.PollsCount)),
   egress: optional((value, name) => (value === 'lifted' ? value : { to: encode(LIMITS, value, name) })),
 };
 

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { INSTANTS } from './described';
+
 /** What JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
@@ -216,21 +218,6 @@ function camel(name: string): string {
   }
   return other;
 }
-
-/** The names of answers that are instants. */
-const INSTANTS = new Set([
-  'at',
-  'checked_at',
-  'closed_until',
-  'created_at',
-  'deadline',
-  'ended_at',
-  'finished_at',
-  'last_used',
-  'leased_at',
-  'since',
-  'updated_at',
-]);
 
 /** An answer in this language's names and types. */
 export function decode(value: Json): unknown {

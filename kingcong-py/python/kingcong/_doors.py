@@ -13,8 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_type_hints
 
-from ._native import Encoder, Shape
-from ._types import (
+from ._answers import (
     Account,
     Archived,
     AuditEntry,
@@ -24,29 +23,20 @@ from ._types import (
     ErrorRecord,
     Explanation,
     Job,
-    JobState,
     Key,
-    Limits,
-    Maintenance,
-    Operation,
-    Ordered,
-    Package,
-    Price,
-    Server,
-    ServerChange,
     SplitShare,
     Status,
-    Switch,
     System,
     Tenant,
-    TenantState,
-    Unit,
     UsageRecord,
     Verification,
     VoicePage,
     Wallet,
 )
+from ._native import Encoder, Shape
+from ._types import Limits, Maintenance, Ordered, Package, Price, Server, ServerChange
 from ._wire import encoder, shape, wire_name
+from ._words import JobState, Operation, Switch, TenantState, Unit
 
 __all__ = [
     "Accounts",

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from ._types import (
+from ._answers import (
     Account,
     Archived,
     AuditEntry,
@@ -16,28 +16,18 @@ from ._types import (
     ErrorRecord,
     Explanation,
     Job,
-    JobState,
     Key,
-    Limits,
-    Maintenance,
-    Operation,
-    Ordered,
-    Package,
-    Price,
-    Server,
-    ServerChange,
     SplitShare,
     Status,
-    Switch,
     System,
     Tenant,
-    TenantState,
-    Unit,
     UsageRecord,
     Verification,
     VoicePage,
     Wallet,
 )
+from ._types import Limits, Maintenance, Ordered, Package, Price, Server, ServerChange
+from ._words import JobState, Operation, Switch, TenantState, Unit
 
 __all__ = [
     "Accounts",

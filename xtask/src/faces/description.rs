@@ -1,0 +1,270 @@
+//! The description of the doors, read from its JSON Schema: records, words and events, in the order in which answers name
+//! them, each after what it needs.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Where definitions are referred to.
+const DEFINITIONS: &str = "#/$defs/";
+/// What names of questions begin with: faces write those by hand.
+const ASKED: &str = "Asked";
+
+/// What the doors say of themselves.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) sets: Vec<Set>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) unions: Vec<Union>,
+    /// The names that docs may use: of fields, and of doors.
+    pub(crate) names: BTreeSet<String>,
+}
+
+/// A closed set of words.
+#[derive(Debug)]
+pub(crate) struct Set {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    pub(crate) words: Vec<Word>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Word {
+    /// What it is called.
+    pub(crate) name: String,
+    /// As it stands in JSON.
+    pub(crate) word: String,
+    pub(crate) docs: String,
+}
+
+/// What is answered as an object.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    /// What its `kind` says, when it is one of several.
+    pub(crate) tag: Option<String>,
+    pub(crate) fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    pub(crate) kind: Kind,
+}
+
+/// One of several records.
+#[derive(Debug)]
+pub(crate) struct Union {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    /// The records.
+    pub(crate) of: Vec<String>,
+}
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Flag,
+    Amount,
+    Decimal,
+    Instant,
+    Milliseconds,
+    /// A record or a set of words of this name.
+    Named(String),
+    /// One of these words, which have no name of their own.
+    OneOf(Vec<String>),
+    /// An object that has no name of its own.
+    Object(Vec<(String, Kind)>),
+    Maybe(Box<Kind>),
+    Many(Box<Kind>),
+}
+
+impl Kind {
+    /// The kind that stands where there may be none or several.
+    pub(crate) fn innermost(&self) -> &Self {
+        match self {
+            Self::Maybe(kind) | Self::Many(kind) => kind.innermost(),
+            kind => kind,
+        }
+    }
+}
+
+impl Description {
+    /// The description in a JSON text.
+    pub(crate) fn read(json: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(json).context("the description is JSON")?;
+        let mut reader = Reader {
+            definitions: &json["$defs"],
+            seen: BTreeSet::new(),
+            read: Self { sets: Vec::new(), records: Vec::new(), unions: Vec::new(), names: names(&json) },
+        };
+        let doors = list(&json["doors"]);
+        for door in doors {
+            reader.follow(&door["answers"])?;
+        }
+        for door in doors {
+            reader.follow(&door["takes"])?;
+        }
+        for option in list(&json["options"]) {
+            reader.follow(option)?;
+        }
+        Ok(reader.read)
+    }
+}
+
+/// Every name of a field or a door.
+fn names(json: &Value) -> BTreeSet<String> {
+    let doors = list(&json["doors"]);
+    let definitions = json["$defs"].as_object().into_iter().flatten().map(|(_, definition)| definition);
+    let fields = definitions.chain(doors.iter().map(|door| &door["takes"])).flat_map(fields_of);
+    fields.chain(doors.iter().map(|door| text(&door["name"]))).collect()
+}
+
+/// The names of the fields of an object, in their order.
+fn fields_of(schema: &Value) -> Vec<String> {
+    list(&schema["required"]).iter().map(text).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+struct Reader<'a> {
+    definitions: &'a Value,
+    seen: BTreeSet<String>,
+    read: Description,
+}
+
+impl Reader<'_> {
+    /// Reads every definition that a schema refers to.
+    fn follow(&mut self, schema: &Value) -> Result<()> {
+        match schema {
+            Value::Object(parts) => {
+                if let Some(name) = schema["$ref"].as_str().and_then(|to| to.strip_prefix(DEFINITIONS)) {
+                    self.define(name)?;
+                }
+                // In the order of the fields, and then whatever else refers to something.
+                for field in fields_of(schema) {
+                    self.follow(&schema["properties"][&field])?;
+                }
+                let rest = parts.iter().filter(|(part, _)| *part != "properties");
+                rest.into_iter().try_for_each(|(_, part)| self.follow(part))
+            }
+            Value::Array(items) => items.iter().try_for_each(|item| self.follow(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+
+    /// Reads a definition, after what it needs.
+    fn define(&mut self, name: &str) -> Result<()> {
+        if !self.seen.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let definitions = self.definitions;
+        let schema = &definitions[name];
+        self.follow(schema)?;
+        if name.starts_with(ASKED) {
+            return Ok(());
+        }
+        let (name, docs) = (name.to_owned(), text(&schema["description"]));
+        if let Some(words) = words(schema) {
+            self.read.sets.push(Set { name, docs, words });
+        } else if schema["oneOf"].is_array() {
+            let of = self.records_of(schema)?;
+            self.read.unions.push(Union { name, docs, of });
+        } else {
+            let fields = fields(schema).with_context(|| format!("the record {name}"))?;
+            self.read.records.push(Record { name, docs, tag: None, fields });
+        }
+        Ok(())
+    }
+
+    /// The records of a union, which are told what their `kind` says. Those without a name are left to the faces.
+    fn records_of(&mut self, schema: &Value) -> Result<Vec<String>> {
+        let mut of = Vec::new();
+        for one in list(&schema["oneOf"]) {
+            let Some(name) = one["$ref"].as_str().and_then(|to| to.strip_prefix(DEFINITIONS)) else {
+                continue;
+            };
+            let found = self.read.records.iter_mut().find(|record| record.name == name);
+            let record = found.with_context(|| format!("there is no record {name}"))?;
+            record.tag = Some(text(&one["properties"]["kind"]["const"]));
+            of.push(name.to_owned());
+        }
+        Ok(of)
+    }
+}
+
+/// The words of a set, when it is one.
+fn words(schema: &Value) -> Option<Vec<Word>> {
+    let word = |one: &Value| {
+        let word = one["const"].as_str().or(one.as_str())?.to_owned();
+        let name = one["title"].as_str().unwrap_or(&word).to_owned();
+        Some(Word { name, word, docs: text(&one["description"]) })
+    };
+    let words = schema["oneOf"].as_array().or(schema["enum"].as_array())?;
+    words.iter().map(word).collect()
+}
+
+fn fields(schema: &Value) -> Result<Vec<Field>> {
+    let field = |name: String| {
+        let schema = &schema["properties"][&name];
+        let kind = kind(schema).with_context(|| format!("the field {name}"))?;
+        let docs = match kind.innermost() {
+            // What is said of the kind stands there too.
+            Kind::OneOf(_) | Kind::Object(_) => String::new(),
+            _ => text(&schema["description"]),
+        };
+        Ok(Field { name, docs, kind })
+    };
+    fields_of(schema).into_iter().map(field).collect()
+}
+
+fn kind(schema: &Value) -> Result<Kind> {
+    if let Some(to) = schema["$ref"].as_str() {
+        let name = to.strip_prefix(DEFINITIONS).context("a reference is to a definition")?;
+        return Ok(Kind::Named(name.to_owned()));
+    }
+    if let [one, Value::Object(none)] = list(&schema["anyOf"])
+        && none["type"] == "null"
+    {
+        return Ok(Kind::Maybe(Box::new(kind(one)?)));
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let is_maybe = types.contains(&"null");
+    let of = plain(schema, types.iter().find(|one| **one != "null").copied().unwrap_or_default())?;
+    Ok(if is_maybe { Kind::Maybe(Box::new(of)) } else { of })
+}
+
+fn plain(schema: &Value, of: &str) -> Result<Kind> {
+    Ok(match (of, schema["format"].as_str().unwrap_or_default()) {
+        (_, "amount") => Kind::Amount,
+        (_, "decimal") => Kind::Decimal,
+        (_, "instant") => Kind::Instant,
+        (_, "milliseconds") => Kind::Milliseconds,
+        ("string", _) => match words(schema) {
+            Some(words) => Kind::OneOf(words.into_iter().map(|word| word.word).collect()),
+            None => Kind::Text,
+        },
+        ("integer", _) => Kind::Number,
+        ("boolean", _) => Kind::Flag,
+        ("array", _) => Kind::Many(Box::new(kind(&schema["items"])?)),
+        ("object", _) => {
+            let fields = fields(schema)?;
+            Kind::Object(fields.into_iter().map(|field| (field.name, field.kind)).collect())
+        }
+        (other, _) => bail!("faces know no type {other:?}: {schema}"),
+    })
+}
