@@ -1,5 +1,6 @@
-//! What answers and questions are made of: amounts, texts, words, instants and lengths of time. The views of each group of
-//! doors stand in its room, and are made of these. A secret, an envelope or a fingerprint is in none of them.
+//! What answers and questions are made of: amounts, texts, words, instants and lengths of time. The views of each
+//! group of doors stand in its room, and are made of these. A secret, an envelope or a fingerprint is in none of
+//! them.
 
 use std::fmt;
 

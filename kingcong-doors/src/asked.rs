@@ -14,7 +14,7 @@ use serde::{
 };
 
 use crate::{
-    answer::{Instant, Milliseconds},
+    answer::{Instant, Milliseconds, Word},
     kinds::AskedSubject,
     problem::Problem,
     reading::Within,
@@ -65,6 +65,16 @@ impl AskedRequest {
             Some(AskedPayer::Tenant) => request.payer(Payer::Tenant),
         })
     }
+}
+
+/// How many rows a door answers that is not told how many.
+pub(crate) fn rows() -> u32 {
+    100
+}
+
+/// The unit of a wallet when none is named.
+pub(crate) fn credits() -> Word<Unit> {
+    Word(Unit::CREDIT)
 }
 
 /// An amount in whole units, as a decimal text or a whole number: never a float.

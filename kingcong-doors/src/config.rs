@@ -13,24 +13,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{MessageView, Word, all},
-    door::{At, Door, Listed},
+    asked::rows,
+    door::{At, Door, Group, Listed},
     keys::LimitsView,
     problem::Problem,
     reports::AuditEntryView,
 };
 
-pub(crate) const DOORS: &[Listed] = &[
-    Listed::of::<Get>(),
-    Listed::of::<Explain>(),
-    Listed::of::<SetRoute>(),
-    Listed::of::<SetMaintenance>(),
-    Listed::of::<SetWeights>(),
-    Listed::of::<AddServer>(),
-    Listed::of::<UpdateServer>(),
-    Listed::of::<RemoveServer>(),
-    Listed::of::<AddService>(),
-    Listed::of::<History>(),
-];
+pub(crate) const GROUP: Group = Group {
+    name: "Config",
+    docs: "Servers, services, routes, weights, maintenance.\n\n\
+           A change is acknowledged when it is durable; nothing starts against it after that, in any process.",
+    doors: &[
+        Listed::of::<Get>(),
+        Listed::of::<Explain>(),
+        Listed::of::<SetRoute>(),
+        Listed::of::<SetMaintenance>(),
+        Listed::of::<SetWeights>(),
+        Listed::of::<AddServer>(),
+        Listed::of::<UpdateServer>(),
+        Listed::of::<RemoveServer>(),
+        Listed::of::<AddService>(),
+        Listed::of::<History>(),
+    ],
+};
 
 /// What is under maintenance: everything, or these services.
 #[derive(Debug, Serialize)]
@@ -254,6 +260,13 @@ fn base_url(text: &str) -> Result<BaseUrl, Problem> {
 }
 
 /// The configuration as it stands.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     [server.id for server in kc.config.get().servers]
+/// ['ai33', 'ai84']
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -269,6 +282,20 @@ impl Door for Get {
 }
 
 /// The classification of the whole and, per service, where it is served or what the user is told.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.config.explain().state
+/// 'all_on'
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// console.log((await kc.config.explain()).state); // all_on
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -284,6 +311,14 @@ impl Door for Explain {
 }
 
 /// Switches a route on or off.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role, Switch
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.set_route("ai84", "minimax", Switch.OFF)
+/// ...     kc.config.explain().state
+/// 'mixed'
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -295,6 +330,7 @@ struct SetRoute {
 
 impl Door for SetRoute {
     const NAME: &'static str = "config.set_route";
+    const BY_PLACE: usize = 3;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -306,6 +342,14 @@ impl Door for SetRoute {
 /// Puts services under maintenance, or everything, or nothing any more.
 ///
 /// Running calls finish, queued tasks wait, and go on when it is lifted.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Maintenance, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.set_maintenance(Maintenance(is_full=True))
+/// ...     kc.config.explain().services[0].refused.en
+/// 'Server KingCong is under maintenance'
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -316,6 +360,7 @@ struct SetMaintenance {
 
 impl Door for SetMaintenance {
     const NAME: &'static str = "config.set_maintenance";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -324,6 +369,14 @@ impl Door for SetMaintenance {
 }
 
 /// Sets the weights that tasks are split by, such as 70 for `ai33` and 30 for `ai84`; the next task follows.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.set_weights({"ai33": 20, "ai84": 80})
+/// ...     [server.weight for server in kc.config.get().servers]
+/// [20, 80]
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -333,6 +386,7 @@ struct SetWeights {
 
 impl Door for SetWeights {
     const NAME: &'static str = "config.set_weights";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -343,6 +397,15 @@ impl Door for SetWeights {
 }
 
 /// Adds a server with the services that it sells. No code is needed when it speaks a known protocol.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Limits, Role, Server, Switch
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     third = Server("ai33", "https://third.example", 10, Limits(30, 10))
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.add_server("third", third, services={"minimax": Switch.ON})
+/// ...     [server.id for server in kc.config.get().servers]
+/// ['ai33', 'ai84', 'third']
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -354,6 +417,7 @@ struct AddServer {
 
 impl Door for AddServer {
     const NAME: &'static str = "config.add_server";
+    const BY_PLACE: usize = 2;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -368,6 +432,16 @@ impl Door for AddServer {
 ///
 /// A base URL with another scheme, host or port suspends the server's keys, in every process: a secret is sent to
 /// nobody but whom it was registered for. Each is used again once `keys.add` got its secret again.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role, ServerChange
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     admin = kc.acting("admin-7", Role.OPERATOR)
+/// ...     admin.config.update_server("ai84", ServerChange(base_url="https://moved.example"))
+/// ...     moved = kc.config.get().servers[1]
+/// ...     moved.base_url, moved.weight, moved.egress.per_minute
+/// ('https://moved.example', 30, 60)
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -378,6 +452,7 @@ struct UpdateServer {
 
 impl Door for UpdateServer {
     const NAME: &'static str = "config.update_server";
+    const BY_PLACE: usize = 2;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -386,6 +461,14 @@ impl Door for UpdateServer {
 }
 
 /// Removes a server; tasks planned on it move to others that they were admitted for. Its keys are suspended.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.remove_server("ai84")
+/// ...     [server.id for server in kc.config.get().servers]
+/// ['ai33']
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -395,6 +478,7 @@ struct RemoveServer {
 
 impl Door for RemoveServer {
     const NAME: &'static str = "config.remove_server";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -403,6 +487,14 @@ impl Door for RemoveServer {
 }
 
 /// Adds a service, to be sold on routes; `name` is what users read.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.add_service("openai", "OpenAI")
+/// ...     [service.name for service in kc.config.get().services]
+/// ['ElevenLabs', 'Minimax', 'OpenAI']
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -413,6 +505,7 @@ struct AddService {
 
 impl Door for AddService {
     const NAME: &'static str = "config.add_service";
+    const BY_PLACE: usize = 2;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -422,10 +515,19 @@ impl Door for AddService {
 
 /// What was changed of all that tenants share (servers, prices, packages, keys and their accounts), newest first. It is
 /// the part of `reports.audit` that is of no tenant.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).config.set_weights({"ai33": 1})
+/// ...     kc.config.history(limit=1)[0].door
+/// 'config.set_weights'
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct History {
+    #[serde(default = "rows")]
     limit: u32,
 }
 

@@ -1,7 +1,8 @@
-//! The doors as they describe themselves, from which `cargo xtask faces` writes types for other languages: JSON Schema, with
-//! formats for what JSON has no type for (`amount`, `decimal`, `instant`, `milliseconds`, `path`).
+//! The doors as they describe themselves, from which `cargo xtask faces` writes types for other languages: JSON
+//! Schema, with formats for what JSON has no type for (`amount`, `decimal`, `instant`, `milliseconds`, `path`).
 //!
-//! Names of views lose their ending, so `WalletView` is the `Wallet` of faces. `required` lists all fields in their order.
+//! Names of views lose their ending, so `WalletView` is the `Wallet` of faces. `required` lists all fields in their
+//! order.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -14,6 +15,7 @@ use crate::{
     asked::AskedAmount,
     door::{self, Door},
     opening::{ModeName, UnknownName},
+    problem::Code,
     reading::Within,
     words::Words,
 };
@@ -21,31 +23,43 @@ use crate::{
 /// What the names of views end in.
 const VIEW: &str = "View";
 
-/// A door as it describes itself.
+/// A group of doors as it describes itself.
 #[derive(Debug, Serialize)]
 pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) docs: &'static str,
+    pub(crate) doors: Vec<DescribedDoor>,
+}
+
+/// A door as it describes itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct DescribedDoor {
     name: &'static str,
+    by_place: usize,
     takes: Schema,
     answers: Schema,
 }
 
 /// How a door describes itself.
-pub(crate) fn of<D: Door>(generator: &mut SchemaGenerator) -> Described {
-    Described {
+pub(crate) fn of<D: Door>(generator: &mut SchemaGenerator) -> DescribedDoor {
+    DescribedDoor {
         name: D::NAME,
+        by_place: D::BY_PLACE,
         takes: D::json_schema(generator),
         answers: generator.subschema_for::<D::Answer>(),
     }
 }
 
-/// The doors in their order, what each takes and answers, the words of options, and the definitions of all names.
+/// The groups of doors in their order, what each door takes and answers, the words of options, the codes of problems,
+/// and the definitions of all names.
 #[must_use]
 pub fn description() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let doors = door::described(&mut generator);
+    let groups = door::described(&mut generator);
     let options = [generator.subschema_for::<ModeName>(), generator.subschema_for::<UnknownName>()];
+    let codes = Code::json_schema(&mut generator);
     let definitions = generator.take_definitions(true);
-    named_for_faces(json!({ "doors": doors, "options": options, "$defs": definitions }))
+    named_for_faces(json!({ "groups": groups, "options": options, "codes": codes, "$defs": definitions }))
 }
 
 /// The same with the names of faces.

@@ -1,5 +1,5 @@
-//! What a door is, and the list of all of them: each is a type in the room of its group, with its name, what it takes and
-//! what it answers.
+//! What a door is, and the list of all of them: each is a type in the room of its group, with its name, what it takes
+//! and what it answers.
 
 use std::{fmt, pin::Pin, sync::LazyLock};
 
@@ -19,24 +19,42 @@ use crate::{
     reports, root, tenants, voices, wallets,
 };
 
-/// The doors, room by room.
-const ROOMS: [&[Listed]; 10] = [
-    root::DOORS,
-    job::DOORS,
-    wallets::DOORS,
-    packages::DOORS,
-    prices::DOORS,
-    config::DOORS,
-    keys::DOORS,
-    voices::DOORS,
-    reports::DOORS,
-    tenants::DOORS,
+/// The doors, group by group.
+static GROUPS: [Group; 11] = [
+    root::GROUP,
+    job::GROUP,
+    wallets::GROUP,
+    packages::GROUP,
+    prices::GROUP,
+    config::GROUP,
+    keys::GROUP,
+    keys::ACCOUNTS,
+    tenants::GROUP,
+    voices::GROUP,
+    reports::GROUP,
 ];
+
+/// Doors that belong together, as faces have them: each group is a class.
+pub(crate) struct Group {
+    #[cfg_attr(not(feature = "description"), expect(dead_code, reason = "only faces say it"))]
+    pub(crate) name: &'static str,
+    #[cfg_attr(not(feature = "description"), expect(dead_code, reason = "only faces say it"))]
+    pub(crate) docs: &'static str,
+    pub(crate) doors: &'static [Listed],
+}
+
+/// Every door.
+fn doors() -> impl Iterator<Item = &'static Listed> {
+    GROUPS.iter().flat_map(|group| group.doors)
+}
 
 /// A door: its fields are what it takes.
 pub(crate) trait Door: DeserializeOwned + Described + Send + 'static {
     /// Its name, which is the same in every language.
     const NAME: &'static str;
+
+    /// How many of its fields callers give by their place, the first ones; the others are given by name.
+    const BY_PLACE: usize = 0;
 
     /// What it answers.
     type Answer: Serialize + Described;
@@ -72,7 +90,7 @@ pub(crate) struct Listed {
     name: &'static str,
     read: for<'a> fn(&str, Names, &'a Library) -> Result<Knock<'a>, Problem>,
     #[cfg(feature = "description")]
-    describe: fn(&mut schemars::SchemaGenerator) -> crate::description::Described,
+    describe: fn(&mut schemars::SchemaGenerator) -> crate::description::DescribedDoor,
 }
 
 /// A door with what it is given. What is left to say is who knocks, and what came beside the JSON.
@@ -92,10 +110,15 @@ impl Listed {
     }
 }
 
-/// Every door, described for faces.
+/// Every door, group by group, described for faces.
 #[cfg(feature = "description")]
 pub(crate) fn described(generator: &mut schemars::SchemaGenerator) -> Vec<crate::description::Described> {
-    ROOMS.iter().copied().flatten().map(|door| (door.describe)(generator)).collect()
+    let mut described = Vec::new();
+    for group in &GROUPS {
+        let doors = group.doors.iter().map(|door| (door.describe)(generator)).collect();
+        described.push(crate::description::Described { name: group.name, docs: group.docs, doors });
+    }
+    described
 }
 
 /// What a text asks: `{"door": "wallets.get", "with": {"user": "u", "unit": "credit"}}`.
@@ -149,9 +172,8 @@ impl Visitor<'_> for DoorVisitor {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<DoorName, E> {
-        static NAMES: LazyLock<Vec<&'static str>> =
-            LazyLock::new(|| ROOMS.iter().copied().flatten().map(|door| door.name).collect());
-        let found = ROOMS.iter().copied().flatten().find(|door| door.name == name);
+        static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| doors().map(|door| door.name).collect());
+        let found = doors().find(|door| door.name == name);
         found.map(DoorName).ok_or_else(|| E::unknown_variant(name, &NAMES))
     }
 }

@@ -17,25 +17,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Instant, MessageView, Milliseconds, Text, Units, Word},
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     library::{Library, Stream},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[
-    Listed::of::<GetStatus>(),
-    Listed::of::<Wait>(),
-    Listed::of::<Cancel>(),
-    Listed::of::<Retry>(),
-    Listed::of::<GetResult>(),
-    Listed::of::<Audio>(),
-    Listed::of::<ReadAudio>(),
-    Listed::of::<AudioChunk>(),
-    Listed::of::<Subtitles>(),
-    Listed::of::<TaskOutput>(),
-    Listed::of::<Events>(),
-    Listed::of::<NextEvent>(),
-];
+pub(crate) const GROUP: Group = Group {
+    name: "Job",
+    docs: "The doors of one job.",
+    doors: &[
+        Listed::of::<GetStatus>(),
+        Listed::of::<Wait>(),
+        Listed::of::<Cancel>(),
+        Listed::of::<Retry>(),
+        Listed::of::<GetResult>(),
+        Listed::of::<Audio>(),
+        Listed::of::<ReadAudio>(),
+        Listed::of::<AudioChunk>(),
+        Listed::of::<Subtitles>(),
+        Listed::of::<TaskOutput>(),
+        Listed::of::<Events>(),
+        Listed::of::<NextEvent>(),
+    ],
+};
 
 /// One request's tasks, money and state.
 #[derive(Debug, Serialize)]

@@ -14,22 +14,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{DecimalText, Instant, Text, Word, all},
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[
-    Listed::of::<Add>(),
-    Listed::of::<List>(),
-    Listed::of::<Get>(),
-    Listed::of::<SetLimits>(),
-    Listed::of::<Enable>(),
-    Listed::of::<Disable>(),
-    Listed::of::<Remove>(),
-    Listed::of::<Check>(),
-    Listed::of::<Accounts>(),
-    Listed::of::<SetAccountLimits>(),
-];
+pub(crate) const GROUP: Group = Group {
+    name: "Keys",
+    docs: "Upstream keys. Their secrets go in and never come out.",
+    doors: &[
+        Listed::of::<Add>(),
+        Listed::of::<List>(),
+        Listed::of::<Get>(),
+        Listed::of::<SetLimits>(),
+        Listed::of::<Enable>(),
+        Listed::of::<Disable>(),
+        Listed::of::<Remove>(),
+        Listed::of::<Check>(),
+    ],
+};
+
+pub(crate) const ACCOUNTS: Group = Group {
+    name: "Accounts",
+    docs: "Upstream accounts that several keys share. One is known once a key is registered under its name.",
+    doors: &[Listed::of::<Accounts>(), Listed::of::<SetAccountLimits>()],
+};
 
 /// How many calls are allowed: at once, and started within any 60 seconds. Both at least 1.
 #[derive(Debug, Serialize)]
@@ -155,7 +163,7 @@ impl From<&AccountReport> for AccountView {
 
 /// A secret that no `Debug` shows.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline, extend("format" = "secret")))]
 #[serde(transparent)]
 struct AskedSecret(String);
 
@@ -172,6 +180,21 @@ impl fmt::Debug for AskedSecret {
 /// again, with the id of the key that has it in the field `key`, and for an account that has other limits, with these
 /// in `max_in_flight` and `per_minute`; `accounts.set_limits` changes them. A key that is suspended or unreadable is
 /// the same key again when its secret is registered again.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream").mask
+/// 'sk-a…ream'
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// const key = await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream');
+/// console.log(key.mask); // sk-a…ream
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -179,7 +202,8 @@ struct Add {
     server: String,
     service: String,
     secret: AskedSecret,
-    label: Option<String>,
+    #[serde(default)]
+    label: String,
     #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     limits: Option<Limits>,
     account: Option<String>,
@@ -190,7 +214,7 @@ struct Add {
 impl Add {
     fn key(self) -> Result<NewKey, Problem> {
         let Self { server, service, secret, label, limits, account, account_limits } = self;
-        let mut new = NewKey::shared(server, service, secret.0).label(label.unwrap_or_default());
+        let mut new = NewKey::shared(server, service, secret.0).label(label);
         if let Some(limits) = limits {
             new = new.limits(limits);
         }
@@ -209,6 +233,7 @@ impl Add {
 
 impl Door for Add {
     const NAME: &'static str = "keys.add";
+    const BY_PLACE: usize = 3;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -217,6 +242,14 @@ impl Door for Add {
 }
 
 /// Every key that was not removed.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     [(key.server, key.status.value) for key in kc.keys.list()]
+/// [('ai33', 'active')]
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -232,6 +265,14 @@ impl Door for List {
 }
 
 /// A key by its id.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     kc.keys.get(key.id) == key
+/// True
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -241,6 +282,7 @@ struct Get {
 
 impl Door for Get {
     const NAME: &'static str = "keys.get";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -249,6 +291,14 @@ impl Door for Get {
 }
 
 /// Changes a key's limits; what is not named stays.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     kc.acting("admin-7", Role.OPERATOR).keys.set_limits(key.id, per_minute=3).limits
+/// Limits(max_in_flight=30, per_minute=3)
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -260,6 +310,7 @@ struct SetLimits {
 
 impl Door for SetLimits {
     const NAME: &'static str = "keys.set_limits";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -270,6 +321,15 @@ impl Door for SetLimits {
 }
 
 /// Switches a key on. One known to be dead stays out of its pool until a check finds it alive.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     _ = kc.keys.disable(key.id)
+/// ...     kc.keys.enable(key.id).is_usable
+/// True
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -279,6 +339,7 @@ struct Enable {
 
 impl Door for Enable {
     const NAME: &'static str = "keys.enable";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -287,6 +348,14 @@ impl Door for Enable {
 }
 
 /// Switches a key off: it gets no new calls; those under way finish.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     kc.keys.disable(key.id).is_usable
+/// False
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -296,6 +365,7 @@ struct Disable {
 
 impl Door for Disable {
     const NAME: &'static str = "keys.disable";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -304,6 +374,15 @@ impl Door for Disable {
 }
 
 /// Removes a key for good: its secret is wiped, its history stays.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     key = kc.keys.add("ai33", "elevenlabs", "sk-a-secret-of-the-upstream")
+/// ...     _ = kc.acting("admin-7", Role.OPERATOR).keys.remove(key.id)
+/// ...     kc.keys.list()
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -313,6 +392,7 @@ struct Remove {
 
 impl Door for Remove {
     const NAME: &'static str = "keys.remove";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -330,6 +410,7 @@ struct Check {
 
 impl Door for Check {
     const NAME: &'static str = "keys.check";
+    const BY_PLACE: usize = 1;
     type Answer = KeyView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<KeyView, Problem> {
@@ -339,6 +420,15 @@ impl Door for Check {
 
 /// Every account that a key was registered under, by server and name, with its limits, what of them is used and its
 /// keys. One whose keys were all removed keeps its limits for the next.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Limits
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
+/// ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
+/// ...     [(account.account, account.limits.per_minute, len(account.keys)) for account in kc.accounts.list()]
+/// [('us', 10, 1)]
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -355,6 +445,26 @@ impl Door for Accounts {
 
 /// Changes an account's limits; what is not named stays. Every process keeps them from its next start of a call on, and
 /// calls under way end as ever.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Limits, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     secret, limits = "sk-a-secret-of-the-upstream", Limits(30, 10)
+/// ...     _ = kc.keys.add("ai33", "elevenlabs", secret, account="us", account_limits=limits)
+/// ...     kc.acting("admin-7", Role.OPERATOR).accounts.set_limits("ai33", "us", per_minute=5).limits
+/// Limits(max_in_flight=30, per_minute=5)
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// const of = { account: 'us', accountLimits: { maxInFlight: 30, perMinute: 10 } };
+/// await kc.keys.add('ai33', 'elevenlabs', 'sk-a-secret-of-the-upstream', of);
+/// const admin = kc.acting({ actor: 'admin-7', role: 'operator' });
+/// const { limits } = await admin.accounts.setLimits('ai33', 'us', { perMinute: 5 });
+/// console.log(limits.maxInFlight, limits.perMinute); // 30 5
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -367,6 +477,7 @@ struct SetAccountLimits {
 
 impl Door for SetAccountLimits {
     const NAME: &'static str = "accounts.set_limits";
+    const BY_PLACE: usize = 2;
     type Answer = AccountView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<AccountView, Problem> {

@@ -4,12 +4,12 @@
 //! answer into its own types. So every language has the same doors, takes and gives the same fields, and fails in the
 //! same ways; what is checked here is checked for all of them.
 //!
-//! Rooms: [`library`](self) opens and knocks, `caller` is who knocks, `door` what a door is and the list of all. The doors
-//! stand in the rooms of their groups (`root`, `job`, `wallets`, `packages`, `prices`, `config`, `keys`, `voices`,
-//! `reports`, `tenants`), each with what it takes, what it answers and how. They are made of what `answer`, `asked`,
-//! `kinds` and `words` have. `description` says of all of them what `cargo xtask faces` writes the types of faces from.
-//! `problem` is what goes wrong, and `host` lets the host's own functions be a provider or the
-//! master key.
+//! Rooms: [`library`](self) opens and knocks, `caller` is who knocks, `door` what a door is and the list of all. The
+//! doors stand in the rooms of their groups (`root`, `job`, `wallets`, `packages`, `prices`, `config`, `keys`,
+//! `voices`, `reports`, `tenants`), each with what it takes, what it answers and how. They are made of what `answer`,
+//! `asked`, `kinds` and `words` have. `description` says of all of them what `cargo xtask faces` writes the types of
+//! faces from. `problem` is what goes wrong, and `host` lets the host's own functions be a provider or the master
+//! key.
 //!
 //! Amounts are JSON numbers where the unit has whole steps only and fit 2^53, and decimal texts otherwise; instants are
 //! microseconds since 1970; ids are texts.

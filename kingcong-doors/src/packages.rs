@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::{Units, Word, all},
     asked::AskedAmount,
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()];
+pub(crate) const GROUP: Group = Group {
+    name: "Packages",
+    docs: "Packages of credits.",
+    doors: &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()],
+};
 
 /// Credits that are sold together: `credits` of `unit` for `price` in `currency`.
 #[derive(Debug, Serialize)]
@@ -67,6 +71,21 @@ impl AskedPackage {
 }
 
 /// The packages, on sale or not.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     [(package.id, package.price) for package in kc.packages.list()][:2]
+/// [('package-1', Decimal('5')), ('package-2', Decimal('10'))]
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// const [first] = await kc.packages.list();
+/// console.log(first?.id, first?.credits, first?.price); // package-1 1000000 5
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -82,6 +101,15 @@ impl Door for List {
 }
 
 /// Sets a package; it replaces the one of the same id.
+///
+/// ```python
+/// >>> from decimal import Decimal
+/// >>> from kingcong import KingCong, Package, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).packages.set(Package("mini", "Mini", Decimal(100), Decimal("0.99")))
+/// ...     kc.wallets.purchase("user-1", "mini", "order-1").amount
+/// Decimal('100')
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -91,6 +119,7 @@ struct Set {
 
 impl Door for Set {
     const NAME: &'static str = "packages.set";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -99,6 +128,14 @@ impl Door for Set {
 }
 
 /// Takes a package away for good; to keep it for later, set it with its switch off.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).packages.remove("package-8")
+/// ...     len(kc.packages.list())
+/// 7
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -108,6 +145,7 @@ struct Remove {
 
 impl Door for Remove {
     const NAME: &'static str = "packages.remove";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {

@@ -14,11 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::{DecimalText, Instant, Text, Word, all},
     asked::AskedAmount,
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()];
+pub(crate) const GROUP: Group = Group {
+    name: "Prices",
+    docs: "Prices. A job keeps the prices that it was admitted with.",
+    doors: &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()],
+};
 
 /// So much, in whole units, per so many of a measure.
 #[derive(Debug, Serialize)]
@@ -130,6 +134,14 @@ impl AskedPrice {
 }
 
 /// The prices in force.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     price = kc.prices.list()[0]
+/// ...     price.server, price.operation.value, price.lines[0].price
+/// ('ai33', 'text_to_speech', Decimal('1'))
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -145,6 +157,26 @@ impl Door for List {
 }
 
 /// Sets a price; it replaces the one for the same route, model and operation.
+///
+/// ```python
+/// >>> from decimal import Decimal
+/// >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
+/// >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).prices.set(price)
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// await kc.acting({ actor: 'admin-7', role: 'operator' }).prices.set({
+///   server: 'ai33',
+///   service: 'minimax',
+///   operation: 'text_to_speech',
+///   lines: [{ measure: 'character', price: '0.5' }],
+/// });
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -154,6 +186,7 @@ struct Set {
 
 impl Door for Set {
     const NAME: &'static str = "prices.set";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -163,6 +196,14 @@ impl Door for Set {
 }
 
 /// Takes a price away: requests that need it are refused from now on.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Operation, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.acting("admin-7", Role.OPERATOR).prices.remove("ai84", "minimax", Operation.SPEECH)
+/// ...     len(kc.prices.list())
+/// 5
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -175,6 +216,7 @@ struct Remove {
 
 impl Door for Remove {
     const NAME: &'static str = "prices.remove";
+    const BY_PLACE: usize = 3;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {

@@ -16,12 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{DecimalText, Instant, Milliseconds, Text, Units, Word, all},
-    door::{At, Door, Listed},
+    asked::rows,
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] =
-    &[Listed::of::<Usage>(), Listed::of::<Errors>(), Listed::of::<Split>(), Listed::of::<Audit>()];
+pub(crate) const GROUP: Group = Group {
+    name: "Reports",
+    docs: "What happened. Usage and errors are those of the handle's tenant; the split and the audit are of every \
+           tenant.",
+    doors: &[Listed::of::<Usage>(), Listed::of::<Errors>(), Listed::of::<Split>(), Listed::of::<Audit>()],
+};
 
 /// What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`).
 ///
@@ -205,6 +210,7 @@ struct AskedAttempts {
     /// Leased before this instant.
     until: Option<Instant>,
     before: Option<Text<AttemptId>>,
+    #[serde(default = "rows")]
     limit: u32,
 }
 
@@ -235,6 +241,13 @@ impl AskedAttempts {
 /// Usage records of the handle's tenant, newest first: leased at `since` or later, and before `until`.
 ///
 /// `before` is an attempt, for the next page; a route is a server and a service.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.reports.usage(server="ai33", service="elevenlabs", limit=10)
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -252,6 +265,13 @@ impl Door for Usage {
 }
 
 /// The error log: attempts that failed or whose answer was lost, found as those of `reports.usage`.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.reports.errors(limit=10)
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -269,6 +289,13 @@ impl Door for Errors {
 }
 
 /// How the last 1,000 attempts were spread over routes, of those that ended.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.reports.split()
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -284,11 +311,20 @@ impl Door for Split {
 }
 
 /// What was done at admin doors, newest first, older than the entry `before`.
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.acting("admin-7", Role.OPERATOR).wallets.purchase("user-1", "package-1", "order-991")
+/// ...     [(entry.actor, entry.door) for entry in kc.reports.audit(limit=1)]
+/// [('admin-7', 'wallets.purchase')]
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Audit {
     before: Option<Text<AuditId>>,
+    #[serde(default = "rows")]
     limit: u32,
 }
 

@@ -19,25 +19,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Instant, Text, Units, Word, all},
-    asked::AskedRequest,
+    asked::{AskedRequest, rows},
     config::ExplanationView,
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     job::JobView,
     library::Library,
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[
-    Listed::of::<AskEstimate>(),
-    Listed::of::<Submit>(),
-    Listed::of::<Jobs>(),
-    Listed::of::<AskStatus>(),
-    Listed::of::<Verify>(),
-    Listed::of::<Monitor>(),
-    Listed::of::<Pulse>(),
-    Listed::of::<Backup>(),
-    Listed::of::<Archive>(),
-];
+pub(crate) const GROUP: Group = Group {
+    name: "Root",
+    docs: "The doors of the library itself.",
+    doors: &[
+        Listed::of::<AskEstimate>(),
+        Listed::of::<Submit>(),
+        Listed::of::<Jobs>(),
+        Listed::of::<AskStatus>(),
+        Listed::of::<Verify>(),
+        Listed::of::<Monitor>(),
+        Listed::of::<Pulse>(),
+        Listed::of::<Backup>(),
+        Listed::of::<Archive>(),
+    ],
+};
 
 /// What a request would cost. `held` is the most that it can cost.
 #[derive(Debug, Serialize)]
@@ -234,6 +238,13 @@ impl Door for Submit {
 }
 
 /// Jobs, newest first, older than the job `before`; at most 1,000 at once.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.jobs(user="user-1", limit=10)
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -241,6 +252,7 @@ struct Jobs {
     user: Option<Text<UserId>>,
     state: Option<Word<JobState>>,
     before: Option<Text<JobId>>,
+    #[serde(default = "rows")]
     limit: u32,
 }
 
@@ -256,6 +268,14 @@ impl Door for Jobs {
 }
 
 /// What a status bar shows.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     route = kc.status().routes[0]
+/// ...     route.server, route.service, route.switch.value, route.keys
+/// ('ai33', 'elevenlabs', 'on', 0)
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -271,6 +291,22 @@ impl Door for AskStatus {
 }
 
 /// Counts everything again, follows what rows name, and opens every secret; may run while work goes on.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+/// ...     kc.verify().is_sound
+/// True
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+/// console.log((await kc.verify()).isSound); // true
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -301,6 +337,12 @@ impl Door for Monitor {
 }
 
 /// Looks now at what other processes did, and does not wait for the next pulse.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.pulse()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -326,6 +368,7 @@ struct Backup {
 
 impl Door for Backup {
     const NAME: &'static str = "backup";
+    const BY_PLACE: usize = 1;
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
@@ -346,6 +389,7 @@ struct Archive {
 
 impl Door for Archive {
     const NAME: &'static str = "archive";
+    const BY_PLACE: usize = 2;
     type Answer = ArchivedView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<ArchivedView, Problem> {

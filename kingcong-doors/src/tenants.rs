@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Instant, Text, Word, all},
-    door::{At, Door, Listed},
+    asked::rows,
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[Listed::of::<Set>(), Listed::of::<Get>(), Listed::of::<List>()];
+pub(crate) const GROUP: Group = Group {
+    name: "Tenants",
+    docs: "What an operator says of tenants. One of which nothing was ever said is active.",
+    doors: &[Listed::of::<Set>(), Listed::of::<Get>(), Listed::of::<List>()],
+};
 
 /// What an operator says of a customer organisation. `version` grows with each change.
 #[derive(Debug, Serialize)]
@@ -43,6 +48,21 @@ impl From<&Tenant> for TenantView {
 ///
 /// A suspended one submits, retries and purchases nothing, from this moment on and in every process; what is under way
 /// goes on, and everything can be read.
+///
+/// ```python
+/// >>> from kingcong import KingCong, TenantState
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.tenants.set("acme", "Acme Ltd.", TenantState.SUSPENDED).version
+/// 1
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// const { version } = await kc.tenants.set('acme', 'Acme Ltd.', 'suspended');
+/// console.log(version); // 1
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -54,6 +74,7 @@ struct Set {
 
 impl Door for Set {
     const NAME: &'static str = "tenants.set";
+    const BY_PLACE: usize = 3;
     type Answer = TenantView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<TenantView, Problem> {
@@ -63,6 +84,12 @@ impl Door for Set {
 }
 
 /// What is said of a tenant; none where nothing ever was: it is active then.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.tenants.get("acme")
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -72,6 +99,7 @@ struct Get {
 
 impl Door for Get {
     const NAME: &'static str = "tenants.get";
+    const BY_PLACE: usize = 1;
     type Answer = Option<TenantView>;
 
     async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {
@@ -80,11 +108,20 @@ impl Door for Get {
 }
 
 /// Tenants of which something is said, in the order of their ids, behind `after`; at most 1,000 at once.
+///
+/// ```python
+/// >>> from kingcong import KingCong, TenantState
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.tenants.set("acme", "Acme Ltd.", TenantState.ACTIVE)
+/// ...     [(tenant.id, tenant.name) for tenant in kc.tenants.list()]
+/// [('acme', 'Acme Ltd.')]
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {
     after: Option<Text<TenantId>>,
+    #[serde(default = "rows")]
     limit: u32,
 }
 

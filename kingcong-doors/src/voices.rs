@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Instant, all},
-    door::{At, Door, Listed},
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[Listed::of::<Offered>(), Listed::of::<Cloned>()];
+pub(crate) const GROUP: Group = Group {
+    name: "Voices",
+    docs: "Voices, the upstreams' and the cloned ones.",
+    doors: &[Listed::of::<Offered>(), Listed::of::<Cloned>()],
+};
 
 /// Whether an upstream offers a voice to everybody, or its account made it.
 #[derive(Debug, Serialize)]
@@ -105,6 +109,7 @@ struct Offered {
 
 impl Door for Offered {
     const NAME: &'static str = "voices.offered";
+    const BY_PLACE: usize = 2;
     type Answer = VoicePageView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<VoicePageView, Problem> {
@@ -114,6 +119,13 @@ impl Door for Offered {
 }
 
 /// The voices that a user cloned.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.voices.cloned("user-1")
+/// ()
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -123,6 +135,7 @@ struct Cloned {
 
 impl Door for Cloned {
     const NAME: &'static str = "voices.cloned";
+    const BY_PLACE: usize = 1;
     type Answer = Vec<ClonedVoiceView>;
 
     async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {

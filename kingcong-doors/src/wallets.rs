@@ -11,19 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Instant, Text, Units, Word, all},
-    asked::AskedAmount,
-    door::{At, Door, Listed},
+    asked::{AskedAmount, credits, rows},
+    door::{At, Door, Group, Listed},
     problem::Problem,
 };
 
-pub(crate) const DOORS: &[Listed] = &[
-    Listed::of::<Get>(),
-    Listed::of::<List>(),
-    Listed::of::<Purchase>(),
-    Listed::of::<Refund>(),
-    Listed::of::<Adjust>(),
-    Listed::of::<History>(),
-];
+pub(crate) const GROUP: Group = Group {
+    name: "Wallets",
+    docs: "Wallets of the tenant and their ledger, in KingCong credits unless `unit` says otherwise.\n\n\
+           Without a user a wallet is the tenant's own.",
+    doors: &[
+        Listed::of::<Get>(),
+        Listed::of::<List>(),
+        Listed::of::<Purchase>(),
+        Listed::of::<Refund>(),
+        Listed::of::<Adjust>(),
+        Listed::of::<History>(),
+    ],
+};
 
 /// An owner's balance in one unit; `user` is none for a tenant's own. `available` is what is not held.
 #[derive(Debug, Serialize)]
@@ -155,16 +160,32 @@ fn owner(user: Option<Text<UserId>>) -> Owner {
 }
 
 /// A user's wallet; an empty one when the user never had any.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     kc.wallets.get("user-1").balance
+/// Decimal('0')
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// console.log((await kc.wallets.get('user-1')).balance); // 0
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
     user: Option<Text<UserId>>,
+    #[serde(default = "credits")]
     unit: Word<Unit>,
 }
 
 impl Door for Get {
     const NAME: &'static str = "wallets.get";
+    const BY_PLACE: usize = 1;
     type Answer = WalletView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<WalletView, Problem> {
@@ -176,13 +197,31 @@ impl Door for Get {
 /// Wallets of the tenant, its own and its users', in the order of their ids, those after the id `after`.
 ///
 /// With `in_debt` only those that owe something; at most 1,000 at once.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.wallets.adjust("user-1", -5, reason="a fee", idempotency_key="fee-1")
+/// ...     [(wallet.user, wallet.debt) for wallet in kc.wallets.list(in_debt=True)]
+/// [('user-1', Decimal('5'))]
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// await kc.wallets.adjust('user-1', -5, { reason: 'a fee', idempotencyKey: 'fee-1' });
+/// for (const wallet of await kc.wallets.list({ inDebt: true })) console.log(wallet.user, wallet.debt); // user-1 5
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {
     unit: Option<Word<Unit>>,
+    #[serde(default)]
     in_debt: bool,
     after: Option<Text<WalletId>>,
+    #[serde(default = "rows")]
     limit: u32,
 }
 
@@ -205,6 +244,32 @@ impl Door for List {
 ///
 /// Fails with `not_found` for a package that is not on sale, `amount_refused` for one that is not what was ordered,
 /// `idempotency_conflict` for an order that was used for another package or owner.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     first = kc.wallets.purchase("user-1", "package-1", "order-991")
+/// ...     again = kc.wallets.purchase("user-1", "package-1", "order-991")
+/// ...     first == again, kc.wallets.get("user-1").balance
+/// (True, Decimal('1000000'))
+///
+/// >>> from kingcong import AmountRefused, Ordered
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     try:
+/// ...         kc.wallets.purchase("user-1", "package-1", "order-992", ordered=Ordered(Decimal(10), Decimal(5)))
+/// ...     except AmountRefused as refused:
+/// ...         refused.ordered_credits, refused.credits
+/// (Decimal('10'), Decimal('1000000'))
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+/// await kc.wallets.purchase('user-1', 'package-1', 'order-991'); // a replay
+/// console.log((await kc.wallets.get('user-1')).balance); // 1000000
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -217,6 +282,7 @@ struct Purchase {
 
 impl Door for Purchase {
     const NAME: &'static str = "wallets.purchase";
+    const BY_PLACE: usize = 3;
     type Answer = CreditedView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<CreditedView, Problem> {
@@ -242,11 +308,13 @@ struct Refund {
     amount: Option<AskedAmount>,
     reason: String,
     idempotency_key: String,
+    #[serde(default = "credits")]
     unit: Word<Unit>,
 }
 
 impl Door for Refund {
     const NAME: &'static str = "wallets.refund";
+    const BY_PLACE: usize = 2;
     type Answer = CreditedView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<CreditedView, Problem> {
@@ -261,6 +329,24 @@ impl Door for Refund {
 /// Corrects a balance by an operator's word; a negative correction beyond what is available becomes debt.
 ///
 /// The answer says what moved (`amount`) and what became debt (`became_debt`).
+///
+/// ```python
+/// >>> from kingcong import KingCong, Role
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     admin = kc.acting("admin-7", Role.OPERATOR)
+/// ...     gift = admin.wallets.adjust("user-1", 500, reason="welcome", idempotency_key="w-1")
+/// ...     gift.balance_after
+/// Decimal('500')
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// const why = { reason: 'welcome', idempotencyKey: 'w-1' };
+/// const gift = await kc.acting({ actor: 'admin-7', role: 'operator' }).wallets.adjust('user-1', 500, why);
+/// console.log(gift.balanceAfter); // 500
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -269,11 +355,13 @@ struct Adjust {
     change: AskedAmount,
     reason: String,
     idempotency_key: String,
+    #[serde(default = "credits")]
     unit: Word<Unit>,
 }
 
 impl Door for Adjust {
     const NAME: &'static str = "wallets.adjust";
+    const BY_PLACE: usize = 2;
     type Answer = CreditedView;
 
     async fn knock(self, at: &mut At<'_>) -> Result<CreditedView, Problem> {
@@ -285,18 +373,37 @@ impl Door for Adjust {
 }
 
 /// The entries of a user's wallet, newest first, with a number below `before`.
+///
+/// ```python
+/// >>> from kingcong import KingCong
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     _ = kc.wallets.purchase("user-1", "package-1", "order-991")
+/// ...     [(entry.kind.value, entry.amount) for entry in kc.wallets.history("user-1")]
+/// [('purchase', Decimal('1000000'))]
+/// ```
+///
+/// ```ts
+/// import { KingCong } from 'kingcong';
+///
+/// await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
+/// await kc.wallets.purchase('user-1', 'package-1', 'order-991');
+/// for (const entry of await kc.wallets.history('user-1')) console.log(entry.kind, entry.amount); // purchase 1000000
+/// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct History {
     user: Option<Text<UserId>>,
     before: Option<u64>,
+    #[serde(default = "rows")]
     limit: u32,
+    #[serde(default = "credits")]
     unit: Word<Unit>,
 }
 
 impl Door for History {
     const NAME: &'static str = "wallets.history";
+    const BY_PLACE: usize = 1;
     type Answer = Vec<EntryView>;
 
     async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {

@@ -168,3 +168,37 @@ words! {
         Sealed,
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "description")]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The words that a reader of the set takes, which it tells with a word that is none.
+    fn legal<T: DeserializeOwned>() -> Vec<String> {
+        let told = serde_json::from_str::<T>("\"?\"").err().unwrap().to_string();
+        let words = told.split("expected").nth(1).unwrap().split('`');
+        words.skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    fn described<T: Words>() -> Vec<String> {
+        T::described().words.iter().map(|(_, word, _)| word.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn faces_know_every_word_of_the_core() {
+        assert_eq!(described::<Unit>(), Unit::ALL.map(Unit::code));
+        assert_eq!(described::<AuditOutcome>(), AuditOutcome::ALL.map(AuditOutcome::as_str));
+        macro_rules! whole {
+            ($($set:ident)+) => {
+                $(assert_eq!(described::<$set>(), legal::<$set>());)+
+            };
+        }
+        whole! {
+            AudioFormat EntryKind FailureKind Health JobState Lane Measure Operation PollsCount Role RouteCause
+            Subtitles Switch TenantState
+        }
+    }
+}

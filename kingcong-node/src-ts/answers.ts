@@ -58,6 +58,9 @@ export type AuditOutcome = 'done' | 'refused';
  */
 export type KeyStatus = 'active' | 'doubtful' | 'dead' | 'out_of_credit' | 'unreadable' | 'suspended' | 'removed';
 
+/** Whether a tenant may order. */
+export type TenantState = 'active' | 'suspended';
+
 /** Why a task is on its route. */
 export type RouteCause = 'planned' | 'moved';
 
@@ -80,9 +83,6 @@ export type FailureKind =
   | 'too_large'
   | 'undeliverable'
   | 'unsupported';
-
-/** Whether a tenant may order. */
-export type TenantState = 'active' | 'suspended';
 
 /** Audio container and coding. */
 export type AudioFormat = 'mp3' | 'wav';
@@ -473,6 +473,16 @@ export interface Account {
   readonly keys: readonly Key[];
 }
 
+/** What an operator says of a customer organisation. `version` grows with each change. */
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly state: TenantState;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
 /** A voice that an upstream offers. */
 export interface Voice {
   readonly voice: string;
@@ -558,16 +568,6 @@ export interface SplitShare {
   readonly service: string;
   readonly done: number;
   readonly failed: number;
-}
-
-/** What an operator says of a customer organisation. `version` grows with each change. */
-export interface Tenant {
-  readonly id: string;
-  readonly name: string;
-  readonly state: TenantState;
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
 }
 
 /** Something that happened to a job. */

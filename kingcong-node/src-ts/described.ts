@@ -21,6 +21,7 @@ export const WORDS = {
   Role: ['operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'],
   AuditOutcome: ['done', 'refused'],
   KeyStatus: ['active', 'doubtful', 'dead', 'out_of_credit', 'unreadable', 'suspended', 'removed'],
+  TenantState: ['active', 'suspended'],
   RouteCause: ['planned', 'moved'],
   Lane: ['shared'],
   FailureKind: [
@@ -39,7 +40,6 @@ export const WORDS = {
     'undeliverable',
     'unsupported',
   ],
-  TenantState: ['active', 'suspended'],
   AudioFormat: ['mp3', 'wav'],
   Subtitles: ['no', 'srt'],
   Payer: ['user', 'tenant'],

@@ -22,14 +22,9 @@ import {
   type Json,
 } from './wire';
 
-/** An administrator's switch. */
-export const SWITCH = oneOf(...WORDS.Switch);
-/** What a wallet holds. */
-export const UNIT = oneOf(...WORDS.Unit);
-/** What is done. */
-export const OPERATION = oneOf(...WORDS.Operation);
-/** Where a job is. */
-export const JOB_STATE = oneOf(...WORDS.JobState);
+const SWITCH = oneOf(...WORDS.Switch);
+const UNIT = oneOf(...WORDS.Unit);
+const OPERATION = oneOf(...WORDS.Operation);
 
 /** What a provider can do, by the services. */
 export const CAPABILITIES = mapping(
@@ -42,10 +37,10 @@ export const CAPABILITIES = mapping(
 );
 
 /** How many calls are allowed. */
-export const LIMITS: Fields = { maxInFlight: count, perMinute: count };
+const LIMITS: Fields = { maxInFlight: count, perMinute: count };
 
-/** What of them changes. */
-export const LIMITS_CHANGE: Fields = { maxInFlight: optional(count), perMinute: optional(count) };
+/** The same, as a field of another record. */
+export const limitsOf = record(LIMITS);
 
 const ASKED: Fields = {
   user: text,
@@ -128,8 +123,8 @@ const PRICE: Fields = {
 };
 
 /** A price to set. */
-export function priceOf(price: unknown): Json {
-  const { since: _since, ...wire } = encode(PRICE, price, 'price');
+export function priceOf(price: unknown, name: string): Json {
+  const { since: _since, ...wire } = encode(PRICE, price, name);
   return { unit: 'credit', switch: 'on', ...wire };
 }
 
@@ -151,8 +146,8 @@ export function orderedOf(value: unknown, name: string): Json {
 }
 
 /** A package to set. */
-export function packageOf(value: unknown): Json {
-  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, 'package') };
+export function packageOf(value: unknown, name: string): Json {
+  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, name) };
 }
 
 const SERVER: Fields = {
@@ -165,8 +160,8 @@ const SERVER: Fields = {
 };
 
 /** A server to add. */
-export function serverOf(server: unknown): Json {
-  return { polls: 'free', ...encode(SERVER, server, 'server') };
+export function serverOf(server: unknown, name: string): Json {
+  return { polls: 'free', ...encode(SERVER, server, name) };
 }
 
 const SERVER_CHANGE: Fields = {
@@ -178,15 +173,15 @@ const SERVER_CHANGE: Fields = {
 };
 
 /** What of a server changes. */
-export function serverChangeOf(change: unknown): Json {
-  return encode(SERVER_CHANGE, change, 'change');
+export function serverChangeOf(change: unknown, name: string): Json {
+  return encode(SERVER_CHANGE, change, name);
 }
 
 const MAINTENANCE: Fields = { isFull: optional(flag), services: optional(list(text)) };
 
 /** What is to be under maintenance. */
-export function maintenanceOf(maintenance: unknown): Json {
-  const { is_full, services } = encode(MAINTENANCE, maintenance, 'maintenance');
+export function maintenanceOf(maintenance: unknown, name: string): Json {
+  const { is_full, services } = encode(MAINTENANCE, maintenance, name);
   if (is_full === true) return 'full';
   return Array.isArray(services) && services.length > 0 ? { services } : 'none';
 }

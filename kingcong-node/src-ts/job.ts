@@ -5,7 +5,7 @@
  */
 
 import type { JobEvent, JobReport } from './answers';
-import type { Client } from './doors';
+import type { Client } from './group';
 import type { JobResult, Waiting } from './types';
 import { count, optional, optionsOf, text, type Fields, type Json } from './wire';
 

@@ -75,12 +75,6 @@ export interface CloneVoice extends Asked {
   readonly previewText?: string | undefined;
 }
 
-/** What of {@link Limits} changes; what is left out stays. */
-export interface LimitsChange {
-  readonly maxInFlight?: number | undefined;
-  readonly perMinute?: number | undefined;
-}
-
 /** So much, in whole units, per so many of a measure: `{ measure: 'token', price: '0.075', per: 1_000_000 }`. */
 export interface PriceLine {
   readonly measure: Measure;

@@ -132,6 +132,17 @@ export function oneOf(...words: readonly string[]): Encode {
   };
 }
 
+/** A value, or null. */
+export function nullable(encode: Encode): Encode {
+  return (value, name) => (value === null ? null : encode(value, name));
+}
+
+/** A text that no error shows. */
+export const secret = (value: unknown, name: string): string => {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`${name} must be a string`);
+};
+
 /** A list. */
 export function list(item: Encode): Encode {
   return (value, name) => {

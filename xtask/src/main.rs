@@ -2,8 +2,9 @@
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `rust` runs
-//! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs
-//! npm for both), `faces` writes what both say of the doors, `advisories` asks public lists about what is used, and `project` runs cargo.
+//! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm`
+//! runs npm for both), `faces` writes what both say of the doors, `advisories` asks public lists about what is used,
+//! and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod advisories;

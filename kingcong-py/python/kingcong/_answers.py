@@ -185,8 +185,8 @@ class Discrepancy(Record):
 
 @dataclass(frozen=True, slots=True)
 class Verification(Record):
-    """What verification found: ``found`` rows that do not agree with others, 0 when all is well; ``discrepancies`` are
-    the first 1,000 of them.
+    """What verification found: ``found`` rows that do not agree with others, 0 when all is well; ``discrepancies``
+    are the first 1,000 of them.
     """
 
     wallets: int
@@ -410,8 +410,8 @@ class System(Record):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry(Record):
-    """What was done at an admin door, or who was refused at any. ``tenant`` is the one whose rows it concerns, none for
-    what all tenants share; ``target`` is what it was done to; ``detail`` is a JSON object as text, without secrets.
+    """What was done at an admin door, or who was refused at any. ``tenant`` is the one whose rows it concerns, none
+    for what all tenants share; ``target`` is what it was done to; ``detail`` is a JSON object as text, without secrets.
     """
 
     id: str
@@ -462,6 +462,18 @@ class Account(Record):
     """Calls of the last window: starts, and polls where the upstream counts them."""
     keys: tuple[Key, ...]
     """The keys that were registered under it and not removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant(Record):
+    """What an operator says of a customer organisation. ``version`` grows with each change."""
+
+    id: str
+    name: str
+    state: TenantState
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,18 +572,6 @@ class SplitShare(Record):
     service: str
     done: int
     failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant(Record):
-    """What an operator says of a customer organisation. ``version`` grows with each change."""
-
-    id: str
-    name: str
-    state: TenantState
-    version: int
-    created_at: datetime
-    updated_at: datetime
 
 
 JobEvent = TaskStarted | TaskProgress | TaskWaits | TaskDone | TaskFailed | TaskCancelled | Retried | Ended | Missed

@@ -175,6 +175,15 @@ class KeyStatus(Word):
     REMOVED = "removed"
 
 
+class TenantState(Word):
+    """Whether a tenant may order."""
+
+    ACTIVE = "active"
+    """It may."""
+    SUSPENDED = "suspended"
+    """Nothing new is submitted, retried or purchased. What is under way goes on, and everything can be read."""
+
+
 class RouteCause(Word):
     """Why a task is on its route."""
 
@@ -208,15 +217,6 @@ class FailureKind(Word):
     TOO_LARGE = "too_large"
     UNDELIVERABLE = "undeliverable"
     UNSUPPORTED = "unsupported"
-
-
-class TenantState(Word):
-    """Whether a tenant may order."""
-
-    ACTIVE = "active"
-    """It may."""
-    SUSPENDED = "suspended"
-    """Nothing new is submitted, retried or purchased. What is under way goes on, and everything can be read."""
 
 
 class AudioFormat(Word):

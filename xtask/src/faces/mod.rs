@@ -1,5 +1,6 @@
-//! What faces for other languages say of the doors, written from what the doors say of themselves: records of answers and
-//! words, for Python and for TypeScript. The files are kept in git, so that they are read and reviewed as the others are.
+//! What faces for other languages say of the doors, written from what the doors say of themselves: records of answers
+//! and words, for Python and for TypeScript. The files are kept in git, so that they are read and reviewed as the
+//! others are.
 
 mod description;
 mod python;

@@ -7,7 +7,23 @@ pub(crate) const LINE_CHARACTERS_MAX: usize = 120;
 
 /// The paragraphs of a text, each in one line.
 pub(crate) fn paragraphs(text: &str) -> Vec<String> {
-    text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    let parts = text.split("\n\n").filter(|part| !part.trim().is_empty());
+    parts.map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// A text without its examples, and the examples in a language, line by line.
+pub(crate) fn with_examples<'t>(text: &'t str, language: &str) -> (String, Vec<&'t str>) {
+    let (mut words, mut example, mut fence) = (Vec::new(), Vec::new(), None);
+    for line in text.lines() {
+        match (line.strip_prefix("```"), fence) {
+            (Some(of), None) => fence = Some(of),
+            (Some(_), Some(_)) => fence = None,
+            (None, None) => words.push(line),
+            (None, Some(of)) if of == language => example.push(line),
+            (None, Some(_)) => {}
+        }
+    }
+    (words.join("\n").trim().to_owned(), example)
 }
 
 /// The lines of a paragraph of at most this width; the first has `first` characters less.
@@ -54,6 +70,13 @@ pub(crate) fn camel(name: &str) -> String {
     camel
 }
 
+/// `not_found` as `NotFound`.
+pub(crate) fn pascal(name: &str) -> String {
+    let camel = camel(name);
+    let mut letters = camel.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 /// `CloneVoice` and `audio_ms` as `CLONE_VOICE` and `AUDIO_MS`.
 pub(crate) fn screaming(name: &str) -> String {
     let mut screaming = String::new();
@@ -75,6 +98,7 @@ mod tests {
     #[test]
     fn names_are_written_as_each_language_does() {
         assert_eq!(camel("max_in_flight"), "maxInFlight");
+        assert_eq!(pascal("not_found"), "NotFound");
         for (name, expected) in
             [("CloneVoice", "CLONE_VOICE"), ("audio_ms", "AUDIO_MS"), ("CREDIT", "CREDIT"), ("On", "ON")]
         {

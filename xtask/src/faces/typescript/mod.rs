@@ -1,4 +1,7 @@
-//! Words and answers in TypeScript: unions of texts, and interfaces. Their layout is that of Prettier.
+//! Words, answers and doors in TypeScript: unions of texts, interfaces, and groups of methods. Their layout is that
+//! of Prettier.
+
+mod doors;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +24,7 @@ pub(super) fn files(description: &Description) -> Vec<Written> {
     vec![
         Written { path: ANSWERS, text: answers(description) },
         Written { path: DESCRIBED, text: described(description) },
+        doors::file(description),
     ]
 }
 
@@ -101,7 +105,7 @@ fn interface(Record { name, docs, tag, fields }: &Record, names: &BTreeSet<Strin
 /// The type of a value.
 fn of(kind: &Kind) -> String {
     match kind {
-        Kind::Text | Kind::Decimal => "string".to_owned(),
+        Kind::Text | Kind::Secret | Kind::Path | Kind::Decimal => "string".to_owned(),
         Kind::Number | Kind::Milliseconds => "number".to_owned(),
         Kind::Flag => "boolean".to_owned(),
         Kind::Amount => "Amount".to_owned(),
@@ -113,6 +117,7 @@ fn of(kind: &Kind) -> String {
             format!("{{ {} }}", fields.iter().map(field).collect::<Vec<_>>().join("; "))
         }
         Kind::Maybe(kind) => format!("{} | null", of(kind)),
+        Kind::Mapping(kind) => format!("Readonly<Record<string, {}>>", of(kind)),
         Kind::Many(kind) => match **kind {
             Kind::Maybe(_) | Kind::OneOf(_) => format!("readonly ({})[]", of(kind)),
             _ => format!("readonly {}[]", of(kind)),

@@ -1,4 +1,7 @@
-//! Words and answers in Python: enums of texts, and frozen records. Their layout is that of `ruff format`.
+//! Words, answers and doors in Python: enums of texts, frozen records, and groups of methods. Their layout is that of
+//! `ruff format`.
+
+mod doors;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +24,8 @@ pub(super) fn files(description: &Description) -> Vec<Written> {
     vec![
         Written { path: WORDS, text: words(description) },
         Written { path: ANSWERS, text: answers(description) },
+        doors::file(description),
+        doors::stub(description),
     ]
 }
 
@@ -78,7 +83,8 @@ fn all_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// An import, sorted as ruff does.
 fn import<'a>(module: &str, names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.collect::<BTreeSet<_>>().into_iter().collect();
-    names.sort_by_key(|name| name.to_lowercase());
+    // Classes come before functions.
+    names.sort_by_key(|name| (name.starts_with(char::is_lowercase), name.to_lowercase()));
     let line = format!("from {module} import {}\n", names.join(", "));
     if characters(&line) <= LINE_CHARACTERS_MAX {
         return line;
@@ -117,7 +123,7 @@ fn field_of(Field { name, docs, kind }: &Field) -> String {
 /// The type of a value.
 fn hint(kind: &Kind) -> String {
     match kind {
-        Kind::Text | Kind::OneOf(_) => "str".to_owned(),
+        Kind::Text | Kind::Secret | Kind::Path | Kind::OneOf(_) => "str".to_owned(),
         Kind::Number => "int".to_owned(),
         Kind::Flag => "bool".to_owned(),
         Kind::Amount | Kind::Decimal => "Decimal".to_owned(),
@@ -127,6 +133,7 @@ fn hint(kind: &Kind) -> String {
         Kind::Object(_) => "dict[str, object]".to_owned(),
         Kind::Maybe(kind) => format!("{} | None", hint(kind)),
         Kind::Many(kind) => format!("tuple[{}, ...]", hint(kind)),
+        Kind::Mapping(kind) => format!("Mapping[str, {}]", hint(kind)),
     }
 }
 
@@ -152,22 +159,29 @@ fn union_of(Union { name, docs, of }: &Union, description: &Description) -> Stri
 
 /// A text as a docstring at an indentation.
 fn docstring(docs: &str, indentation: usize) -> String {
+    docstring_of(docs, indentation, |quoted| format!("``{quoted}``"))
+}
+
+/// The same, with what stands between backquotes made anew.
+fn docstring_of(docs: &str, indentation: usize, quoted: impl Fn(&str) -> String) -> String {
     let indent = " ".repeat(indentation);
     let width = LINE_CHARACTERS_MAX - indentation;
-    let docs = requoted(docs, |quoted| format!("``{quoted}``"));
+    let docs = requoted(docs, quoted);
     let paragraphs = paragraphs(&docs);
     if let [one] = paragraphs.as_slice()
         && characters(one) + 6 <= width
     {
         return format!("{indent}\"\"\"{one}\"\"\"\n");
     }
+    // What fits in one line but for its end is broken before that.
+    let less = if paragraphs.len() == 1 { 6 } else { 3 };
     let mut text = String::new();
     for (place, paragraph) in paragraphs.iter().enumerate() {
-        let quotes = if place == 0 { "\"\"\"" } else { "" };
+        let (quotes, less) = if place == 0 { ("\"\"\"", less) } else { ("", 0) };
         if place > 0 {
             text.push('\n');
         }
-        for (line, words) in wrapped(paragraph, width, quotes.len()).into_iter().enumerate() {
+        for (line, words) in wrapped(paragraph, width, less).into_iter().enumerate() {
             let quotes = if line == 0 { quotes } else { "" };
             text.push_str(&format!("{indent}{quotes}{words}\n"));
         }
