@@ -4,9 +4,12 @@
 //! answer into its own types. So every language has the same doors, takes and gives the same fields, and fails in the
 //! same ways; what is checked here is checked for all of them.
 //!
-//! Rooms: [`library`](self) opens and knocks, `door` is everything that can be asked, `asked` what requests look like,
-//! `answer` what comes back, `problem` what goes wrong, and `host` lets the host's own functions be a provider or the
-//! master key.
+//! Rooms: [`library`](self) opens and knocks, `caller` is who knocks, `door` what a door is and the list of all. The
+//! doors stand in the rooms of their groups (`root`, `job`, `wallets`, `packages`, `prices`, `config`, `keys`,
+//! `voices`, `reports`, `tenants`), each with what it takes, what it answers and how. They are made of what `answer`,
+//! `asked`, `kinds` and `words` have. `description` says of all of them what `cargo xtask faces` writes the types of
+//! faces from. `problem` is what goes wrong, and `host` lets the host's own functions be a provider or the master
+//! key.
 //!
 //! Amounts are JSON numbers where the unit has whole steps only and fit 2^53, and decimal texts otherwise; instants are
 //! microseconds since 1970; ids are texts.
@@ -29,15 +32,30 @@
 
 mod answer;
 mod asked;
+mod caller;
+mod config;
+#[cfg(feature = "description")]
+mod description;
 mod door;
 mod host;
+mod job;
+mod keys;
 mod kinds;
 mod library;
 mod opening;
+mod packages;
+mod prices;
 mod problem;
 mod reading;
+mod reports;
+mod root;
+mod tenants;
+mod voices;
+mod wallets;
+mod words;
 
-pub use door::Door;
+#[cfg(feature = "description")]
+pub use description::description;
 pub use host::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
     scrubbed,

@@ -25,7 +25,8 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    door::{Caller, Door},
+    caller::Caller,
+    door,
     opening::{MasterKeySource, Opening},
     problem::{Code, Problem},
     reading::{Names, read},
@@ -194,7 +195,11 @@ impl Library {
         attachment: Option<Bytes>,
     ) -> Result<Answer, Problem> {
         let caller = caller.map(|caller| read::<Caller>(caller, self.names)).transpose()?.unwrap_or_default();
-        let answered = read::<Door>(door, self.names)?.knock(self, &caller, attachment).await;
+        let knock = door::asked(door, self.names, self)?;
+        let answered = match caller.handle(&self.kc) {
+            Ok(kc) => knock(kc, attachment).await,
+            Err(error) => Err(error.into()),
+        };
         answered.map_err(|problem| {
             // What was under way while the library closed meets a store that is closed.
             let is_closed = problem.code == Code::StoreFailed && self.is_closing.load(Relaxed);

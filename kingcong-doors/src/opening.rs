@@ -121,16 +121,20 @@ impl fmt::Debug for MasterKeySource {
     }
 }
 
+/// What a process does: submits and works, or submits only.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(rename = "Mode"))]
 #[serde(rename_all = "snake_case")]
-enum ModeName {
+pub(crate) enum ModeName {
     Both,
     Client,
 }
 
+/// What to do with a task whose answer was lost: try it once more, recorded, or fail it.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(rename = "UnknownPolicy"))]
 #[serde(rename_all = "snake_case")]
-enum UnknownName {
+pub(crate) enum UnknownName {
     Retry,
     Fail,
 }

@@ -23,6 +23,7 @@ use crate::{answer::Units, opening::LENGTHS, reading::Names};
 
 /// Which kind of problem: what a host's code tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// Something in the call is not as it must be.

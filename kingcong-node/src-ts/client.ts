@@ -4,31 +4,19 @@
  * @module
  */
 
-import { Accounts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets, type How } from './doors';
+import type { Estimate, JobReport, Mode, UnknownPolicy } from './answers';
+import { WORDS } from './described';
+import { Accounts, Config, Keys, Packages, Prices, Reports, Root, Tenants, Voices, Wallets } from './doors';
 import { problemOf } from './errors';
-import { CAPABILITIES, JOB_STATE, requestOf } from './fields';
+import { CAPABILITIES, requestOf } from './fields';
+import type { How } from './group';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
 import { JobHandle } from './job';
 import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
 import { native, type Library, type Told } from './native';
 import type { Provider } from './providers';
 import { ask, mailbox, readWith, type Answer } from './thread';
-import type {
-  Access,
-  Archived,
-  CloneVoice,
-  Estimate,
-  Job,
-  JobReport,
-  JobResult,
-  JobState,
-  Mode,
-  Speech,
-  Status,
-  UnknownPolicy,
-  Verification,
-  Waiting,
-} from './types';
+import type { Access, CloneVoice, JobResult, Speech, Waiting } from './types';
 import {
   bytes,
   count,
@@ -121,10 +109,10 @@ export interface OpenOptions extends Waiting {
 const OPEN: Fields = {
   preset: optional(oneOf('kingcong')),
   baseUrls: optional(mapping(text)),
-  mode: optional(oneOf('both', 'client')),
+  mode: optional(oneOf(...WORDS.Mode)),
   outputs: optional(text),
   egress: optional(text),
-  unknown: optional(oneOf('retry', 'fail')),
+  unknown: optional(oneOf(...WORDS.UnknownPolicy)),
   taskCharactersMax: optional(count),
   abbreviations: optional(list(text)),
   queueMax: optional(count),
@@ -222,20 +210,11 @@ function masterKeyOf(
 
 const ACCESS: Fields = {
   actor: text,
-  role: oneOf('operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'),
+  role: oneOf(...WORDS.Role),
   tenant: optional(text),
   user: optional(text),
   until: optional(instant),
 };
-
-const JOBS: Fields = {
-  user: optional(text),
-  state: optional(JOB_STATE),
-  before: optional(text),
-  limit: optional(count),
-};
-/** Jobs that are answered when it is not said how many. */
-const JOBS_LIMIT = 100;
 
 /** The number of the client that was opened last in this thread. */
 let lastClient = 0;
@@ -276,7 +255,7 @@ class Opened {
 }
 
 /** The doors, as somebody asks at them, for a tenant. {@link Doors.acting} and {@link Doors.of} make one. */
-export class Doors {
+export class Doors extends Root {
   /** Wallets and their ledger. */
   readonly wallets: Wallets;
   /** Packages of credits. */
@@ -301,6 +280,7 @@ export class Doors {
 
   /** @internal */
   constructor(opened: Opened, caller: Caller) {
+    super();
     this.#opened = opened;
     this.#caller = caller;
     const client = {
@@ -403,60 +383,6 @@ export class Doors {
     return new JobHandle(client, text(id, 'id'));
   }
 
-  /** Jobs, newest first, older than the job `before`; 100 unless `limit` says otherwise, at most 1,000 at once. */
-  async jobs(
-    options?: Waiting & {
-      readonly user?: string | undefined;
-      readonly state?: JobState | undefined;
-      readonly before?: string | undefined;
-      readonly limit?: number | undefined;
-    },
-  ): Promise<Job[]> {
-    const [given, signal] = optionsOf(JOBS, options);
-    return this.#knock('jobs', { limit: JOBS_LIMIT, ...given }, { signal });
-  }
-
-  /** What a status bar shows. */
-  async status(waiting?: Waiting): Promise<Status> {
-    return this.#ask('status', {}, waiting);
-  }
-
-  /**
-   * Counts everything again, follows what rows name, and opens every secret; may run while work goes on.
-   *
-   * @example
-   * ```ts
-   * import { KingCong } from 'kingcong';
-   *
-   * await using kc = await KingCong.open('memory:', { preset: 'kingcong' });
-   * await kc.wallets.purchase('user-1', 'package-1', 'order-991');
-   * console.log((await kc.verify()).isSound); // true
-   * ```
-   */
-  async verify(waiting?: Waiting): Promise<Verification> {
-    return this.#ask('verify', {}, waiting);
-  }
-
-  /** Checks every key and every server now; for hosts that drive it by their own schedule. */
-  async monitor(waiting?: Waiting): Promise<void> {
-    await this.#ask('monitor', {}, waiting);
-  }
-
-  /** Looks now at what other processes did, and does not wait for the next pulse. */
-  async pulse(waiting?: Waiting): Promise<void> {
-    await this.#ask('pulse', {}, waiting);
-  }
-
-  /** Copies the whole SQLite database, as of one instant, into a new file, while work goes on. */
-  async backup(path: string, waiting?: Waiting): Promise<void> {
-    await this.#ask('backup', { path: text(path, 'path') }, waiting);
-  }
-
-  /** Moves attempts of jobs that ended before an instant, and entries made before it, into a file of a folder. */
-  async archive(before: Date, folder: string, waiting?: Waiting): Promise<Archived> {
-    return this.#ask('archive', { before: instant(before, 'before'), folder: text(folder, 'folder') }, waiting);
-  }
-
   #answer(door: string, given: Json, how: How): Answer | Promise<Answer> {
     return this.#opened.answer(door, given, this.#caller, how);
   }
@@ -468,8 +394,9 @@ export class Doors {
     return decode(value) as T;
   }
 
-  async #ask<T>(door: string, given: Json, waiting: Waiting | undefined): Promise<T> {
-    return this.#knock(door, given, { signal: optionsOf({}, waiting)[1] });
+  /** @internal */
+  protected override knock<T>(door: string, given: Json, signal: AbortSignal | undefined): Promise<T> {
+    return this.#knock(door, given, { signal });
   }
 
   #request<T>(door: string, request: Speech | CloneVoice, waiting: Waiting | undefined): Promise<T> {

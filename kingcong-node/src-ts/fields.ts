@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WORDS } from './described';
 import {
   amount,
   count,
@@ -21,22 +22,9 @@ import {
   type Json,
 } from './wire';
 
-/** An administrator's switch. */
-export const SWITCH = oneOf('on', 'off');
-/** What a wallet holds. */
-export const UNIT = oneOf('credit', 'nextflow', 'usd');
-/** What is done. */
-export const OPERATION = oneOf('text_to_speech', 'voice_cloning');
-/** Where a job is. */
-export const JOB_STATE = oneOf(
-  'open',
-  'cancelling',
-  'expiring',
-  'completed',
-  'completed_with_failures',
-  'failed',
-  'cancelled',
-);
+const SWITCH = oneOf(...WORDS.Switch);
+const UNIT = oneOf(...WORDS.Unit);
+const OPERATION = oneOf(...WORDS.Operation);
 
 /** What a provider can do, by the services. */
 export const CAPABILITIES = mapping(
@@ -49,10 +37,10 @@ export const CAPABILITIES = mapping(
 );
 
 /** How many calls are allowed. */
-export const LIMITS: Fields = { maxInFlight: count, perMinute: count };
+const LIMITS: Fields = { maxInFlight: count, perMinute: count };
 
-/** What of them changes. */
-export const LIMITS_CHANGE: Fields = { maxInFlight: optional(count), perMinute: optional(count) };
+/** The same, as a field of another record. */
+export const limitsOf = record(LIMITS);
 
 const ASKED: Fields = {
   user: text,
@@ -60,7 +48,7 @@ const ASKED: Fields = {
   weight: optional(count),
   deadlineMs: optional(count),
   startAt: optional(instant),
-  payer: optional(oneOf('user', 'tenant')),
+  payer: optional(oneOf(...WORDS.Payer)),
   idempotencyKey: optional(text),
 };
 
@@ -72,8 +60,8 @@ const SPEECH: Fields = {
   clonedVoice: optional(text),
   model: optional(text),
   language: optional(text),
-  format: optional(oneOf('mp3', 'wav')),
-  subtitles: optional(oneOf('no', 'srt')),
+  format: optional(oneOf(...WORDS.AudioFormat)),
+  subtitles: optional(oneOf(...WORDS.Subtitles)),
   settings: optional(
     record({
       stability: optional(count),
@@ -114,7 +102,7 @@ function cloneVoiceOf({ sample, ...rest }: { readonly sample?: unknown }): reado
 }
 
 const LINE: Fields = {
-  measure: oneOf('character', 'request', 'audio_ms', 'token', 'image'),
+  measure: oneOf(...WORDS.Measure),
   price: amount,
   per: optional(count),
 };
@@ -135,8 +123,8 @@ const PRICE: Fields = {
 };
 
 /** A price to set. */
-export function priceOf(price: unknown): Json {
-  const { since: _since, ...wire } = encode(PRICE, price, 'price');
+export function priceOf(price: unknown, name: string): Json {
+  const { since: _since, ...wire } = encode(PRICE, price, name);
   return { unit: 'credit', switch: 'on', ...wire };
 }
 
@@ -158,8 +146,8 @@ export function orderedOf(value: unknown, name: string): Json {
 }
 
 /** A package to set. */
-export function packageOf(value: unknown): Json {
-  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, 'package') };
+export function packageOf(value: unknown, name: string): Json {
+  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, name) };
 }
 
 const SERVER: Fields = {
@@ -167,33 +155,33 @@ const SERVER: Fields = {
   baseUrl: text,
   weight: count,
   limits: record(LIMITS),
-  polls: optional(oneOf('free', 'counted')),
+  polls: optional(oneOf(...WORDS.PollsCount)),
   egress: optional(record(LIMITS)),
 };
 
 /** A server to add. */
-export function serverOf(server: unknown): Json {
-  return { polls: 'free', ...encode(SERVER, server, 'server') };
+export function serverOf(server: unknown, name: string): Json {
+  return { polls: 'free', ...encode(SERVER, server, name) };
 }
 
 const SERVER_CHANGE: Fields = {
   baseUrl: optional(text),
   weight: optional(count),
   limits: optional(record(LIMITS)),
-  polls: optional(oneOf('free', 'counted')),
+  polls: optional(oneOf(...WORDS.PollsCount)),
   egress: optional((value, name) => (value === 'lifted' ? value : { to: encode(LIMITS, value, name) })),
 };
 
 /** What of a server changes. */
-export function serverChangeOf(change: unknown): Json {
-  return encode(SERVER_CHANGE, change, 'change');
+export function serverChangeOf(change: unknown, name: string): Json {
+  return encode(SERVER_CHANGE, change, name);
 }
 
 const MAINTENANCE: Fields = { isFull: optional(flag), services: optional(list(text)) };
 
 /** What is to be under maintenance. */
-export function maintenanceOf(maintenance: unknown): Json {
-  const { is_full, services } = encode(MAINTENANCE, maintenance, 'maintenance');
+export function maintenanceOf(maintenance: unknown, name: string): Json {
+  const { is_full, services } = encode(MAINTENANCE, maintenance, name);
   if (is_full === true) return 'full';
   return Array.isArray(services) && services.length > 0 ? { services } : 'none';
 }

@@ -7,8 +7,9 @@
  * @module
  */
 
+export type * from './answers';
 export { KingCong, type Doors, type MasterKeySource, type OpenOptions } from './client';
-export type { Accounts, Attempts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets } from './doors';
+export type { Accounts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets } from './doors';
 export { KingCongError, type ErrorCode, type ErrorField, type Language } from './errors';
 export type { MasterKey } from './host';
 export type { JobAudio, JobEvents, JobHandle } from './job';

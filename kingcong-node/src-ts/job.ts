@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Client } from './doors';
-import type { JobEvent, JobReport, JobResult, Waiting } from './types';
+import type { JobEvent, JobReport } from './answers';
+import type { Client } from './group';
+import type { JobResult, Waiting } from './types';
 import { count, optional, optionsOf, text, type Fields, type Json } from './wire';
 
 /** @internal What a job needs of its client. */

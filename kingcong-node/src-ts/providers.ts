@@ -32,7 +32,8 @@
  * @module
  */
 
-import type { Amount, AudioFormat, FailureKind, Subtitles, VoiceSettings } from './types';
+import type { AudioFormat, FailureKind, Subtitles } from './answers';
+import type { Amount, VoiceSettings } from './types';
 
 /** A text to speak, already cut to what one call may carry. `voice` is the upstream's own id. */
 export interface SpeechWork {

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { INSTANTS } from './described';
+
 /** What JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
@@ -130,6 +132,17 @@ export function oneOf(...words: readonly string[]): Encode {
   };
 }
 
+/** A value, or null. */
+export function nullable(encode: Encode): Encode {
+  return (value, name) => (value === null ? null : encode(value, name));
+}
+
+/** A text that no error shows. */
+export const secret = (value: unknown, name: string): string => {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`${name} must be a string`);
+};
+
 /** A list. */
 export function list(item: Encode): Encode {
   return (value, name) => {
@@ -216,21 +229,6 @@ function camel(name: string): string {
   }
   return other;
 }
-
-/** The names of answers that are instants. */
-const INSTANTS = new Set([
-  'at',
-  'checked_at',
-  'closed_until',
-  'created_at',
-  'deadline',
-  'ended_at',
-  'finished_at',
-  'last_used',
-  'leased_at',
-  'since',
-  'updated_at',
-]);
 
 /** An answer in this language's names and types. */
 export function decode(value: Json): unknown {

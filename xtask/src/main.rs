@@ -2,12 +2,14 @@
 //! must pass; the rest are shortcuts to the programs of the workspace.
 //!
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `rust` runs
-//! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm` runs
-//! npm for both), `advisories` asks public lists about what is used, and `project` runs cargo.
+//! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm`
+//! runs npm for both), `faces` writes what both say of the doors, `advisories` asks public lists about what is used,
+//! and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod advisories;
 mod app;
+mod faces;
 mod gates;
 mod node;
 mod npm;
@@ -31,6 +33,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   test                              everything that a change must pass
   step NAME                         one step of it, when what it needs was built
   tidy                              only the rules for texts (fast)
+  faces                             write what the faces say of the doors from what the doors say of themselves
   advisories                        ask the public lists what is known against the crates and packages that are used
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
@@ -121,7 +124,8 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             [name] => suite::step(project, name),
             _ => bail!("`step` takes the name of a step, got {rest:?}"),
         },
-        "test" | "advisories" | "tidy" | "wheel" | "python" | "npm" | "node" | "app" | "browser"
+        "test" | "advisories" | "tidy" | "faces" | "wheel" | "python" | "npm" | "node" | "app"
+        | "browser"
             if !rest.is_empty() =>
         {
             bail!("`{command}` takes no arguments, got {rest:?}")
@@ -145,6 +149,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         "advisories" => advisories::check(&project).map(|()| ExitCode::SUCCESS),
+        "faces" => faces::write(&project).map(|()| ExitCode::SUCCESS),
         "tidy" => {
             tidy::check(&project)?;
             println!("tidy: ok");

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    LOAD, SIMULATE, app, gates, node,
+    LOAD, SIMULATE, app, faces, gates, node,
     project::{self, Project, Tests},
     python, rust, tidy,
 };
@@ -65,6 +65,7 @@ const STEPS: &[Step] = &[
     Step::new("domain", &[], gates::domain),
     Step::new("layers", &[], gates::layers),
     Step::new("build", &["format", "tidy", "domain", "layers"], rust::build),
+    Step::new("faces", &["build"], faces::check),
     Step::new("dependencies", &["format", "tidy", "domain", "layers"], dependencies),
     Step { name: "chaos", after: &["build"], load: Load::Waits, run: rust::test_chaos },
     Step::new("npm", &["build"], |project| node::package(project).map(drop)),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// A voice to be made; its recording comes beside the JSON.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskedVoice {
     name: String,

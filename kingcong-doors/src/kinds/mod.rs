@@ -11,6 +11,7 @@ use crate::problem::Problem;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AskedSubject {
     Speech(Box<speech::AskedSpeech>),

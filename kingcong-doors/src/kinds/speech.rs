@@ -9,32 +9,38 @@ use kingcong_core::{
 };
 use serde::Deserialize;
 
-use crate::{problem::Problem, reading::Within};
+use crate::{answer::Word, problem::Problem, reading::Within};
 
 /// A text to be spoken.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskedSpeech {
     text: String,
     voice: Option<AskedVoice>,
     model: Option<String>,
     language: Option<String>,
-    format: Option<AudioFormat>,
-    subtitles: Option<Subtitles>,
+    format: Option<Word<AudioFormat>>,
+    subtitles: Option<Word<Subtitles>>,
     settings: Option<AskedSettings>,
     pieces: Option<Within<u16, 1, { TASKS_MAX as u32 }>>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum AskedVoice {
     Upstream(String),
-    PerServer(BTreeMap<ServerId, String>),
+    PerServer(
+        #[cfg_attr(feature = "description", schemars(with = "BTreeMap<String, String>"))]
+        BTreeMap<ServerId, String>,
+    ),
     Cloned(String),
 }
 
 /// Settings of a voice in hundredths.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedSettings {
     stability: Option<Within<u8, 0, 100>>,
@@ -73,8 +79,8 @@ impl AskedSpeech {
             request = request.pieces(pieces);
         }
         Ok(request
-            .format(self.format.unwrap_or_default())
-            .subtitles(self.subtitles.unwrap_or_default())
+            .format(self.format.map(|format| format.0).unwrap_or_default())
+            .subtitles(self.subtitles.map(|subtitles| subtitles.0).unwrap_or_default())
             .settings(self.settings.unwrap_or_default().settings()))
     }
 }

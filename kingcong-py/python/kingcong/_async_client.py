@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import _logging, _native
+from ._answers import Estimate, JobEvent, JobReport
 from ._base import (
     AUDIO_HEAD,
     BYTES,
@@ -49,8 +50,9 @@ from ._doors import (
 )
 from ._loops import Answers, Host
 from ._native import Shape
-from ._types import Estimate, JobEvent, JobReport, JobResult, Mode, Role, UnknownPolicy
+from ._types import JobResult
 from ._wire import encoder
+from ._words import Mode, Role, UnknownPolicy
 from .providers import Provider
 
 __all__ = ["AsyncDoors", "AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]

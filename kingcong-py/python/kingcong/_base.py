@@ -12,46 +12,21 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeGuard
 
 from . import _native
-from ._errors import Closed, Forked, forked, invalid
-from ._types import (
-    CloneVoice,
-    Ended,
+from ._answers import (
+    JOB_EVENT,
     Estimate,
     JobReport,
-    Missed,
-    Mode,
-    Retried,
-    Role,
-    Speech,
-    SpeechResult,
-    TaskCancelled,
-    TaskDone,
-    TaskFailed,
-    TaskProgress,
-    TaskStarted,
-    TaskWaits,
-    UnknownPolicy,
-    VoiceResult,
 )
+from ._errors import Closed, Forked, forked, invalid
+from ._types import CloneVoice, Speech, SpeechResult, VoiceResult
 from ._wire import Record, encoder, shape, tagged, wire_name
+from ._words import Mode, Role, UnknownPolicy
 from .providers import Capabilities, Provider
 
 Request = Speech | CloneVoice
 Timeout = timedelta | float | None
 
-EVENT = tagged(
-    {
-        "task_started": TaskStarted,
-        "task_progress": TaskProgress,
-        "task_waits": TaskWaits,
-        "task_done": TaskDone,
-        "task_failed": TaskFailed,
-        "task_cancelled": TaskCancelled,
-        "retried": Retried,
-        "ended": Ended,
-        "missed": Missed,
-    }
-)
+EVENT = tagged(JOB_EVENT)
 RESULT = tagged({"speech": SpeechResult, "voice": VoiceResult})
 _CAPABILITIES = encoder(Mapping[str, Capabilities])
 ESTIMATE, REPORT, PLAIN, BYTES = shape(Estimate), shape(JobReport), shape(str), shape(bytes)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import _logging, _native
+from ._answers import Estimate, JobEvent, JobReport
 from ._base import (
     AUDIO_HEAD,
     BYTES,
@@ -36,8 +37,9 @@ from ._base import (
 from ._doors import Accounts, Config, Keys, Packages, Prices, Reports, Root, Tenants, Voices, Wallets
 from ._green import Answers
 from ._native import Shape
-from ._types import Estimate, JobEvent, JobReport, JobResult, Mode, Role, UnknownPolicy
+from ._types import JobResult
 from ._wire import encoder
+from ._words import Mode, Role, UnknownPolicy
 from .providers import Provider
 
 if TYPE_CHECKING:

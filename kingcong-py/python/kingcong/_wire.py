@@ -42,6 +42,13 @@ class Record:
         return {name: _plain(getattr(self, name)) for name in _field_names(type(self))}
 
 
+class Word(str, Enum):
+    """A word of a closed set; equal to its text."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
 def _plain(value: Any) -> Any:
     match value:
         case Record():

@@ -45,8 +45,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
-from ._types import AudioFormat, FailureKind, Subtitles, VoiceSettings, _Word
-from ._wire import MILLISECOND, Record
+from ._types import VoiceSettings
+from ._wire import MILLISECOND, Record, Word
+from ._words import AudioFormat, FailureKind, Subtitles
 
 __all__ = [
     "Ability",
@@ -172,7 +173,7 @@ class Running(Record):
     percent: int | None = None
 
 
-class Ability(_Word):
+class Ability(Word):
     """Something that a request may ask for."""
 
     MP3 = "mp3"
