@@ -6,6 +6,7 @@ use kingcong_core::{
     engine::SplitShare,
     failure::FailureKind,
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId},
+    measure::Measure,
     money::Unit,
     operation::Operation,
     store::{AttemptFilter, AttemptKind, AuditEntry, AuditOutcome},
