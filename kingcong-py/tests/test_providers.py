@@ -29,8 +29,8 @@ from kingcong import (
 )
 from kingcong.providers import (
     Ability,
-    AccountRateLimited,
     Accepted,
+    AccountRateLimited,
     AnswerLost,
     Audio,
     BadRequest,
