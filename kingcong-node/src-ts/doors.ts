@@ -636,11 +636,7 @@ export class Tenants extends Group {
   async set(id: string, name: string, state: TenantState, options?: Waiting): Promise<Tenant> {
     return this.ask(
       'tenants.set',
-      {
-        id: wire.text(id, 'id'),
-        name: wire.text(name, 'name'),
-        state: wire.oneOf(...WORDS.TenantState)(state, 'state'),
-      },
+      { id: wire.text(id, 'id'), name: wire.text(name, 'name'), state: wire.text(state, 'state') },
       options,
     );
   }

@@ -22,6 +22,8 @@ const ASKED: &[(&str, &str, &str)] = &[
     ("Limits", "Limits", "limitsOf"),
     ("Maintenance", "Partial<Maintenance>", "maintenanceOf"),
 ];
+/// Words that the library checks itself, with an error of its own.
+const CHECKED_BY_LIBRARY: &[&str] = &["TenantState"];
 /// Arguments whose names are words of the language, as texts and as records: what they are called here.
 const RESERVED: &[(&str, &str, &str)] = &[("package", "packageId", "offer"), ("switch", "to", "to")];
 
@@ -147,6 +149,7 @@ fn check(kind: &Kind) -> String {
         Kind::OneOf(words) => format!("wire.oneOf('{}')", words.join("', '")),
         Kind::Named(name) => match question(name) {
             Some((_, check)) => check.to_owned(),
+            None if CHECKED_BY_LIBRARY.contains(&name.as_str()) => "wire.text".to_owned(),
             None => format!("wire.oneOf(...WORDS.{name})"),
         },
         Kind::Maybe(kind) => format!("wire.nullable({})", check(kind)),
