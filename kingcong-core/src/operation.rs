@@ -6,13 +6,12 @@ use serde::{Deserialize, Serialize};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Operation {
     /// A text is spoken.
-    #[serde(rename = "text_to_speech")]
     Speech,
     /// A voice is made from a recording.
-    #[serde(rename = "voice_cloning")]
     CloneVoice,
 }
 
@@ -24,8 +23,8 @@ impl Operation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Speech => "text_to_speech",
-            Self::CloneVoice => "voice_cloning",
+            Self::Speech => "speech",
+            Self::CloneVoice => "clone_voice",
         }
     }
 }
@@ -49,7 +48,7 @@ impl FromStr for Operation {
 
 /// A name that no operation has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown operation {name:?}: use text_to_speech or voice_cloning")]
+#[error("unknown operation {name:?}: use speech or clone_voice")]
 pub struct UnknownOperation {
     /// What was given, cut to 64 characters.
     pub name: String,

@@ -8,11 +8,12 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
+    lane::Lane,
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
     upstream::UpstreamCredits,
-    work::{Attempt, AttemptState, Doubt, Ending, Lane, RouteCause},
+    work::{Attempt, AttemptState, Doubt, Ending, RouteCause},
 };
 
 /// What one ended attempt bought and sold.

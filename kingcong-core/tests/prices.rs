@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
+    lane::Lane,
     measure::{Counts, Measure, Quantities, Quantity},
     money::{Added, Amount, Decimal, RunningTotal, Unit},
     operation::Operation,
@@ -89,6 +90,7 @@ fn price(number: usize, unit: Unit, lines: &[(Measure, Decimal, NonZeroU32)], ov
         ),
         model: None,
         operation: Operation::Speech,
+        lane: Lane::Shared,
         unit,
         name: "speech".into(),
         charge,

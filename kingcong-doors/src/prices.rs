@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use kingcong_core::{
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
+    lane::Lane,
     measure::Measure,
     money::{Decimal, Unit},
     operation::Operation,
@@ -42,6 +43,7 @@ pub(crate) struct PriceView {
     server: String,
     service: String,
     operation: Word<Operation>,
+    lane: Word<Lane>,
     model: Option<String>,
     unit: Word<Unit>,
     name: String,
@@ -67,6 +69,7 @@ impl From<&Price> for PriceView {
             server: price.route.server.to_string(),
             service: price.route.service.to_string(),
             operation: Word(price.operation),
+            lane: Word(price.lane),
             model: price.model.clone(),
             unit: Word(price.unit),
             name: price.name.clone(),
@@ -87,6 +90,8 @@ struct AskedPrice {
     server: Text<ServerId>,
     service: Text<ServiceId>,
     operation: Word<Operation>,
+    /// Whose keys it is for; the operator's when left out.
+    lane: Option<Word<Lane>>,
     model: Option<String>,
     unit: Word<Unit>,
     name: Option<String>,
@@ -124,6 +129,7 @@ impl AskedPrice {
             route,
             model: self.model,
             operation,
+            lane: self.lane.map_or(Lane::Shared, |lane| lane.0),
             unit,
             charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
             overrun: if self.overrun { Overrun::Payer } else { Overrun::Operator },
@@ -142,7 +148,7 @@ impl AskedPrice {
 /// >>> with KingCong.open("memory:", preset="kingcong") as kc:
 /// ...     price = kc.prices.list()[0]
 /// ...     price.server, price.operation.value, price.lines[0].price
-/// ('ai33', 'text_to_speech', Decimal('1'))
+/// ('ai33', 'speech', Decimal('1'))
 /// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
@@ -175,7 +181,7 @@ impl Door for List {
 /// await kc.acting({ actor: 'admin-7', role: 'operator' }).prices.set({
 ///   server: 'ai33',
 ///   service: 'minimax',
-///   operation: 'text_to_speech',
+///   operation: 'speech',
 ///   lines: [{ measure: 'character', price: '0.5' }],
 /// });
 /// ```

@@ -6,13 +6,14 @@ use kingcong_core::{
     engine::SplitShare,
     failure::FailureKind,
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId},
+    lane::Lane,
     measure::Measure,
     money::Unit,
     operation::Operation,
     store::{AttemptFilter, AttemptKind, AuditEntry, AuditOutcome},
     upstream::UpstreamCredits,
     usage::UsageRecord,
-    work::{Attempt, AttemptState, Doubt, Ending, Lane, RouteCause},
+    work::{Attempt, AttemptState, Doubt, Ending, RouteCause},
 };
 use serde::{Deserialize, Serialize};
 

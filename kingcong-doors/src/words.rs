@@ -4,6 +4,7 @@ use kingcong_core::{
     access::RoleName as Role,
     failure::FailureKind,
     keys::PollsCount,
+    lane::Lane,
     ledger::EntryKind,
     measure::Measure,
     money::Unit,
@@ -12,7 +13,7 @@ use kingcong_core::{
     store::{AuditOutcome, DiscrepancyKind},
     switch::Switch,
     tenants::TenantState,
-    work::{AudioFormat, JobState, Lane, RouteCause, Subtitles},
+    work::{AudioFormat, JobState, RouteCause, Subtitles},
 };
 use serde::{Serialize, Serializer};
 

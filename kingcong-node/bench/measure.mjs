@@ -167,9 +167,9 @@ async function overspend() {
   const kc = await opened(1);
   for (const server of ['ai33', 'ai84']) {
     const lines = [{ measure: 'request', price: '0.10' }];
-    const price = { server, service: 'elevenlabs', operation: 'text_to_speech', unit: 'usd', lines };
+    const price = { server, service: 'elevenlabs', operation: 'speech', unit: 'usd', lines };
     const old = (await kc.prices.list()).find((one) => one.server === server && one.service === 'elevenlabs');
-    await kc.prices.remove(server, 'elevenlabs', 'text_to_speech', old?.model ? { model: old.model } : {});
+    await kc.prices.remove(server, 'elevenlabs', 'speech', old?.model ? { model: old.model } : {});
     await kc.prices.set(price);
   }
   await kc.packages.set({ id: 'five', label: '5 USD', credits: '5.00', unit: 'usd', price: 5 });

@@ -13,7 +13,7 @@ import type { Amount } from './types';
 export type Unit = 'credit' | 'nextflow' | 'usd';
 
 /** What is done. */
-export type Operation = 'text_to_speech' | 'voice_cloning';
+export type Operation = 'speech' | 'clone_voice';
 
 /** Where a job is. */
 export type JobState =
@@ -36,6 +36,9 @@ export type TaskState = 'pending' | 'processing' | 'completed' | 'failed';
 
 /** What an entry of the ledger records. */
 export type EntryKind = 'purchase' | 'usage' | 'refund' | 'adjustment' | 'debt_payment';
+
+/** Whose keys a call is made with. */
+export type Lane = 'shared';
 
 /** What a price counts, in the smallest part that is counted. */
 export type Measure = 'character' | 'request' | 'audio_ms' | 'token' | 'image';
@@ -63,9 +66,6 @@ export type TenantState = 'active' | 'suspended';
 
 /** Why a task is on its route. */
 export type RouteCause = 'planned' | 'moved';
-
-/** Whose keys a call is made with. */
-export type Lane = 'shared';
 
 /** What a failure means, and so whom it concerns. */
 export type FailureKind =
@@ -373,6 +373,7 @@ export interface Price {
   readonly server: string;
   readonly service: string;
   readonly operation: Operation;
+  readonly lane: Lane;
   readonly model: string | null;
   readonly unit: Unit;
   readonly name: string;

@@ -8,7 +8,7 @@
 /** The words of each set. */
 export const WORDS = {
   Unit: ['credit', 'nextflow', 'usd'],
-  Operation: ['text_to_speech', 'voice_cloning'],
+  Operation: ['speech', 'clone_voice'],
   JobState: ['open', 'cancelling', 'expiring', 'completed', 'completed_with_failures', 'failed', 'cancelled'],
   Switch: ['on', 'off'],
   Passage: ['open', 'probe', 'closed'],
@@ -16,6 +16,7 @@ export const WORDS = {
   DiscrepancyKind: ['wrong', 'missing', 'stray', 'damaged', 'sealed'],
   TaskState: ['pending', 'processing', 'completed', 'failed'],
   EntryKind: ['purchase', 'usage', 'refund', 'adjustment', 'debt_payment'],
+  Lane: ['shared'],
   Measure: ['character', 'request', 'audio_ms', 'token', 'image'],
   PollsCount: ['free', 'counted'],
   Role: ['operator', 'operator_billing', 'support', 'auditor', 'tenant_admin', 'tenant_billing', 'member'],
@@ -23,7 +24,6 @@ export const WORDS = {
   KeyStatus: ['active', 'doubtful', 'dead', 'out_of_credit', 'unreadable', 'suspended', 'removed'],
   TenantState: ['active', 'suspended'],
   RouteCause: ['planned', 'moved'],
-  Lane: ['shared'],
   FailureKind: [
     'bad_request',
     'policy',

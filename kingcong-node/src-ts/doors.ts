@@ -345,7 +345,7 @@ export class Prices extends Group {
    * await kc.acting({ actor: 'admin-7', role: 'operator' }).prices.set({
    *   server: 'ai33',
    *   service: 'minimax',
-   *   operation: 'text_to_speech',
+   *   operation: 'speech',
    *   lines: [{ measure: 'character', price: '0.5' }],
    * });
    * ```

@@ -25,6 +25,7 @@ import {
 const SWITCH = oneOf(...WORDS.Switch);
 const UNIT = oneOf(...WORDS.Unit);
 const OPERATION = oneOf(...WORDS.Operation);
+const LANE = oneOf(...WORDS.Lane);
 
 /** What a provider can do, by the services. */
 export const CAPABILITIES = mapping(
@@ -111,6 +112,7 @@ const PRICE: Fields = {
   server: text,
   service: text,
   operation: OPERATION,
+  lane: optional(LANE),
   lines: list((value, name) => ({ per: 1, ...encode(LINE, value, name) })),
   unit: optional(UNIT),
   model: optional(text),

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { AudioFormat, Limits, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit } from './answers';
+import type { AudioFormat, Lane, Limits, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit } from './answers';
 
 /**
  * An amount of a unit: a whole number where the unit has no digits after the point (credits), and a decimal string
@@ -88,6 +88,8 @@ export interface NewPrice {
   readonly server: string;
   readonly service: string;
   readonly operation: Operation;
+  /** Whose keys it is for; the operator's when left out. */
+  readonly lane?: Lane | undefined;
   readonly lines: readonly PriceLine[];
   readonly unit?: Unit | undefined;
   readonly model?: string | null | undefined;

@@ -401,7 +401,7 @@ describe.each(STORES)('on %s', (store) => {
   test('prices are set exactly and removed', async () => {
     const { kc } = await stage(store);
     await prepare(kc);
-    const price = { service: 'elevenlabs', operation: 'text_to_speech' } as const;
+    const price = { service: 'elevenlabs', operation: 'speech' } as const;
     const lines = [{ measure: 'character', price: '0.3333' }] as const;
     for (const server of ['ai33', 'ai84']) await kc.prices.set({ ...price, server, lines, overrun: server === 'ai84' });
     expect((await kc.estimate(speech('x'.repeat(10)))).held).toBe(4);
@@ -415,7 +415,7 @@ describe.each(STORES)('on %s', (store) => {
     const [stale] = kept;
     if (stale === undefined) throw new Error('there were two');
     await expect(kc.prices.set(stale)).rejects.toMatchObject({ code: 'configuration_refused' });
-    for (const server of ['ai33', 'ai84']) await kc.prices.remove(server, 'elevenlabs', 'text_to_speech');
+    for (const server of ['ai33', 'ai84']) await kc.prices.remove(server, 'elevenlabs', 'speech');
     const refused = await kc.submit(speech()).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'price_not_found' });
     await kc.prices.set({ ...price, server: 'ai33', lines: [] });
@@ -522,7 +522,7 @@ describe.each(STORES)('on %s', (store) => {
     const [record] = await kc.reports.usage({ job: done.job.id });
     expect(record).toMatchObject({ charged: 3, cost: '3', unit: 'credit', isDone: true, route: 'ai33_elevenlabs' });
     expect(record?.tookMs).toBeGreaterThanOrEqual(0);
-    expect(record).toMatchObject({ tenant: 'main', user: 'user-1', operation: 'text_to_speech', model: 'eleven_v3' });
+    expect(record).toMatchObject({ tenant: 'main', user: 'user-1', operation: 'speech', model: 'eleven_v3' });
     expect(record).toMatchObject({ cause: 'planned', lane: 'shared', keyTenant: null });
     const hourAgo = new Date(Date.now() - 3_600_000);
     expect(await kc.reports.usage({ since: hourAgo, until: tomorrow() })).toEqual([record]);

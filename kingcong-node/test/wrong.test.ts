@@ -137,7 +137,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
       kc.prices.set({
         server: 'ai33',
         service: 'elevenlabs',
-        operation: 'text_to_speech',
+        operation: 'speech',
         lines: [{ measure: 'character', price: 0.5 }],
       }),
     'TypeError',
@@ -149,7 +149,7 @@ const WRONG: readonly (readonly [name: string, (kc: KingCong) => Promise<unknown
       kc.prices.set({
         server: 'ai33',
         service: 'elevenlabs',
-        operation: 'text_to_speech',
+        operation: 'speech',
         lines: [{ measure: 'character', price: -1 }],
       }),
     'configuration_refused',

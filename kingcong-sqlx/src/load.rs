@@ -419,9 +419,10 @@ async fn load_keys(
     for key in load::<Key>(session, keys.map(|id| id.as_uuid().into()).collect()).await? {
         tables.keys.load(key.id, key);
     }
-    for (server, fingerprint) in &needs.fingerprints {
-        let rest = "WHERE server = ? AND fingerprint = ? AND phase <> 'removed'";
-        let cells = vec![server.as_str().into(), fingerprint.as_bytes().as_slice().into()];
+    for (tenant, server, fingerprint) in &needs.fingerprints {
+        let rest = "WHERE tenant = ? AND server = ? AND fingerprint = ? AND phase <> 'removed'";
+        let cells =
+            vec![tenant.as_str().into(), server.as_str().into(), fingerprint.as_bytes().as_slice().into()];
         for key in select::<Key>(session, rest, cells).await? {
             needs.key_limits.insert(Limit::id_of_key(key.id));
             tables.keys.load(key.id, key);

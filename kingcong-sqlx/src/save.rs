@@ -6,6 +6,7 @@ use kingcong_core::{
     clock::Timestamp,
     id::{Route, TaskId, WalletId},
     keys::Limit,
+    lane::Lane,
     ledger::{Entry, Owner},
     operation::Operation,
     pricing::Price,
@@ -137,7 +138,7 @@ fn save_configuration(
     let (old, new) = (in_force(before), in_force(after));
     for (_, price) in old.iter().filter(|(place, price)| new.get(*place) != Some(price)) {
         let sql = "UPDATE kingcong_pricing SET in_force = 0 \
-                   WHERE server = ? AND service_type = ? AND operation = ? AND model = ? AND in_force = 1";
+                   WHERE server = ? AND service_type = ? AND operation = ? AND model = ? AND lane = ? AND in_force = 1";
         script.add(sql, PriceRow::place(price));
     }
     let set = new.iter().filter(|(place, price)| old.get(*place) != Some(price));
@@ -155,10 +156,10 @@ fn save_configuration(
 }
 
 /// The prices by what there is one price for.
-fn in_force(configuration: &Configuration) -> BTreeMap<(&Route, Operation, Option<&str>), &Price> {
+fn in_force(configuration: &Configuration) -> BTreeMap<(&Route, Operation, Option<&str>, Lane), &Price> {
     configuration
         .prices
         .iter()
-        .map(|price| ((&price.route, price.operation, price.model.as_deref()), price))
+        .map(|price| ((&price.route, price.operation, price.model.as_deref(), price.lane), price))
         .collect()
 }

@@ -19,6 +19,7 @@ const DOMAIN: &[&str] = &[
     "ledger",
     "vault",
     "failure",
+    "lane",
     "switch",
     "upstream",
     "usage",

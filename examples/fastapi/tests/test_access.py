@@ -37,7 +37,7 @@ OPEN_DOORS = {("GET", "/packages"), ("POST", "/payments/callback"), ("GET", "/he
 def admin_doors(anybody: Api) -> list[tuple[str, str]]:
     paths = anybody.get("/openapi.json")["paths"]
     filled = {"{id}": str(SOME), "{server}": "ai33", "{service}": "minimax", "{user}": "user-1"}
-    filled["{operation}"] = "text_to_speech"
+    filled["{operation}"] = "speech"
     doors = []
     for path, methods in paths.items():
         if path.startswith("/admin/"):
@@ -105,7 +105,7 @@ ADMIN_BODIES: dict[str, JSON] = {
     "/admin/prices": {
         "server": "ai33",
         "service": "minimax",
-        "operation": "text_to_speech",
+        "operation": "speech",
         "lines": [{"measure": "character", "price": "1", "per": 1}],
     },
     "/admin/packages": {"id": "mini", "label": "Mini", "credits": "100", "price": "1"},

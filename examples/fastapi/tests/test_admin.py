@@ -11,7 +11,7 @@ KEY = {"server": "ai33", "service": "minimax", "label": "spare"}
 PRICE: JSON = {
     "server": "ai33",
     "service": "minimax",
-    "operation": "text_to_speech",
+    "operation": "speech",
     "lines": [{"measure": "character", "price": "1", "per": 1}],
 }
 NOWHERE = uuid.uuid4()
@@ -72,10 +72,10 @@ def test_a_price_decides_what_the_next_job_costs(rich: Api, admin: Api) -> None:
         third = {**PRICE, "lines": [{"measure": "character", "price": "1", "per": 3}]}
         admin.put("/admin/prices", third, 204)
         assert rich.speak("123456789", service="minimax")["job"]["charged"] == "3"
-        admin.delete("/admin/prices/ai33/minimax/text_to_speech", 204)
+        admin.delete("/admin/prices/ai33/minimax/speech", 204)
         refused = rich.post("/text-to-speech", speech(service="minimax"), 422)
         assert refused["error"]["code"] == "price_not_found"
-        admin.delete("/admin/prices/ai33/minimax/text_to_speech", 404)
+        admin.delete("/admin/prices/ai33/minimax/speech", 404)
     finally:
         admin.put("/admin/prices", PRICE, 204)
         admin.put("/admin/routes/ai84/minimax", {"switch": "on"})

@@ -63,7 +63,7 @@ export function JobList({ onOpen }: { readonly onOpen: (id: string) => void }) {
                         </Button>
                       </TableCell>
                       <TableCell className="whitespace-nowrap">
-                        {job.operation === 'text_to_speech' ? words.speech : words.cloning} · {nameOf(job.service)}
+                        {job.operation === 'speech' ? words.speech : words.cloning} · {nameOf(job.service)}
                       </TableCell>
                       <TableCell>
                         <Badge variant={STATE_VARIANTS[job.state]}>{words.states[job.state]}</Badge>

@@ -90,12 +90,12 @@ export function JobProgress({ id }: { readonly id: string }) {
 
   const { job, tasks, available } = detail;
   const done = job.tasks - job.openTasks;
-  const hasAudio = job.state === 'completed' && job.operation === 'text_to_speech';
+  const hasAudio = job.state === 'completed' && job.operation === 'speech';
   return (
     <Card data-testid="job" data-state={job.state} aria-label={words.title}>
       <div className="flex flex-wrap items-center justify-between gap-2">
         <CardTitle className="flex items-center gap-2">
-          {job.operation === 'text_to_speech' ? words.speech : words.cloning}
+          {job.operation === 'speech' ? words.speech : words.cloning}
           <Badge variant={STATE_VARIANTS[job.state]}>{words.states[job.state]}</Badge>
         </CardTitle>
         {job.state === 'open' && (

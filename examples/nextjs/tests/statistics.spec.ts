@@ -26,7 +26,7 @@ function record(route: string, task: string, charged: number | string, more: Par
       job: 'job',
       tenant: 'main',
       user: 'an',
-      operation: 'text_to_speech',
+      operation: 'speech',
       model: null,
     },
     ...{ cause: 'planned', lane: 'shared', keyTenant: null, key: 'key', cost: null, audioMs: null, characters: null },

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceError};
-use crate::{id::Route, operation::Operation, switch::Switch};
+use crate::{id::Route, lane::Lane, operation::Operation, switch::Switch};
 
 /// Most prices in a list.
 pub const PRICES_MAX: usize = 10_000;
 
-/// The newest version of every price: one for each route, model (or any) and operation.
+/// The newest version of every price: one for each route, operation, lane and model (or any).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Price>", into = "Vec<Price>")]
 pub struct PriceList {
     prices: BTreeMap<PriceKey, Price>,
 }
 
-type PriceKey = (Route, Operation, Option<String>);
+type PriceKey = (Route, Operation, Lane, Option<String>);
 
 impl PriceList {
     /// Puts a price in the list; the answer is the one that it replaces.
@@ -30,7 +30,7 @@ impl PriceList {
         if let Some(model) = &price.model {
             check_name("model", model, MODEL_BYTES_MAX)?;
         }
-        let key = (price.route.clone(), price.operation, price.model.clone());
+        let key = (price.route.clone(), price.operation, price.lane, price.model.clone());
         match self.prices.get(&key) {
             Some(newest) if price.version <= newest.version => {
                 return Err(PriceError::Stale { given: price.version, newest: newest.version });
@@ -41,13 +41,13 @@ impl PriceList {
         Ok(self.prices.insert(key, price))
     }
 
-    /// Takes a price out of the list; the answer is that price, if there was one. `model` none is the price for any
-    /// model.
+    /// Takes a price of work with shared keys out of the list; the answer is that price, if there was one. `model` none
+    /// is the price for any model.
     pub fn remove(&mut self, route: &Route, model: Option<&str>, operation: Operation) -> Option<Price> {
-        self.prices.remove(&(route.clone(), operation, model.map(str::to_owned)))
+        self.prices.remove(&(route.clone(), operation, Lane::Shared, model.map(str::to_owned)))
     }
 
-    /// The price of an operation: the model's own, else the one for any model. A model whose own price is switched
+    /// The price of an operation with a lane's keys: the model's own, else the one for any model. A model whose own price is switched
     /// off is not sold, rather than sold at another price.
     ///
     /// # Errors
@@ -57,15 +57,16 @@ impl PriceList {
         route: &Route,
         model: Option<&str>,
         operation: Operation,
+        lane: Lane,
     ) -> Result<&Price, PriceError> {
-        let of_model = |model| self.prices.get(&(route.clone(), operation, model));
+        let of_model = |model| self.prices.get(&(route.clone(), operation, lane, model));
         let own = model.and_then(|model| of_model(Some(model.to_owned())));
         own.or_else(|| of_model(None)).filter(|price| price.switch == Switch::On).ok_or_else(|| {
             PriceError::NotFound { route: route.clone(), model: model.map(str::to_owned), operation }
         })
     }
 
-    /// All prices, by route, operation and model.
+    /// All prices, by route, operation, lane and model.
     pub fn iter(&self) -> impl Iterator<Item = &Price> {
         self.prices.values()
     }
@@ -116,6 +117,7 @@ mod tests {
             route: route(server),
             model: model.map(str::to_owned),
             operation: Operation::Speech,
+            lane: Lane::Shared,
             unit: Unit::CREDIT,
             name: "speech".into(),
             charge: Charge::Free,
@@ -133,8 +135,9 @@ mod tests {
     #[test]
     fn a_model_s_own_price_goes_before_the_one_for_any_model() {
         let list = list([price("ai33", None, 1), price("ai33", Some("v3"), 7), price("ai84", None, 3)]);
-        let version =
-            |server, model| list.find(&route(server), model, Operation::Speech).map(|price| price.version);
+        let version = |server, model| {
+            list.find(&route(server), model, Operation::Speech, Lane::Shared).map(|price| price.version)
+        };
         for (server, model, found) in [
             ("ai33", None, 1),
             ("ai33", Some("v3"), 7),
@@ -155,7 +158,7 @@ mod tests {
             ("ai33", None, Operation::Speech),
             ("ai33", Some("v3"), Operation::CloneVoice),
         ] {
-            let error = list.find(&route(server), model, operation).unwrap_err();
+            let error = list.find(&route(server), model, operation, Lane::Shared).unwrap_err();
             let missing =
                 PriceError::NotFound { route: route(server), model: model.map(str::to_owned), operation };
             assert_eq!(error, missing);
@@ -171,7 +174,7 @@ mod tests {
             off(price("ai84", None, 1)),
             price("ai84", Some("v3"), 1),
         ]);
-        let sold = |server, model| list.find(&route(server), model, Operation::Speech).is_ok();
+        let sold = |server, model| list.find(&route(server), model, Operation::Speech, Lane::Shared).is_ok();
         assert!(!sold("ai33", Some("v3")), "the model is off, whatever any model costs");
         assert!(sold("ai33", Some("v2")));
         assert!(!sold("ai84", Some("v2")) && !sold("ai84", None));
@@ -196,8 +199,8 @@ mod tests {
         let removed = list.remove(&route("ai33"), None, Operation::Speech);
         assert_eq!(removed, Some(price("ai33", None, 1)));
         assert_eq!(list.remove(&route("ai33"), None, Operation::Speech), None);
-        assert!(list.find(&route("ai33"), None, Operation::Speech).is_err());
-        assert!(list.find(&route("ai33"), Some("v3"), Operation::Speech).is_ok());
+        assert!(list.find(&route("ai33"), None, Operation::Speech, Lane::Shared).is_err());
+        assert!(list.find(&route("ai33"), Some("v3"), Operation::Speech, Lane::Shared).is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! use kingcong_core::{
 //!     clock::Timestamp,
 //!     id::{Route, ServerId, ServiceId},
+//!     lane::Lane,
 //!     measure::{Counts, Measure, count_characters},
 //!     money::{RunningTotal, Unit},
 //!     operation::Operation,
@@ -34,6 +35,7 @@
 //!     route: route.clone(),
 //!     model: None,
 //!     operation: Operation::Speech,
+//!     lane: Lane::Shared,
 //!     unit: Unit::CREDIT,
 //!     name: "speech".into(),
 //!     charge: Charge::lines([
@@ -46,7 +48,7 @@
 //!     since: Timestamp::EPOCH,
 //! })?;
 //!
-//! let price = list.find(&route, Some("eleven_v3"), Operation::Speech)?;
+//! let price = list.find(&route, Some("eleven_v3"), Operation::Speech, Lane::Shared)?;
 //! let quoted = price.quote(&speech_quantities(count_characters("Xin chào"), 100)?)?;
 //! let tasks = [vec![quoted.clone()]];
 //! let hold = hold_amount(&tasks)?;

@@ -8,6 +8,7 @@ use super::{PriceError, ReportedPrice, RoutePrice};
 use crate::{
     clock::Timestamp,
     id::Route,
+    lane::Lane,
     measure::{Measure, Quantities, Quantity},
     money::{Decimal, Fraction, Unit},
     operation::Operation,
@@ -35,6 +36,8 @@ pub struct Price {
     pub model: Option<String>,
     /// What is done.
     pub operation: Operation,
+    /// Whose keys it is done with.
+    pub lane: Lane,
     /// What it is paid in.
     pub unit: Unit,
     /// Its name for people.

@@ -260,6 +260,7 @@ mod tests {
     use crate::{
         clock::Timestamp,
         id::{ServerId, ServiceId},
+        lane::Lane,
         measure::{Measure, Quantities, Quantity},
         money::Money,
         operation::Operation,
@@ -277,6 +278,7 @@ mod tests {
             route: Route::new(ServerId::new("ai33").unwrap(), ServiceId::new("elevenlabs").unwrap()),
             model: None,
             operation: Operation::Speech,
+            lane: Lane::Shared,
             unit,
             name: "speech".into(),
             charge,

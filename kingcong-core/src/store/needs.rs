@@ -57,7 +57,7 @@ pub struct Needs {
     /// Tenants, read without a lock: whatever changes them stands alone.
     pub tenants: BTreeSet<TenantId>,
     /// Keys of a server with this fingerprint, on any of its services, and their limits.
-    pub fingerprints: Vec<(ServerId, Fingerprint)>,
+    pub fingerprints: Vec<(TenantId, ServerId, Fingerprint)>,
     /// Servers all of whose keys are needed, with their limits.
     pub keys_of: BTreeSet<ServerId>,
     /// Limits of keys.
@@ -204,7 +204,8 @@ impl Needs {
                 self.tenants.insert(set.tenant.clone());
             }
             AdminAct::AddKey(add) => {
-                self.fingerprints.push((add.key.route.server.clone(), add.key.fingerprint));
+                let key = &add.key;
+                self.fingerprints.push((key.tenant.clone(), key.route.server.clone(), key.fingerprint));
                 self.shared_limits.extend(add.limit.account);
             }
             // Its keys are looked at again by the next claim.

@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     failure::FailureKind,
     id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, TenantId, UserId, WorkerId},
+    lane::Lane,
     measure::Counts,
     money::{Amount, Unit},
     operation::Operation,
@@ -65,27 +66,6 @@ pub struct Attempt {
     pub measured: Counts,
     /// Whether an earlier attempt of the task may have been done and charged upstream too.
     pub possible_double: Doubt,
-}
-
-/// Whose keys a call is made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lane {
-    /// The operator's, which serve every tenant.
-    Shared,
-}
-
-impl Lane {
-    /// Every lane.
-    pub const ALL: [Self; 1] = [Self::Shared];
-
-    /// The lane's name in tables.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-        }
-    }
 }
 
 /// Whether an upstream may have done a task twice.

@@ -14,7 +14,7 @@ mod task;
 
 pub(crate) use kinds::speech::wav_header;
 
-pub use attempt::{Attempt, AttemptState, Doubt, Ending, Lane};
+pub use attempt::{Attempt, AttemptState, Doubt, Ending};
 pub use capability::{Ability, Capabilities, InvalidMp3Layout, Mp3Layout};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use job::{Job, JobState, TaskResult};

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    Abbreviations, CheckedRequest, CutError, Lane, TaskRoute, VoiceChoice,
+    Abbreviations, CheckedRequest, CutError, TaskRoute, VoiceChoice,
     kinds::{Cutting, Uncut},
 };
 use crate::{
     id::{KeyId, Route, ServerId, ServiceId, VoiceId},
+    lane::Lane,
     measure::{Measure, Quantities},
     message::Message,
     money::{Amount, Unit},
@@ -249,7 +250,7 @@ impl FrozenQuote<'_> {
             return Err(PlanError::NoKey { routes: on.into_iter().cloned().collect() });
         }
         for route in &usable {
-            prices.find(route, self.model, self.operation)?;
+            prices.find(route, self.model, self.operation, Lane::Shared)?;
         }
         shares.retain(|server, _| usable.iter().any(|route| route.server == *server));
         Ok(shares)
@@ -277,7 +278,7 @@ impl Quoted {
             return Ok(Arc::clone(routes));
         }
         let quote = |place: &Place| {
-            let price = basis.prices.find(&place.route, request.ask.model(), operation)?;
+            let price = basis.prices.find(&place.route, request.ask.model(), operation, Lane::Shared)?;
             Ok(TaskRoute {
                 card: price.quote(quantities)?,
                 lane: Lane::Shared,

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Job, Lane};
+use super::{Doubt, Job};
 use crate::{
     clock::Timestamp,
     failure::{Failure, FailureKind, Reached},
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
     keys::PoolId,
+    lane::Lane,
     message::Message,
     money::Amount,
     pricing::RoutePrice,

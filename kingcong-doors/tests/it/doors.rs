@@ -323,16 +323,14 @@ async fn a_correction_answers_what_moved_and_what_became_debt() {
 async fn a_price_that_names_no_version_gets_the_next_one() {
     let library = opened().await;
     let line = json!({ "measure": "character", "price": "0.5", "per": 1 });
-    let mut price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "text_to_speech", "unit": "credit",
+    let mut price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "speech", "unit": "credit",
         "lines": [line], "switch": "on" });
     for version in [2, 3] {
         price["overrun"] = json!(version == 3);
         ask(&library, "prices.set", json!({ "price": price })).await;
         let list = ask(&library, "prices.list", json!({})).await;
         let is_same = |kept: &&Value| {
-            kept["server"] == "ai33"
-                && kept["service"] == "elevenlabs"
-                && kept["operation"] == "text_to_speech"
+            kept["server"] == "ai33" && kept["service"] == "elevenlabs" && kept["operation"] == "speech"
         };
         let kept = list.as_array().unwrap().iter().find(is_same).unwrap();
         assert_eq!((&kept["version"], &kept["lines"][0]["price"]), (&json!(version), &json!("0.5")));

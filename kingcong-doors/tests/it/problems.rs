@@ -25,7 +25,7 @@ async fn a_wrong_field_is_named_in_the_face_s_words_with_what_is_legal() {
     };
     let price = |per: Value| {
         let line = json!({ "measure": "character", "price": "1", "per": per });
-        let price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "text_to_speech", "unit": "credit",
+        let price = json!({ "server": "ai33", "service": "elevenlabs", "operation": "speech", "unit": "credit",
                             "switch": "on", "lines": [line] });
         ("prices.set", json!({ "price": price }))
     };

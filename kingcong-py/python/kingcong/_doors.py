@@ -228,7 +228,7 @@ class Prices(Group):
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     price = kc.prices.list()[0]
         ...     price.server, price.operation.value, price.lines[0].price
-        ('ai33', 'text_to_speech', Decimal('1'))
+        ('ai33', 'speech', Decimal('1'))
         """
         raise NotImplementedError
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ._errors import invalid
 from ._wire import Record, Word, changed_fields_of, encoder, fields_of, sent
-from ._words import AudioFormat, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit
+from ._words import AudioFormat, Lane, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit
 
 __all__ = [
     "CloneVoice",
@@ -157,6 +157,7 @@ class Price(Record):
     name: str | None = None
     overrun: bool = False
     switch: Switch = Switch.ON
+    lane: Lane = Lane.SHARED
     version: int | None = None
     since: datetime | None = field(default=None, metadata=sent(""))
 

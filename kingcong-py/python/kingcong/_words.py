@@ -43,8 +43,8 @@ class Unit(Word):
 class Operation(Word):
     """What is done."""
 
-    SPEECH = "text_to_speech"
-    CLONE_VOICE = "voice_cloning"
+    SPEECH = "speech"
+    CLONE_VOICE = "clone_voice"
 
 
 class JobState(Word):
@@ -114,6 +114,13 @@ class EntryKind(Word):
     REFUND = "refund"
     ADJUSTMENT = "adjustment"
     DEBT_PAYMENT = "debt_payment"
+
+
+class Lane(Word):
+    """Whose keys a call is made with."""
+
+    SHARED = "shared"
+    """The operator's, which serve every tenant."""
 
 
 class Measure(Word):
@@ -191,13 +198,6 @@ class RouteCause(Word):
     """The split chose it when the task was queued, by its submit or by a retry of its job."""
     MOVED = "moved"
     """The route before it failed the task, or did not serve."""
-
-
-class Lane(Word):
-    """Whose keys a call is made with."""
-
-    SHARED = "shared"
-    """The operator's, which serve every tenant."""
 
 
 class FailureKind(Word):

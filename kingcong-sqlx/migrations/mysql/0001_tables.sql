@@ -28,9 +28,10 @@ CREATE TABLE IF NOT EXISTS kingcong_credits (
     CHECK (held >= 0 AND debt >= 0)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- Ledger entries: append-only, numbered within their wallet without a gap.
+-- Ledger entries: append-only, numbered within their wallet without a gap. Every unique rule has the instant, so that the
+-- table can be partitioned by month; the wallet's row guards the number.
 CREATE TABLE IF NOT EXISTS kingcong_transactions (
-    id            BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    id            BIGINT NOT NULL AUTO_INCREMENT,
     wallet        BINARY(16) NOT NULL,
     number        BIGINT NOT NULL,
     type          VARCHAR(32) NOT NULL,         -- purchase, usage, refund, adjustment, debt_payment
@@ -46,7 +47,8 @@ CREATE TABLE IF NOT EXISTS kingcong_transactions (
     created_at    BIGINT NOT NULL,
     user_id       VARCHAR(190),                 -- mirror of the wallet's
     service_used  VARCHAR(65) AS (CONCAT(server, '_', service)) VIRTUAL, -- mirror
-    UNIQUE KEY kingcong_transactions_number (wallet, number),
+    PRIMARY KEY (id, created_at),
+    UNIQUE KEY kingcong_transactions_number (wallet, number, created_at),
     KEY kingcong_transactions_task (task_id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
@@ -84,6 +86,8 @@ CREATE TABLE IF NOT EXISTS kingcong_pricing (
     service_type          VARCHAR(32) NOT NULL,
     operation             VARCHAR(32) NOT NULL,
     model                 VARCHAR(190) NOT NULL, -- empty: any
+    lane                  VARCHAR(32) NOT NULL,
+    since                 BIGINT NOT NULL,
     version               BIGINT NOT NULL,
     document              LONGTEXT NOT NULL,    -- the price as JSON
     in_force              BIGINT NOT NULL CHECK (in_force IN (0, 1)),
@@ -93,7 +97,7 @@ CREATE TABLE IF NOT EXISTS kingcong_pricing (
     credits_per_second    VARCHAR(64),
     is_active             BIGINT NOT NULL,
     updated_at            BIGINT NOT NULL,
-    UNIQUE KEY kingcong_pricing_in_force (server, service_type, operation, model, in_force_or_null)
+    UNIQUE KEY kingcong_pricing_in_force (server, service_type, operation, model, lane, since, in_force_or_null)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Packages of credits.
@@ -135,7 +139,7 @@ CREATE TABLE IF NOT EXISTS kingcong_api_keys (
     max_threads        BIGINT NOT NULL DEFAULT 0,
     rate_limit_per_min BIGINT NOT NULL DEFAULT 0,
     last_used          BIGINT,
-    UNIQUE KEY kingcong_api_keys_fingerprint (server, fingerprint, service, phase_or_null)
+    UNIQUE KEY kingcong_api_keys_fingerprint (tenant, server, fingerprint, service, phase_or_null)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.

@@ -80,6 +80,8 @@ CREATE TABLE kingcong_pricing (
     service_type          TEXT NOT NULL,
     operation             TEXT NOT NULL,
     model                 TEXT NOT NULL,        -- empty: any
+    lane                  TEXT NOT NULL,
+    since                 INTEGER NOT NULL,
     version               INTEGER NOT NULL,
     document              TEXT NOT NULL,        -- the price as JSON
     in_force              INTEGER NOT NULL CHECK (in_force IN (0, 1)),
@@ -89,7 +91,7 @@ CREATE TABLE kingcong_pricing (
     is_active             INTEGER NOT NULL,
     updated_at            INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX kingcong_pricing_in_force ON kingcong_pricing (server, service_type, operation, model)
+CREATE UNIQUE INDEX kingcong_pricing_in_force ON kingcong_pricing (server, service_type, operation, model, lane, since)
     WHERE in_force = 1;
 
 -- Packages of credits.
@@ -131,7 +133,7 @@ CREATE TABLE kingcong_api_keys (
     rate_limit_per_min INTEGER NOT NULL DEFAULT 0,
     last_used          INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX kingcong_api_keys_fingerprint ON kingcong_api_keys (server, fingerprint, service)
+CREATE UNIQUE INDEX kingcong_api_keys_fingerprint ON kingcong_api_keys (tenant, server, fingerprint, service)
     WHERE phase <> 'removed';
 
 -- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.

@@ -30,7 +30,7 @@ const RACED: [&str; 12] = [
     "kingcong_idempotency_pkey",
     "kingcong_credits_pkey",
     // The first entries of a wallet that neither of two found.
-    "kingcong_transactions_wallet_number_key",
+    "kingcong_transactions_wallet_number_created_at_key",
     "kingcong_splits_pkey",
     "kingcong_limits_pkey",
     "kingcong_pools_pkey",

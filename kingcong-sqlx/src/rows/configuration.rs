@@ -61,13 +61,14 @@ fn model(price: &Price) -> Cell {
 }
 
 impl PriceRow {
-    /// What there is one price in force for: server, service, operation and model.
+    /// What there is one price in force for: server, service, operation, model and lane.
     pub(crate) fn place(price: &Price) -> Vec<Cell> {
         vec![
             price.route.server.as_str().into(),
             price.route.service.as_str().into(),
             Cell::Word(price.operation.as_str()),
             model(price),
+            Cell::Word(price.lane.as_str()),
         ]
     }
 }
@@ -79,6 +80,8 @@ impl Written for PriceRow {
         key("service_type", Kind::Text, |Self(price)| price.route.service.as_str().into()),
         key("operation", Kind::Text, |Self(price)| Cell::Word(price.operation.as_str())),
         key("model", Kind::Text, |Self(price)| model(price)),
+        key("lane", Kind::Text, |Self(price)| Cell::Word(price.lane.as_str())),
+        key("since", Kind::Int, |Self(price)| price.since.into()),
         fixed("version", Kind::Int, |Self(price)| price.version.into()),
         fixed("document", Kind::Text, |Self(price)| Cell::json(price)),
         fixed("in_force", Kind::Int, |_| Cell::Int(1)),

@@ -83,7 +83,7 @@ fn rows(table: &str) -> Vec<Cells> {
         "kingcong_tenants" => vec![vec![("state", word("suspended"))]],
         "kingcong_jobs" => {
             let job = vec![
-                ("operation", word("text_to_speech")),
+                ("operation", word("speech")),
                 ("unit", word("credit")),
                 ("total_den", Cell::Int(4)),
                 ("total_sum", word("40")),
@@ -128,7 +128,7 @@ fn rows(table: &str) -> Vec<Cells> {
                     ["upstream_id", "unknown_until", "failure_kind", "failure_code", "failure_message"];
                 let others = of_state.into_iter().filter(|name| !has.contains(name)).collect::<Vec<_>>();
                 let cells = vec![
-                    ("operation", word("voice_cloning")),
+                    ("operation", word("clone_voice")),
                     ("unit", word("credit")),
                     ("lane", word("shared")),
                     ("cause", word("planned")),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use kingcong_core::{
     id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, UserId, WalletId, WorkerId},
     keys::PoolId,
+    lane::Lane,
     money::{RunningTotal, Unit},
     operation::Operation,
     upstream::{UpstreamCredits, UpstreamId},
     work::{
-        Attempt, AttemptState, Doubt, Ending, Job, JobState, Lane, Layout, RouteCause, Task, TaskRoute,
-        TaskState, Work,
+        Attempt, AttemptState, Doubt, Ending, Job, JobState, Layout, RouteCause, Task, TaskRoute, TaskState,
+        Work,
     },
 };
 use uuid::Uuid;

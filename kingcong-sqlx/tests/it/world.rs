@@ -19,6 +19,7 @@ use kingcong_core::{
         TenantId, UserId, WorkerId,
     },
     keys::{Key, KeyStatus, Level, Limit, Limits, PollsCount, PoolId, Rules},
+    lane::Lane,
     ledger::{Cause, Owner, WalletKey},
     measure::{Counts, Measure, count_characters},
     money::{Amount, Unit},
@@ -34,7 +35,7 @@ use kingcong_core::{
     upstream::UpstreamCredits,
     vault::{Envelope, Fingerprint, SecretVersion},
     work::{
-        AudioFormat, Body, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Speech, Subtitles, TaskRoute,
+        AudioFormat, Body, Coding, IdempotencyKey, Layout, Pace, Sound, Speech, Subtitles, TaskRoute,
         VoiceSettings, Work, speech_quantities,
     },
 };
@@ -127,6 +128,7 @@ pub(crate) fn price(of: &Route) -> Price {
         route: of.clone(),
         model: None,
         operation: Operation::Speech,
+        lane: Lane::Shared,
         unit: Unit::CREDIT,
         name: "speech".into(),
         charge: Charge::lines([PriceLine::from_decimal(

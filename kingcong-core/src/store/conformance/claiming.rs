@@ -11,6 +11,7 @@ use crate::{
     failure::{FailureKind, Reached},
     id::{AttemptId, TenantId},
     keys::{BUCKET_MICROS, Counted, Level, Limit, PollNeed, PoolId, Rules},
+    lane::Lane,
     ledger::{Cause, Owner, WalletKey},
     money::{Amount, Unit},
     operation::Operation,
@@ -20,7 +21,7 @@ use crate::{
         Movement, Outcome, Store, Then,
     },
     switch::Switch,
-    work::{Attempt, AttemptState, Doubt, Lane, RouteCause, TaskState, Work},
+    work::{Attempt, AttemptState, Doubt, RouteCause, TaskState, Work},
 };
 
 /// How long a start counts: the window and its guard.

@@ -28,6 +28,7 @@ use crate::{
         Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed, PollsCount, PoolId,
         Rules, Verdict,
     },
+    lane::Lane,
     ledger::{Cause, Owner, Wallet, WalletKey},
     measure::{Counts, Measure},
     money::{Amount, Money, Unit},
@@ -51,7 +52,7 @@ use crate::{
     upstream::UpstreamId,
     vault::{ENVELOPE_BYTES_MIN, Envelope, Fingerprint, SecretVersion},
     work::{
-        Attempt, AudioFormat, Body, CloneVoice, Coding, IdempotencyKey, Lane, Layout, Pace, Sound, Speech,
+        Attempt, AudioFormat, Body, CloneVoice, Coding, IdempotencyKey, Layout, Pace, Sound, Speech,
         Subtitles, Task, TaskRoute, VoiceSettings, Work, speech_quantities,
     },
 };
@@ -181,6 +182,7 @@ fn price(route: Route, operation: Operation, price_line: PriceLine) -> Price {
         route,
         model: None,
         operation,
+        lane: Lane::Shared,
         unit: Unit::CREDIT,
         charge: Charge::lines([price_line]).expect("tests charge for something"),
         overrun: Overrun::Operator,

@@ -12,6 +12,7 @@ use crate::{
     failure::{FailureKind, Reached},
     id::{JobId, Route, TenantId},
     keys::PoolId,
+    lane::Lane,
     ledger::{HoldState, Refusal},
     measure::Measure,
     money::Amount,
@@ -226,7 +227,8 @@ pub(super) async fn a_retry_needs_a_route_a_key_and_a_price_and_costs_what_was_q
     let (route_of, operation) = (route("ai84"), Operation::Speech);
     let unsold = PriceError::NotFound { route: route_of, model: None, operation };
     assert_eq!(retry(job, "3").await, no_plan(unsold.into()));
-    let mut dearer = super::fixtures::configuration().prices.find(&route("ai84"), None, operation).cloned();
+    let mut dearer =
+        super::fixtures::configuration().prices.find(&route("ai84"), None, operation, Lane::Shared).cloned();
     if let Ok(price) = &mut dearer {
         price.charge = crate::pricing::Charge::lines([line(Measure::Character, 9_000_000, 1)])
             .expect("tests charge for something");

@@ -18,7 +18,8 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     }
     let mut again = None;
     let twins = tables.keys.iter().map(|(_, other)| other).filter(|other| {
-        other.route.server == key.route.server
+        other.tenant == key.tenant
+            && other.route.server == key.route.server
             && other.fingerprint == key.fingerprint
             && other.status != KeyStatus::Removed
     });

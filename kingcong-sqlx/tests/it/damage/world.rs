@@ -8,6 +8,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{DataKeyId, JobId, KeyId, SystemEntropy, TaskId, TenantId, TenantName, VoiceId},
     keys::Rules,
+    lane::Lane,
     ledger::{Cause, Owner, WalletKey},
     measure::Counts,
     money::{Amount, Unit},
@@ -24,7 +25,7 @@ use kingcong_core::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::{IdempotencyKey, Lane, TaskRoute, Work, speech_quantities},
+    work::{IdempotencyKey, TaskRoute, Work, speech_quantities},
 };
 use kingcong_sqlx::SqlStore;
 

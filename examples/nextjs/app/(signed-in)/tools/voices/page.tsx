@@ -19,7 +19,7 @@ export default async function VoiceCloning() {
   const [{ services }, prices] = await Promise.all([kc.config.get(), kc.prices.list()]);
   // What has no price that is on is not sold.
   const sold = prices
-    .filter((price) => price.operation === 'voice_cloning' && price.switch === 'on')
+    .filter((price) => price.operation === 'clone_voice' && price.switch === 'on')
     .map(({ service }) => service);
   return (
     <>
