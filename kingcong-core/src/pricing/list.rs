@@ -47,8 +47,8 @@ impl PriceList {
         self.prices.remove(&(route.clone(), operation, Lane::Shared, model.map(str::to_owned)))
     }
 
-    /// The price of an operation with a lane's keys: the model's own, else the one for any model. A model whose own price is switched
-    /// off is not sold, rather than sold at another price.
+    /// The price of an operation with a lane's keys: the model's own, else the one for any model. A model whose own
+    /// price is switched off is not sold, rather than sold at another price.
     ///
     /// # Errors
     /// When there is no such price, or it is switched off.
