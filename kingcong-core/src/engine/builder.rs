@@ -13,7 +13,6 @@ use super::{
     events::Events,
     ids::Ids,
     keychain::Keychain,
-    lane::Lane,
     poll::Pollers,
     scrubbed::Scrubbed,
     settings::Outputs,
@@ -22,6 +21,7 @@ use super::{
     voices::ClonedByNobody,
     waits::Waits,
     whose::{Caller, NoDetail},
+    write_lane::WriteLane,
 };
 use crate::{
     access::{RoleName, Target},
@@ -162,11 +162,16 @@ impl Builder {
         let store = store.unwrap_or_else(|| Arc::new(MemoryStore::with_clock(Arc::clone(&clock))));
         let ids = Arc::new(Ids::new(Arc::clone(&clock), Arc::clone(&entropy)));
         let rules = settings.rules_of(&*store).await?;
-        let (lane_store, lane_clock) = (Arc::clone(&store), Arc::clone(&clock));
         let closed = CancellationToken::new();
-        let lane =
-            Lane::start(lane_store, lane_clock, Arc::clone(&ids), rules, settings.dead_after, closed.clone());
-        let lane = lane.await?;
+        let write_lane = WriteLane::start(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+            rules,
+            settings.dead_after,
+            closed.clone(),
+        )
+        .await?;
         let inner = Arc::new(Inner {
             time: ArcSwap::from_pointee((clock.now(), clock.elapsed())),
             store,
@@ -180,7 +185,7 @@ impl Builder {
                     (protocol, Arc::new(Scrubbed::new(provider)) as Arc<dyn Provider>)
                 })
                 .collect::<BTreeMap<_, _>>(),
-            lane,
+            write_lane,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             keychain: Keychain::new(master_key),
             tenants: KnownTenants::default(),

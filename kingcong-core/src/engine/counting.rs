@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Inner, Settings, lane::Executed};
+use super::{Inner, Settings, write_lane::Executed};
 use crate::{
     clock::Timestamp,
     error::Error,

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Inner, Mode, lane::Executed};
+use super::{Inner, Mode, write_lane::Executed};
 use crate::{
     error::Error,
     id::{AttemptId, Route},

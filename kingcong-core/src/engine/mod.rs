@@ -18,7 +18,6 @@ mod hearing;
 mod ids;
 mod job;
 mod keychain;
-mod lane;
 mod monitor;
 mod poll;
 mod pulse;
@@ -33,6 +32,7 @@ mod verify;
 mod voices;
 mod waits;
 mod whose;
+mod write_lane;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -70,13 +70,13 @@ use self::{
     events::Events,
     ids::Ids,
     keychain::Keychain,
-    lane::{Executed, Lane},
     poll::Pollers,
     snapshot::Snapshot,
     tenants::KnownTenants,
     voices::ClonedByNobody,
     waits::Waits,
     whose::Caller,
+    write_lane::{Executed, WriteLane},
 };
 
 /// The library, opened on a store.
@@ -100,7 +100,7 @@ struct Inner {
     settings: Settings,
     rules: Rules,
     providers: BTreeMap<ProtocolId, Arc<dyn Provider>>,
-    lane: Lane,
+    write_lane: WriteLane,
     snapshot: ArcSwap<Snapshot>,
     keychain: Keychain,
     tenants: KnownTenants,
@@ -173,14 +173,14 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 impl Inner {
-    /// Executes a command through the lane.
+    /// Executes a command through the write lane.
     async fn execute(&self, command: Command) -> Result<Outcome, Error> {
         Ok(self.executed(command).await?.outcome)
     }
 
     /// Executes a command; also when that was.
     async fn executed(&self, command: Command) -> Result<Executed, Error> {
-        let executed = self.lane.execute(command).await?;
+        let executed = self.write_lane.execute(command).await?;
         self.time.store(Arc::new((executed.at, self.clock.elapsed())));
         Ok(executed)
     }

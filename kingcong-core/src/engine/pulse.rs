@@ -75,7 +75,7 @@ impl Inner {
 
     /// A batch of its own when no other was written lately.
     async fn beat(&self) -> Result<(), Error> {
-        let idle = self.clock.elapsed().saturating_sub(self.lane.standing().last_batch);
+        let idle = self.clock.elapsed().saturating_sub(self.write_lane.standing().last_batch);
         if idle * BEATS >= self.settings.dead_after {
             self.execute(Command::Beat).await?;
         }
@@ -168,7 +168,7 @@ impl Inner {
     /// Buries a worker whose heartbeat is too old, and takes its attempts over. Only a worker that has itself been
     /// beating without a gap may: after an outage of the store every heartbeat is old, and nobody is dead.
     async fn adopt_if_dead(self: &Arc<Self>, worker: &Worker, pulse: &Pulse) -> Result<(), Error> {
-        let standing = self.lane.standing();
+        let standing = self.write_lane.standing();
         let steady = self.clock.elapsed().saturating_sub(standing.steady_since);
         let silent = pulse.now.since(worker.beat);
         // Processes may have different settings: who is slower to be missed, or to notice an outage, is given the time.

@@ -22,7 +22,7 @@ use crate::{
 
 /// Most rows that a batch writes, about; a single command may need more.
 const BATCH_ROWS_MAX: usize = 4_000;
-/// Most commands that wait for the lane.
+/// Most commands that wait for the write lane.
 const QUEUE_MAX: usize = 10_000;
 /// How long a batch is tried again while the store says that it is unavailable.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,14 +56,14 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-/// The door to the lane.
+/// The door to the write lane.
 #[derive(Clone, Debug)]
-pub(super) struct Lane {
+pub(super) struct WriteLane {
     commands: mpsc::Sender<Waiting>,
     standing: Arc<ArcSwap<Standing>>,
 }
 
-/// How the lane stands with the store.
+/// How the write lane stands with the store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     /// The worker that its batches are of.
@@ -74,8 +74,9 @@ pub(super) struct Standing {
     pub(super) last_batch: Duration,
 }
 
-impl Lane {
-    /// Registers a worker and starts its lane on the host's runtime. Nothing is tried again once `closed` says so.
+impl WriteLane {
+    /// Registers a worker and starts its write lane on the host's runtime. Nothing is tried again once `closed` says
+    /// so.
     pub(super) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
