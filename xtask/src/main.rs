@@ -4,11 +4,12 @@
 //! `suite` lists the steps of the gate, `gates` holds the architecture's rules, `tidy` those for texts, `rust` runs
 //! Rust's tests, `python` and `node` build and test the packages for those languages, `app` the Next.js app (`npm`
 //! runs npm for both), `faces` writes what both say of the doors, `advisories` asks public lists about what is used,
-//! and `project` runs cargo.
+//! `costs` counts what one more door, column, table or kind costs, and `project` runs cargo.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod advisories;
 mod app;
+mod costs;
 mod faces;
 mod gates;
 mod node;
@@ -34,6 +35,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   step NAME                         one step of it, when what it needs was built
   tidy                              only the rules for texts (fast)
   faces                             write what the faces say of the doors from what the doors say of themselves
+  costs [COMMIT]                    count what one more door, shown column, table or kind of work costs
   advisories                        ask the public lists what is known against the crates and packages that are used
   bench [--only NAME] [--json]      measure, each figure beside its peer or physical floor
   simulate --seeds N [--start S]    play N seeded worlds with faults, from seed S (0) on
@@ -131,6 +133,13 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             bail!("`{command}` takes no arguments, got {rest:?}")
         }
         "test" => suite::run(&project),
+        "costs" => match rest {
+            [] | [_] => {
+                costs::costs(&project, rest.first().map(String::as_str))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            _ => bail!("`costs` takes a commit at most, got {rest:?}"),
+        },
         "wheel" => python::wheel(&project).map(|()| ExitCode::SUCCESS),
         "python" => {
             python::package(&project)?;
