@@ -39,15 +39,15 @@ impl Serialize for Units {
 
 /// Something that is written as its text, such as an id, and read by its own rules.
 #[derive(Clone, Debug)]
-pub(crate) struct Text<T>(pub(crate) T);
+pub(crate) struct AsText<T>(pub(crate) T);
 
-impl<T: fmt::Display> Serialize for Text<T> {
+impl<T: fmt::Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Text<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AsText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self)
     }

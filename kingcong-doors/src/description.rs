@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    answer::{DecimalText, Instant, Milliseconds, Text, Units, Word},
+    answer::{AsText, DecimalText, Instant, Milliseconds, Units, Word},
     asked::AskedAmount,
     door::{self, Door},
     opening::{ModeName, UnknownName},
@@ -100,7 +100,7 @@ described_in_place! {
     AskedAmount => { "type": ["integer", "string"], "format": "amount" }
     Instant => { "type": "integer", "format": "instant" }
     Milliseconds => { "type": "integer", "format": "milliseconds" }
-    Text<T> where T: Sized => { "type": "string" }
+    AsText<T> where T: Sized => { "type": "string" }
     DecimalText<T> where T: Display => { "type": "string", "format": "decimal" }
 }
 

@@ -15,7 +15,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{Instant, MessageView, Milliseconds, Text, Units, Word},
+    answer::{AsText, Instant, MessageView, Milliseconds, Units, Word},
     door::{At, Door, Group, Listed},
     library::{Library, Stream},
     problem::Problem,
@@ -156,7 +156,7 @@ struct TaskReportView {
     id: String,
     place: u32,
     state: TaskStateView,
-    route: Text<Route>,
+    route: AsText<Route>,
     key: Option<String>,
     characters: u32,
     attempts: u32,
@@ -175,7 +175,7 @@ impl TaskReportView {
             id: task.id.to_string(),
             place: task.place,
             state: (&task.state).into(),
-            route: Text(report.route.clone()),
+            route: AsText(report.route.clone()),
             key: report.key.clone(),
             characters: task.characters,
             attempts: report.attempts,
@@ -275,7 +275,7 @@ impl JobResultView {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct TaskStartedView {
     place: u32,
-    route: Text<Route>,
+    route: AsText<Route>,
     key: String,
     attempt: u8,
 }
@@ -362,7 +362,7 @@ impl JobEventView {
         let units = |amount| Units::new(amount, unit);
         Some(match event {
             JobEvent::TaskStarted { place, route, key, attempt } => {
-                Self::TaskStarted(TaskStartedView { place, route: Text(route), key, attempt })
+                Self::TaskStarted(TaskStartedView { place, route: AsText(route), key, attempt })
             }
             JobEvent::TaskProgress { place, percent } => {
                 Self::TaskProgress(TaskProgressView { place, percent })
@@ -390,7 +390,7 @@ impl JobEventView {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct GetStatus {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for GetStatus {
@@ -407,7 +407,7 @@ impl Door for GetStatus {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Wait {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for Wait {
@@ -424,7 +424,7 @@ impl Door for Wait {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Cancel {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for Cancel {
@@ -441,7 +441,7 @@ impl Door for Cancel {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Retry {
-    job: Text<JobId>,
+    job: AsText<JobId>,
     idempotency_key: String,
     deadline_ms: Option<Milliseconds>,
 }
@@ -462,7 +462,7 @@ impl Door for Retry {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct GetResult {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for GetResult {
@@ -484,7 +484,7 @@ impl Door for GetResult {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Audio {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for Audio {
@@ -502,7 +502,7 @@ impl Door for Audio {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ReadAudio {
-    job: Text<JobId>,
+    job: AsText<JobId>,
     start: u64,
     end: u64,
 }
@@ -524,7 +524,7 @@ impl Door for ReadAudio {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AudioChunk {
-    job: Text<JobId>,
+    job: AsText<JobId>,
     start: u64,
     end: u64,
 }
@@ -546,7 +546,7 @@ impl Door for AudioChunk {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Subtitles {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for Subtitles {
@@ -563,7 +563,7 @@ impl Door for Subtitles {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct TaskOutput {
-    job: Text<JobId>,
+    job: AsText<JobId>,
     place: u32,
 }
 
@@ -572,7 +572,7 @@ impl Door for TaskOutput {
     type Answer = Option<JobResultView>;
 
     async fn knock(self, at: &mut At<'_>) -> Result<Self::Answer, Problem> {
-        let Self { job: Text(job), place } = self;
+        let Self { job: AsText(job), place } = self;
         leave_callers_thread().await;
         let Some(output) = at.kc.job(job).task_output(place).await? else { return Ok(None) };
         let (view, body) = JobResultView::of_task(output);
@@ -588,7 +588,7 @@ impl Door for TaskOutput {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Events {
-    job: Text<JobId>,
+    job: AsText<JobId>,
 }
 
 impl Door for Events {

@@ -13,7 +13,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{DecimalText, Instant, Text, Word, all},
+    answer::{AsText, DecimalText, Instant, Word, all},
     door::{At, Door, Group, Listed},
     problem::Problem,
 };
@@ -277,7 +277,7 @@ impl Door for List {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
 }
 
 impl Door for Get {
@@ -303,7 +303,7 @@ impl Door for Get {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetLimits {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
     max_in_flight: Option<NonZeroU32>,
     per_minute: Option<NonZeroU32>,
 }
@@ -334,7 +334,7 @@ impl Door for SetLimits {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Enable {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
 }
 
 impl Door for Enable {
@@ -360,7 +360,7 @@ impl Door for Enable {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Disable {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
 }
 
 impl Door for Disable {
@@ -387,7 +387,7 @@ impl Door for Disable {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Remove {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
 }
 
 impl Door for Remove {
@@ -405,7 +405,7 @@ impl Door for Remove {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Check {
-    key: Text<KeyId>,
+    key: AsText<KeyId>,
 }
 
 impl Door for Check {

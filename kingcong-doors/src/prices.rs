@@ -15,7 +15,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{DecimalText, Instant, Text, Word, all},
+    answer::{AsText, DecimalText, Instant, Word, all},
     asked::AskedAmount,
     door::{At, Door, Group, Listed},
     problem::Problem,
@@ -87,8 +87,8 @@ impl From<&Price> for PriceView {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedPrice {
-    server: Text<ServerId>,
-    service: Text<ServiceId>,
+    server: AsText<ServerId>,
+    service: AsText<ServiceId>,
     operation: Word<Operation>,
     /// Whose keys it is for; the operator's when left out.
     lane: Option<Word<Lane>>,

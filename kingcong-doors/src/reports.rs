@@ -18,7 +18,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{DecimalText, Instant, Milliseconds, Text, Units, Word, all},
+    answer::{AsText, DecimalText, Instant, Milliseconds, Units, Word, all},
     asked::rows,
     door::{At, Door, Group, Listed},
     problem::Problem,
@@ -45,7 +45,7 @@ struct UsageRecordView {
     user: String,
     operation: Word<Operation>,
     model: Option<String>,
-    route: Text<Route>,
+    route: AsText<Route>,
     cause: Word<RouteCause>,
     key: String,
     lane: Word<Lane>,
@@ -73,7 +73,7 @@ impl From<&UsageRecord> for UsageRecordView {
             user: record.user.to_string(),
             operation: Word(record.operation),
             model: record.model.clone(),
-            route: Text(record.route.clone()),
+            route: AsText(record.route.clone()),
             cause: Word(record.cause),
             key: record.key.to_string(),
             lane: Word(record.lane),
@@ -103,7 +103,7 @@ struct ErrorRecordView {
     user: String,
     operation: Word<Operation>,
     model: Option<String>,
-    route: Text<Route>,
+    route: AsText<Route>,
     cause: Word<RouteCause>,
     key: String,
     lane: Word<Lane>,
@@ -132,7 +132,7 @@ impl From<&Attempt> for ErrorRecordView {
             user: attempt.user.to_string(),
             operation: Word(attempt.operation),
             model: attempt.model.clone(),
-            route: Text(attempt.route.clone()),
+            route: AsText(attempt.route.clone()),
             cause: Word(attempt.cause),
             key: attempt.key.to_string(),
             lane: Word(attempt.lane),
@@ -204,15 +204,15 @@ impl From<&AuditEntry> for AuditEntryView {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedAttempts {
-    job: Option<Text<JobId>>,
-    key: Option<Text<KeyId>>,
-    server: Option<Text<ServerId>>,
-    service: Option<Text<ServiceId>>,
+    job: Option<AsText<JobId>>,
+    key: Option<AsText<KeyId>>,
+    server: Option<AsText<ServerId>>,
+    service: Option<AsText<ServiceId>>,
     /// Leased at this instant or later.
     since: Option<Instant>,
     /// Leased before this instant.
     until: Option<Instant>,
-    before: Option<Text<AttemptId>>,
+    before: Option<AsText<AttemptId>>,
     #[serde(default = "rows")]
     limit: u32,
 }
@@ -326,7 +326,7 @@ impl Door for Split {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Audit {
-    before: Option<Text<AuditId>>,
+    before: Option<AsText<AuditId>>,
     #[serde(default = "rows")]
     limit: u32,
 }

@@ -18,7 +18,7 @@ use kingcong_sqlx::Archived;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{Instant, Text, Units, Word, all},
+    answer::{AsText, Instant, Units, Word, all},
     asked::{AskedRequest, rows},
     config::ExplanationView,
     door::{At, Door, Group, Listed},
@@ -249,9 +249,9 @@ impl Door for Submit {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Jobs {
-    user: Option<Text<UserId>>,
+    user: Option<AsText<UserId>>,
     state: Option<Word<JobState>>,
-    before: Option<Text<JobId>>,
+    before: Option<AsText<JobId>>,
     #[serde(default = "rows")]
     limit: u32,
 }

@@ -7,7 +7,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{Instant, Text, Word, all},
+    answer::{AsText, Instant, Word, all},
     asked::rows,
     door::{At, Door, Group, Listed},
     problem::Problem,
@@ -120,7 +120,7 @@ impl Door for Get {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct List {
-    after: Option<Text<TenantId>>,
+    after: Option<AsText<TenantId>>,
     #[serde(default = "rows")]
     limit: u32,
 }

@@ -10,7 +10,7 @@ use kingcong_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer::{Instant, Text, Units, Word, all},
+    answer::{AsText, Instant, Units, Word, all},
     asked::{AskedAmount, credits, rows},
     door::{At, Door, Group, Listed},
     problem::Problem,
@@ -87,7 +87,7 @@ struct EntryView {
     debt_change: Units,
     debt_after: Units,
     unit: Word<Unit>,
-    route: Option<Text<Route>>,
+    route: Option<AsText<Route>>,
     task: Option<String>,
     reference: Option<String>,
     at: Instant,
@@ -104,7 +104,7 @@ impl EntryView {
             debt_change: units(entry.debt_change),
             debt_after: units(entry.debt_after),
             unit: Word(unit),
-            route: entry.cause.route.map(Text),
+            route: entry.cause.route.map(AsText),
             task: entry.cause.task.map(|task| task.to_string()),
             reference: entry.cause.reference,
             at: Instant(entry.at),
@@ -155,7 +155,7 @@ impl AskedOrder {
 }
 
 /// The owner of a wallet: a user, or the tenant.
-fn owner(user: Option<Text<UserId>>) -> Owner {
+fn owner(user: Option<AsText<UserId>>) -> Owner {
     Owner::from(user.map(|user| user.0))
 }
 
@@ -178,7 +178,7 @@ fn owner(user: Option<Text<UserId>>) -> Owner {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Get {
-    user: Option<Text<UserId>>,
+    user: Option<AsText<UserId>>,
     #[serde(default = "credits")]
     unit: Word<Unit>,
 }
@@ -220,7 +220,7 @@ struct List {
     unit: Option<Word<Unit>>,
     #[serde(default)]
     in_debt: bool,
-    after: Option<Text<WalletId>>,
+    after: Option<AsText<WalletId>>,
     #[serde(default = "rows")]
     limit: u32,
 }
@@ -274,7 +274,7 @@ impl Door for List {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Purchase {
-    user: Option<Text<UserId>>,
+    user: Option<AsText<UserId>>,
     package: String,
     order: String,
     ordered: Option<AskedOrder>,
@@ -303,8 +303,8 @@ impl Door for Purchase {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Refund {
-    user: Option<Text<UserId>>,
-    task: Text<TaskId>,
+    user: Option<AsText<UserId>>,
+    task: AsText<TaskId>,
     amount: Option<AskedAmount>,
     reason: String,
     idempotency_key: String,
@@ -351,7 +351,7 @@ impl Door for Refund {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Adjust {
-    user: Option<Text<UserId>>,
+    user: Option<AsText<UserId>>,
     change: AskedAmount,
     reason: String,
     idempotency_key: String,
@@ -393,7 +393,7 @@ impl Door for Adjust {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct History {
-    user: Option<Text<UserId>>,
+    user: Option<AsText<UserId>>,
     before: Option<u64>,
     #[serde(default = "rows")]
     limit: u32,

@@ -37,18 +37,18 @@ static QUEUE: ArcSwapOption<Queue> = ArcSwapOption::const_empty();
 #[derive(Default)]
 struct Queue {
     process: u32,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingRecord>,
     grown: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingRecord {
     records: VecDeque<Record>,
     lost: u64,
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingRecord> {
         // A panic leaves nothing half done: each step is one operation of a collection.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 //! A chunk of rows is read, written to a file as lines of JSON and made durable there; only then is it deleted, in one
 //! transaction. A crash in between leaves the rows in both places: what is archived twice is the same, and nothing is
 //! lost. Entries leave only after they have been recounted, and what they add up to stays in the database as the
-//! wallet's [`Opening`], so that `verify()` still explains every balance.
+//! wallet's [`OpeningBalance`], so that `verify()` still explains every balance.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use std::{
 use kingcong_core::{
     clock::Timestamp,
     id::{AttemptId, WalletId},
-    ledger::{Opening, Wallet},
+    ledger::{OpeningBalance, Wallet},
     store::{StoreError, StoreErrorKind, verify_entries},
     work::{Attempt, AttemptState, Ending},
 };
@@ -161,13 +161,13 @@ impl SqlStore {
 /// Deletes the entries between two openings of a wallet, unless another process has.
 async fn move_opening(
     transaction: &mut dyn Transaction,
-    from: &Opening,
-    to: &Opening,
+    from: &OpeningBalance,
+    to: &OpeningBalance,
 ) -> Result<(), StoreError> {
     let mut script = Script::default();
-    script.insert(Deed::InsertIfAbsent, [&Opening::new(from.wallet)]);
+    script.insert(Deed::InsertIfAbsent, [&OpeningBalance::new(from.wallet)]);
     transaction.run(script).await?;
-    let found: Vec<Opening> = load(transaction, vec![from.wallet.as_uuid().into()]).await?;
+    let found: Vec<OpeningBalance> = load(transaction, vec![from.wallet.as_uuid().into()]).await?;
     if found.first() != Some(from) {
         let message = format!("another process archives wallet {}: let one do it", from.wallet);
         return Err(StoreError::new(StoreErrorKind::Unavailable, message));

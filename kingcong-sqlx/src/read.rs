@@ -10,7 +10,7 @@ use kingcong_core::{
         AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId,
     },
     keys::{Account, Key, KeyWithLimits, Limit, Limits, Pool, Rules, Window},
-    ledger::{Entry, Hold, Opening, Wallet, WalletKey},
+    ledger::{Entry, Hold, OpeningBalance, Wallet, WalletKey},
     store::{
         AttemptFilter, AttemptKind, AuditEntry, AuditOf, Configuration, IdempotencyRow, JobFilter,
         JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
@@ -537,9 +537,12 @@ pub(crate) async fn limits(session: &mut dyn Session) -> Result<Vec<LimitCount>,
 }
 
 /// Where the kept entries of a wallet begin.
-pub(crate) async fn opening(session: &mut dyn Session, wallet: WalletId) -> Result<Opening, StoreError> {
+pub(crate) async fn opening(
+    session: &mut dyn Session,
+    wallet: WalletId,
+) -> Result<OpeningBalance, StoreError> {
     let found = one(session, "WHERE wallet = ?", vec![wallet.as_uuid().into()]).await?;
-    Ok(found.unwrap_or_else(|| Opening::new(wallet)))
+    Ok(found.unwrap_or_else(|| OpeningBalance::new(wallet)))
 }
 
 /// A worker, as the fence found it in its way.

@@ -51,7 +51,7 @@ struct BatchDone {
     outcomes: Vec<Outcome>,
 }
 
-struct Waiting {
+struct WaitingCommand {
     command: Command,
     answer: oneshot::Sender<Answer>,
 }
@@ -59,7 +59,7 @@ struct Waiting {
 /// The door to the write lane.
 #[derive(Clone, Debug)]
 pub(super) struct WriteLane {
-    commands: mpsc::Sender<Waiting>,
+    commands: mpsc::Sender<WaitingCommand>,
     standing: Arc<ArcSwap<Standing>>,
 }
 
@@ -114,7 +114,7 @@ impl WriteLane {
     /// Dropping the future stops the waiting, not the command.
     pub(super) async fn execute(&self, command: Command) -> Result<Executed, Error> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Waiting { command, answer }).await.map_err(|_| Error::Closed)?;
+        self.commands.send(WaitingCommand { command, answer }).await.map_err(|_| Error::Closed)?;
         match answered.await {
             Ok(Ok(executed)) => Ok(executed),
             Ok(Err(error)) => Err(shared(&error)),
@@ -178,7 +178,7 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
+    async fn run(mut self, mut waiting: mpsc::Receiver<WaitingCommand>) {
         let mut left_over = None;
         while let Some(first) = match left_over.take() {
             Some(first) => Some(first),
@@ -199,7 +199,7 @@ impl Runner {
     }
 
     /// Executes commands in one batch, or in parts when one of them cannot be written.
-    async fn execute(&mut self, waiting: Vec<Waiting>) {
+    async fn execute(&mut self, waiting: Vec<WaitingCommand>) {
         let (commands, answers): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|waiting| (waiting.command, waiting.answer)).unzip();
         let mut parts = vec![(commands, answers)];

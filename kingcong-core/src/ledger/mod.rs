@@ -181,7 +181,7 @@ pub struct Entry {
 
 /// Where the entries begin that a wallet keeps: what those before them, which were archived, add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
+pub struct OpeningBalance {
     /// Of which wallet.
     pub wallet: WalletId,
     /// The number of the last archived entry; 0 when none was.
@@ -198,7 +198,7 @@ pub struct Opening {
     pub refunded: Amount,
 }
 
-impl Opening {
+impl OpeningBalance {
     /// Of a wallet that keeps every entry.
     #[must_use]
     pub const fn new(wallet: WalletId) -> Self {

@@ -24,7 +24,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     id::{AuditId, JobId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
-    ledger::{Entry, HoldState, Opening, Wallet, WalletKey},
+    ledger::{Entry, HoldState, OpeningBalance, Wallet, WalletKey},
     money::Amount,
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -124,7 +124,7 @@ fn wallet_book(tables: &Tables, wallet: &Wallet, after: u64) -> WalletBook {
     if entries.len() >= PAGE_MAX as usize {
         return WalletBook {
             wallet: wallet.clone(),
-            opening: Opening::new(id),
+            opening: OpeningBalance::new(id),
             entries,
             holds: Vec::new(),
             charged: 0,
@@ -134,7 +134,7 @@ fn wallet_book(tables: &Tables, wallet: &Wallet, after: u64) -> WalletBook {
     let charged = jobs.map(|job| i128::from(job.total.charged().get())).sum();
     WalletBook {
         wallet: wallet.clone(),
-        opening: Opening::new(id),
+        opening: OpeningBalance::new(id),
         entries,
         holds: holds().filter(|hold| hold.state == HoldState::Open).cloned().collect(),
         charged,

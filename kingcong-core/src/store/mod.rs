@@ -35,7 +35,7 @@ use crate::{
         Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
     },
     keys::{Limit, Pool, Rules},
-    ledger::{Entry, Hold, Opening, Wallet},
+    ledger::{Entry, Hold, OpeningBalance, Wallet},
     money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
@@ -331,7 +331,7 @@ pub struct WalletBook {
     /// The wallet.
     pub wallet: Wallet,
     /// What its archived entries add up to.
-    pub opening: Opening,
+    pub opening: OpeningBalance,
     /// Entries that were not archived, by number; see where the book is from.
     pub entries: Vec<Entry>,
     /// Every open hold; none beside a full page of entries, behind which there may be more.

@@ -267,7 +267,7 @@ pub enum Journal {
 
 /// What a task waits for, and so which order it stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+enum TaskWait {
     /// For a key of a pool, at this place in its virtual time.
     InPool(PoolId, i64),
     /// For an instant.
@@ -276,7 +276,7 @@ enum Waiting {
     No,
 }
 
-impl Waiting {
+impl TaskWait {
     const fn of(state: &TaskState) -> Self {
         match state {
             TaskState::Ready { pool, tag } => Self::InPool(*pool, *tag),
@@ -462,7 +462,7 @@ impl Tables {
 
     /// Adds a task that a batch makes.
     pub fn insert_task(&mut self, task: Task) {
-        self.index_task(task.id, Waiting::of(&task.state));
+        self.index_task(task.id, TaskWait::of(&task.state));
         self.by_job.insert((task.job, task.id));
         self.tasks.insert(task.id, task);
     }
@@ -470,10 +470,10 @@ impl Tables {
     /// Adds a task that the store has already.
     pub fn load_task(&mut self, task: Task) {
         if let Some(old) = self.tasks.get(&task.id) {
-            let old = Waiting::of(&old.state);
+            let old = TaskWait::of(&old.state);
             self.unindex_task(task.id, old);
         }
-        self.index_task(task.id, Waiting::of(&task.state));
+        self.index_task(task.id, TaskWait::of(&task.state));
         self.by_job.insert((task.job, task.id));
         self.tasks.load(task.id, task);
     }
@@ -481,9 +481,9 @@ impl Tables {
     /// Changes a task; `None` when there is none of that id.
     pub fn change_task<R>(&mut self, id: TaskId, change: impl FnOnce(&mut Task) -> R) -> Option<R> {
         let task = self.tasks.get_mut(&id)?;
-        let before = Waiting::of(&task.state);
+        let before = TaskWait::of(&task.state);
         let result = change(task);
-        let after = Waiting::of(&task.state);
+        let after = TaskWait::of(&task.state);
         if before != after {
             self.unindex_task(id, before);
             self.index_task(id, after);
@@ -491,29 +491,29 @@ impl Tables {
         Some(result)
     }
 
-    fn index_task(&mut self, id: TaskId, waiting: Waiting) {
+    fn index_task(&mut self, id: TaskId, waiting: TaskWait) {
         match waiting {
-            Waiting::InPool(pool, tag) => {
+            TaskWait::InPool(pool, tag) => {
                 self.ready.entry(pool).or_default().insert((tag, id));
             }
-            Waiting::Until(until) => {
+            TaskWait::Until(until) => {
                 self.delayed.insert((until, id));
             }
-            Waiting::No => {}
+            TaskWait::No => {}
         }
     }
 
-    fn unindex_task(&mut self, id: TaskId, waiting: Waiting) {
+    fn unindex_task(&mut self, id: TaskId, waiting: TaskWait) {
         match waiting {
-            Waiting::InPool(pool, tag) => {
+            TaskWait::InPool(pool, tag) => {
                 if let Some(ready) = self.ready.get_mut(&pool) {
                     ready.remove(&(tag, id));
                 }
             }
-            Waiting::Until(until) => {
+            TaskWait::Until(until) => {
                 self.delayed.remove(&(until, id));
             }
-            Waiting::No => {}
+            TaskWait::No => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use kingcong_core::{
     id::{HoldId, JobId, Route, ServerId, ServiceId, TaskId},
-    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Opening, Refusal, Wallet},
+    ledger::{Cause, Entry, EntryKind, Hold, HoldState, OpeningBalance, Refusal, Wallet},
     money::Amount,
     store::{
         WalletBook,
@@ -333,7 +333,7 @@ impl Ledger {
     fn book(&self) -> WalletBook {
         WalletBook {
             wallet: self.wallet.clone(),
-            opening: Opening::new(self.wallet.id),
+            opening: OpeningBalance::new(self.wallet.id),
             entries: self.entries.clone(),
             holds: self.holds.values().cloned().collect(),
             charged: self.wallet.total_spent.get().into(),

@@ -2,7 +2,7 @@
 
 use kingcong_core::{
     id::{HoldId, JobId, Route, ServerId, ServiceId, TaskId, TenantId, UserId, WalletId},
-    ledger::{Cause, Entry, EntryKind, Hold, HoldState, Opening, Owner, Wallet, WalletKey},
+    ledger::{Cause, Entry, EntryKind, Hold, HoldState, OpeningBalance, Owner, Wallet, WalletKey},
     money::Unit,
 };
 
@@ -125,7 +125,7 @@ fn read_cause_route(row: &mut Row) -> Result<Option<Route>, Corrupt> {
     }
 }
 
-impl Written for Opening {
+impl Written for OpeningBalance {
     const NAME: &'static str = "kingcong_openings";
     const COLUMNS: &'static [ColumnOf<Self>] = &[
         key("wallet", Kind::Id, |opening| opening.wallet.as_uuid().into()),
@@ -138,7 +138,7 @@ impl Written for Opening {
     ];
 }
 
-impl Record for Opening {
+impl Record for OpeningBalance {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         Ok(Self {
             wallet: WalletId::from_uuid(row.uuid("wallet")?),

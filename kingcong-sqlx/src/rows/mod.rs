@@ -22,7 +22,7 @@ pub(crate) use work::{JobStanding, NewTask, TaskWithWork};
 use kingcong_core::{
     id::Route,
     keys::{Flow, Key, Limit, Pool, Rules},
-    ledger::{Hold, Opening, Wallet},
+    ledger::{Hold, OpeningBalance, Wallet},
     store::{AuditEntry, DutyRow, IdempotencyRow, LateAnswer, OutputRow, StoreError, VoiceRow, Worker},
     tenants::Tenant,
     vault::DataKey,
@@ -46,7 +46,7 @@ pub(crate) struct AnyRecord {
 pub(crate) const RECORDS: [AnyRecord; 25] = [
     any::<Wallet>(),
     any::<EntryRow>(),
-    any::<Opening>(),
+    any::<OpeningBalance>(),
     any::<ConfigurationRow>(),
     any::<PriceRow>(),
     any::<PackageRow>(),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kingcong_core::{
     id::{HoldId, JobId, TaskId, VoiceId, WalletId, WorkerId},
     keys::{Key, Limit, Pool, PoolId},
-    ledger::{Entry, Hold, Opening, Wallet},
+    ledger::{Entry, Hold, OpeningBalance, Wallet},
     store::{
         AnswerBook, IdempotencyRow, JobBook, KeyBook, OutputRow, PAGE_MAX, PoolCount, Remembered, StoreError,
         StoredOutput, VoiceRow, WalletBook, Worker,
@@ -93,7 +93,7 @@ pub(crate) async fn wallet_books(
 
 /// What wallets add up from, read for all of them together.
 struct Together {
-    openings: BTreeMap<WalletId, Opening>,
+    openings: BTreeMap<WalletId, OpeningBalance>,
     entries: BTreeMap<WalletId, Vec<Entry>>,
     holds: BTreeMap<WalletId, Vec<Hold>>,
     charged: BTreeMap<WalletId, i128>,
@@ -118,7 +118,8 @@ async fn together(session: &mut dyn Session, wallets: &[Wallet]) -> Result<Optio
     if [charged.len(), entries.len(), holds.len()].iter().any(|rows| *rows > PAGE_MAX as usize) {
         return Ok(None);
     }
-    let openings: Vec<Opening> = by_ids(session, wallets.iter().map(|wallet| wallet.id.as_uuid())).await?;
+    let openings: Vec<OpeningBalance> =
+        by_ids(session, wallets.iter().map(|wallet| wallet.id.as_uuid())).await?;
     let mut sums: BTreeMap<WalletId, i128> = BTreeMap::new();
     for row in charged {
         let (wallet, charged) = row.read(|row| Ok((row.uuid("wallet")?, row.int("charged")?)))?;
@@ -135,7 +136,7 @@ async fn together(session: &mut dyn Session, wallets: &[Wallet]) -> Result<Optio
 impl Together {
     fn take(&mut self, wallet: Wallet) -> WalletBook {
         WalletBook {
-            opening: self.openings.remove(&wallet.id).unwrap_or_else(|| Opening::new(wallet.id)),
+            opening: self.openings.remove(&wallet.id).unwrap_or_else(|| OpeningBalance::new(wallet.id)),
             entries: self.entries.remove(&wallet.id).unwrap_or_default(),
             holds: self.holds.remove(&wallet.id).unwrap_or_default(),
             charged: self.charged.remove(&wallet.id).unwrap_or_default(),
@@ -238,7 +239,7 @@ impl Shelf {
         let holds: Vec<Hold> = by_ids(session, jobs.iter().map(|job| job.hold.as_uuid())).await?;
         let wallets = || jobs.iter().map(|job| job.wallet.as_uuid());
         let payers: Vec<Wallet> = by_ids(session, wallets()).await?;
-        let openings: Vec<Opening> = by_ids(session, wallets()).await?;
+        let openings: Vec<OpeningBalance> = by_ids(session, wallets()).await?;
         let keys = jobs.iter().flat_map(|job| job.idempotency.into_iter().chain(job.retried_under));
         let keys: BTreeSet<[u8; 32]> = keys.collect();
         let keys = keys.iter().map(|key| key.as_slice().into()).collect();
@@ -365,7 +366,8 @@ pub(crate) async fn answer_books(
         .into_iter()
         .map(|row| ((row.entry.wallet, row.entry.number), row.entry))
         .collect();
-    let openings: Vec<Opening> = by_ids(session, credited.iter().map(|(wallet, _)| wallet.as_uuid())).await?;
+    let openings: Vec<OpeningBalance> =
+        by_ids(session, credited.iter().map(|(wallet, _)| wallet.as_uuid())).await?;
     let archived: BTreeMap<WalletId, u64> =
         openings.into_iter().map(|opening| (opening.wallet, opening.number)).collect();
     let book = |row: IdempotencyRow| match row.answer {

@@ -2,7 +2,7 @@
 
 use super::{Discrepancy, Findings, RowId, steps};
 use crate::{
-    ledger::{Entry, EntryKind, Hold, HoldState, Opening, Wallet},
+    ledger::{Entry, EntryKind, Hold, HoldState, OpeningBalance, Wallet},
     money::Amount,
     store::WalletBook,
 };
@@ -36,7 +36,10 @@ pub fn verify_wallet(book: &WalletBook) -> Vec<Discrepancy> {
 ///
 /// # Errors
 /// Every figure that is wrong.
-pub fn verify_entries(opening: &Opening, entries: &[Entry]) -> Result<Opening, Vec<Discrepancy>> {
+pub fn verify_entries(
+    opening: &OpeningBalance,
+    entries: &[Entry],
+) -> Result<OpeningBalance, Vec<Discrepancy>> {
     let mut findings = Findings::default();
     let end = follow(&mut findings, opening, entries);
     let row = RowId::wallet(opening.wallet);
@@ -44,7 +47,7 @@ pub fn verify_entries(opening: &Opening, entries: &[Entry]) -> Result<Opening, V
         findings.at_most(&row, column, sum, i64::MAX.into());
         Amount::new(i64::try_from(sum).unwrap_or(i64::MAX))
     };
-    let opening = Opening {
+    let opening = OpeningBalance {
         wallet: opening.wallet,
         number: entries.last().map_or(opening.number, |last| last.number),
         balance: amount("balance", end.balance),
@@ -78,7 +81,7 @@ struct ChainEnd {
 
 /// Follows the chains of numbers, balances and debts. Each link starts at what the one before says, so that one
 /// wrong entry is found once.
-fn follow(findings: &mut Findings, opening: &Opening, entries: &[Entry]) -> ChainEnd {
+fn follow(findings: &mut Findings, opening: &OpeningBalance, entries: &[Entry]) -> ChainEnd {
     let mut last = ChainEnd {
         number: opening.number.into(),
         balance: steps(opening.balance),
@@ -195,7 +198,7 @@ mod tests {
         wallet.close(&mut closed, NOW);
         entries.extend(wallet.adjust(Amount::new(-10), Cause::default(), NOW).unwrap());
         entries.extend(wallet.refund(Amount::new(7), Amount::new(25), of_task(1), NOW).unwrap());
-        let opening = Opening::new(wallet.id);
+        let opening = OpeningBalance::new(wallet.id);
         WalletBook { wallet, opening, entries, holds: vec![open, closed], charged: 70 }
     }
 
@@ -224,7 +227,7 @@ mod tests {
                 [(&RowId::wallet(kept.wallet.id), "total_spent")]
             );
             if archived > 0 {
-                let lost = WalletBook { opening: Opening::new(kept.wallet.id), ..kept };
+                let lost = WalletBook { opening: OpeningBalance::new(kept.wallet.id), ..kept };
                 assert_ne!(verify_wallet(&lost), [], "entries that nobody archived are missed");
             }
         }
