@@ -176,6 +176,16 @@ pub enum Error {
         /// What it must be.
         bounds: &'static str,
     },
+    /// What a call names, such as a reference or a label, is not legal.
+    #[error("{argument}: {value} must be {bounds}")]
+    Argument {
+        /// Which argument of the call.
+        argument: &'static str,
+        /// What was given.
+        value: String,
+        /// What it must be.
+        bounds: &'static str,
+    },
     /// A setting that all processes of a store must share is not what the store keeps.
     #[error(
         "setting {setting}: {said:?} is not the store's, which is {kept:?} since it was first opened: all its \
@@ -375,6 +385,7 @@ impl Error {
             | Self::IdempotencyKey(_)
             | Self::IdempotencyConflict
             | Self::Setting { .. }
+            | Self::Argument { .. }
             | Self::NotTheStores { .. }
             | Self::Role(_)
             | Self::Range(_)

@@ -223,9 +223,9 @@ impl Add {
             (Some(account), Some(limits)) => Ok(new.account(account, limits)),
             (Some(account), None) => Ok(new.known_account(account)),
             (None, Some(limits)) => {
-                let (setting, value) = ("account", format!("none, with account_limits of {limits},"));
+                let (argument, value) = ("account", format!("none, with account_limits of {limits},"));
                 let bounds = "the name of the account that has these limits";
-                Err(Error::Setting { setting, value, bounds }.into())
+                Err(Error::Argument { argument, value, bounds }.into())
             }
         }
     }

@@ -199,6 +199,7 @@ fn code_of(error: &Error) -> Code {
         | Error::Id(_)
         | Error::IdempotencyKey(_)
         | Error::Setting { .. }
+        | Error::Argument { .. }
         | Error::Role(_)
         | Error::NotTheStores { .. } => Code::InvalidRequest,
         Error::Forbidden { .. } => Code::Forbidden,
@@ -305,6 +306,7 @@ impl From<Error> for Problem {
             Error::Setting { setting, .. } | Error::NotTheStores { setting, .. } => {
                 problem.with("setting", *setting)
             }
+            Error::Argument { argument, .. } => problem.with("argument", *argument),
             Error::Forbidden { door, role } => problem.with("door", door.name()).with("role", role.as_str()),
             Error::AccessExpired { actor, until } => {
                 problem.with("actor", actor.as_str()).with("until", until.to_string())

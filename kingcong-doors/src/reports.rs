@@ -225,7 +225,7 @@ impl AskedAttempts {
             (server, _) => {
                 let value = if server.is_some() { "a server alone" } else { "a service alone" };
                 let bounds = "a server and a service, or neither";
-                return Err(Error::Setting { setting: "route", value: value.to_owned(), bounds }.into());
+                return Err(Error::Argument { argument: "route", value: value.to_owned(), bounds }.into());
             }
         };
         Ok(AttemptFilter {

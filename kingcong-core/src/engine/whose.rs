@@ -70,7 +70,7 @@ impl Entered {
     pub(super) fn tenant(&self) -> Result<&TenantId, Error> {
         self.scope.tenant().ok_or_else(|| {
             let (value, bounds) = ("every one".to_owned(), "one tenant: choose it with `of`");
-            Error::Setting { setting: "tenant", value, bounds }
+            Error::Argument { argument: "tenant", value, bounds }
         })
     }
 

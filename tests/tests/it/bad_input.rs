@@ -384,7 +384,7 @@ async fn money_that_cannot_be_moved_stays() {
     bench
         .tells(wallets.purchase_ordered("an", "package-1", "order-2", ordered), is_other, &words, INVALID)
         .await;
-    let is_reference = is!(Error::Setting { setting: "order", .. });
+    let is_reference = is!(Error::Argument { argument: "order", .. });
     bench.refuses(wallets.purchase("an", "package-1", "a\0b"), is_reference, &["255 bytes"]).await;
 
     let amount = Amount::new;
@@ -641,9 +641,9 @@ async fn a_key_that_cannot_be_registered_is_refused() {
 
     let limits = Limits::new(1, 1).unwrap();
     let new = || NewKey::shared("ai33", "elevenlabs", "sk-another-secret-1234");
-    let is_label = is!(Error::Setting { setting: "label", .. });
+    let is_label = is!(Error::Argument { argument: "label", .. });
     bench.refuses(keys().add(new().label("l".repeat(191))), is_label, &["lll", "190 bytes"]).await;
-    let is_account = is!(Error::Setting { setting: "account", .. });
+    let is_account = is!(Error::Argument { argument: "account", .. });
     bench.refuses(keys().add(new().account("a\0", limits)), is_account, &["account", "190 bytes"]).await;
     let is_new = is!(Error::NoAccountLimits { .. });
     bench.refuses(keys().add(new().known_account("us")), is_new, &["us", "ai33", "first key"]).await;

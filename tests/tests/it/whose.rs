@@ -172,7 +172,7 @@ async fn a_handle_that_names_no_tenant_writes_nothing() {
     ] {
         assert_eq!(
             refused.to_string(),
-            "setting tenant: every one must be one tenant: choose it with `of`",
+            "tenant: every one must be one tenant: choose it with `of`",
             "{refused:?}"
         );
     }

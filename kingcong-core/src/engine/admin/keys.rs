@@ -275,10 +275,10 @@ impl KeyDoors {
     }
 }
 
-fn check_name(setting: &'static str, name: &str) -> Result<(), Error> {
+fn check_name(argument: &'static str, name: &str) -> Result<(), Error> {
     if name.len() <= NewKey::NAME_BYTES_MAX && !name.chars().any(char::is_control) {
         return Ok(());
     }
     let value = name.chars().take(64).collect();
-    Err(Error::Setting { setting, value, bounds: "at most 190 bytes without controls" })
+    Err(Error::Argument { argument, value, bounds: "at most 190 bytes without controls" })
 }

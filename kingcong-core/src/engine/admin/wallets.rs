@@ -65,10 +65,10 @@ fn idempotency(
     IdempotencyKey::new(door.name(), &wallet.tenant, owner, key, &payload)
 }
 
-fn cause(setting: &'static str, reference: &str) -> Result<Cause, Error> {
+fn cause(argument: &'static str, reference: &str) -> Result<Cause, Error> {
     if reference.len() > REFERENCE_BYTES_MAX || reference.chars().any(char::is_control) {
         let value = reference.chars().take(64).collect();
-        return Err(Error::Setting { setting, value, bounds: "at most 255 bytes without controls" });
+        return Err(Error::Argument { argument, value, bounds: "at most 255 bytes without controls" });
     }
     Ok(Cause { reference: Some(reference.to_owned()), ..Cause::default() })
 }
