@@ -98,9 +98,8 @@ async fn work_that_an_upstream_took_is_asked_about_until_it_ends() {
     let good = || Ok(json!({ "result": { "audio": { "content_type": "audio/wav" } } }));
     let (report, host) = spoken_with(soon(), vec![accepted(), running(), lost(), good()]).await;
     assert_eq!((&report["job"]["state"], &report["job"]["charged"]), (&json!("completed"), &json!(3)));
-    let called = host.called.lock();
-    let ids: Vec<&Value> = called.iter().map(|(told, _)| &told["upstream_id"]).collect();
-    assert_eq!(ids, [&Value::Null, &json!("task-1"), &json!("task-1"), &json!("task-1")]);
+    let ids: Vec<Value> = host.called.lock().iter().map(|(told, _)| told["upstream_id"].clone()).collect();
+    assert_eq!(ids, [Value::Null, json!("task-1"), json!("task-1"), json!("task-1")]);
 
     let refused = json!({ "kind": "policy", "reached": "yes", "message": "not nice" });
     let failed = Ok(json!({ "result": { "failed": refused } }));
