@@ -6,7 +6,18 @@
  * @module
  */
 
-import type { AudioFormat, Lane, Limits, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit } from './answers';
+import type {
+  AudioFormat,
+  Lane,
+  Limits,
+  Measure,
+  Operation,
+  Payer,
+  PollsCount,
+  Subtitles,
+  Switch,
+  Unit,
+} from './answers';
 
 /**
  * An amount of a unit: a whole number where the unit has no digits after the point (credits), and a decimal string
