@@ -48,6 +48,8 @@ fn rows(table: &str) -> Vec<Cells> {
                 ("service_type", price.route.service.as_str().into()),
                 ("operation", word(price.operation.as_str())),
                 ("model", word("")),
+                ("lane", word(price.lane.as_str())),
+                ("since", price.since.into()),
                 ("version", price.version.into()),
                 ("document", Cell::json(&price)),
                 ("in_force", Cell::Int(1)),
