@@ -96,7 +96,7 @@ pub enum FailureKind {
     Busy,
     /// Sent, and no answer that tells what became of it.
     Unknown,
-    /// The result is larger than the [`Sink`] takes.
+    /// The result is larger than the call's sink takes.
     TooLarge,
     /// The result cannot be delivered: it is no MP3 or WAV, has no sound, is torn, or is of another layout than the
     /// job's other parts. The engine finds it by reading what came; it costs the user nothing and is made again.
