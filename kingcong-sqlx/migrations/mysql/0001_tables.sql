@@ -269,9 +269,9 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     status       VARCHAR(32) AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
                      WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END) VIRTUAL,
     assigned_to  VARCHAR(32) AS
-                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].price.route.server')))) VIRTUAL,
+                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].card.route.server')))) VIRTUAL,
     service      VARCHAR(32) AS
-                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].price.route.service')))) VIRTUAL,
+                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].card.route.service')))) VIRTUAL,
     api_key_id   VARBINARY(16) AS (CASE WHEN LENGTH(tried) > 0 THEN SUBSTRING(tried, -16) END) VIRTUAL,
     output_data  VARCHAR(64) AS
                      (CASE state WHEN 'done' THEN CONCAT('kingcong_outputs.task = ', HEX(id)) END) VIRTUAL,

@@ -262,8 +262,8 @@ CREATE TABLE kingcong_tasks (
     -- Mirrors, from here on.
     status       TEXT AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
                      WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END),
-    assigned_to  TEXT AS (json_extract(routes, '$[' || planned || '].price.route.server')),
-    service      TEXT AS (json_extract(routes, '$[' || planned || '].price.route.service')),
+    assigned_to  TEXT AS (json_extract(routes, '$[' || planned || '].card.route.server')),
+    service      TEXT AS (json_extract(routes, '$[' || planned || '].card.route.service')),
     api_key_id   BLOB AS (CASE WHEN length(tried) > 0 THEN substr(tried, -16) END),
     output_data  TEXT AS (CASE state WHEN 'done' THEN 'kingcong_outputs.task = ' || hex(id) END)
 ) STRICT;
