@@ -1,17 +1,17 @@
-//! The engine's own way to every provider: whatever it says of a failure is without the key's secret, and the host's
-//! own providers are no exception.
+//! The engine's own way to every provider: whatever it says of a failure is without the key's secret, and whatever it
+//! says can be stored, also where texts take no NUL. The host's own providers are no exception.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     provider::{Access, Call, Dropped, Health, Laid, Progress, Provider, Reply, Sent, VoicePage},
     upstream::{UpstreamCredits, UpstreamId},
     vault::{Secret, scrub},
-    work::Capabilities,
+    work::{Audio, Capabilities, Output},
 };
 
 /// A provider whose failures do not repeat the secret that they were called with.
@@ -24,9 +24,47 @@ impl Scrubbed {
     }
 }
 
+/// A failure without the secret and without control characters.
 fn clean(failure: Failure, secret: &Secret) -> Failure {
-    let clean = |text: &str| scrub(text, &[secret]);
+    // First the control characters: what they part is a secret once they are gone.
+    let clean = |text: &str| scrub(&text.replace(char::is_control, ""), &[secret]);
     Failure { code: failure.code.as_deref().map(clean), message: clean(&failure.message), ..failure }
+}
+
+/// An id as it is. One with control characters cannot be stored, and another one would name something else: what the
+/// upstream did is known to nobody then.
+fn kept_id(what: &str, id: &str) -> Result<(), Failure> {
+    match id.contains(char::is_control) {
+        false => Ok(()),
+        true => {
+            let message = format!("the upstream's id of {what} has control characters: {id:?}");
+            Err(Failure::new(FailureKind::Unknown, Reached::Maybe, message))
+        }
+    }
+}
+
+/// A result that can be stored.
+fn kept(reply: Reply) -> Result<Reply, Failure> {
+    let output = match reply.output {
+        Output::Audio(audio) => {
+            Output::Audio(Audio { srt: audio.srt.map(|srt| srt.replace('\0', "")), ..audio })
+        }
+        Output::Voice(voice) => {
+            kept_id("the voice", &voice.voice)?;
+            Output::Voice(voice)
+        }
+    };
+    Ok(Reply { output, ..reply })
+}
+
+fn kept_sent(sent: Sent) -> Result<Sent, Failure> {
+    match sent {
+        Sent::Accepted(accepted) => {
+            kept_id("the work", &accepted.upstream_id.0)?;
+            Ok(Sent::Accepted(accepted))
+        }
+        Sent::Done(reply) => kept(reply).map(Sent::Done),
+    }
 }
 
 #[async_trait]
@@ -36,7 +74,8 @@ impl Provider for Scrubbed {
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {
-        self.0.send(call).await.map_err(|failure| clean(failure, &call.access.secret))
+        let sent = self.0.send(call).await.and_then(kept_sent);
+        sent.map_err(|failure| clean(failure, &call.access.secret))
     }
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
@@ -52,6 +91,8 @@ impl Provider for Scrubbed {
         answers
             .map(|(answer, (call, _))| match answer {
                 Ok(Progress::Failed(failure)) => Ok(Progress::Failed(clean(failure, &call.access.secret))),
+                // It has ended: a question would be answered alike again.
+                Ok(Progress::Done(reply)) => Ok(kept(reply).map_or_else(Progress::Failed, Progress::Done)),
                 Ok(progress) => Ok(progress),
                 Err(failure) => Err(clean(failure, &call.access.secret)),
             })
@@ -59,7 +100,8 @@ impl Provider for Scrubbed {
     }
 
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
-        self.0.fetch(call, laid).await.map_err(|failure| clean(failure, &call.access.secret))
+        let fetched = self.0.fetch(call, laid).await.and_then(kept);
+        fetched.map_err(|failure| clean(failure, &call.access.secret))
     }
 
     async fn drop_work(&self, access: &Access, upstream_id: &UpstreamId) -> Result<Dropped, Failure> {
@@ -83,7 +125,6 @@ impl Provider for Scrubbed {
 mod tests {
     use super::*;
     use crate::{
-        failure::{FailureKind, Reached},
         id::{AttemptId, Route, ServerId},
         provider::Sink,
         work::{Speech, Subtitles, VoiceSettings, Work},
@@ -94,7 +135,8 @@ mod tests {
     struct Chatty(ProtocolId);
 
     fn tells(access: &Access) -> Failure {
-        let words = format!("bad key {}", access.secret.expose());
+        let parted: Vec<String> = access.secret.expose().chars().map(String::from).collect();
+        let words = format!("bad key {} {}", access.secret.expose(), parted.join("\0"));
         Failure::new(FailureKind::Busy, Reached::Maybe, words).with_code(access.secret.expose())
     }
 
@@ -180,7 +222,7 @@ mod tests {
         for failure in heard {
             assert_eq!(
                 (failure.message.as_str(), failure.code.as_deref()),
-                ("bad key [secret]", Some("[secret]"))
+                ("bad key [secret] [secret]", Some("[secret]"))
             );
         }
     }

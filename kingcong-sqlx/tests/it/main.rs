@@ -24,4 +24,5 @@ mod several;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod severed;
 mod upgrade;
+mod words;
 mod world;
