@@ -112,7 +112,7 @@ async fn together(session: &mut dyn Session, wallets: &[Wallet]) -> Result<Optio
     );
     let charged = session.fetch(Gives::Named(Hold::NAME), charged, cells()).await?;
     let rest = format!("WHERE wallet IN ({marks}) ORDER BY wallet, number LIMIT ?");
-    let entries = entries(session, &rest, cells()).await?;
+    let entries = entries_of(session, &rest, cells()).await?;
     let rest = format!("WHERE wallet IN ({marks}) AND closed_at IS NULL LIMIT ?");
     let holds: Vec<Hold> = select(session, &rest, cells()).await?;
     if [charged.len(), entries.len(), holds.len()].iter().any(|rows| *rows > PAGE_MAX as usize) {
@@ -160,8 +160,16 @@ async fn book_of(session: &mut dyn Session, wallet: Wallet, after: u64) -> Resul
     let id = || Cell::from(wallet.id.as_uuid());
     let opening = opening(session, wallet.id).await?;
     let cells = vec![id(), Cell::unsigned(after), PAGE_MAX.into()];
-    let entries = entries(session, "WHERE wallet = ? AND number > ? ORDER BY number LIMIT ?", cells).await?;
+    let page = "WHERE wallet = ? AND number > ? ORDER BY number LIMIT ?";
+    let mut entries = entries_of(session, page, cells).await?;
     if entries.len() >= PAGE_MAX as usize {
+        // The next page begins after the last number: what stands twice under it has to be on this one.
+        if let Some(last) = entries.last().map(|entry| entry.number) {
+            entries.retain(|entry| entry.number < last);
+            let cells = vec![id(), Cell::unsigned(last), PAGE_MAX.into()];
+            let rest = "WHERE wallet = ? AND number = ? ORDER BY created_at LIMIT ?";
+            entries.extend(entries_of(session, rest, cells).await?);
+        }
         return Ok(WalletBook { wallet, opening, entries, holds: Vec::new(), charged: 0 });
     }
     let holds = select(session, "WHERE wallet = ? AND closed_at IS NULL ORDER BY id", vec![id()]).await?;
@@ -169,7 +177,11 @@ async fn book_of(session: &mut dyn Session, wallet: Wallet, after: u64) -> Resul
     Ok(WalletBook { wallet, opening, entries, holds, charged })
 }
 
-async fn entries(session: &mut dyn Session, rest: &str, cells: Vec<Cell>) -> Result<Vec<Entry>, StoreError> {
+async fn entries_of(
+    session: &mut dyn Session,
+    rest: &str,
+    cells: Vec<Cell>,
+) -> Result<Vec<Entry>, StoreError> {
     let rows: Vec<EntryRow> = select(session, rest, cells).await?;
     Ok(rows.into_iter().map(|row| row.entry).collect())
 }
@@ -252,7 +264,7 @@ impl Shelf {
             select(session, &format!("WHERE {of_jobs} ORDER BY job, place"), cells()).await?;
         let attempts: Vec<Attempt> =
             select(session, &format!("WHERE {of_jobs} ORDER BY job, id"), cells()).await?;
-        let entries = entries(session, &format!("WHERE task_id {of_tasks}"), cells()).await?;
+        let entries = entries_of(session, &format!("WHERE task_id {of_tasks}"), cells()).await?;
         let columns = without_bytes(&OutputRow::TABLE.read_columns(""));
         let sql = format!("SELECT {columns} FROM kingcong_outputs WHERE task {of_tasks}");
         let outputs = session.fetch(Gives::Record(OutputRow::TABLE), sql, cells()).await?;

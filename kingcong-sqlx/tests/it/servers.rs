@@ -8,8 +8,8 @@ use kingcong_core::{
     clock::Clock,
     money::Amount,
     store::{
-        AdminAnswer, Command, JobFilter, JobReads, Outcome, Store, StoreErrorKind, Then, WalletReads,
-        Written, conformance,
+        AdminAnswer, Command, JobFilter, JobReads, Outcome, PAGE_MAX, Store, StoreErrorKind, Then,
+        WalletReads, Written, conformance, verify_rows,
     },
     work::JobState,
 };
@@ -227,6 +227,29 @@ async fn a_claim_waits_for_nobodys_tasks(server: &Server) {
     assert_eq!((all.leases.len(), all.then), (waiting, Then::Empty));
 }
 
+/// No unique rule keeps an entry from standing twice, at two instants: the books tell it, also at the end of a page.
+async fn an_entry_that_stands_twice_is_found(server: &Server) {
+    for number in [2, PAGE_MAX] {
+        let url = server.fresh_database().unwrap();
+        let store = SqlStore::connect(&url).await.unwrap();
+        let mut ids = Ids::default();
+        let mut writer = furnish(&store, &mut ids, 1, 1).await;
+        for _ in 0..11 {
+            let purchases = (0..100).map(|_| purchase(&mut ids, 1, 10, None)).collect();
+            writer.write(&store, purchases).await;
+        }
+        conformance::recount(&store).await;
+        let twice = format!(
+            "INSERT INTO kingcong_transactions \
+             (wallet, number, type, amount, balance_after, debt_change, debt_after, reference, user_id, created_at) \
+             SELECT wallet, number, type, amount, balance_after, debt_change, debt_after, reference, user_id, \
+             created_at + 1 FROM kingcong_transactions WHERE number = {number}"
+        );
+        run_beside(&url, &[&twice]).await;
+        assert!(!verify_rows(&store).await.unwrap().is_sound(), "entry {number}");
+    }
+}
+
 macro_rules! on_each_server {
     ($($rule:ident)*) => {
         #[cfg(feature = "mysql")]
@@ -264,4 +287,5 @@ on_each_server! {
     processes_that_share_every_row_work_off_one_queue
     rows_that_stay_locked_are_waited_for_and_then_told
     a_claim_waits_for_nobodys_tasks
+    an_entry_that_stands_twice_is_found
 }
