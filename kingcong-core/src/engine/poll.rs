@@ -462,9 +462,8 @@ impl Inner {
     /// result, and may tell another address for it.
     async fn fetch(self: &Arc<Self>, mut polled: Polled, laid: Laid) -> Option<Polled> {
         let fetched = self.within(self.rules.call_max, polled.provider.fetch(&polled.call, &laid)).await;
-        match fetched
-            .unwrap_or_else(|| Err(Failure::new(FailureKind::Busy, Reached::Maybe, "no end of it came")))
-        {
+        let never_ended = || Failure::new(FailureKind::Busy, Reached::Maybe, "the download did not end");
+        match fetched.unwrap_or_else(|| Err(never_ended())) {
             Ok(reply) => {
                 self.take(polled, reply).await;
                 None

@@ -83,11 +83,6 @@ impl Counts {
         self.0.get(&measure).copied()
     }
 
-    /// Every measure that was counted, in their order.
-    pub fn iter(&self) -> impl Iterator<Item = (Measure, u64)> {
-        self.0.iter().map(|(measure, count)| (*measure, *count))
-    }
-
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
