@@ -155,8 +155,8 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
              task_id, created_at) SELECT {wallet}, 1, 'usage', -100, 0, 0, 0, {task}, {now} FROM {series} i"
         ),
         format!(
-            "INSERT INTO kingcong_outputs (task, kind, sound, bytes, body) \
-             SELECT {task}, 'audio', '{{}}', 5, 'audio' FROM {series} i"
+            "INSERT INTO kingcong_outputs (task, made, bytes, body) \
+             SELECT {task}, '{{}}', 5, 'audio' FROM {series} i"
         ),
         "VACUUM ANALYZE".to_owned(),
         "CHECKPOINT".to_owned(),

@@ -17,10 +17,7 @@ use kingcong_core::{
     id::{TenantId, WorkerId},
     keys::Rules,
     measure::Counts,
-    store::{
-        AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, StoredOutput,
-        Written,
-    },
+    store::{AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, Written},
     work::{Body, CheckedRequest, Coding, Layout, Pace, Sound},
 };
 use kingcong_sqlx::SqlStore;
@@ -159,7 +156,7 @@ fn sound() -> Sound {
 
 pub(crate) fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
-    let output = StoredOutput::Audio { body, sound: sound(), srt: None };
+    let output = sound().stored(body, None);
     let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
     Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
@@ -409,8 +406,8 @@ impl Job {
             .await?;
         connection
             .run(
-                "INSERT INTO kingcong_outputs (task, kind, sound, bytes, body) \
-                 VALUES (?, 'audio', '{}', ?, ?)",
+                "INSERT INTO kingcong_outputs (task, made, bytes, body) \
+                 VALUES (?, '{}', ?, ?)",
                 &[Blob(task), Integer(i64::try_from(AUDIO.len())?), Blob(AUDIO)],
             )
             .await?;

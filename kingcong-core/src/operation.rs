@@ -4,29 +4,44 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Operation {
-    /// A text is spoken.
-    Speech,
-    /// A voice is made from a recording.
-    CloneVoice,
+/// Declares the operations, each with its name, and what it is called in sentences.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $operation:ident = $name:literal, $called:literal;)+) => {
+        /// What is done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Operation {
+            $($(#[$doc])* #[serde(rename = $name)] $operation,)+
+        }
+
+        impl Operation {
+            /// Every operation.
+            pub const ALL: &[Self] = &[$(Self::$operation),+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$operation => $name,)+
+                }
+            }
+
+            /// What it is called in sentences.
+            #[must_use]
+            pub const fn called(self) -> &'static str {
+                match self {
+                    $(Self::$operation => $called,)+
+                }
+            }
+        }
+    };
 }
 
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 2] = [Self::Speech, Self::CloneVoice];
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Speech => "speech",
-            Self::CloneVoice => "clone_voice",
-        }
-    }
+operations! {
+    /// A text is spoken.
+    Speech = "speech", "speech";
+    /// A voice is made from a recording.
+    CloneVoice = "clone_voice", "voice cloning";
 }
 
 impl fmt::Display for Operation {
@@ -40,7 +55,8 @@ impl FromStr for Operation {
 
     fn from_str(name: &str) -> Result<Self, UnknownOperation> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|operation| operation.as_str() == name)
             .ok_or_else(|| UnknownOperation { name: name.chars().take(64).collect() })
     }
@@ -48,10 +64,20 @@ impl FromStr for Operation {
 
 /// A name that no operation has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown operation {name:?}: use speech or clone_voice")]
+#[error("unknown operation {name:?}: use {}", names())]
 pub struct UnknownOperation {
     /// What was given, cut to 64 characters.
     pub name: String,
+}
+
+/// The names of all operations, such as "speech or clone_voice".
+fn names() -> String {
+    let names: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
+    match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        Some((only, _)) => (*only).to_owned(),
+        None => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -60,10 +86,12 @@ mod tests {
 
     #[test]
     fn names_are_stored_as_they_are_written() {
-        for operation in Operation::ALL {
+        for &operation in Operation::ALL {
             assert_eq!(operation.as_str().parse(), Ok(operation));
             assert_eq!(serde_json::to_string(&operation).unwrap(), format!("\"{operation}\""));
         }
         assert_eq!("tts".parse::<Operation>(), Err(UnknownOperation { name: "tts".into() }));
+        let said = "tts".parse::<Operation>().unwrap_err().to_string();
+        assert_eq!(said, "unknown operation \"tts\": use speech or clone_voice");
     }
 }

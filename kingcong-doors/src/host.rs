@@ -18,12 +18,15 @@ use kingcong_core::{
     provider::{Accepted, Call, Progress, Provider, Reply, Sent, Sink},
     upstream::{UpstreamCredits, UpstreamId},
     vault::{DataKeyContext, KeyBytes, MasterKey, MasterKeyError, MasterKeyId, Secret, Wrapped, scrub},
-    work::{Ability, Audio, Body, Capabilities, ClonedVoice, InvalidMp3Layout, Mp3Layout, Output, Work},
+    work::{Ability, Body, Capabilities, InvalidMp3Layout, Mp3Layout},
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
-use crate::problem::Problem;
+use crate::{
+    kinds::{HostResult, WorkView},
+    problem::Problem,
+};
 
 /// Longest id of accepted work that is kept, in bytes.
 const UPSTREAM_ID_BYTES_MAX: usize = 256;
@@ -124,32 +127,10 @@ impl TryFrom<AskedCost> for HostCost {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum HostResult {
-    Audio {
-        content_type: String,
-        srt: Option<String>,
-    },
-    Voice {
-        voice: String,
-    },
-    /// The upstream took the work, under this id.
-    Accepted {
-        upstream_id: AcceptedAs,
-    },
-    /// The upstream still works on what it took.
-    Running {
-        percent: Option<Percent>,
-    },
-    /// The upstream ended what it took without a result.
-    Failed(HostFailure),
-}
-
 /// An upstream's id of work that it took: 1 to [`UPSTREAM_ID_BYTES_MAX`] bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct AcceptedAs(UpstreamId);
+pub(crate) struct AcceptedAs(UpstreamId);
 
 impl TryFrom<String> for AcceptedAs {
     type Error = String;
@@ -165,7 +146,7 @@ impl TryFrom<String> for AcceptedAs {
 /// How far work is, from 0 to 100.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "u64")]
-struct Percent(u8);
+pub(crate) struct Percent(u8);
 
 impl TryFrom<u64> for Percent {
     type Error = String;
@@ -260,13 +241,6 @@ struct CallView<'a> {
     work: WorkView<'a>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum WorkView<'a> {
-    Speech(&'a kingcong_core::work::Speech),
-    CloneVoice { name: &'a str, content_type: &'a str, preview_text: Option<&'a str> },
-}
-
 #[async_trait]
 impl Provider for HostProvider {
     fn protocol(&self) -> &ProtocolId {
@@ -316,18 +290,10 @@ impl HostProvider {
 
 /// What the host is told: to do the work, or to ask how far the work is that an upstream took.
 fn told(call: &Call, upstream_id: Option<&UpstreamId>) -> Result<HostCall, Failure> {
-    let (work, sample) = match &*call.work {
-        Work::Speech(speech) => (WorkView::Speech(speech), None),
-        Work::CloneVoice(clone) => {
-            let (name, content_type) = (clone.name.as_str(), clone.content_type.as_str());
-            let preview_text = clone.preview_text.as_deref();
-            (WorkView::CloneVoice { name, content_type, preview_text }, Some(clone.sample.clone()))
-        }
-        other => {
-            let message = format!("work of a kind that faces do not know: {other:?}");
-            return Err(Failure::new(FailureKind::Unsupported, Reached::No, message));
-        }
-    };
+    let (work, sample) = WorkView::of(&call.work).ok_or_else(|| {
+        let message = format!("work of a kind that faces do not know: {}", call.work.operation());
+        Failure::new(FailureKind::Unsupported, Reached::No, message)
+    })?;
     let view = CallView {
         attempt: call.attempt.to_string(),
         upstream_id: upstream_id.map(|id| id.0.as_str()),
@@ -341,21 +307,10 @@ fn told(call: &Call, upstream_id: Option<&UpstreamId>) -> Result<HostCall, Failu
     Ok(HostCall { json, secret: Arc::clone(&call.access.secret), sample })
 }
 
-/// A result of the kind that was asked for. With another one nobody knows what the upstream did.
+/// A result of the kind that was asked for.
 async fn finished(call: &Call, reply: HostReply, body: Bytes) -> Result<Reply, Failure> {
     let HostReply { result, cost, audio_ms, characters } = reply;
-    let output = match (result, &*call.work) {
-        (HostResult::Audio { content_type, srt }, Work::Speech(_)) => {
-            let body = keep(&call.sink, call.attempt, body).await?;
-            Output::Audio(Audio { body, content_type, srt })
-        }
-        (HostResult::Voice { voice }, Work::CloneVoice(_)) => Output::Voice(ClonedVoice { voice }),
-        (_, work) => {
-            let asked = if matches!(work, Work::Speech(_)) { "audio" } else { "a voice" };
-            let message = format!("the provider answered with another result than {asked}");
-            return Err(HostFailure::unknown(message).into());
-        }
-    };
+    let output = result.output(&call.work, keep(&call.sink, call.attempt, body)).await?;
     let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, characters)]);
     Ok(Reply { output, cost: cost.map(|HostCost(cost)| cost), measured })
 }

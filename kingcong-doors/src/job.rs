@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use kingcong_core::{
     Error, KingCong, OutputError, access,
-    engine::{JobAudio, JobEvent, JobReport, JobResult, TaskReport},
+    engine::{JobAudio, JobEvent, JobReport, TaskReport},
     id::{JobId, Route},
     money::Unit,
     operation::Operation,
-    store::{Kept, StoredOutput},
+    store::Kept,
     work::{Body, Doubt, Job, JobState, TaskError, TaskState},
 };
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::{AsText, Instant, MessageView, Milliseconds, Units, Word},
     door::{At, Door, Group, Listed},
+    kinds::JobResultView,
     library::{Library, Stream},
     problem::Problem,
 };
@@ -231,41 +232,6 @@ impl From<&JobAudio> for AudioHeadView {
             length: audio.bytes(),
             content_type: audio.content_type(),
             duration_ms: Milliseconds(audio.duration_ms()),
-        }
-    }
-}
-
-/// A result; the bytes come beside it.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum JobResultView {
-    Speech { content_type: String, duration_ms: Milliseconds, srt: Option<String> },
-    Voice { voice: String },
-}
-
-impl JobResultView {
-    /// The view of a job's result, and its bytes.
-    fn of_job(result: JobResult) -> Option<(Self, Option<Bytes>)> {
-        match result {
-            JobResult::Speech { audio, content_type, duration_ms, srt } => {
-                let duration_ms = Milliseconds(duration_ms);
-                Some((Self::Speech { content_type, duration_ms, srt }, Some(audio)))
-            }
-            JobResult::Voice { voice } => Some((Self::Voice { voice: voice.to_string() }, None)),
-            _ => None,
-        }
-    }
-
-    /// The view of one task's result, and where its bytes are.
-    fn of_task(output: StoredOutput) -> (Self, Option<Body>) {
-        match output {
-            StoredOutput::Audio { body, sound, srt } => {
-                let content_type = sound.layout.coding.content_type().to_owned();
-                let duration_ms = Milliseconds(sound.duration_ms());
-                (Self::Speech { content_type, duration_ms, srt }, Some(body))
-            }
-            StoredOutput::Voice { id, .. } => (Self::Voice { voice: id.to_string() }, None),
         }
     }
 }
@@ -575,7 +541,7 @@ impl Door for TaskOutput {
         let Self { job: AsText(job), place } = self;
         leave_callers_thread().await;
         let Some(output) = at.kc.job(job).task_output(place).await? else { return Ok(None) };
-        let (view, body) = JobResultView::of_task(output);
+        let Some((view, body)) = JobResultView::of_task(output) else { return Ok(None) };
         if let Some(body) = body {
             at.beside = Some(read(job, place, body).await?);
         }

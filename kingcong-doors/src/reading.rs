@@ -3,6 +3,7 @@
 
 use std::{fmt, marker::PhantomData};
 
+use kingcong_core::operation::Operation;
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, Visitor},
@@ -119,7 +120,7 @@ impl Names {
 
 /// Whether a field only holds what a caller writes as one value.
 fn is_wrapping(key: &str) -> bool {
-    matches!(key, "with" | "request" | "subject" | "speech" | "clone_voice" | "filter")
+    matches!(key, "with" | "request" | "subject" | "filter") || key.parse::<Operation>().is_ok()
 }
 
 fn camel_case(name: &str) -> String {

@@ -87,9 +87,6 @@ words! {
         Moved,
     }
 
-    /// What is done.
-    Operation { Speech, CloneVoice }
-
     /// What a price counts, in the smallest part that is counted.
     Measure { Character, Request, AudioMs, Token, Image }
 
@@ -170,6 +167,18 @@ words! {
         Damaged,
         /// Its secret does not open: it was altered or is another row's, or its data key is.
         Sealed,
+    }
+}
+
+impl Words for Operation {
+    fn put<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+
+    #[cfg(feature = "description")]
+    fn described() -> Described {
+        let words = Self::ALL.iter().map(|operation| (operation.as_str(), in_json(*operation), ""));
+        Described { name: "Operation", docs: "What is done.\n", words: words.collect() }
     }
 }
 

@@ -18,7 +18,7 @@ use kingcong_core::{
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
-    work::{Attempt, Job, JobState, Task},
+    work::{Attempt, Job, JobState, Made, Task},
 };
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ use crate::{
     cell::{Cell, Corrupt, Gives, Row},
     rows::{
         ConfigurationRow, EntryRow, JobStanding, ONLY_ROW, PackageRow, PriceRow, life, read_bound,
-        read_length, read_sound, use_cells,
+        read_length, use_cells,
     },
     session::{Instant, Session, load, select},
     table::{Record, Written as _},
@@ -331,7 +331,7 @@ pub(crate) async fn output(session: &mut dyn Session, task: TaskId) -> Result<Op
 }
 
 /// The columns that [`read_head`] reads: `t` are the tasks, `o` their results.
-const HEADS: &str = "SELECT t.id, o.kind, o.sound, o.path, o.bytes, o.voice \
+const HEADS: &str = "SELECT t.id, o.made, o.path, o.bytes \
      FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id WHERE t.job = ? ORDER BY t.place";
 
 pub(crate) async fn output_heads(
@@ -345,22 +345,13 @@ pub(crate) async fn output_heads(
 
 fn read_head(row: &mut Row) -> Result<Option<OutputHead>, Corrupt> {
     let task = TaskId::from_uuid(row.uuid("id")?);
-    let Some(kind) = row.text_or_null("kind")? else { return Ok(None) };
-    let sound = read_sound(row)?;
-    let (path, bytes) = (row.text_or_null("path")?, row.unsigned_or_null("bytes")?);
-    let voice = row.uuid_or_null("voice")?.map(VoiceId::from_uuid);
-    let head = match (kind.as_str(), sound, path, bytes, voice) {
-        ("audio", Some(sound), None, Some(bytes), None) => {
-            Some(OutputHead::Audio { task, sound, kept: Kept::Store { bytes } })
-        }
-        ("audio_file", Some(sound), Some(path), Some(bytes), None) => {
-            let kept = Kept::File { path: path.into(), bytes };
-            Some(OutputHead::Audio { task, sound, kept })
-        }
-        ("voice", None, None, None, Some(id)) => Some(OutputHead::Voice { id }),
-        _ => None,
+    let Some(made) = row.json_or_null::<Made>("made")? else { return Ok(None) };
+    let kept = match (row.text_or_null("path")?, row.unsigned_or_null("bytes")?) {
+        (None, bytes) => bytes.map(|bytes| Kept::Store { bytes }),
+        (Some(path), bytes) => Some(Kept::File { path: path.into(), bytes: row.some(bytes)? }),
     };
-    row.some(head).map(Some)
+    let is_whole = made.has_bytes() == kept.is_some();
+    row.some(is_whole.then_some(OutputHead { task, made, kept })).map(Some)
 }
 
 /// Servers count a blob's bytes from 1. MySQL has another word for integers of 64 bits.
@@ -381,15 +372,15 @@ pub(crate) async fn output_bytes(
     Ok(row.read(|row| row.bytes_or_null("part"))?.map(Bytes::from))
 }
 
-pub(crate) async fn subtitles(
+pub(crate) async fn output_texts(
     session: &mut dyn Session,
     job: JobId,
 ) -> Result<Vec<Option<String>>, StoreError> {
-    let sql = "SELECT o.srt FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id \
+    let sql = "SELECT o.text FROM kingcong_tasks t LEFT JOIN kingcong_outputs o ON o.task = t.id \
          WHERE t.job = ? ORDER BY t.place";
     let rows =
         session.fetch(Gives::Named(OutputRow::NAME), sql.to_owned(), vec![job.as_uuid().into()]).await?;
-    rows.into_iter().map(|row| row.read(|row| row.text_or_null("srt"))).collect()
+    rows.into_iter().map(|row| row.read(|row| row.text_or_null("text"))).collect()
 }
 
 pub(crate) async fn wallet(session: &mut dyn Session, key: &WalletKey) -> Result<Option<Wallet>, StoreError> {

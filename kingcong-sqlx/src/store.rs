@@ -477,8 +477,8 @@ impl ResultReads for SqlStore {
         read::output_bytes(&mut *self.reader().await?, task, range).await
     }
 
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
-        read::subtitles(&mut *self.reader().await?, job).await
+    async fn output_texts(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        read::output_texts(&mut *self.reader().await?, job).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

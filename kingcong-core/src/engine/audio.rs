@@ -185,8 +185,8 @@ impl JobAudio {
 pub(super) async fn check_pieces(job: JobId, pieces: Vec<(usize, Option<OutputHead>)>) -> Result<(), Error> {
     let check = |place: usize, head: Option<OutputHead>| match head {
         None => Err(OutputError::Missing { place }),
-        Some(OutputHead::Audio { kept: kept @ Kept::File { .. }, .. }) => check_file(place, kept),
-        Some(OutputHead::Audio { kept: Kept::Store { .. }, .. } | OutputHead::Voice { .. }) => Ok(()),
+        Some(OutputHead { kept: Some(kept), .. }) => check_file(place, kept),
+        Some(OutputHead { kept: None, .. }) => Ok(()),
     };
     let checking = move || pieces.into_iter().try_for_each(|(place, head)| check(place, head));
     apart(checking).await?.map_err(|reason| Error::Output { job, reason })

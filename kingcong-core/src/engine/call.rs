@@ -16,7 +16,7 @@ use crate::{
         Waited,
     },
     upstream::UpstreamId,
-    work::{Attempt, AttemptState, Ending, Layout, TaskState, Work},
+    work::{Attempt, AttemptState, Ending, Layout, TaskState},
 };
 
 /// The pause before settling is tried again when the store failed it.
@@ -144,13 +144,7 @@ impl Inner {
         let (provider, base_url) = self.provider(&attempt.route.server)?;
         let key = self.key(attempt.key).await?;
         let secret = self.secret(&key).await?;
-        let work = match &*lease.work {
-            Work::Speech(speech) => {
-                let voice = lease.task.planned_route().known_as.to_string();
-                Arc::new(Work::Speech(crate::work::Speech { voice, ..speech.clone() }))
-            }
-            Work::CloneVoice(_) => Arc::clone(&lease.work),
-        };
+        let work = lease.work.naming(&lease.task.planned_route().known_as);
         let sink = match &self.settings.outputs {
             Outputs::Store => Sink::Memory { max_bytes: Outputs::STORE_BYTES_MAX },
             Outputs::Directory(path) => {

@@ -11,13 +11,12 @@ use super::{Inner, disk, fitting, settings::Outputs};
 use crate::{
     failure::{Failure, FailureKind, Reached},
     id::VoiceId,
-    measure::Measure,
     provider::Reply,
     store::{AttemptResult, Lease, StoredOutput},
-    work::{Audio, AudioReader, Body, Layout, Output, Sound, Work},
+    work::{Body, BodyReader, Came, Layout, Made, Work},
 };
 
-/// Audio up to this many bytes is read at once, and more of it on a thread that may block: the worst of it takes
+/// A result of up to this many bytes is read at once, and more of it on a thread that may block: the worst of it takes
 /// about a nanosecond a byte.
 const AT_ONCE_BYTES_MAX: usize = 64 * 1024;
 /// How much of a file is read at a time, in bytes.
@@ -27,41 +26,33 @@ impl Inner {
     /// A result as it is to be stored, or the failure that it is.
     pub(super) async fn done(&self, work: &Work, reply: Reply) -> AttemptResult {
         let Reply { output, cost, measured } = reply;
-        match output {
-            Output::Audio(Audio { body, content_type, srt }) => match hear(body.clone()).await {
-                Ok((body, sound)) => {
-                    let measured = measured.with(Measure::AudioMs, sound.duration_ms());
-                    AttemptResult::Done { output: StoredOutput::Audio { body, sound, srt }, cost, measured }
-                }
+        let output = match output.came(work, || VoiceId::from_uuid(self.ids.uuid())) {
+            Came::Known(made) => StoredOutput { made, body: None, text: None },
+            Came::ToRead { body, text, content_type, reader } => match read(body.clone(), reader).await {
+                Ok((body, made)) => StoredOutput { made, body: Some(body), text },
                 Err(problem) => {
                     self.discard(body).await;
-                    self.undeliverable(format!("{problem} (said to be {})", short(&content_type)))
+                    return self.undeliverable(format!("{problem} (said to be {})", short(&content_type)));
                 }
             },
-            Output::Voice(voice) => {
-                let name = match work {
-                    Work::CloneVoice(clone) => clone.name.clone(),
-                    Work::Speech(_) => String::new(),
-                };
-                let id = VoiceId::from_uuid(self.ids.uuid());
-                let output = StoredOutput::Voice { id, upstream_voice: voice.voice, name };
-                AttemptResult::Done { output, cost, measured }
-            }
-        }
+        };
+        let measured = output.made.measured(measured);
+        AttemptResult::Done { output, cost, measured }
     }
 
     /// A result made to fit the job's parts that were settled before, or the failure that it is.
     pub(super) async fn fitted(&self, lease: &Lease, result: AttemptResult, wanted: Layout) -> AttemptResult {
-        let AttemptResult::Done { output: StoredOutput::Audio { body, sound, srt }, cost, measured } = result
+        let AttemptResult::Done {
+            output: StoredOutput { made: Made::Audio(sound), body: Some(body), text },
+            cost,
+            measured,
+        } = result
         else {
             unreachable!("only audio has a layout");
         };
         let came = sound.layout;
         match fitting::fit(body.clone(), sound, wanted).await {
-            Ok((body, sound)) => {
-                let output = StoredOutput::Audio { body, sound, srt };
-                AttemptResult::Done { output, cost, measured }
-            }
+            Ok((body, sound)) => AttemptResult::Done { output: sound.stored(body, text), cost, measured },
             Err(problem) => {
                 self.discard(body).await;
                 let route = &lease.attempt.route;
@@ -98,32 +89,30 @@ fn short(content_type: &str) -> String {
 }
 
 /// Reads a result; the error says what came and what was expected.
-async fn hear(body: Body) -> Result<(Body, Sound), String> {
+async fn read(body: Body, reader: BodyReader) -> Result<(Body, Made), String> {
     match body {
         Body::Memory(bytes) if bytes.len() <= AT_ONCE_BYTES_MAX => {
-            let sound = Sound::read(&bytes).map_err(|error| error.to_string())?;
-            Ok((Body::Memory(bytes), sound))
+            let made = reader.read_whole(&bytes)?;
+            Ok((Body::Memory(bytes), made))
         }
         Body::Memory(bytes) => {
-            let read = move || Sound::read(&bytes).map(|sound| (Body::Memory(bytes), sound));
-            blocking(read).await?.map_err(|error| error.to_string())
+            blocking(move || reader.read_whole(&bytes).map(|made| (Body::Memory(bytes), made))).await?
         }
         Body::File { path, .. } => {
             blocking(move || {
-                let (sound, bytes) = hear_file(&path)?;
-                Ok((Body::File { path, bytes }, sound))
+                let (made, bytes) = read_file(&path, reader)?;
+                Ok((Body::File { path, bytes }, made))
             })
             .await?
         }
     }
 }
 
-/// Reads a file's audio, and how long the file is; what can be delivered is on the disk then.
-fn hear_file(path: &Path) -> Result<(Sound, u64), String> {
+/// Reads a file, and how long it is; what can be delivered is on the disk then.
+fn read_file(path: &Path, mut reader: BodyReader) -> Result<(Made, u64), String> {
     let unreadable = |error: io::Error| format!("the result's file cannot be read: {}", error.kind());
     // Windows syncs only what may be written.
     let mut file = File::options().read(true).write(cfg!(windows)).open(path).map_err(unreadable)?;
-    let mut reader = AudioReader::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut bytes = 0;
     loop {
@@ -137,10 +126,10 @@ fn hear_file(path: &Path) -> Result<(Sound, u64), String> {
             Err(error) => return Err(unreadable(error)),
         }
     }
-    let sound = reader.finish().map_err(|error| error.to_string())?;
+    let made = reader.finish()?;
     let synced = disk::sync(&file, path);
     synced.map_err(|error| format!("the disk does not take the result's file: {}", error.kind()))?;
-    Ok((sound, bytes))
+    Ok((made, bytes))
 }
 
 /// Runs it on a thread that may block.

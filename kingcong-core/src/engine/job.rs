@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
     Inner, KingCong, apart,
     audio::JobAudio,
     events::{JobEvent, JobEvents},
     whose::Entered,
 };
+pub use crate::work::JobResult;
 use crate::{
     access::{Door, Scope},
     clock::Timestamp,
     error::{Error, OutputError},
-    id::{JobId, KeyId, Route, TaskId, UserId, VoiceId},
+    id::{JobId, KeyId, Route, TaskId, UserId},
     ledger::Wallet,
     money::Amount,
     store::{
-        AttemptFilter, Command, JobFilter, JobWithTasks, Kept, Outcome, OutputHead, PAGE_MAX, Stop, StopWhy,
-        Stopped, StoredOutput,
+        AttemptFilter, Command, JobFilter, JobWithTasks, Kept, Outcome, PAGE_MAX, Stop, StopWhy, Stopped,
+        StoredOutput,
     },
-    work::{AttemptState, Ending, Job, JobState, Sound, Task, TaskState, join_srt},
+    work::{AttemptState, Ending, Job, JobMade, JobState, Sound, Task, TaskState, join_srt},
 };
 
 /// A submitted job.
@@ -57,28 +56,6 @@ pub struct TaskReport {
     pub key: Option<String>,
     /// How many attempts left for an upstream.
     pub attempts: u32,
-}
-
-/// What a job gave.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum JobResult {
-    /// Speech, joined in order.
-    Speech {
-        /// The audio.
-        audio: Bytes,
-        /// Its media type.
-        content_type: String,
-        /// Its length in milliseconds.
-        duration_ms: u64,
-        /// Subtitles as SubRip, where they were asked for and given.
-        srt: Option<String>,
-    },
-    /// A cloned voice, to be named in [`crate::work::Request::cloned_voice`].
-    Voice {
-        /// Its id.
-        voice: VoiceId,
-    },
 }
 
 impl KingCong {
@@ -197,10 +174,8 @@ impl JobHandle {
         let job = self.id;
         let failed = |reason| Error::Output { job, reason };
         let entered = self.entered(Door::JobAudio).await?;
-        match self.completed_output(&entered).await? {
-            Completed::Voice(_) => Err(failed(OutputError::NoAudio)),
-            Completed::Speech(pieces) => JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed),
-        }
+        let pieces = self.completed_output(&entered).await?.speech().ok_or(failed(OutputError::NoAudio))?;
+        JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed)
     }
 
     /// The joined subtitles of a completed job, as SubRip; `None` where none were asked for or given.
@@ -209,10 +184,9 @@ impl JobHandle {
     /// When there is no such job, it has not completed or cloned a voice, or the store fails.
     pub async fn subtitles(&self) -> Result<Option<String>, Error> {
         let entered = self.entered(Door::JobSubtitles).await?;
-        match self.completed_output(&entered).await? {
-            Completed::Voice(_) => Err(Error::Output { job: self.id, reason: OutputError::NoAudio }),
-            Completed::Speech(pieces) => self.join_subtitles(lengths(&pieces)).await,
-        }
+        let no_audio = Error::Output { job: self.id, reason: OutputError::NoAudio };
+        let pieces = self.completed_output(&entered).await?.speech().ok_or(no_audio)?;
+        self.join_subtitles(lengths(&pieces)).await
     }
 
     /// What it gave: its tasks' results, joined in order. Audio is in memory as a whole: [`JobHandle::audio`] gives it
@@ -226,8 +200,8 @@ impl JobHandle {
         let failed = |reason| Error::Output { job, reason };
         let entered = self.entered(Door::JobResult).await?;
         let pieces = match self.completed_output(&entered).await? {
-            Completed::Voice(voice) => return Ok(JobResult::Voice { voice }),
-            Completed::Speech(pieces) => pieces,
+            JobMade::Voice(voice) => return Ok(JobResult::Voice { voice }),
+            JobMade::Speech(pieces) => pieces,
         };
         let lengths = lengths(&pieces);
         let audio = JobAudio::of(&self.kc.inner.store, job, pieces).map_err(failed)?;
@@ -246,7 +220,7 @@ impl JobHandle {
     }
 
     /// What it gave, if it has completed.
-    async fn completed_output(&self, entered: &Entered) -> Result<Completed, Error> {
+    async fn completed_output(&self, entered: &Entered) -> Result<JobMade, Error> {
         let (job, store) = (self.id, &self.kc.inner.store);
         let failed = |reason| Error::Output { job, reason };
         let states = store.job_states(entered.scope(), &[job]).await?;
@@ -257,20 +231,14 @@ impl JobHandle {
             return Err(failed(OutputError::NotCompleted { state: state.as_str() }));
         }
         let heads = store.output_heads(job).await?;
-        let mut pieces = Vec::with_capacity(heads.len());
-        for (place, head) in heads.into_iter().enumerate() {
-            match head {
-                Some(OutputHead::Voice { id }) => return Ok(Completed::Voice(id)),
-                Some(OutputHead::Audio { task, sound, kept }) => pieces.push((task, sound, kept)),
-                None => return Err(failed(OutputError::Missing { place })),
-            }
-        }
-        Ok(Completed::Speech(pieces))
+        let heads = heads.into_iter().enumerate();
+        let there = heads.map(|(place, head)| head.ok_or_else(|| failed(OutputError::Missing { place })));
+        Ok(JobMade::of(there.collect::<Result<_, _>>()?))
     }
 
     /// Joins the subtitles of tasks whose audio has these lengths in milliseconds.
     async fn join_subtitles(&self, lengths: Vec<u64>) -> Result<Option<String>, Error> {
-        let srts = self.kc.inner.store.subtitles(self.id).await?;
+        let srts = self.kc.inner.store.output_texts(self.id).await?;
         if srts.iter().all(Option::is_none) {
             return Ok(None);
         }
@@ -366,12 +334,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// What a completed job gave, without its bytes.
-enum Completed {
-    Speech(Vec<(TaskId, Sound, Kept)>),
-    Voice(VoiceId),
 }
 
 /// The lengths of pieces in milliseconds.

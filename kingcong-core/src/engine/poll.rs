@@ -27,7 +27,7 @@ use crate::{
     provider::{Call, Dropped, Laid, Progress, Provider, Reply},
     store::{AttemptResult, Lease, Poll},
     upstream::UpstreamId,
-    work::{Awaited, Experience, Work, due_at},
+    work::{Awaited, Experience, due_at},
 };
 
 /// Most tries to fetch a result.
@@ -150,10 +150,7 @@ impl Pace {
 
 impl Kind {
     fn of(lease: &Lease) -> Self {
-        let operation = match &*lease.work {
-            Work::Speech(_) => Operation::Speech,
-            Work::CloneVoice(_) => Operation::CloneVoice,
-        };
+        let operation = lease.work.operation();
         let size = lease.task.characters.max(1).ilog2() / 2;
         Self { route: lease.attempt.route.clone(), operation, size }
     }

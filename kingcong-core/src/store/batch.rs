@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     id::{
         Actor, AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, PackageId, Route, ServerId, ServiceId,
-        TaskId, TenantId, TenantName, UserId, VoiceId, WalletId, WorkerId,
+        TaskId, TenantId, TenantName, UserId, WalletId, WorkerId,
     },
     keys::{
         Counted, Key, KeyWithLimits, Limit, Limits, LimitsChange, PollNeed, PollsCount, PoolId, Rules,
@@ -34,7 +34,7 @@ use crate::{
     tenants::{Tenant, TenantState},
     upstream::{UpstreamCredits, UpstreamId},
     vault::{DataKey, DataKeyVersion},
-    work::{Attempt, Body, IdempotencyKey, Job, JobState, Layout, PlanError, Sound, Task, TaskRoute, Work},
+    work::{Attempt, IdempotencyKey, Job, JobState, Layout, PlanError, StoredOutput, Task, TaskRoute, Work},
 };
 
 use super::Configuration;
@@ -481,29 +481,6 @@ pub enum UnknownPolicy {
     Retry,
     /// Fail it.
     Fail,
-}
-
-/// A result as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoredOutput {
-    /// Speech.
-    Audio {
-        /// The audio.
-        body: Body,
-        /// What was found in it.
-        sound: Sound,
-        /// Subtitles as SubRip.
-        srt: Option<String>,
-    },
-    /// A cloned voice.
-    Voice {
-        /// The library's id for it.
-        id: VoiceId,
-        /// The upstream's id, on the account of the key that made it.
-        upstream_voice: String,
-        /// What the user called it.
-        name: String,
-    },
 }
 
 /// The worker does not own the attempt any more, or it has ended: somebody else settled it.

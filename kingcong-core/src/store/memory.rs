@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 
 use super::{
     AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, BookReads, Configuration,
-    IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, Kept, KeyBook, KeyReads, Life,
-    LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered,
-    ResultReads, Standing, Store, StoreError, StoreErrorKind, StoredOutput, Tables, TenantReads,
-    Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Worker, Written, decide,
+    IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads, Life, LimitCount,
+    OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, ResultReads,
+    Standing, Store, StoreError, StoreErrorKind, StoredOutput, Tables, TenantReads, Verification, VoiceRow,
+    WalletBook, WalletFilter, WalletReads, Worker, Written, decide,
 };
 use crate::{
     access::Scope,
@@ -95,19 +95,6 @@ fn outputs_of(tables: &Tables, job: JobId) -> impl Iterator<Item = (TaskId, Opti
     tasks.into_iter().map(|task| (task.id, tables.outputs.get(&task.id).map(|row| &row.output)))
 }
 
-fn head(task: TaskId, output: &StoredOutput) -> OutputHead {
-    match output {
-        StoredOutput::Audio { body, sound, .. } => {
-            let kept = match body {
-                Body::Memory(bytes) => Kept::Store { bytes: bytes.len() as u64 },
-                Body::File { path, bytes } => Kept::File { path: path.clone(), bytes: *bytes },
-            };
-            OutputHead::Audio { task, sound: sound.clone(), kept }
-        }
-        StoredOutput::Voice { id, .. } => OutputHead::Voice { id: *id },
-    }
-}
-
 /// The pool that a task waits in.
 const fn pool_of(task: &Task) -> Option<PoolId> {
     match task.state {
@@ -148,10 +135,8 @@ fn job_book(tables: &Tables, job: &Job) -> JobBook {
     let workers: BTreeSet<WorkerId> = attempts.iter().filter_map(|attempt| attempt.worker).collect();
     let outputs: Vec<OutputRow> =
         tasks.iter().filter_map(|task| tables.outputs.get(&task.id)).cloned().collect();
-    let voices = outputs.iter().filter_map(|output| match output.output {
-        StoredOutput::Voice { id, .. } => tables.voices.get(&id).cloned(),
-        StoredOutput::Audio { .. } => None,
-    });
+    let made = outputs.iter().filter_map(|row| row.output.made.voice());
+    let voices = made.filter_map(|voice| tables.voices.get(&voice.id).cloned());
     let of_tasks: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
     let entries = tables.entries.range((job.wallet, 0)..=(job.wallet, u64::MAX)).map(|(_, entry)| entry);
     let is_of_task = |entry: &&Entry| entry.cause.task.is_some_and(|task| of_tasks.contains(&task));
@@ -379,29 +364,23 @@ impl ResultReads for MemoryStore {
     async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError> {
         self.read(|tables| {
             let outputs = outputs_of(tables, job);
-            outputs.map(|(task, output)| output.map(|output| head(task, output))).collect()
+            outputs.map(|(task, output)| output.map(|output| output.head(task))).collect()
         })
     }
 
     async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
-        self.read(|tables| match &tables.outputs.get(&task)?.output {
-            StoredOutput::Audio { body: Body::Memory(bytes), .. } => {
+        self.read(|tables| match tables.outputs.get(&task)?.output.body.as_ref()? {
+            Body::Memory(bytes) => {
                 let there = |place: u64| usize::try_from(place).map_or(bytes.len(), |at| at.min(bytes.len()));
                 let end = there(range.end);
                 Some(bytes.slice(there(range.start).min(end)..end))
             }
-            StoredOutput::Audio { body: Body::File { .. }, .. } | StoredOutput::Voice { .. } => None,
+            Body::File { .. } => None,
         })
     }
 
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
-        self.read(|tables| {
-            let srt = |output: Option<&StoredOutput>| match output {
-                Some(StoredOutput::Audio { srt, .. }) => srt.clone(),
-                Some(StoredOutput::Voice { .. }) | None => None,
-            };
-            outputs_of(tables, job).map(|(_, output)| srt(output)).collect()
-        })
+    async fn output_texts(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.read(|tables| outputs_of(tables, job).map(|(_, output)| output?.text.clone()).collect())
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

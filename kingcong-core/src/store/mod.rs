@@ -14,7 +14,7 @@ mod reads;
 mod tables;
 mod verify;
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -28,18 +28,18 @@ pub use reads::*;
 pub use tables::*;
 pub use verify::*;
 
+pub use crate::work::{Kept, OutputHead, StoredOutput};
+
 use crate::{
     access::{RoleName, Scope},
     clock::Timestamp,
-    id::{
-        Actor, AttemptId, AuditId, JobId, KeyId, Route, TaskId, TenantId, UserId, VoiceId, WalletId, WorkerId,
-    },
+    id::{Actor, AttemptId, AuditId, JobId, KeyId, Route, TenantId, UserId, WalletId, WorkerId},
     keys::{Limit, Pool, Rules},
     ledger::{Entry, Hold, OpeningBalance, Wallet},
     money::Unit,
     pricing::{Catalogue, PriceList},
     routing::System,
-    work::{Job, JobState, Sound, Task},
+    work::{Job, JobState, Task},
 };
 
 /// Everything that is configured: read as a whole, changed by compare-and-swap on its version.
@@ -144,61 +144,6 @@ pub struct JobWithTasks {
     pub hold: Hold,
     /// Its tasks, in order.
     pub tasks: Vec<Task>,
-}
-
-/// A task's result without its bytes and subtitles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutputHead {
-    /// Audio.
-    Audio {
-        /// The task.
-        task: TaskId,
-        /// What was found in it when it was read.
-        sound: Sound,
-        /// Where its bytes are.
-        kept: Kept,
-    },
-    /// A cloned voice.
-    Voice {
-        /// Its id.
-        id: VoiceId,
-    },
-}
-
-/// Where the bytes of a result are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// In the store.
-    Store {
-        /// How many there are.
-        bytes: u64,
-    },
-    /// In a file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Its length in bytes, as it was when the result was settled.
-        bytes: u64,
-    },
-}
-
-impl Kept {
-    /// How many bytes there are.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        match self {
-            Self::Store { bytes } | Self::File { bytes, .. } => *bytes,
-        }
-    }
-}
-
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store { .. } => f.write_str("the store"),
-            Self::File { path, .. } => write!(f, "the file {path:?}"),
-        }
-    }
 }
 
 /// Which jobs.

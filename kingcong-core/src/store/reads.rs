@@ -72,7 +72,7 @@ pub trait ResultReads {
     /// The result of a task, with its bytes where they are in the store.
     async fn output(&self, task: TaskId) -> Result<Option<OutputRow>, StoreError>;
 
-    /// What a job's tasks gave, in their order and without reading bytes or subtitles; `None` for a task without a
+    /// What a job's tasks gave, in their order and without reading bytes or texts; `None` for a task without a
     /// result. Empty when there is no such job.
     async fn output_heads(&self, job: JobId) -> Result<Vec<Option<OutputHead>>, StoreError>;
 
@@ -80,8 +80,8 @@ pub trait ResultReads {
     /// result, or its bytes are elsewhere.
     async fn output_bytes(&self, task: TaskId, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
 
-    /// The subtitles of a job's tasks, in their order.
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError>;
+    /// The texts beside the results of a job's tasks, in their order.
+    async fn output_texts(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError>;
 
     /// A cloned voice.
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError>;

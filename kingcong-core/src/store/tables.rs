@@ -20,12 +20,12 @@ use crate::{
     routing::{Split, SplitId},
     tenants::{Standing, Tenant},
     vault::DataKey,
-    work::{Attempt, Job, Task, TaskState, Work},
+    work::{Attempt, Job, StoredOutput, Task, TaskState, Work},
 };
 
 use super::{
     AuditEntry, Configuration,
-    batch::{LateAnswer, NewAudit, Remembered, StoredOutput},
+    batch::{LateAnswer, NewAudit, Remembered},
 };
 
 /// A user's place among flows.

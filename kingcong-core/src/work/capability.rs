@@ -1,12 +1,13 @@
 //! What an upstream can do: data that admission reads, so that what nobody can do is refused before it is paid for.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::operation::Operation;
 
 /// Something that a request asks of the upstream that does it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Ability {
     /// Speech as MP3.
@@ -23,8 +24,37 @@ pub enum Ability {
     Style,
     /// A voice's speed.
     Speed,
-    /// A voice made from a recording.
-    CloneVoice,
+    /// Work of this kind at all.
+    Do(Operation),
+}
+
+/// The names of all abilities, those of the kinds of work last.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| Ability::all().map(Ability::as_str).collect());
+
+impl Ability {
+    /// Those beside the kinds of work.
+    const OF_SPEECH: [Self; 7] =
+        [Self::Mp3, Self::Wav, Self::Subtitles, Self::Stability, Self::Similarity, Self::Style, Self::Speed];
+
+    /// Every ability.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::OF_SPEECH.into_iter().chain(Operation::ALL.iter().copied().map(Self::Do))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mp3 => "mp3",
+            Self::Wav => "wav",
+            Self::Subtitles => "subtitles",
+            Self::Stability => "stability",
+            Self::Similarity => "similarity",
+            Self::Style => "style",
+            Self::Speed => "speed",
+            Self::Do(operation) => operation.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for Ability {
@@ -38,8 +68,22 @@ impl fmt::Display for Ability {
             Self::Similarity => "settings.similarity",
             Self::Style => "settings.style",
             Self::Speed => "settings.speed",
-            Self::CloneVoice => "voice cloning",
+            Self::Do(operation) => operation.called(),
         })
+    }
+}
+
+impl Serialize for Ability {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Ability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let named = Self::all().find(|ability| ability.as_str() == name);
+        named.ok_or_else(|| D::Error::unknown_variant(&name, &NAMES))
     }
 }
 
@@ -95,6 +139,14 @@ impl Capabilities {
         Self { lacking: BTreeSet::new(), mp3: None }
     }
 
+    /// Everything that these kinds of work may ask for, and no other kind: what comes with a later release is not sold
+    /// where nobody said so.
+    #[must_use]
+    pub fn of(operations: &[Operation]) -> Self {
+        let others = Operation::ALL.iter().filter(|operation| !operations.contains(operation));
+        others.fold(Self::all(), |able, other| able.without(Ability::Do(*other)))
+    }
+
     /// All of these but that.
     #[must_use]
     pub fn without(mut self, ability: Ability) -> Self {
@@ -119,5 +171,30 @@ impl Capabilities {
     #[must_use]
     pub fn has(&self, ability: Ability) -> bool {
         !self.lacking.contains(&ability)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ability_is_read_as_it_is_written() {
+        for ability in Ability::all() {
+            let written = serde_json::to_string(&ability).unwrap();
+            assert_eq!(written, format!("\"{}\"", ability.as_str()));
+            assert_eq!(serde_json::from_str::<Ability>(&written).unwrap(), ability);
+        }
+        let unknown = serde_json::from_str::<Ability>("\"flac\"").unwrap_err().to_string();
+        assert!(unknown.starts_with("unknown variant `flac`, expected one of `mp3`, `wav`,"), "{unknown}");
+    }
+
+    #[test]
+    fn what_is_sold_for_one_kind_of_work_does_no_other() {
+        let speech = Capabilities::of(&[Operation::Speech]);
+        for ability in Ability::all() {
+            let is_other = matches!(ability, Ability::Do(operation) if operation != Operation::Speech);
+            assert_eq!(speech.has(ability), !is_other, "{ability}");
+        }
     }
 }

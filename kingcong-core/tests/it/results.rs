@@ -9,7 +9,6 @@ use kingcong_core::{
     clock::Timestamp,
     engine::{JobAudio, JobResult, Outputs},
     id::JobId,
-    store::StoredOutput,
     work::{Body, JobState, RangeError, Sound},
 };
 use proptest::prelude::*;
@@ -151,8 +150,7 @@ async fn files(kc: &KingCong, job: &JobHandle) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for place in 0..u32::try_from(job.status().await.unwrap().tasks.len()).unwrap() {
         let output = kc.job(job.id()).task_output(place).await.unwrap().unwrap();
-        let StoredOutput::Audio { body, .. } = output else { panic!("{output:?}") };
-        let Body::File { path, .. } = body else { panic!("{body:?}") };
+        let Some(Body::File { path, .. }) = output.body else { panic!("{output:?}") };
         paths.push(path);
     }
     paths

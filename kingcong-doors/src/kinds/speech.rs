@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 use kingcong_core::{
     Request,
     id::{ServerId, VoiceId},
-    work::{self, AudioFormat, Subtitles, TASKS_MAX, VoiceSettings},
+    work::{self, Audio, AudioFormat, Body, Output, Subtitles, TASKS_MAX, VoiceSettings},
 };
 use serde::Deserialize;
 
@@ -82,5 +82,19 @@ impl AskedSpeech {
             .format(self.format.map(|format| format.0).unwrap_or_default())
             .subtitles(self.subtitles.map(|subtitles| subtitles.0).unwrap_or_default())
             .settings(self.settings.unwrap_or_default().settings()))
+    }
+}
+
+/// Audio that a host made; its bytes come beside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenAudio {
+    content_type: String,
+    srt: Option<String>,
+}
+
+impl GivenAudio {
+    pub(super) fn output(self, body: Body) -> Output {
+        Output::Audio(Audio { body, content_type: self.content_type, srt: self.srt })
     }
 }

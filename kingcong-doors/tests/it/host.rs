@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     id::{AttemptId, Route, ServerId, ServiceId},
+    operation::Operation,
     provider::{Access, Call, Provider, Sink},
     vault::Secret,
     work::{Ability, AudioFormat, Capabilities, Mp3Layout, Speech, Subtitles, VoiceSettings, Work},
@@ -133,7 +134,7 @@ fn what_a_provider_can_do_is_read_by_services_and_mistakes_name_their_field() {
     let mut read = opening(Names::Python, said).unwrap();
     let provider = HostProvider::new(read.providers.remove(0), Arc::new(Scripted::default()));
     for (service, expected) in [
-        ("elevenlabs", Capabilities::all().without(Ability::Wav).without(Ability::CloneVoice)),
+        ("elevenlabs", Capabilities::all().without(Ability::Wav).without(Ability::Do(Operation::CloneVoice))),
         ("minimax", Capabilities::all().with_mp3(Mp3Layout::new(24_000, 1).unwrap())),
         ("other", Capabilities::all()),
     ] {

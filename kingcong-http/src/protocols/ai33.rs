@@ -8,6 +8,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind},
     id::{ProtocolId, ServiceId},
     measure::Counts,
+    operation::Operation,
     provider::{
         Accepted, Access, Call, Dropped, Health, Laid, Progress, Provider, Reply, Sent, VoiceOrigin,
         VoicePage,
@@ -175,11 +176,15 @@ impl Provider for Ai33 {
     }
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
-        let mp3_alone = Capabilities::all().without(Ability::Wav);
         match Vendor::of_service(service) {
-            Some(Vendor::ElevenLabs) | None => mp3_alone.without(Ability::CloneVoice).with_mp3(asked_mp3()),
-            // Its layout cannot be asked for.
-            Some(Vendor::MiniMax) => without_voice_settings(mp3_alone),
+            Some(Vendor::ElevenLabs) | None => {
+                Capabilities::of(&[Operation::Speech]).without(Ability::Wav).with_mp3(asked_mp3())
+            }
+            // The layout of its MP3s cannot be asked for.
+            Some(Vendor::MiniMax) => {
+                let both = Capabilities::of(&[Operation::Speech, Operation::CloneVoice]);
+                without_voice_settings(both.without(Ability::Wav))
+            }
         }
     }
 

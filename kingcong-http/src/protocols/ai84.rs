@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     failure::{Failure, FailureKind},
     id::{AttemptId, ProtocolId, ServiceId},
+    operation::Operation,
     provider::{
         Accepted, Access, Call, Health, Laid, Progress, Provider, Reply, Sent, VoiceOrigin, VoicePage,
     },
@@ -164,7 +165,7 @@ impl Provider for Ai84 {
     }
 
     fn capabilities(&self, service: &ServiceId) -> Capabilities {
-        let speech_alone = Capabilities::all().without(Ability::CloneVoice).with_mp3(asked_mp3());
+        let speech_alone = Capabilities::of(&[Operation::Speech]).with_mp3(asked_mp3());
         match Vendor::of_service(service) {
             Some(Vendor::ElevenLabs) | None => speech_alone.without(Ability::Wav),
             Some(Vendor::MiniMax) => without_voice_settings(speech_alone),

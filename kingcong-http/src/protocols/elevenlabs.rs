@@ -8,6 +8,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     measure::Counts,
+    operation::Operation,
     provider::{Access, Call, Health, Provider, Reply, Sent, VoiceOrigin, VoicePage},
     upstream::UpstreamCredits,
     work::{Audio, AudioFormat, Capabilities, CloneVoice, Output, Speech, Subtitles, Work},
@@ -158,7 +159,7 @@ impl Provider for ElevenLabs {
     }
 
     fn capabilities(&self, _service: &ServiceId) -> Capabilities {
-        Capabilities::all().with_mp3(asked_mp3())
+        Capabilities::of(&[Operation::Speech, Operation::CloneVoice]).with_mp3(asked_mp3())
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

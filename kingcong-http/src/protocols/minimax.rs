@@ -7,6 +7,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     measure::{Counts, Measure},
+    operation::Operation,
     provider::{
         Accepted, Access, Call, Health, Laid, Progress, Provider, Reply, Sent, Voice, VoiceOrigin, VoicePage,
     },
@@ -250,7 +251,8 @@ impl Provider for MiniMax {
     }
 
     fn capabilities(&self, _service: &ServiceId) -> Capabilities {
-        without_voice_settings(Capabilities::all()).with_mp3(asked_mp3())
+        let both = Capabilities::of(&[Operation::Speech, Operation::CloneVoice]);
+        without_voice_settings(both).with_mp3(asked_mp3())
     }
 
     async fn send(&self, call: &Call) -> Result<Sent, Failure> {

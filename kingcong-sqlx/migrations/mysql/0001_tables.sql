@@ -344,16 +344,12 @@ CREATE TABLE IF NOT EXISTS kingcong_idempotency (
 
 -- Results.
 CREATE TABLE IF NOT EXISTS kingcong_outputs (
-    task           BINARY(16) NOT NULL PRIMARY KEY,
-    kind           VARCHAR(32) NOT NULL,        -- audio, audio_file, voice
-    sound          LONGTEXT,                  -- what was found in the audio, as JSON
-    srt            LONGTEXT,
-    path           MEDIUMTEXT,
-    bytes          BIGINT,
-    voice          BINARY(16),
-    upstream_voice MEDIUMTEXT,
-    name           MEDIUMTEXT,
-    body           LONGBLOB
+    task         BINARY(16) NOT NULL PRIMARY KEY,
+    made         LONGTEXT NOT NULL,             -- what is known of it, by its kind, as JSON
+    text         LONGTEXT,                      -- beside the bytes, such as subtitles
+    path         MEDIUMTEXT,                    -- of bytes in a file
+    bytes        BIGINT,
+    body         LONGBLOB
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Cloned voices.

@@ -344,16 +344,12 @@ CREATE TABLE kingcong_idempotency (
 
 -- Results.
 CREATE TABLE kingcong_outputs (
-    task           UUID NOT NULL PRIMARY KEY,
-    kind           TEXT NOT NULL,               -- audio, audio_file, voice
-    sound          TEXT,                       -- what was found in the audio, as JSON
-    srt            TEXT,
-    path           TEXT,
-    bytes          BIGINT,
-    voice          UUID,
-    upstream_voice TEXT,
-    name           TEXT,
-    body           BYTEA
+    task         UUID NOT NULL PRIMARY KEY,
+    made         TEXT NOT NULL,                 -- what is known of it, by its kind, as JSON
+    text         TEXT,                          -- beside the bytes, such as subtitles
+    path         TEXT,                          -- of bytes in a file
+    bytes        BIGINT,
+    body         BYTEA
 );
 
 -- Cloned voices.

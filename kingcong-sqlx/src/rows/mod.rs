@@ -15,7 +15,7 @@ pub(crate) use configuration::{ConfigurationRow, PackageRow, PriceRow};
 pub(crate) use keys::read_bound;
 pub(crate) use ledger::EntryRow;
 pub(crate) use mirrors::KeyLimitMirrors;
-pub(crate) use store::{ONLY_ROW, SplitState, life, read_length, read_sound};
+pub(crate) use store::{ONLY_ROW, SplitState, life, read_length};
 pub(crate) use vault::use_cells;
 pub(crate) use work::{JobStanding, NewTask, TaskWithWork};
 

@@ -12,7 +12,7 @@ use kingcong_core::{
         VoiceRow, Worker,
     },
     upstream::{UpstreamCredits, UpstreamId},
-    work::{Body, Sound},
+    work::{Body, Made},
 };
 
 use super::read_route;
@@ -129,48 +129,21 @@ impl Written for OutputRow {
     const NAME: &'static str = "kingcong_outputs";
     const COLUMNS: &'static [ColumnOf<Self>] = &[
         key("task", Kind::Id, |row| row.task.as_uuid().into()),
-        fixed("kind", Kind::Text, |row| {
-            Cell::Word(match &row.output {
-                StoredOutput::Audio { body: Body::Memory(_), .. } => "audio",
-                StoredOutput::Audio { body: Body::File { .. }, .. } => "audio_file",
-                StoredOutput::Voice { .. } => "voice",
-            })
-        }),
-        fixed("sound", Kind::Text, |row| match &row.output {
-            StoredOutput::Audio { sound, .. } => Cell::json(sound),
-            StoredOutput::Voice { .. } => Cell::Null,
-        }),
-        fixed("srt", Kind::Text, |row| match &row.output {
-            StoredOutput::Audio { srt, .. } => srt.as_deref().into(),
-            StoredOutput::Voice { .. } => Cell::Null,
-        }),
-        fixed("path", Kind::Text, |row| match &row.output {
+        fixed("made", Kind::Text, |row| Cell::json(&row.output.made)),
+        fixed("text", Kind::Text, |row| row.output.text.as_deref().into()),
+        fixed("path", Kind::Text, |row| match &row.output.body {
             // Paths are bytes on some systems; ours are made by the library from UTF-8.
-            StoredOutput::Audio { body: Body::File { path, .. }, .. } => {
-                Cell::Text(path.to_string_lossy().into_owned())
-            }
-            StoredOutput::Audio { body: Body::Memory(_), .. } | StoredOutput::Voice { .. } => Cell::Null,
+            Some(Body::File { path, .. }) => Cell::Text(path.to_string_lossy().into_owned()),
+            Some(Body::Memory(_)) | None => Cell::Null,
         }),
-        fixed("bytes", Kind::Int, |row| match &row.output {
-            StoredOutput::Audio { body: Body::Memory(bytes), .. } => Cell::unsigned(bytes.len() as u64),
-            StoredOutput::Audio { body: Body::File { bytes, .. }, .. } => Cell::unsigned(*bytes),
-            StoredOutput::Voice { .. } => Cell::Null,
+        fixed("bytes", Kind::Int, |row| match &row.output.body {
+            Some(Body::Memory(bytes)) => Cell::unsigned(bytes.len() as u64),
+            Some(Body::File { bytes, .. }) => Cell::unsigned(*bytes),
+            None => Cell::Null,
         }),
-        fixed("voice", Kind::Id, |row| match &row.output {
-            StoredOutput::Voice { id, .. } => id.as_uuid().into(),
-            StoredOutput::Audio { .. } => Cell::Null,
-        }),
-        fixed("upstream_voice", Kind::Text, |row| match &row.output {
-            StoredOutput::Voice { upstream_voice, .. } => upstream_voice.as_str().into(),
-            StoredOutput::Audio { .. } => Cell::Null,
-        }),
-        fixed("name", Kind::Text, |row| match &row.output {
-            StoredOutput::Voice { name, .. } => name.as_str().into(),
-            StoredOutput::Audio { .. } => Cell::Null,
-        }),
-        fixed("body", Kind::Bytes, |row| match &row.output {
-            StoredOutput::Audio { body: Body::Memory(bytes), .. } => Cell::Bytes(bytes.to_vec()),
-            StoredOutput::Audio { body: Body::File { .. }, .. } | StoredOutput::Voice { .. } => Cell::Null,
+        fixed("body", Kind::Bytes, |row| match &row.output.body {
+            Some(Body::Memory(bytes)) => Cell::Bytes(bytes.to_vec()),
+            Some(Body::File { .. }) | None => Cell::Null,
         }),
     ];
 }
@@ -178,35 +151,20 @@ impl Written for OutputRow {
 impl Record for OutputRow {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         let task = TaskId::from_uuid(row.uuid("task")?);
-        let kind = row.text("kind")?;
-        let sound = read_sound(row)?;
-        let srt = row.text_or_null("srt")?;
+        let made: Made = row.json("made")?;
+        let text = row.text_or_null("text")?;
         let (path, bytes) = (row.text_or_null("path")?, row.unsigned_or_null("bytes")?);
-        let voice = row.uuid_or_null("voice")?.map(VoiceId::from_uuid);
-        let (upstream_voice, name) = (row.text_or_null("upstream_voice")?, row.text_or_null("name")?);
-        let body = row.bytes_or_null("body")?;
-        let body = match (kind.as_str(), path, bytes, body) {
-            ("audio", None, Some(bytes), Some(body)) if body.len() as u64 == bytes => {
-                Some(Body::Memory(body.into()))
+        let body = match (path, bytes, row.bytes_or_null("body")?) {
+            (None, Some(bytes), Some(body)) if body.len() as u64 == bytes => {
+                Some(Some(Body::Memory(body.into())))
             }
-            ("audio_file", Some(path), Some(bytes), None) => Some(Body::File { path: path.into(), bytes }),
+            (Some(path), Some(bytes), None) => Some(Some(Body::File { path: path.into(), bytes })),
+            (None, None, None) => Some(None),
             _ => None,
         };
-        let output = match (body, sound, voice, upstream_voice, name) {
-            (Some(body), Some(sound), None, None, None) => Some(StoredOutput::Audio { body, sound, srt }),
-            (None, None, Some(id), Some(upstream_voice), Some(name)) if kind == "voice" => {
-                Some(StoredOutput::Voice { id, upstream_voice, name })
-            }
-            _ => None,
-        };
+        let output = body.and_then(|body| StoredOutput::of(made, body, text));
         Ok(Self { task, output: row.some(output)? })
     }
-}
-
-/// What was heard in a result, if it is audio.
-pub(crate) fn read_sound(row: &mut Row) -> Result<Option<Sound>, Corrupt> {
-    let sound = row.text_or_null("sound")?;
-    sound.map(|sound| row.some(serde_json::from_str(&sound).ok())).transpose()
 }
 
 impl Written for VoiceRow {

@@ -1,7 +1,7 @@
 //! Every record is read from what it is written as.
 
 use kingcong_core::{
-    id::{JobId, TaskId},
+    id::{JobId, TaskId, VoiceId},
     keys::RouteHealth,
     measure::{Counts, Measure},
     money::Amount,
@@ -9,7 +9,7 @@ use kingcong_core::{
         Remembered,
         conformance::fixtures::{Ids, Order, configuration, sound, speech},
     },
-    work::TaskError,
+    work::{Made, MadeVoice, TaskError},
 };
 use uuid::Uuid;
 
@@ -168,15 +168,14 @@ fn rows(table: &str) -> Vec<Cells> {
             vec![vec![("answer", Cell::json(&Remembered::Job { job, held }))]]
         }
         "kingcong_outputs" => {
-            let of_voice = ["voice", "upstream_voice", "name"];
-            let audio = with(&[vec![("sound", Cell::json(&sound(8000)))], nulls(&of_voice)]);
+            let made = |made: Made| vec![("made", Cell::json(&made))];
+            let audio = || made(Made::Audio(sound(8000)));
+            let (id, upstream_voice, name) = (VoiceId::from_uuid(Uuid::nil()), "up".into(), "An".into());
+            let voice = made(Made::Voice(MadeVoice { id, upstream_voice, name }));
             vec![
-                with(&[
-                    audio.clone(),
-                    vec![("kind", word("audio")), ("bytes", Cell::Int(32)), ("path", Cell::Null)],
-                ]),
-                with(&[audio, vec![("kind", word("audio_file")), ("srt", Cell::Null), ("body", Cell::Null)]]),
-                with(&[vec![("kind", word("voice"))], nulls(&["sound", "srt", "path", "bytes", "body"])]),
+                with(&[audio(), vec![("bytes", Cell::Int(32)), ("path", Cell::Null)]]),
+                with(&[audio(), vec![("text", Cell::Null), ("body", Cell::Null)]]),
+                with(&[voice, nulls(&["text", "path", "bytes", "body"])]),
             ]
         }
         "kingcong_workers" => vec![vec![("life", word("buried"))]],

@@ -11,7 +11,7 @@ use kingcong_core::{
     ledger::{Entry, Hold, OpeningBalance, Wallet},
     store::{
         AnswerBook, IdempotencyRow, JobBook, KeyBook, OutputRow, PAGE_MAX, PoolCount, Remembered, StoreError,
-        StoredOutput, VoiceRow, WalletBook, Worker,
+        VoiceRow, WalletBook, Worker,
     },
     work::{Attempt, Job, Task},
 };
@@ -270,10 +270,7 @@ impl Shelf {
         let outputs = session.fetch(Gives::Record(OutputRow::TABLE), sql, cells()).await?;
         let outputs: Vec<OutputRow> =
             outputs.into_iter().map(|row| row.read(OutputRow::read)).collect::<Result<_, _>>()?;
-        let voices = outputs.iter().filter_map(|output| match output.output {
-            StoredOutput::Voice { id, .. } => Some(id.as_uuid()),
-            StoredOutput::Audio { .. } => None,
-        });
+        let voices = outputs.iter().filter_map(|row| row.output.made.voice()).map(|voice| voice.id.as_uuid());
         let voices: Vec<VoiceRow> = by_ids(session, voices).await?;
         let workers = attempts.iter().filter_map(|attempt| attempt.worker).map(|worker| worker.as_uuid());
         let workers: Vec<Worker> = by_ids(session, workers).await?;
@@ -298,10 +295,8 @@ impl Shelf {
         let attempts = self.attempts.remove(&job.id).unwrap_or_default();
         let outputs = self.outputs.remove(&job.id).unwrap_or_default();
         let workers: BTreeSet<WorkerId> = attempts.iter().filter_map(|attempt| attempt.worker).collect();
-        let voices = outputs.iter().filter_map(|output| match output.output {
-            StoredOutput::Voice { id, .. } => self.voices.get(&id).cloned(),
-            StoredOutput::Audio { .. } => None,
-        });
+        let made = outputs.iter().filter_map(|row| row.output.made.voice());
+        let voices = made.filter_map(|voice| self.voices.get(&voice.id).cloned());
         JobBook {
             hold: self.holds.get(&job.hold).cloned(),
             has_wallet: self.payers.contains(&job.wallet),

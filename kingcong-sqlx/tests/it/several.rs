@@ -142,8 +142,8 @@ impl ResultReads for Several {
         self.first().output_bytes(task, range).await
     }
 
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
-        self.first().subtitles(job).await
+    async fn output_texts(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.first().output_texts(job).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

@@ -29,7 +29,7 @@ use kingcong_core::{
     store::{
         AddKey, Admit, AttemptResult, AuditOutcome, Batch, Claim, Claimed, Command, Configuration,
         ConfigurationChange, Configure, Credit, DEAD_AFTER_MIN, EgressLimit, Lease, Movement, NewAudit,
-        NewTask, Outcome, Retry, Settle, Store, StoredOutput, UnknownPolicy, Written,
+        NewTask, Outcome, Retry, Settle, Store, UnknownPolicy, Written,
     },
     switch::Switch,
     upstream::UpstreamCredits,
@@ -321,16 +321,13 @@ pub(crate) fn claim(ids: &mut Ids, of: &Route, leases_max: u32) -> Command {
 
 pub(crate) fn done(bytes: usize) -> AttemptResult {
     AttemptResult::Done {
-        output: StoredOutput::Audio {
-            body: Body::Memory(vec![1; bytes].into()),
-            sound: Sound {
-                layout: Layout { coding: Coding::Mp3, sample_rate: 44_100, channels: 1 },
-                samples: 1152,
-                spans: std::iter::once(0..1).collect(),
-                pace: Pace::Constant { bytes_a_second: 16_000 },
-            },
-            srt: None,
-        },
+        output: Sound {
+            layout: Layout { coding: Coding::Mp3, sample_rate: 44_100, channels: 1 },
+            samples: 1152,
+            spans: std::iter::once(0..1).collect(),
+            pace: Pace::Constant { bytes_a_second: 16_000 },
+        }
+        .stored(Body::Memory(vec![1; bytes].into()), None),
         cost: Some(UpstreamCredits::whole(12)),
         measured: Counts::NONE.with(Measure::AudioMs, 1234),
     }

@@ -18,7 +18,7 @@ use kingcong_core::{
         Credit, Credited, JobReads, KeyChange, KeyReads, MemoryStore, Movement, NewTask, Outcome, PAGE_MAX,
         ResultReads, Retried, Retry, Store, StoredOutput, verify_rows,
     },
-    work::{Attempt, AttemptState, Doubt, Ending, Job, Task, TaskState},
+    work::{Attempt, AttemptState, Body, Doubt, Ending, Job, Made, Task, TaskState},
 };
 use parking_lot::Mutex;
 
@@ -508,14 +508,13 @@ impl Books {
         let stored = now(memory.output(task.id)).ok().flatten().map(|row| row.output);
         let text = self.world.text_of(attempt.id);
         let same = match (&stored, &text) {
-            (
-                Some(StoredOutput::Audio { body: kingcong_core::work::Body::Memory(bytes), .. }),
-                Some(text),
-            ) => {
+            (Some(StoredOutput { body: Some(Body::Memory(bytes)), .. }), Some(text)) => {
                 let ms = self.world.measured_of(attempt.id).get(Measure::AudioMs).unwrap_or_default();
                 bytes.as_ref() == super::upstream::audio_of(text, ms)
             }
-            (Some(StoredOutput::Voice { upstream_voice, .. }), _) => *upstream_voice == voice_of(attempt.id),
+            (Some(StoredOutput { made: Made::Voice(voice), .. }), _) => {
+                voice.upstream_voice == voice_of(attempt.id)
+            }
             _ => false,
         };
         if !same {

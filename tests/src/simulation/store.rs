@@ -337,8 +337,8 @@ impl ResultReads for Connection {
         self.read(self.database.memory.output_bytes(task, range)).await
     }
 
-    async fn subtitles(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
-        self.read(self.database.memory.subtitles(job)).await
+    async fn output_texts(&self, job: JobId) -> Result<Vec<Option<String>>, StoreError> {
+        self.read(self.database.memory.output_texts(job)).await
     }
 
     async fn voice(&self, scope: &Scope, id: VoiceId) -> Result<Option<VoiceRow>, StoreError> {

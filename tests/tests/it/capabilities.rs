@@ -3,6 +3,7 @@
 use kingcong_core::{
     Error, KingCong, NewKey, Preset, Request, Settings,
     engine::Mode,
+    operation::Operation,
     switch::Switch,
     vault::{KeyBytes, StaticMasterKey},
     work::{Ability, AskedSpeech, AskedVoice, AudioFormat, PlanError, Subtitles, VoiceSettings},
@@ -44,7 +45,7 @@ async fn what_no_server_can_do_is_refused_naming_those_that_can() {
     let elevenlabs = ["ai33_elevenlabs", "ai84_elevenlabs"];
     let requests: [(Request, _, _); 5] = [
         (speech("elevenlabs").format(AudioFormat::Wav).into(), Ability::Wav, &["ai84_minimax"][..]),
-        (clone("elevenlabs").into(), Ability::CloneVoice, &["ai33_minimax"]),
+        (clone("elevenlabs").into(), Ability::Do(Operation::CloneVoice), &["ai33_minimax"]),
         (
             set(VoiceSettings { stability: Some(1), ..Default::default() }).into(),
             Ability::Stability,

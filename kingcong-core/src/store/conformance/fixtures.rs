@@ -45,7 +45,7 @@ use crate::{
         Credit, Credited, Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask,
         NotAdmitted, NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused,
         PoolPulse, Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped,
-        Store, StoreError, StoredOutput, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Store, StoreError, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
     switch::Switch,
     tenants::{Tenant, TenantState},
@@ -583,11 +583,7 @@ pub fn done() -> AttemptResult {
 #[must_use]
 pub fn done_in(audio_ms: Option<u64>) -> AttemptResult {
     AttemptResult::Done {
-        output: StoredOutput::Audio {
-            body: Body::Memory(Bytes::from_static(b"mp3")),
-            sound: sound(44_100),
-            srt: None,
-        },
+        output: sound(44_100).stored(Body::Memory(Bytes::from_static(b"mp3")), None),
         cost: None,
         measured: Counts::of([(Measure::AudioMs, audio_ms)]),
     }

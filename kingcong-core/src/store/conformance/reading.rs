@@ -20,12 +20,12 @@ use crate::{
     store::{
         Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, Command, Credit,
         JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry,
-        Standing, Stop, StopWhy, Store, StoredOutput, WalletFilter,
+        Standing, Stop, StopWhy, Store, WalletFilter,
     },
     switch::Switch,
     upstream::{UpstreamCredits, UpstreamId},
     vault::SecretVersion,
-    work::{AttemptState, Body, Ending, JobState, Pace, Sound},
+    work::{AttemptState, Body, Ending, JobState, Made, MadeVoice, Pace, Sound},
 };
 
 /// Text that breaks what quotes, folds, trims, pads or counts it wrongly.
@@ -108,11 +108,8 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
         pace: Pace::Varying { stride: most, places: vec![0, 1, u64::MAX] },
         ..super::fixtures::sound(44_100)
     };
-    let output = StoredOutput::Audio {
-        body: Body::Memory(Bytes::from((0..=255).cycle().take(70_000).collect::<Vec<u8>>())),
-        sound: varied.clone(),
-        srt: Some(ODD_TEXT.repeat(100)),
-    };
+    let body = Body::Memory(Bytes::from((0..=255).cycle().take(70_000).collect::<Vec<u8>>()));
+    let output = varied.clone().stored(body, Some(ODD_TEXT.repeat(100)));
     let measured = Counts::of([(Measure::AudioMs, Some(most)), (Measure::Character, Some(0))]);
     let cost = Some(UpstreamCredits::from_thousandths(i64::MAX));
     let settled = worker
@@ -126,7 +123,7 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     assert_eq!((read.measured, read.cost, read.charged), (measured, cost, settled.charged));
 
     let file = Body::File { path: "/ổ đĩa/kết quả 1.mp3".into(), bytes: most };
-    let output = StoredOutput::Audio { body: file, sound: varied, srt: None };
+    let output = varied.stored(file, None);
     let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Counts::NONE };
     let settled = worker.settled(&leases[1], result).await;
     let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
@@ -164,12 +161,12 @@ pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClo
     let srts = [None, Some(ODD_TEXT.to_owned()), Some(String::new())];
     let mut tasks = Vec::new();
     for ((lease, body), srt) in leases.iter().zip(bodies).zip(&srts) {
-        let output = StoredOutput::Audio { body, sound: sound.clone(), srt: srt.clone() };
+        let output = sound.clone().stored(body, srt.clone());
         let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
         tasks.push(worker.settled(lease, result).await.task);
     }
     let heads = store.output_heads(job).await.expect("the store can be read");
-    let subtitles = store.subtitles(job).await.expect("the store can be read");
+    let subtitles = store.output_texts(job).await.expect("the store can be read");
     assert_eq!((heads.len(), subtitles.len()), (4, 4));
     for (task, srt) in tasks.iter().zip(srts) {
         assert_eq!(subtitles[task.place as usize], srt);
@@ -178,7 +175,7 @@ pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClo
             id if id == tasks[1].id => Kept::File { path: "/kết quả.mp3".into(), bytes: 9_000_000_000 },
             _ => Kept::Store { bytes: 16 },
         };
-        let head = OutputHead::Audio { task: task.id, sound: sound.clone(), kept };
+        let head = OutputHead { task: task.id, made: Made::Audio(sound.clone()), kept: Some(kept) };
         assert_eq!(heads[task.place as usize], Some(head));
     }
     let place = |lease: &crate::store::Lease| lease.attempt.task;
@@ -199,7 +196,10 @@ pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClo
     }
     let unknown = JobId::from_uuid(scene.ids.uuid());
     assert_eq!(store.output_heads(unknown).await.expect("the store can be read"), []);
-    assert_eq!(store.subtitles(unknown).await.expect("the store can be read"), Vec::<Option<String>>::new());
+    assert_eq!(
+        store.output_texts(unknown).await.expect("the store can be read"),
+        Vec::<Option<String>>::new()
+    );
 }
 
 /// Filters of jobs add up; the newest come first.
@@ -256,8 +256,7 @@ pub(super) async fn what_lies_outside_of_a_scope_is_not_found(store: &dyn Store,
         worker.execute(Command::Admit(Box::new(clone))).await;
         let lease = worker.lease(pool("ai33")).await;
         let voice = VoiceId::from_uuid(scene.ids.uuid());
-        let output =
-            StoredOutput::Voice { id: voice, upstream_voice: "up".to_owned(), name: "An".to_owned() };
+        let output = MadeVoice { id: voice, upstream_voice: "up".to_owned(), name: "An".to_owned() }.stored();
         let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
         worker.settled(&lease, result).await;
         owned.push((Scope::User(tenant.clone(), user(name)), job, voice));

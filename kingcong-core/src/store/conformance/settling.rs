@@ -21,11 +21,11 @@ use crate::{
     routing::SystemCommand,
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
-        Settled, Store, StoredOutput, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
+        Settled, Store, Then, UnknownPolicy, Unsettled, VoiceRow, Waited,
     },
     switch::Switch,
     upstream::{UpstreamCredits, UpstreamId},
-    work::{Attempt, AttemptState, Body, Doubt, Ending, JobState, Task, TaskError, TaskState},
+    work::{Attempt, AttemptState, Body, Doubt, Ending, JobState, MadeVoice, Task, TaskError, TaskState},
 };
 
 /// A worker with money and these keys.
@@ -72,11 +72,8 @@ pub(super) async fn a_result_is_stored_and_charged(store: &dyn Store, clock: &Te
     let leases = worker.claim(pool("ai33"), 2).await.leases;
     clock.advance(Duration::from_secs(7));
 
-    let output = StoredOutput::Audio {
-        body: Body::Memory(Bytes::from_static(b"\x00\xffmp3")),
-        sound: super::fixtures::sound(44_100),
-        srt: Some("1\n00:00:00,000 --> 00:00:01,000\nXin chào\n".into()),
-    };
+    let srt = Some("1\n00:00:00,000 --> 00:00:01,000\nXin chào\n".into());
+    let output = super::fixtures::sound(44_100).stored(Body::Memory(Bytes::from_static(b"\x00\xffmp3")), srt);
     let (cost, audio_ms) = (UpstreamCredits::from_thousandths(1_250), Some(600));
     let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, Some(10))]);
     let result = AttemptResult::Done { output: output.clone(), cost: Some(cost), measured: measured.clone() };
@@ -290,7 +287,7 @@ pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock:
     let lease = worker.lease(pool("ai33")).await;
     let id = VoiceId::from_uuid(scene.ids.uuid());
     let (upstream_voice, name) = ("up-77".to_owned(), "Giọng của tôi".to_owned());
-    let output = StoredOutput::Voice { id, upstream_voice: upstream_voice.clone(), name: name.clone() };
+    let output = MadeVoice { id, upstream_voice: upstream_voice.clone(), name: name.clone() }.stored();
     let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
     let settled = worker.settled(&lease, result).await;
     let voice = VoiceRow {

@@ -18,7 +18,10 @@ use crate::{
     },
     switch::Switch,
     upstream::UpstreamCredits,
-    work::{AttemptState, Doubt, Ending, JobState, Layout, Next, Task, TaskError, TaskResult, TaskState},
+    work::{
+        AttemptState, Doubt, Ending, JobState, Layout, MadeVoice, Next, Task, TaskError, TaskResult,
+        TaskState,
+    },
 };
 
 /// How long a limit cools when the upstream does not say.
@@ -50,8 +53,10 @@ pub(super) fn settle(
         return Err(Unsettled::NotMine);
     }
     let (leased_at, tried_before) = (attempt.leased_at, task.tried.contains(&settle.key));
-    if let AttemptResult::Done { output: StoredOutput::Audio { sound, .. }, .. } = &settle.result {
-        fix_layout(tables, settle, sound.layout)?;
+    if let AttemptResult::Done { output, .. } = &settle.result
+        && let Some(layout) = output.made.layout()
+    {
+        fix_layout(tables, settle, layout)?;
     }
     let doubts = doubts_of(tables, settle.key);
     let mut done = Money::default();
@@ -218,7 +223,7 @@ fn finish(
         task.finished_at = Some(now);
     });
     tables.outputs.insert(settle.task, OutputRow { task: settle.task, output: output.clone() });
-    if let StoredOutput::Voice { id, upstream_voice, name } = output {
+    if let Some(MadeVoice { id, upstream_voice, name }) = output.made.voice() {
         let task = tables.tasks().get(&settle.task).expect("settle found it");
         let voice = VoiceRow {
             id: *id,

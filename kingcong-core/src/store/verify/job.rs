@@ -8,13 +8,15 @@ use super::{
 };
 use crate::{
     failure::FailureKind,
-    id::{AttemptId, KeyId, TaskId, VoiceId, WorkerId},
+    id::{AttemptId, KeyId, TaskId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
-    operation::Operation,
     pricing::{Overrun, common_denominator, hold_amount},
-    store::{IdempotencyRow, Life, OutputRow, Remembered, StoredOutput, VoiceRow, Worker},
-    work::{Attempt, AttemptState, Doubt, Ending, Job, JobState, RouteCause, Task, TaskError, TaskState},
+    store::{IdempotencyRow, Life, OutputRow, Remembered, VoiceRow, Worker},
+    work::{
+        Attempt, AttemptState, Doubt, Ending, Job, JobState, MadeVoice, RouteCause, Task, TaskError,
+        TaskState,
+    },
 };
 
 /// A job with everything that belongs to it, read at one instant.
@@ -109,9 +111,9 @@ fn verify_figures(findings: &mut Findings, book: &JobBook) {
     findings.exactly(&row, "charged", steps(job.total.charged()), charged);
     verify_sums(findings, book);
     if job.layout.is_some() {
-        let is_audio = |output: &OutputRow| matches!(output.output, StoredOutput::Audio { .. });
+        let has_layout = |row: &OutputRow| row.output.made.layout().is_some();
         let expected = "none: it has no audio";
-        if !book.outputs.iter().any(is_audio) {
+        if !book.outputs.iter().any(has_layout) {
             findings.add(DiscrepancyKind::Wrong, &row, "layout", "that of audio", expected);
         }
     }
@@ -496,19 +498,15 @@ fn verify_output(findings: &mut Findings, book: &JobBook, task: &Task, attempts:
         (TaskState::Done, None) => {
             findings.missing(&row, format_args!("{} is done", RowId::task(task.id)));
         }
-        (TaskState::Done, Some(output)) => {
-            let job = &book.job;
-            let kind = match output.output {
-                StoredOutput::Audio { .. } => Operation::Speech,
-                StoredOutput::Voice { .. } => Operation::CloneVoice,
-            };
-            findings.same(&RowId::job(job.id), "operation", job.operation, kind);
-            if let StoredOutput::Audio { sound, .. } = &output.output {
-                findings.same(&RowId::job(job.id), "layout", job.layout, Some(sound.layout));
+        (TaskState::Done, Some(row)) => {
+            let (job, made) = (&book.job, &row.output.made);
+            findings.same(&RowId::job(job.id), "operation", job.operation, made.operation());
+            if let Some(layout) = made.layout() {
+                findings.same(&RowId::job(job.id), "layout", job.layout, Some(layout));
             }
-            if let StoredOutput::Voice { id, upstream_voice, name } = &output.output {
+            if let Some(voice) = made.voice() {
                 let made_by = attempts.iter().find(|attempt| is_done(attempt)).map(|attempt| attempt.key);
-                verify_voice(findings, book, task, Made { id: *id, upstream_voice, name, made_by });
+                verify_voice(findings, book, task, voice, made_by);
             }
         }
         (_, Some(_)) => {
@@ -519,26 +517,24 @@ fn verify_output(findings: &mut Findings, book: &JobBook, task: &Task, attempts:
     }
 }
 
-/// A voice as the result of a task tells of it.
-struct Made<'a> {
-    id: VoiceId,
-    upstream_voice: &'a str,
-    name: &'a str,
+fn verify_voice(
+    findings: &mut Findings,
+    book: &JobBook,
+    task: &Task,
+    made: &MadeVoice,
     made_by: Option<KeyId>,
-}
-
-fn verify_voice(findings: &mut Findings, book: &JobBook, task: &Task, made: Made<'_>) {
+) {
     let row = RowId::voice(made.id);
     let Some(voice) = book.voices.iter().find(|voice| voice.id == made.id) else {
         return findings.missing(&row, format_args!("{} made it", RowId::task(task.id)));
     };
     findings.same(&row, "tenant", &voice.tenant, &task.tenant);
     findings.same(&row, "user_id", &voice.user, &task.user);
-    findings.same(&row, "upstream_voice", voice.upstream_voice.as_str(), made.upstream_voice);
-    findings.same(&row, "name", voice.name.as_str(), made.name);
+    findings.same(&row, "upstream_voice", voice.upstream_voice.as_str(), made.upstream_voice.as_str());
+    findings.same(&row, "name", voice.name.as_str(), made.name.as_str());
     findings.same(&row, "created_at", Some(voice.created_at), task.finished_at);
     findings.same(&row, "server", voice.route.to_string(), task.planned_route().route().to_string());
-    if let Some(key) = made.made_by {
+    if let Some(key) = made_by {
         findings.same(&row, "api_key_id", voice.key, key);
     }
 }

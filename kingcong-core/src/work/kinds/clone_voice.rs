@@ -4,10 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Request, RequestError, request::out_of_bounds},
-    Ask,
+    super::{Request, RequestError, StoredOutput, request::out_of_bounds},
+    Ask, Made, Work,
     speech::Text,
 };
+use crate::id::VoiceId;
 
 /// A voice to be made from a recording, as it is asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -110,11 +111,41 @@ mod as_base64 {
     }
 }
 
-/// A cloned voice.
+/// A cloned voice, as an upstream gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClonedVoice {
     /// The upstream's id of it; lives on the account that made it.
     pub voice: String,
+}
+
+impl ClonedVoice {
+    /// The voice under the library's id, with the name that the work asked for.
+    pub(super) fn named_by(self, work: &Work, id: VoiceId) -> MadeVoice {
+        let name = match work {
+            Work::CloneVoice(clone) => clone.name.clone(),
+            _ => String::new(),
+        };
+        MadeVoice { id, upstream_voice: self.voice, name }
+    }
+}
+
+/// A cloned voice as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeVoice {
+    /// The library's id for it.
+    pub id: VoiceId,
+    /// The upstream's id, on the account of the key that made it.
+    pub upstream_voice: String,
+    /// What the user called it.
+    pub name: String,
+}
+
+impl MadeVoice {
+    /// The voice as a result that is stored.
+    #[must_use]
+    pub const fn stored(self) -> StoredOutput {
+        StoredOutput { made: Made::Voice(self), body: None, text: None }
+    }
 }
 
 #[cfg(test)]

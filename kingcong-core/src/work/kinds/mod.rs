@@ -1,22 +1,28 @@
 //! The kinds of work. Each has a file or a room of its own, which states how it is asked for, what makes it legal, what
-//! it needs of an upstream, into which tasks it is cut and how much of each measure they have.
+//! it needs of an upstream, into which tasks it is cut, how much of each measure they have, and what of its result is
+//! read and kept. The enums and matches over all kinds stand here.
 
 mod clone_voice;
 pub(super) mod speech;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-
 use serde::{Deserialize, Serialize};
 
-pub use self::clone_voice::{AskedVoice, CloneVoice, ClonedVoice};
+pub use self::clone_voice::{AskedVoice, CloneVoice, ClonedVoice, MadeVoice};
 pub use self::speech::{
     AskedSpeech, Audio, AudioFormat, CheckedSpeech, Speech, Subtitles, VoiceChoice, VoiceSettings,
 };
-use super::RequestError;
-use crate::{measure::Quantities, operation::Operation, pricing::PriceError, work::Ability};
-use speech::{Abbreviations, CutError};
+use super::{Body, Kept, OutputHead, RequestError};
+use crate::{
+    id::{TaskId, VoiceId},
+    measure::{Counts, Quantities},
+    operation::Operation,
+    pricing::PriceError,
+    work::Ability,
+};
+use speech::{Abbreviations, AudioReader, CutError, Layout, Sound};
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -68,9 +74,19 @@ impl Work {
             Self::CloneVoice(_) => None,
         }
     }
+
+    /// The same where what it names is known as that.
+    pub(crate) fn naming(self: &Arc<Self>, known_as: &str) -> Arc<Self> {
+        match &**self {
+            Self::Speech(speech) => {
+                Arc::new(Self::Speech(Speech { voice: known_as.to_owned(), ..speech.clone() }))
+            }
+            Self::CloneVoice(_) => Arc::clone(self),
+        }
+    }
 }
 
-/// A result.
+/// A result, as an upstream gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
@@ -80,18 +96,186 @@ pub enum Output {
     Voice(ClonedVoice),
 }
 
-/// The bytes of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// In memory.
-    Memory(Bytes),
-    /// In a file, which was written as a whole.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Its length in bytes.
-        bytes: u64,
+/// What is known of a result without its bytes: it is kept beside them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Made {
+    /// Speech, with what was found in it.
+    Audio(Sound),
+    /// A cloned voice.
+    Voice(MadeVoice),
+}
+
+/// What a completed job gave, its tasks' results joined in their order.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum JobResult {
+    /// Speech, joined in order.
+    Speech {
+        /// The audio.
+        audio: Bytes,
+        /// Its media type.
+        content_type: String,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// Subtitles as SubRip, where they were asked for and given.
+        srt: Option<String>,
     },
+    /// A cloned voice, to be named in [`crate::work::Request::cloned_voice`].
+    Voice {
+        /// Its id.
+        voice: VoiceId,
+    },
+}
+
+/// What a completed job gave, without the bytes of its tasks' results.
+pub(crate) enum JobMade {
+    /// Audio to be joined, each piece with its task and where it is.
+    Speech(Vec<(TaskId, Sound, Kept)>),
+    /// A voice.
+    Voice(VoiceId),
+}
+
+impl JobMade {
+    /// Of the results of its tasks, in their order.
+    pub(crate) fn of(heads: Vec<OutputHead>) -> Self {
+        let mut pieces = Vec::with_capacity(heads.len());
+        for OutputHead { task, made, kept } in heads {
+            match (made, kept) {
+                (Made::Voice(voice), _) => return Self::Voice(voice.id),
+                (Made::Audio(sound), Some(kept)) => pieces.push((task, sound, kept)),
+                (Made::Audio(_), None) => {}
+            }
+        }
+        Self::Speech(pieces)
+    }
+
+    /// The pieces of what it says; none of work that gives no speech.
+    pub(crate) fn speech(self) -> Option<Vec<(TaskId, Sound, Kept)>> {
+        match self {
+            Self::Speech(pieces) => Some(pieces),
+            Self::Voice(_) => None,
+        }
+    }
+}
+
+/// A result that came and is to be settled.
+pub(crate) enum Came {
+    /// Its bytes are to be read first: they decide what it is, and whether it can be delivered.
+    ToRead {
+        /// The bytes.
+        body: Body,
+        /// A text beside them.
+        text: Option<String>,
+        /// The media type that the upstream says.
+        content_type: String,
+        /// What reads them.
+        reader: BodyReader,
+    },
+    /// It has no bytes.
+    Known(Made),
+}
+
+impl Output {
+    /// The result of this work, which came; a voice gets the id `voice`.
+    pub(crate) fn came(self, work: &Work, voice: impl FnOnce() -> VoiceId) -> Came {
+        match self {
+            Self::Audio(Audio { body, content_type, srt }) => {
+                let reader = BodyReader::Audio(AudioReader::default());
+                Came::ToRead { body, text: srt, content_type, reader }
+            }
+            Self::Voice(made) => Came::Known(Made::Voice(made.named_by(work, voice()))),
+        }
+    }
+}
+
+/// Reads the bytes of a result, each kind those of its own.
+pub(crate) enum BodyReader {
+    /// Those of speech.
+    Audio(AudioReader),
+}
+
+impl BodyReader {
+    /// Reads bytes that are at hand as a whole.
+    ///
+    /// # Errors
+    /// Why they cannot be delivered.
+    pub(crate) fn read_whole(self, bytes: &[u8]) -> Result<Made, String> {
+        match self {
+            Self::Audio(_) => Sound::read(bytes).map(Made::Audio).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Reads the bytes that follow those before.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Audio(reader) => reader.push(bytes),
+        }
+    }
+
+    /// What was found, after the last bytes.
+    ///
+    /// # Errors
+    /// Why they cannot be delivered.
+    pub(crate) fn finish(self) -> Result<Made, String> {
+        match self {
+            Self::Audio(reader) => reader.finish().map(Made::Audio).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl Made {
+    /// What was done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Audio(_) => Operation::Speech,
+            Self::Voice(_) => Operation::CloneVoice,
+        }
+    }
+
+    /// Whether results of its kind have bytes.
+    #[must_use]
+    pub const fn has_bytes(&self) -> bool {
+        match self {
+            Self::Audio(_) => true,
+            Self::Voice(_) => false,
+        }
+    }
+
+    /// What was found in audio.
+    #[must_use]
+    pub const fn sound(&self) -> Option<&Sound> {
+        match self {
+            Self::Audio(sound) => Some(sound),
+            Self::Voice(_) => None,
+        }
+    }
+
+    /// The layout that all results of a job must have to be joined.
+    #[must_use]
+    pub fn layout(&self) -> Option<Layout> {
+        self.sound().map(|sound| sound.layout)
+    }
+
+    /// A voice that was made.
+    #[must_use]
+    pub const fn voice(&self) -> Option<&MadeVoice> {
+        match self {
+            Self::Audio(_) => None,
+            Self::Voice(voice) => Some(voice),
+        }
+    }
+
+    /// What was measured: what the upstream said of it, but for what its bytes tell.
+    #[must_use]
+    pub fn measured(&self, said: Counts) -> Counts {
+        match self {
+            Self::Audio(sound) => sound.measured(said),
+            Self::Voice(_) => said,
+        }
+    }
 }
 
 /// What the tasks of a request are made with.
@@ -155,10 +339,12 @@ impl CheckedAsk {
     /// What it asks of the upstream that does it.
     #[must_use]
     pub fn asks_for(&self) -> BTreeSet<Ability> {
-        match self {
+        let mut asked = match self {
             Self::Speech(speech) => speech.asks_for(),
-            Self::CloneVoice(_) => BTreeSet::from([Ability::CloneVoice]),
-        }
+            Self::CloneVoice(_) => BTreeSet::new(),
+        };
+        asked.insert(Ability::Do(self.operation()));
+        asked
     }
 
     /// The voice that it names.

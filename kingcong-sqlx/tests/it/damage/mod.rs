@@ -25,7 +25,7 @@ use crate::world::StandingClock;
 
 /// What says which state a row is in, where tables have it.
 const STATES: [&str; 9] =
-    ["state", "type", "kind", "level", "life", "phase", "used_for", "answer", "only_key"];
+    ["state", "type", "made", "level", "life", "phase", "used_for", "answer", "only_key"];
 /// Rows of a table that are damaged in each state, and where rows have none.
 const ROWS_MAX: usize = 1;
 const ROWS_WITHOUT_STATE_MAX: usize = 2;

@@ -145,7 +145,8 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "refused",
         "a refusal made nothing that would name it",
     ),
-    unfindable("kingcong_outputs", "sound srt body path", "", "the result itself"),
+    unfindable("kingcong_outputs", "made", "audio", "what was found in the result when it came"),
+    unfindable("kingcong_outputs", "text body path", "", "the result itself"),
     unfindable(
         "kingcong_workers",
         "dead_after batch_no beat",

@@ -15,8 +15,8 @@ use kingcong_core::{
     pricing::Price,
     store::{
         Accept, AdminAnswer, Adopt, AttemptResult, ChangeKey, Command, Credit, KeyChange, LateAnswer, Lease,
-        Movement, Outcome, SetTenant, Stop, StopWhy, Store as _, StoredOutput, TakeDuty, UnknownPolicy,
-        Waited, conformance::fixtures::cloning,
+        Movement, Outcome, SetTenant, Stop, StopWhy, Store as _, TakeDuty, UnknownPolicy, Waited,
+        conformance::fixtures::cloning,
     },
     switch::Switch,
     tenants::TenantState,
@@ -25,7 +25,7 @@ use kingcong_core::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::{IdempotencyKey, TaskRoute, Work, speech_quantities},
+    work::{IdempotencyKey, MadeVoice, TaskRoute, Work, speech_quantities},
 };
 use kingcong_sqlx::SqlStore;
 
@@ -285,11 +285,12 @@ async fn work(world: &mut World<'_>, first: KeyId) {
         world.clock.advance(Duration::from_secs(120));
     }
     let voice = AttemptResult::Done {
-        output: StoredOutput::Voice {
+        output: MadeVoice {
             id: VoiceId::from_uuid(world.ids.next()),
             upstream_voice: "upstream-voice".into(),
             name: "my voice".into(),
-        },
+        }
+        .stored(),
         cost: Some(UpstreamCredits::whole(1)),
         measured: Counts::NONE,
     };

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::work::Body;
+use super::Sound;
+use crate::{
+    measure::{Counts, Measure},
+    work::{Body, Made, StoredOutput},
+};
 
 /// A text to speak, already cut to what one call may carry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,4 +75,17 @@ pub struct Audio {
     pub content_type: String,
     /// Subtitles as SubRip, where asked for and given.
     pub srt: Option<String>,
+}
+
+impl Sound {
+    /// Speech in which it was found, as it is stored.
+    #[must_use]
+    pub const fn stored(self, body: Body, srt: Option<String>) -> StoredOutput {
+        StoredOutput { made: Made::Audio(self), body: Some(body), text: srt }
+    }
+
+    /// What was measured of it: its length is its own, and not what the upstream says.
+    pub(in crate::work::kinds) fn measured(&self, said: Counts) -> Counts {
+        said.with(Measure::AudioMs, self.duration_ms())
+    }
 }
