@@ -133,11 +133,12 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
              1, {now}, 'completed', 0, 0, '100', '0', 100, {now}, {now}, 0, 0 FROM {series} i"
         ),
         format!(
-            "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
+            "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, quantities, weight, created_at, \
              state, planned, cause, reached, attempts, reached_before, attempts_before, tried, unfit_routes, doubt, \
-             credits_cost, refunded, completed_at, input_data) \
-             SELECT {task}, {job}, 'main', 'user-' || i % 1000, 0, '{routes}', 100, 1, {now}, 'done', 0, 'planned', \
-             1, 1, 0, 0, '', 1, 'none', 100, 0, {now}, '{{\"speech\":{{\"text\":\"{text}\"}}}}' FROM {series} i"
+             credits_cost, refunded, completed_at, input_data, status, assigned_to, service) \
+             SELECT {task}, {job}, 'main', 'user-' || i % 1000, 0, '{routes}', '{{}}', 1, {now}, 'done', 0, 'planned', \
+             1, 1, 0, 0, '', 1, 'none', 100, 0, {now}, '{{\"speech\":{{\"text\":\"{text}\"}}}}', 'completed', \
+             'ai33', 'elevenlabs' FROM {series} i"
         ),
         format!(
             "INSERT INTO kingcong_attempts (id, task_id, job, tenant, user_id, operation, unit, lane, cause, server, \

@@ -302,11 +302,11 @@ impl Job {
             .await?;
         connection
             .run(
-                "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, characters, weight, created_at, \
+                "INSERT INTO kingcong_tasks (id, job, tenant, user_id, place, routes, quantities, weight, created_at, \
                  state, attempt, planned, cause, reached, attempts, reached_before, attempts_before, tried, \
-                 unfit_routes, doubt, credits_cost, refunded, input_data) \
-                 VALUES (?, ?, 'main', ?, 0, ?, 100, 1, ?, 'running', ?, 0, 'planned', 0, 1, 0, 0, x'', \
-                 0, 'none', 0, 0, ?)",
+                 unfit_routes, doubt, credits_cost, refunded, input_data, status, assigned_to, service) \
+                 VALUES (?, ?, 'main', ?, 0, ?, '{}', 1, ?, 'running', ?, 0, 'planned', 0, 1, 0, 0, x'', \
+                 0, 'none', 0, 0, ?, 'processing', 'ai33', 'elevenlabs')",
                 &[
                     Blob(task),
                     Blob(job),
@@ -356,7 +356,7 @@ impl Job {
             .await?;
         connection
             .run(
-                "UPDATE kingcong_tasks SET state = 'done', credits_cost = ?1, \
+                "UPDATE kingcong_tasks SET state = 'done', status = 'completed', credits_cost = ?1, \
                  completed_at = ?2, attempt = NULL WHERE id = ?3",
                 &[Integer(PRICE), Integer(NOW), Blob(task)],
             )

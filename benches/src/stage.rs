@@ -133,7 +133,7 @@ impl Planner {
         let new_task = |task: PlannedTask| NewTask {
             id: TaskId::from_uuid(ids.next()),
             work: task.work,
-            characters: task.characters,
+            quantities: task.quantities,
             routes: task.routes,
         };
         let tasks = plan.tasks.into_iter().map(new_task).collect();

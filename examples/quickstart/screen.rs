@@ -10,6 +10,7 @@ use std::{
 use kingcong_core::{
     engine::{JobEvent, JobReport, TaskReport, Verification},
     ledger::Wallet,
+    measure::Measure,
     work::TaskState,
 };
 use serde_json::json;
@@ -110,7 +111,7 @@ impl Screen {
                 route.service.as_str(),
                 row.key.as_deref().unwrap_or("-        "),
                 row.attempts,
-                task.characters,
+                task.quantities.most_of(Measure::Character),
                 task.charged.get(),
                 ms / 1000,
                 ms / 100 % 10,
@@ -167,7 +168,7 @@ impl Screen {
 fn task_json((number, report): (u32, &TaskReport)) -> serde_json::Value {
     json!({
         "task": number, "server": report.route.server, "service": report.route.service, "key": report.key,
-        "attempts": report.attempts, "characters": report.task.characters,
+        "attempts": report.attempts, "characters": report.task.quantities.most_of(Measure::Character),
         "credits": report.task.charged.get(), "state": report.state(),
     })
 }

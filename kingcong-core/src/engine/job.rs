@@ -233,7 +233,8 @@ impl JobHandle {
         let heads = store.output_heads(job).await?;
         let heads = heads.into_iter().enumerate();
         let there = heads.map(|(place, head)| head.ok_or_else(|| failed(OutputError::Missing { place })));
-        Ok(JobMade::of(there.collect::<Result<_, _>>()?))
+        let heads = there.collect::<Result<_, _>>()?;
+        JobMade::of(heads).map_err(|place| failed(OutputError::Missing { place }))
     }
 
     /// Joins the subtitles of tasks whose audio has these lengths in milliseconds.

@@ -57,7 +57,7 @@ pub(super) struct Pollers {
 struct Kind {
     route: Route,
     operation: Operation,
-    /// Half the bits of its number of characters: four times as many are another kind.
+    /// Half the bits of its size: four times as large is another kind.
     size: u32,
 }
 
@@ -151,7 +151,7 @@ impl Pace {
 impl Kind {
     fn of(lease: &Lease) -> Self {
         let operation = lease.work.operation();
-        let size = lease.task.characters.max(1).ilog2() / 2;
+        let size = lease.task.quantities.size().max(1).ilog2() / 2;
         Self { route: lease.attempt.route.clone(), operation, size }
     }
 }

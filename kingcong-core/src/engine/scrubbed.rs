@@ -203,7 +203,7 @@ mod tests {
             pieces: None,
         };
         let id = UpstreamId("t".into());
-        let laid = Laid { audio_url: "https://own.example/a".into(), srt_url: None, cost: None };
+        let laid = Laid { url: "https://own.example/a".into(), text_url: None, cost: None };
         let mut heard = vec![
             provider.send(&call).await.unwrap_err(),
             provider.fetch(&call, &laid).await.unwrap_err(),

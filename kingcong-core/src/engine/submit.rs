@@ -9,6 +9,7 @@ use crate::{
     id::{HoldId, JobId, TaskId},
     keys::PoolId,
     ledger::{Owner, WalletKey},
+    measure::Measure,
     money::{Amount, Unit},
     store::{Admit, Admitted, Command, NewTask, NotAdmitted, Outcome},
     work::{
@@ -59,7 +60,7 @@ impl KingCong {
         let wallet = self.inner.store.wallet(&payer(&request, plan.unit)).await?;
         Ok(Estimate {
             tasks: plan.tasks.len(),
-            characters: plan.tasks.iter().map(|task| u64::from(task.characters)).sum(),
+            characters: plan.tasks.iter().map(|task| task.quantities.most_of(Measure::Character)).sum(),
             held: plan.held,
             unit: plan.unit,
             available: wallet.map_or(Amount::ZERO, |wallet| wallet.available()),
@@ -248,7 +249,7 @@ impl Inner {
                 .map(|(task, id)| NewTask {
                     id: TaskId::from_uuid(id),
                     work: Arc::clone(&task.work),
-                    characters: task.characters,
+                    quantities: task.quantities.clone(),
                     routes: Arc::clone(&task.routes),
                 })
                 .collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Measure, MeasureKind};
+use crate::upstream::UpstreamCredits;
 
 /// How much of a measure a task has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,33 @@ impl Quantities {
             Some(Quantity::Exact(quantity) | Quantity::AtMost(quantity)) => quantity,
             None => 0,
         }
+    }
+}
+
+impl Quantities {
+    /// The largest quantity that is known before the work begins: how large the work is, beside others of its kind.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.exact().map(|(_, quantity)| quantity).max().unwrap_or(0)
+    }
+
+    /// The upstream credits that a call needs, about, and a key that had none must have before it is asked with again.
+    ///
+    /// The rule for every kind of work: of what is known before the work begins, the measure that takes most, at one
+    /// credit for a thing and one for a second; at least one credit. No upstream tells the figure, and none sells
+    /// these dearer than so by much. With too few credits one call is refused and the key rests again; with too many a
+    /// key would rest that could serve, so bounds, which are seldom reached, do not count.
+    #[must_use]
+    pub fn upstream_credits(&self) -> UpstreamCredits {
+        let credits = self.exact().map(|(measure, quantity)| measure.upstream_credits(quantity)).max();
+        UpstreamCredits::whole(i64::try_from(credits.unwrap_or(0).max(1)).unwrap_or(i64::MAX))
+    }
+
+    fn exact(&self) -> impl Iterator<Item = (Measure, u64)> {
+        self.0.iter().filter_map(|(measure, quantity)| match quantity {
+            Quantity::Exact(quantity) => Some((*measure, *quantity)),
+            Quantity::AtMost(_) => None,
+        })
     }
 }
 
@@ -107,6 +135,24 @@ mod tests {
             assert_eq!(quantities.of(measure), expected, "{measure}");
         }
         assert_eq!([Measure::AudioMs, Measure::Token].map(|measure| quantities.most_of(measure)), [5, 0]);
+    }
+
+    #[test]
+    fn a_key_needs_a_credit_for_each_thing_or_second_that_is_known_beforehand() {
+        let request = Quantities::one_request;
+        for (quantities, credits) in [
+            (request(), 1),
+            (request().with(Measure::Character, Quantity::Exact(900)), 900),
+            // Bounds do not count, and the measure that takes most does.
+            (request().with(Measure::AudioMs, Quantity::AtMost(900_000)), 1),
+            (request().with(Measure::Image, Quantity::Exact(4)).with(Measure::Token, Quantity::AtMost(9)), 4),
+            (request().with(Measure::AudioMs, Quantity::Exact(8_001)), 9),
+            (request().with(Measure::Character, Quantity::Exact(0)), 1),
+        ] {
+            assert_eq!(quantities.upstream_credits(), UpstreamCredits::whole(credits), "{quantities:?}");
+        }
+        let most = request().with(Measure::Character, Quantity::Exact(u64::MAX)).upstream_credits();
+        assert!(most > UpstreamCredits::whole(i64::from(u32::MAX)), "{most:?}");
     }
 
     #[test]

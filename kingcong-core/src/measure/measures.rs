@@ -37,6 +37,14 @@ impl Measure {
         }
     }
 
+    /// The upstream credits that so much of it takes, about: one for a thing, and one for a second.
+    pub(super) const fn upstream_credits(self, quantity: u64) -> u64 {
+        match self {
+            Self::Character | Self::Request | Self::Token | Self::Image => quantity,
+            Self::AudioMs => quantity.div_ceil(1000),
+        }
+    }
+
     /// Who counts it, and when.
     #[must_use]
     pub const fn kind(self) -> MeasureKind {

@@ -119,22 +119,22 @@ pub enum Progress {
     OnlyAlone,
 }
 
-/// Where an upstream laid finished speech.
+/// Where an upstream laid a finished result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Laid {
-    /// The audio's address; it may expire.
-    pub audio_url: String,
-    /// That of the subtitles, if there are any.
-    pub srt_url: Option<String>,
+    /// The address of its bytes; it may expire.
+    pub url: String,
+    /// That of the text beside them, such as subtitles, if there is one.
+    pub text_url: Option<String>,
     /// What the upstream says it cost.
     pub cost: Option<UpstreamCredits>,
 }
 
 impl Laid {
-    /// The host of the audio's address; the rest of it may be signed. None where it lies with the server itself.
+    /// The host of the address of its bytes; the rest of it may be signed. None where it lies with the server itself.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        let (_, rest) = self.audio_url.split_once("://")?;
+        let (_, rest) = self.url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
         authority.rsplit('@').next().filter(|host| !host.is_empty())
     }
@@ -260,7 +260,7 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     ///
     /// Not called where `poll` never answers so.
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
-        let message = format!("{} has nothing to fetch at {}", call.access.route, laid.audio_url);
+        let message = format!("{} has nothing to fetch at {}", call.access.route, laid.url);
         Err(Failure::new(FailureKind::Unsupported, Reached::Maybe, message))
     }
 

@@ -25,7 +25,7 @@ use crate::{
         Verdict,
     },
     ledger::{Cause, Entry, Refusal, WalletKey},
-    measure::Counts,
+    measure::{Counts, Quantities},
     money::{Amount, Unit},
     operation::Operation,
     pricing::{Package, PackageError, Price, PriceError},
@@ -237,8 +237,8 @@ pub struct NewTask {
     pub id: TaskId,
     /// What to do; the voice is the planned route's.
     pub work: Arc<Work>,
-    /// Characters that are sold with it.
-    pub characters: u32,
+    /// How much of each measure it has.
+    pub quantities: Quantities,
     /// Where it may be done, in server order, with frozen prices.
     pub routes: Arc<[TaskRoute]>,
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     id::{KeyId, Route, ServerId, ServiceId, VoiceId},
     lane::Lane,
-    measure::{Measure, Quantities},
+    measure::Quantities,
     message::Message,
     money::{Amount, Unit},
     operation::Operation,
@@ -75,8 +75,8 @@ pub struct Plan {
 pub struct PlannedTask {
     /// What to do; its voice is that of the route that does it.
     pub work: Arc<Work>,
-    /// Characters that are sold with it.
-    pub characters: u32,
+    /// How much of each measure it has.
+    pub quantities: Quantities,
     /// Where it may be done, in server order.
     pub routes: Arc<[TaskRoute]>,
 }
@@ -197,8 +197,7 @@ impl Plan {
         let mut quoted = Quoted::default();
         let mut planned = |(work, quantities): (Work, Quantities)| {
             let routes = quoted.routes(request, basis, operation, &places, &quantities)?;
-            let characters = u32::try_from(quantities.most_of(Measure::Character)).unwrap_or(u32::MAX);
-            Ok(PlannedTask { work: Arc::new(work), characters, routes })
+            Ok(PlannedTask { work: Arc::new(work), quantities, routes })
         };
         let tasks = works.into_iter().map(&mut planned).collect::<Result<Vec<PlannedTask>, PlanError>>()?;
         let prices = tasks.iter().map(|task| task.routes.iter().map(|route| &route.card));

@@ -11,6 +11,7 @@ use crate::{
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
     keys::PoolId,
     lane::Lane,
+    measure::Quantities,
     message::Message,
     money::Amount,
     pricing::RoutePrice,
@@ -39,8 +40,8 @@ pub struct Task {
     pub cause: RouteCause,
     /// The one key that can do it, for voices that live on one account.
     pub only_key: Option<KeyId>,
-    /// Characters that are sold with it.
-    pub characters: u32,
+    /// How much of each measure it has.
+    pub quantities: Quantities,
     /// How heavy the user's orders weigh in the queue.
     pub weight: u32,
     /// Attempts that may have reached an upstream.

@@ -304,9 +304,9 @@ fn read_task(task: &Value) -> Option<Task> {
             let address = |names: &[&str]| {
                 short_text(field(task, "metadata")?, names).or_else(|| short_text(task, names))
             };
-            Task::Done(address(&["audio_url", "output_uri"]).map(|audio_url| Laid {
-                audio_url,
-                srt_url: address(&["srt_url"]),
+            Task::Done(address(&["audio_url", "output_uri"]).map(|url| Laid {
+                url,
+                text_url: address(&["srt_url"]),
                 cost: cost(task, &["credit_cost"]),
             }))
         }

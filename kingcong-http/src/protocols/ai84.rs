@@ -95,10 +95,10 @@ impl Ai84 {
                 let address = |names: &[&str]| {
                     short_text(job, names).or_else(|| short_text(field(job, "metadata")?, names))
                 };
-                let audio_url = address(&["audio_url"])
+                let url = address(&["audio_url"])
                     .ok_or_else(|| exchange.unclear("a finished job without audio"))?;
-                let srt_url = address(&["transcript_url", "srt_url"]);
-                Ok(Progress::Ready(Laid { audio_url, srt_url, cost: cost(job, &["credit_cost"]) }))
+                let text_url = address(&["transcript_url", "srt_url"]);
+                Ok(Progress::Ready(Laid { url, text_url, cost: cost(job, &["credit_cost"]) }))
             }
             "failed" | "error" => {
                 let refusal = Refusal::of_task(

@@ -162,7 +162,7 @@ impl MiniMax {
             "success" => {
                 let file = short_text(&answer, &["file_id"])
                     .ok_or_else(|| exchange.unclear("a finished task without a file"))?;
-                Ok(Progress::Ready(Laid { audio_url: file, srt_url: None, cost: None }))
+                Ok(Progress::Ready(Laid { url: file, text_url: None, cost: None }))
             }
             status @ ("failed" | "expired") => {
                 let refusal =
@@ -285,7 +285,7 @@ impl Provider for MiniMax {
 
     /// The result is laid under the id of a file.
     async fn fetch(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
-        self.fetch_archive(&self.exchange(&call.access, Step::Follow), call, &laid.audio_url).await
+        self.fetch_archive(&self.exchange(&call.access, Step::Follow), call, &laid.url).await
     }
 
     /// MiniMax tells no balance; its list of voices tells whether the key lives.

@@ -31,13 +31,13 @@ impl Exchange<'_> {
     /// Fetches finished speech into the call's sink.
     pub(crate) async fn fetch_speech(&self, call: &Call, laid: &Laid) -> Result<Reply, Failure> {
         // The small file first: when it fails, the large one is not fetched twice.
-        let srt = match (&*call.work, &laid.srt_url) {
+        let srt = match (&*call.work, &laid.text_url) {
             (Work::Speech(speech), Some(url)) if speech.subtitles == Subtitles::Srt => {
                 self.fetch_srt(url).await?
             }
             _ => None,
         };
-        let audio = self.fetch_audio(&laid.audio_url, &call.sink, call.attempt, srt).await?;
+        let audio = self.fetch_audio(&laid.url, &call.sink, call.attempt, srt).await?;
         Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Counts::NONE })
     }
 

@@ -243,7 +243,7 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     place        BIGINT NOT NULL,
     routes       LONGTEXT NOT NULL,             -- where it may be done and at which frozen prices, as JSON
     only_key     BINARY(16),
-    characters   BIGINT NOT NULL,
+    quantities   MEDIUMTEXT NOT NULL,           -- how much of each measure it has, as JSON
     weight       BIGINT NOT NULL,
     created_at   BIGINT NOT NULL,
     state        VARCHAR(32) NOT NULL,          -- ready, delayed, running, done, failed, cancelled
@@ -266,15 +266,11 @@ CREATE TABLE IF NOT EXISTS kingcong_tasks (
     completed_at BIGINT,
     input_data   LONGTEXT NOT NULL,             -- what to do, as JSON
     -- Mirrors, from here on.
-    status       VARCHAR(32) AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
-                     WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END) VIRTUAL,
-    assigned_to  VARCHAR(32) AS
-                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].card.route.server')))) VIRTUAL,
-    service      VARCHAR(32) AS
-                     (JSON_UNQUOTE(JSON_EXTRACT(routes, CONCAT('$[', planned, '].card.route.service')))) VIRTUAL,
-    api_key_id   VARBINARY(16) AS (CASE WHEN LENGTH(tried) > 0 THEN SUBSTRING(tried, -16) END) VIRTUAL,
-    output_data  VARCHAR(64) AS
-                     (CASE state WHEN 'done' THEN CONCAT('kingcong_outputs.task = ', HEX(id)) END) VIRTUAL,
+    status       VARCHAR(32) NOT NULL,          -- of state: pending, processing, completed, failed
+    assigned_to  VARCHAR(32) NOT NULL,          -- the server of the planned route, and its service
+    service      VARCHAR(32) NOT NULL,
+    api_key_id   BINARY(16),                    -- the last that was tried
+    output_data  VARCHAR(64),                   -- done: where its result is
     KEY kingcong_tasks_job (job, place),
     KEY kingcong_tasks_ready (pool, state, tag, id),
     KEY kingcong_tasks_delayed (state, until, id)

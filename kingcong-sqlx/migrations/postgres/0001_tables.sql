@@ -242,7 +242,7 @@ CREATE TABLE kingcong_tasks (
     place        BIGINT NOT NULL,
     routes       TEXT NOT NULL,                 -- where it may be done and at which frozen prices, as JSON
     only_key     UUID,
-    characters   BIGINT NOT NULL,
+    quantities   TEXT NOT NULL,                 -- how much of each measure it has, as JSON
     weight       BIGINT NOT NULL,
     created_at   BIGINT NOT NULL,
     state        TEXT NOT NULL,                 -- ready, delayed, running, done, failed, cancelled
@@ -265,17 +265,11 @@ CREATE TABLE kingcong_tasks (
     completed_at BIGINT,
     input_data   TEXT NOT NULL,                 -- what to do, as JSON
     -- Mirrors, from here on.
-    status       TEXT GENERATED ALWAYS AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
-                     WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END) STORED,
-    -- Of the planned route. Each route of the JSON has one of either word; to read it as JSON would cost more than all
-    -- the rest of writing the row.
-    assigned_to  TEXT GENERATED ALWAYS AS
-                     (split_part(split_part(routes, '"server":"', planned::int + 2), '"', 1)) STORED,
-    service      TEXT GENERATED ALWAYS AS
-                     (split_part(split_part(routes, '"service":"', planned::int + 2), '"', 1)) STORED,
-    api_key_id   UUID GENERATED ALWAYS AS
-                     (CASE WHEN length(tried) > 0 THEN encode(substring(tried FROM length(tried) - 15), 'hex')::uuid END) STORED,
-    output_data  TEXT GENERATED ALWAYS AS (CASE state WHEN 'done' THEN 'kingcong_outputs.task = ' || id::text END) STORED
+    status       TEXT NOT NULL,                 -- of state: pending, processing, completed, failed
+    assigned_to  TEXT NOT NULL,                 -- the server of the planned route, and its service
+    service      TEXT NOT NULL,
+    api_key_id   UUID,                          -- the last that was tried
+    output_data  TEXT                           -- done: where its result is
 ) WITH (fillfactor = 80);
 CREATE INDEX kingcong_tasks_job ON kingcong_tasks (job, place);
 CREATE INDEX kingcong_tasks_ready ON kingcong_tasks (pool, tag, id) WHERE state = 'ready';

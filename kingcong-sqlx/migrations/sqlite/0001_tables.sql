@@ -237,7 +237,7 @@ CREATE TABLE kingcong_tasks (
     place        INTEGER NOT NULL,
     routes       TEXT NOT NULL,                 -- where it may be done and at which frozen prices, as JSON
     only_key     BLOB,
-    characters   INTEGER NOT NULL,
+    quantities   TEXT NOT NULL,                 -- how much of each measure it has, as JSON
     weight       INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     state        TEXT NOT NULL,                 -- ready, delayed, running, done, failed, cancelled
@@ -260,12 +260,11 @@ CREATE TABLE kingcong_tasks (
     completed_at INTEGER,
     input_data   TEXT NOT NULL,                 -- what to do, as JSON
     -- Mirrors, from here on.
-    status       TEXT AS (CASE state WHEN 'ready' THEN 'pending' WHEN 'delayed' THEN 'pending'
-                     WHEN 'running' THEN 'processing' WHEN 'done' THEN 'completed' ELSE 'failed' END),
-    assigned_to  TEXT AS (json_extract(routes, '$[' || planned || '].card.route.server')),
-    service      TEXT AS (json_extract(routes, '$[' || planned || '].card.route.service')),
-    api_key_id   BLOB AS (CASE WHEN length(tried) > 0 THEN substr(tried, -16) END),
-    output_data  TEXT AS (CASE state WHEN 'done' THEN 'kingcong_outputs.task = ' || hex(id) END)
+    status       TEXT NOT NULL,                 -- of state: pending, processing, completed, failed
+    assigned_to  TEXT NOT NULL,                 -- the server of the planned route, and its service
+    service      TEXT NOT NULL,
+    api_key_id   BLOB,                          -- the last that was tried
+    output_data  TEXT                           -- done: where its result is
 ) STRICT;
 CREATE INDEX kingcong_tasks_job ON kingcong_tasks (job, place);
 CREATE INDEX kingcong_tasks_ready ON kingcong_tasks (pool, tag, id) WHERE state = 'ready';

@@ -1,5 +1,6 @@
 //! Mirrors: columns that people and other programs know from the source's schema, while the truth is elsewhere.
-//! Those that a database cannot compute from its row are written here and nowhere else, and nothing reads them.
+//! They are written with their rows and nothing reads them. A database computes a column only where its formula can
+//! never change: for another formula every row would be written again, while releases that know the old one still run.
 
 use std::num::NonZeroU32;
 
@@ -10,7 +11,9 @@ use kingcong_core::{
     measure::Measure,
     pricing::{Charge, Price},
     routing::{Maintenance, System},
+    store::OutputRow,
     switch::Switch,
+    work::{Task, TaskState},
 };
 
 use crate::{
@@ -49,6 +52,24 @@ impl Written for KeyLimitMirrors {
         mirror("rate_limit_per_min", Kind::Int, |limit| limit.per_window.get().into()),
         mirror("last_used", Kind::Int, |limit| limit.last_used.into()),
     ];
+}
+
+/// A task's state in the source's words.
+pub(super) fn status(task: &Task) -> Cell {
+    Cell::Word(match task.state {
+        TaskState::Ready { .. } | TaskState::Delayed { .. } => "pending",
+        TaskState::Running { .. } => "processing",
+        TaskState::Done => "completed",
+        TaskState::Failed { .. } | TaskState::Cancelled => "failed",
+    })
+}
+
+/// Where a task's result is.
+pub(super) fn output_data(task: &Task) -> Cell {
+    match task.state {
+        TaskState::Done => Cell::Text(format!("{}.task = {}", OutputRow::NAME, task.id)),
+        _ => Cell::Null,
+    }
 }
 
 /// Whether a route of the source is on.

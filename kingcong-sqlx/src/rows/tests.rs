@@ -3,7 +3,7 @@
 use kingcong_core::{
     id::{JobId, TaskId, VoiceId},
     keys::RouteHealth,
-    measure::{Counts, Measure},
+    measure::{Counts, Measure, Quantities},
     money::Amount,
     store::{
         Remembered,
@@ -104,6 +104,7 @@ fn rows(table: &str) -> Vec<Cells> {
                 let others = of_state.into_iter().filter(|name| !has.contains(name)).collect::<Vec<_>>();
                 let cells = vec![
                     ("routes", routes.clone()),
+                    ("quantities", Cell::json(&Quantities::one_request())),
                     ("state", word(state)),
                     ("planned", Cell::Int(0)),
                     ("cause", word("moved")),

@@ -16,10 +16,10 @@ use kingcong_core::{
 };
 use uuid::Uuid;
 
-use super::read_route;
+use super::{mirrors, read_route};
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{ColumnOf, Deed, Kind, Record, Table, Written, fixed, key, mutable},
+    table::{ColumnOf, Deed, Kind, Record, Table, Written, fixed, key, mirror, mutable},
 };
 
 impl Written for Job {
@@ -148,7 +148,9 @@ impl HasTask for TaskWithWork {
 }
 
 /// How many columns a task has without what it is to do.
-const TASK_COLUMNS: usize = 28;
+const TASK_COLUMNS: usize = 33;
+/// How many of them are mirrors, which stand last.
+const TASK_MIRRORS: usize = 5;
 
 /// The columns of a task without what it is to do.
 const fn task_columns<R: HasTask>() -> [ColumnOf<R>; TASK_COLUMNS] {
@@ -160,7 +162,7 @@ const fn task_columns<R: HasTask>() -> [ColumnOf<R>; TASK_COLUMNS] {
         fixed("place", Kind::Int, |row| row.task().place.into()),
         fixed("routes", Kind::Text, |row| Cell::json(&row.task().routes)),
         fixed("only_key", Kind::Id, |row| row.task().only_key.map(KeyId::as_uuid).into()),
-        fixed("characters", Kind::Int, |row| row.task().characters.into()),
+        fixed("quantities", Kind::Text, |row| Cell::json(&row.task().quantities)),
         fixed("weight", Kind::Int, |row| row.task().weight.into()),
         fixed("created_at", Kind::Int, |row| row.task().created_at.into()),
         mutable("state", Kind::Text, |row| {
@@ -207,6 +209,11 @@ const fn task_columns<R: HasTask>() -> [ColumnOf<R>; TASK_COLUMNS] {
         mutable("credits_cost", Kind::Int, |row| row.task().charged.into()),
         mutable("refunded", Kind::Int, |row| row.task().refunded.into()),
         mutable("completed_at", Kind::Int, |row| row.task().finished_at.into()),
+        mirror("status", Kind::Text, |row| mirrors::status(row.task())),
+        mirror("assigned_to", Kind::Text, |row| row.task().planned_route().route().server.as_str().into()),
+        mirror("service", Kind::Text, |row| row.task().planned_route().route().service.as_str().into()),
+        mirror("api_key_id", Kind::Id, |row| row.task().tried.last().copied().map(KeyId::as_uuid).into()),
+        mirror("output_data", Kind::Text, |row| mirrors::output_data(row.task())),
     ]
 }
 
@@ -223,7 +230,7 @@ impl Record for Task {
         let place = row.number("place")?;
         let routes: Arc<[TaskRoute]> = row.json("routes")?;
         let only_key = row.uuid_or_null("only_key")?.map(KeyId::from_uuid);
-        let (characters, weight) = (row.number("characters")?, row.number("weight")?);
+        let (quantities, weight) = (row.json("quantities")?, row.number("weight")?);
         let created_at = row.time("created_at")?;
         let state = read_task_state(row)?;
         let planned: u8 = row.number("planned")?;
@@ -239,7 +246,7 @@ impl Record for Task {
             planned,
             cause: read_cause(row)?,
             only_key,
-            characters,
+            quantities,
             weight,
             reached: row.number("reached")?,
             attempts: row.number("attempts")?,
@@ -332,7 +339,8 @@ const TASK_WITH_WORK_COLUMNS: [ColumnOf<TaskWithWork>; TASK_COLUMNS + 1] = {
     let (of_task, mut columns) = (task_columns(), [input; TASK_COLUMNS + 1]);
     let mut place = 0;
     while place < TASK_COLUMNS {
-        columns[place] = of_task[place];
+        let is_mirror = place >= TASK_COLUMNS - TASK_MIRRORS;
+        columns[if is_mirror { place + 1 } else { place }] = of_task[place];
         place += 1;
     }
     columns
@@ -354,10 +362,10 @@ pub(crate) struct NewTask<'a> {
 impl NewTask<'_> {
     pub(crate) const TABLE: Table = TaskWithWork::TABLE;
 
-    /// The cells of its table: a task's, and behind them what it is to do.
+    /// The cells of its table: a task's, with what it is to do before the mirrors.
     pub(crate) fn put(&self, cells: &mut Vec<Cell>) {
         self.task.put(Deed::Insert, cells);
-        cells.push(Cell::json(self.work));
+        cells.insert(cells.len() - TASK_MIRRORS, Cell::json(self.work));
     }
 }
 

@@ -256,7 +256,7 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
     let tasks = texts.iter().zip(&priced).map(|(text, prices)| NewTask {
         id: TaskId::from_uuid(ids.next()),
         work: Arc::new(work(text)),
-        characters: u32::try_from(text.chars().count()).unwrap(),
+        quantities: speech_quantities(count_characters(text), 100).unwrap(),
         routes: prices
             .iter()
             .map(|price| TaskRoute { card: price.clone(), lane: Lane::Shared, known_as: "voice-1".into() })

@@ -12,6 +12,7 @@ use kingcong_core::{
     engine::{JobReport, JobResult, TaskReport},
     failure::FailureKind,
     id::JobId,
+    measure::Measure,
     store::{AttemptFilter, PAGE_MAX},
     work::{Doubt, JobState, TaskError, TaskState},
 };
@@ -115,7 +116,11 @@ impl<'a> Check<'a> {
             self.must(is_done || is_upstreams_fault(&task.state), || {
                 format!("request {number}, task {}: {:?}", task.place, task.state)
             });
-            let price = if is_done { i64::from(task.characters) } else { 0 };
+            let price = if is_done {
+                i64::try_from(task.quantities.most_of(Measure::Character)).unwrap_or(i64::MAX)
+            } else {
+                0
+            };
             self.must(task.charged.get() == price, || {
                 format!("request {number}, task {}: {} charged for {price}", task.place, task.charged.get())
             });

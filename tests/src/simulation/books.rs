@@ -11,7 +11,7 @@ use kingcong_core::{
     access::Scope,
     id::{AttemptId, Egress, JobId, KeyId, LimitId, Route, ServerId, TaskId, UserId, WalletId},
     keys::{Limit, Limits, PollsCount, PoolId, Rules},
-    measure::Measure,
+    measure::{Measure, Quantities},
     pricing::{Charge, Overrun, Price, PriceLine},
     store::{
         AdminAct, AdminAnswer, Admit, AttemptFilter, Batch, BookReads, Claimed, Command, Configuration,
@@ -328,10 +328,11 @@ impl Books {
         let configuration = pages.configurations.get(&admit.configuration_version)?;
         let mut sum = Exact::default();
         for task in tasks {
-            let bound = audio_ms_bound(task.characters);
+            let characters = characters_of(&task.quantities);
+            let bound = audio_ms_bound(characters);
             let prices = task.routes.iter().map(|route| {
                 let price = price(configuration, route.route(), admit)?;
-                Some(Exact::of(lines(price), task.characters, bound))
+                Some(Exact::of(lines(price), characters, bound))
             });
             let prices: Option<Vec<Exact>> = prices.collect();
             sum = sum.plus(prices?.into_iter().max_by(|a, b| a.compare(b))?);
@@ -492,7 +493,7 @@ impl Books {
         let configuration = pages.configurations.get(&admit.configuration_version)?;
         let price = price(configuration, &attempt.route, admit)?;
         let text = self.world.text_of(attempt.id)?;
-        let characters = u32::try_from(text.chars().count()).ok()?;
+        let characters = u64::try_from(text.chars().count()).ok()?;
         let bound = audio_ms_bound(characters);
         let audio_ms = self.world.measured_of(attempt.id).get(Measure::AudioMs);
         let is_believed = |said: &u64| match price.overrun {
@@ -644,9 +645,13 @@ fn lines(price: &Price) -> &[PriceLine] {
     }
 }
 
+fn characters_of(quantities: &Quantities) -> u64 {
+    quantities.most_of(Measure::Character)
+}
+
 /// The longest audio that a task at speed 1 is held for, in milliseconds.
-fn audio_ms_bound(characters: u32) -> u64 {
-    2_000 + u64::from(characters) * 120
+fn audio_ms_bound(characters: u64) -> u64 {
+    2_000 + characters * 120
 }
 
 /// An exact sum of prices in smallest steps, by plain fractions: on purpose not the library's own.
@@ -663,7 +668,7 @@ impl Default for Exact {
 }
 
 impl Exact {
-    fn of(lines: &[PriceLine], characters: u32, audio_ms: u64) -> Self {
+    fn of(lines: &[PriceLine], characters: u64, audio_ms: u64) -> Self {
         lines.iter().fold(Self::default(), |sum, line| {
             let quantity = match line.measure {
                 Measure::Character => i128::from(characters),

@@ -75,7 +75,7 @@ impl Provider for Gateway {
     }
 
     async fn poll(&self, calls: &[(Call, UpstreamId)], _: u32) -> Vec<Result<Progress, Failure>> {
-        let ready = |id: &UpstreamId| Laid { audio_url: id.0.clone(), srt_url: None, cost: None };
+        let ready = |id: &UpstreamId| Laid { url: id.0.clone(), text_url: None, cost: None };
         calls.iter().map(|(_, id)| Ok(Progress::Ready(ready(id)))).collect()
     }
 

@@ -73,7 +73,7 @@ impl Provider for Gateway {
 
     async fn poll(&self, calls: &[(Call, UpstreamId)], _: u32) -> Vec<Result<Progress, Failure>> {
         self.pass(Slow::Poll).await;
-        let laid = Laid { audio_url: "https://cdn.example/1".into(), srt_url: None, cost: None };
+        let laid = Laid { url: "https://cdn.example/1".into(), text_url: None, cost: None };
         calls.iter().map(|_| Ok(Progress::Ready(laid.clone()))).collect()
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn an_admitted_job_is_held_for_and_queued(store: &dyn Store, cl
     for task in &book.tasks {
         let TaskState::Ready { pool, .. } = task.state else { panic!("not ready: {:?}", task.state) };
         assert_eq!(pool, task.pool_of(task.planned_route().route()));
-        assert_eq!(task.characters, 10);
+        assert_eq!(task.quantities.most_of(Measure::Character), 10);
         assert_eq!((task.attempts, task.reached, task.doubt), (0, 0, Doubt::None));
         assert_eq!(task.routes.len(), 2);
         assert_eq!(task.routes[1].route(), &route("ai84"));

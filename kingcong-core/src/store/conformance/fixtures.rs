@@ -30,7 +30,7 @@ use crate::{
     },
     lane::Lane,
     ledger::{Cause, Owner, Wallet, WalletKey},
-    measure::{Counts, Measure},
+    measure::{Counts, Measure, Quantities, count_characters},
     money::{Amount, Money, Unit},
     operation::Operation,
     preset::kingcong,
@@ -315,15 +315,14 @@ impl Order {
         self
     }
 
-    /// Where a task of so many characters may be done, at which price.
-    fn routes(&self, characters: u64) -> Vec<TaskRoute> {
-        let quantities = speech_quantities(characters, 100).expect("tests speak short texts");
+    /// Where a task that has so much of each measure may be done, at which price.
+    fn routes(&self, quantities: &Quantities) -> Vec<TaskRoute> {
         let quote = |server: &ServerId| {
             let route = Route::new(server.clone(), self.service.clone());
             let line = self.line.unwrap_or_else(|| speech_line(&route));
             let known_as = format!("voice on {server}").into();
             let overrun = self.overruns.get(server).copied().unwrap_or_default();
-            let price = Price { overrun, ..price(route, Operation::Speech, line) }.quote(&quantities);
+            let price = Price { overrun, ..price(route, Operation::Speech, line) }.quote(quantities);
             TaskRoute { card: price.expect("tests order what can be quoted"), lane: Lane::Shared, known_as }
         };
         self.shares.keys().map(quote).collect()
@@ -339,12 +338,13 @@ impl Order {
             .texts
             .iter()
             .map(|text| {
-                let characters = u32::try_from(text.chars().count()).expect("tests speak short texts");
-                let routes = self.routes(characters.into());
+                let quantities =
+                    speech_quantities(count_characters(text), 100).expect("tests speak short texts");
+                let routes = self.routes(&quantities);
                 NewTask {
                     id: TaskId::from_uuid(ids.uuid()),
                     work: Arc::new(speech(text)),
-                    characters,
+                    quantities,
                     routes: routes.into(),
                 }
             })

@@ -190,7 +190,7 @@ fn insert_tasks(tables: &mut Tables, admit: &Admit, queue: &Queue<'_>, start: St
             planned,
             cause: RouteCause::Planned,
             only_key: admit.only_key,
-            characters: new.characters,
+            quantities: new.quantities.clone(),
             weight: admit.weight.get(),
             reached: 0,
             attempts: 0,

@@ -319,8 +319,8 @@ fn blame(tables: &mut Tables, settle: &Settle, failure: &Failure, leased_at: Tim
             tables.change_limits(key, None, None, |chain| chain.key.doubt(leased_at, now));
         }
         FailureKind::OutOfCredit => {
-            let characters = tables.tasks().get(&settle.task).map_or(1, |task| task.characters.max(1));
-            let needed = UpstreamCredits::whole(i64::from(characters));
+            let task = tables.tasks().get(&settle.task).expect("settle found it");
+            let needed = task.quantities.upstream_credits();
             set_key_status(tables, settle, KeyStatus::OutOfCredit { needed });
             tables.change_limits(key, None, None, |chain| chain.key.doubt(leased_at, now));
         }

@@ -139,16 +139,18 @@ pub(crate) enum JobMade {
 
 impl JobMade {
     /// Of the results of its tasks, in their order.
-    pub(crate) fn of(heads: Vec<OutputHead>) -> Self {
+    ///
+    /// # Errors
+    /// The place of one that should have bytes and has none.
+    pub(crate) fn of(heads: Vec<OutputHead>) -> Result<Self, usize> {
         let mut pieces = Vec::with_capacity(heads.len());
-        for OutputHead { task, made, kept } in heads {
-            match (made, kept) {
-                (Made::Voice(voice), _) => return Self::Voice(voice.id),
-                (Made::Audio(sound), Some(kept)) => pieces.push((task, sound, kept)),
-                (Made::Audio(_), None) => {}
+        for (place, OutputHead { task, made, kept }) in heads.into_iter().enumerate() {
+            match made {
+                Made::Voice(voice) => return Ok(Self::Voice(voice.id)),
+                Made::Audio(sound) => pieces.push((task, sound, kept.ok_or(place)?)),
             }
         }
-        Self::Speech(pieces)
+        Ok(Self::Speech(pieces))
     }
 
     /// The pieces of what it says; none of work that gives no speech.

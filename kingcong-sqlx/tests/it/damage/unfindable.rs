@@ -88,7 +88,7 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "ready delayed running failed cancelled",
         "prices that were not charged",
     ),
-    unfindable("kingcong_tasks", "characters weight input_data", "", ASKED),
+    unfindable("kingcong_tasks", "quantities weight input_data", "", ASKED),
     unfindable(
         "kingcong_tasks",
         "routes planned cause reached tried unfit_routes doubt credits_cost completed_at refunded",

@@ -25,7 +25,7 @@ use kingcong_core::{
         Binding, DataKeyContext, DataKeyUse, DataKeyVersion, FingerprintScope, KEY_BYTES, KeyBytes, Keyring,
         NONCE_BYTES, OpenDataKey, Purpose, Secret, SecretVersion, StaticMasterKey,
     },
-    work::{IdempotencyKey, MadeVoice, TaskRoute, Work, speech_quantities},
+    work::{IdempotencyKey, MadeVoice, TaskRoute, Work},
 };
 use kingcong_sqlx::SqlStore;
 
@@ -249,9 +249,8 @@ async fn moved(world: &mut World<'_>) {
     let mut order = admit(&mut world.ids, 1, &["is moved"], Some("request 13"));
     order.wallet.unit = Unit::NEXTFLOW;
     for task in &mut order.tasks {
-        let quantities = speech_quantities(task.characters.into(), 100).unwrap();
         let quote =
-            |server| Price { unit: Unit::NEXTFLOW, ..price(&route(server)) }.quote(&quantities).unwrap();
+            |server| Price { unit: Unit::NEXTFLOW, ..price(&route(server)) }.quote(&task.quantities).unwrap();
         task.routes = SERVERS
             .map(|server| TaskRoute { card: quote(server), lane: Lane::Shared, known_as: "voice-1".into() })
             .to_vec()
