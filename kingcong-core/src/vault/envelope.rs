@@ -22,7 +22,8 @@ use subtle::ConstantTimeEq;
 
 use super::{
     cipher::{KeyBytes, NONCE_BYTES, TAG_BYTES, decrypt, derive, encrypt, fields},
-    data_key::{DataKeyContext, DataKeyUse, OpenDataKey},
+    context::{DataKeyContext, DataKeyUse},
+    data_key::OpenDataKey,
     secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret},
     version::{DataKeyVersion, SecretVersion},
 };

@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::{
     cipher::{NONCE_BYTES, fields, mac},
-    data_key::{DataKeyUse, OpenDataKey},
+    context::DataKeyUse,
+    data_key::OpenDataKey,
     envelope::{Binding, Envelope, VaultError, open, seal},
     secret::Secret,
     version::DataKeyVersion,

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     cipher::{KEY_BYTES, KeyBytes, NONCE_BYTES, decrypt, derive, encrypt, mac},
-    data_key::DataKeyContext,
+    context::DataKeyContext,
 };
 use crate::id::Entropy;
 

@@ -8,6 +8,7 @@
 //! Everything here is pure but for the providers of master keys: ids, nonces and random keys are handed in.
 
 mod cipher;
+mod context;
 mod data_key;
 mod envelope;
 mod keyring;
@@ -16,7 +17,8 @@ mod secret;
 mod version;
 
 pub use cipher::{KEY_BYTES, KeyBytes, NONCE_BYTES};
-pub use data_key::{DataKey, DataKeyContext, DataKeyUse, OpenDataKey};
+pub use context::{DataKeyContext, DataKeyUse};
+pub use data_key::{DataKey, OpenDataKey};
 pub use envelope::{Binding, ENVELOPE_BYTES_MAX, ENVELOPE_BYTES_MIN, Envelope, Purpose, VaultError};
 pub use keyring::{FINGERPRINT_BYTES, Fingerprint, FingerprintScope, Keyring};
 pub use master::{

@@ -9,8 +9,11 @@ use std::num::{NonZeroU16, NonZeroU32};
 use super::{
     abbreviations::Abbreviations,
     pause::{Place, Places, Strength},
-    text::TASKS_MAX,
+    steps::Steps,
 };
+
+/// Most tasks of one job, and so most pieces of one text.
+pub const TASKS_MAX: u16 = 10_000;
 
 /// How to cut a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,22 +69,6 @@ pub enum CutError {
         /// Longest piece in characters.
         at_most: u32,
     },
-}
-
-/// How much was looked at: characters, and places that were weighed against each other. For every text it grows in
-/// proportion to the text's length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Steps(u64);
-
-impl Steps {
-    pub(super) fn add(&mut self, count: usize) {
-        self.0 = self.0.saturating_add(count as u64);
-    }
-
-    #[cfg(test)]
-    pub(super) fn count(self) -> u64 {
-        self.0
-    }
 }
 
 /// Where the pieces start, and the text's end.

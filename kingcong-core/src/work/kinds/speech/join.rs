@@ -7,8 +7,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    audio::{Coding, Layout, Pace, Sound, milliseconds},
-    mp3, wav,
+    mp3,
+    sound::{Coding, Layout, Pace, Sound, milliseconds},
+    wav,
 };
 
 /// Largest joined audio in bytes: what a WAV file can say of its own length.
@@ -276,7 +277,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::audio::{AudioError, AudioReader, WavSamples},
+        super::{
+            audio::AudioReader,
+            sound::{AudioError, WavSamples},
+        },
         *,
     };
 

@@ -7,6 +7,8 @@ mod join;
 mod length;
 mod mp3;
 mod pause;
+mod sound;
+mod steps;
 mod subtitles;
 mod text;
 mod wav;
@@ -21,12 +23,13 @@ use serde::Serialize;
 
 pub use self::{
     abbreviations::{AbbreviationError, Abbreviations},
-    audio::{AudioError, AudioReader, Coding, Layout, Pace, Sound, WavSamples},
-    cut::{Cut, CutError},
+    audio::AudioReader,
+    cut::{Cut, CutError, TASKS_MAX},
     join::{JOINED_BYTES_MAX, JoinError, Joined, Part, RangeError},
     length::{AUDIO_MS_PER_CHARACTER_MAX, AUDIO_MS_PER_TASK_MAX, audio_ms_bound, quantities},
+    sound::{AudioError, Coding, Layout, Pace, Sound, WavSamples},
     subtitles::join_srt,
-    text::{TASKS_MAX, TEXT_CHARACTERS_MAX, Text, TextError},
+    text::{TEXT_CHARACTERS_MAX, Text, TextError},
     work::{Audio, AudioFormat, Speech, Subtitles, VoiceSettings},
 };
 use super::{

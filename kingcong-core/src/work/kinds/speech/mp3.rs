@@ -1,7 +1,7 @@
 //! MP3: a plain row of frames, each with a header of four bytes that tells its length. Tags, and the frame that
 //! some encoders put first to describe the whole, are left out of what sounds; joined audio gets one of its own.
 
-use super::audio::{AudioError, Coding, Layout, Pace, Places, Rest, Sound, Spans};
+use super::sound::{AudioError, Coding, Layout, Pace, Places, Rest, Sound, Spans};
 
 /// Frames that must follow before a header found in the middle of junk is believed: two bytes in a picture look
 /// like a header now and then, three in the right distances hardly ever.

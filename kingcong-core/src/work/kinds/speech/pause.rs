@@ -10,7 +10,7 @@ use unicode_segmentation::{Graphemes, UnicodeSegmentation};
 
 use super::{
     abbreviations::{Abbreviations, Tie},
-    cut::Steps,
+    steps::Steps,
 };
 
 /// How natural a pause is at a place; later is better.

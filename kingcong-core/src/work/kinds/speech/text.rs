@@ -8,15 +8,13 @@ use std::{str, sync::Arc};
 
 use super::{
     abbreviations::Abbreviations,
-    cut::{Cut, CutError, Steps, ends_of_pieces},
+    cut::{Cut, CutError, ends_of_pieces},
     pause::is_invisible,
+    steps::Steps,
 };
 
 /// Longest text in characters.
 pub const TEXT_CHARACTERS_MAX: u32 = 1_000_000;
-
-/// Most tasks of one job, and so most pieces of one text.
-pub const TASKS_MAX: u16 = 10_000;
 
 /// A text worth speaking: 1 to [`TEXT_CHARACTERS_MAX`] characters, at least one of them visible, no control
 /// characters but line ends and tabs. A character is a Unicode scalar value: `ế` is one, however many bytes.

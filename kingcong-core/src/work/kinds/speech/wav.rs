@@ -1,6 +1,6 @@
 //! WAV: a RIFF container of chunks, of which `fmt ` tells the samples' layout and `data` holds them.
 
-use super::audio::{AudioError, Coding, Layout, Pace, Sound, WavSamples};
+use super::sound::{AudioError, Coding, Layout, Pace, Sound, WavSamples};
 
 /// The size of a chunk that was written before its end was known.
 const UNKNOWN_BYTES: u32 = u32::MAX;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sound;
+use super::sound::Sound;
 use crate::{
     measure::{Counts, Measure},
     work::{Body, Made, StoredOutput},
