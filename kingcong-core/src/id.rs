@@ -10,7 +10,7 @@ use serde::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, label::Label};
 
 /// Reads an id from its text, so that what is refused is told in the id's own words.
 struct Parsed<T>(PhantomData<T>);
@@ -235,7 +235,7 @@ fn is_slug(text: &str) -> bool {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+    Label::<NAME_BYTES_MAX>::fits(text)
 }
 
 text_ids! {

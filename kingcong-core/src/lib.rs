@@ -38,7 +38,8 @@
 //! Where to go from here: [`engine`] for the doors, [`work::Request`] for what can be asked, [`store`] and [`provider`]
 //! to write an adapter. The domain ([`money`], [`measure`], [`routing`], [`keys`], [`pricing`], [`ledger`], [`vault`],
 //! [`usage`], [`access`], [`tenants`], [`work`]) is pure: no async, no clock, no I/O, no randomness. Below it lie small
-//! words that several rooms share: [`operation`], [`lane`], [`failure`], [`upstream`], [`switch`].
+//! words that several rooms share: [`operation`], [`label`], [`lane`], [`failure`], [`upstream`],
+//! [`switch`].
 
 pub mod access;
 pub mod clock;
@@ -47,6 +48,7 @@ pub mod error;
 pub mod failure;
 pub mod id;
 pub mod keys;
+pub mod label;
 pub mod lane;
 pub mod ledger;
 pub mod measure;

@@ -19,6 +19,7 @@ const DOMAIN: &[&str] = &[
     "ledger",
     "vault",
     "failure",
+    "label",
     "lane",
     "switch",
     "upstream",

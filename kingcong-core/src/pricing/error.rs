@@ -2,6 +2,7 @@
 
 use crate::{
     id::Route,
+    label::InvalidLabel,
     measure::Measure,
     money::{DENOMINATOR_MAX, Decimal, Unit},
     operation::Operation,
@@ -61,17 +62,8 @@ pub enum PriceError {
         measure: Measure,
     },
     /// A price's name or model breaks its rule.
-    #[error(
-        "{what} {value:?} must be 1 to {bytes_max} bytes without control characters or surrounding spaces"
-    )]
-    BadName {
-        /// Which of the two.
-        what: &'static str,
-        /// What was given, cut to 64 characters.
-        value: String,
-        /// Longest, in bytes.
-        bytes_max: usize,
-    },
+    #[error(transparent)]
+    BadName(#[from] InvalidLabel),
     /// The list already has this version or a newer one.
     #[error("version {given} of the price is not newer than version {newest} in the list: read it again")]
     Stale {

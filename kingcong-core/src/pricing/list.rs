@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{MODEL_BYTES_MAX, PRICE_NAME_BYTES_MAX, Price, PriceError};
-use crate::{id::Route, lane::Lane, operation::Operation, switch::Switch};
+use crate::{id::Route, label::Label, lane::Lane, operation::Operation, switch::Switch};
 
 /// Most prices in a list.
 pub const PRICES_MAX: usize = 10_000;
@@ -26,9 +26,9 @@ impl PriceList {
     /// When its version is not newer than the one it would replace, its name or model is empty, too long or not
     /// one clean line, or the list is full.
     pub fn set(&mut self, price: Price) -> Result<Option<Price>, PriceError> {
-        check_name("price name", &price.name, PRICE_NAME_BYTES_MAX)?;
+        Label::<PRICE_NAME_BYTES_MAX>::new("price name", price.name.as_str())?;
         if let Some(model) = &price.model {
-            check_name("model", model, MODEL_BYTES_MAX)?;
+            Label::<MODEL_BYTES_MAX>::new("model", model.as_str())?;
         }
         let key = (price.route.clone(), price.operation, price.lane, price.model.clone());
         match self.prices.get(&key) {
@@ -87,14 +87,6 @@ impl TryFrom<Vec<Price>> for PriceList {
 impl From<PriceList> for Vec<Price> {
     fn from(list: PriceList) -> Self {
         list.prices.into_values().collect()
-    }
-}
-
-fn check_name(what: &'static str, text: &str, bytes_max: usize) -> Result<(), PriceError> {
-    let clean = text.trim() == text && !text.chars().any(char::is_control);
-    match (1..=bytes_max).contains(&text.len()) && clean {
-        true => Ok(()),
-        false => Err(PriceError::BadName { what, value: text.chars().take(64).collect(), bytes_max }),
     }
 }
 
@@ -209,7 +201,8 @@ mod tests {
             let named = Price { name: text.into(), ..price("ai33", None, 1) };
             for bad in [named, price("ai33", Some(text), 1)] {
                 let error = PriceList::default().set(bad).unwrap_err();
-                assert!(matches!(&error, PriceError::BadName { bytes_max: 190, .. }), "{text:?}: {error}");
+                let is_named = matches!(&error, PriceError::BadName(label) if label.bytes_max == 190);
+                assert!(is_named, "{text:?}: {error}");
             }
         }
     }

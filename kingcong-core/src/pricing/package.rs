@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::PackageId,
+    label::{InvalidLabel, Label},
     money::{Amount, Money, Unit},
     switch::Switch,
 };
@@ -46,16 +47,12 @@ impl Catalogue {
     /// When its credits or price are not above zero, its label is empty, too long or not one clean line, or the
     /// catalogue is full.
     pub fn set(&mut self, package: Package) -> Result<Option<Package>, PackageError> {
-        let label = &package.label;
         if package.credits <= Amount::ZERO || package.price.amount <= Amount::ZERO {
             let credits = Money::new(package.credits, package.unit);
             return Err(PackageError::NotPositive { id: package.id, credits, price: package.price });
         }
-        if !(1..=LABEL_BYTES_MAX).contains(&label.len())
-            || label.trim() != label
-            || label.chars().any(char::is_control)
-        {
-            return Err(PackageError::BadLabel { label: label.chars().take(64).collect(), id: package.id });
+        if let Err(error) = Label::<LABEL_BYTES_MAX>::new("label", package.label.as_str()) {
+            return Err(PackageError::BadLabel { id: package.id, error });
         }
         if self.packages.len() >= PACKAGES_MAX && !self.packages.contains_key(&package.id) {
             return Err(PackageError::Full { max: PACKAGES_MAX });
@@ -165,15 +162,12 @@ pub enum PackageError {
         price: Money,
     },
     /// A label that breaks its rule.
-    #[error(
-        "package {id}: the label {label:?} must be 1 to {LABEL_BYTES_MAX} bytes without control characters or \
-         surrounding spaces"
-    )]
+    #[error("package {id}: the {error}")]
     BadLabel {
         /// The package.
         id: PackageId,
-        /// What was given, cut to 64 characters.
-        label: String,
+        /// What is wrong with it.
+        error: InvalidLabel,
     },
     /// A stored catalogue has a package twice.
     #[error("package {id} is twice in the catalogue: remove one")]

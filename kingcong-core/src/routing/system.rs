@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{ProtocolId, Route, ServerId, ServiceId},
     keys::{Limits, LimitsChange, PollsCount},
+    label::{InvalidLabel, Label},
     message::Message,
     switch::Switch,
 };
@@ -229,11 +230,8 @@ pub enum SystemError {
     #[error("maintenance of services names none: name at least one, or set it to none")]
     MaintenanceOfNothing,
     /// The service's name is not fit to show.
-    #[error(
-        "service name {0:?} must be 1 to {SERVICE_NAME_BYTES_MAX} bytes without control characters or \
-         surrounding spaces"
-    )]
-    InvalidServiceName(String),
+    #[error(transparent)]
+    InvalidServiceName(#[from] InvalidLabel),
 }
 
 /// Why a service takes no work now.
@@ -320,9 +318,7 @@ impl System {
                 if self.services.len() >= SERVICES_MAX {
                     return Err(SystemError::TooManyServices(id.clone()));
                 }
-                if !is_service_name(&service.name) {
-                    return Err(SystemError::InvalidServiceName(service.name.chars().take(64).collect()));
-                }
+                Label::<SERVICE_NAME_BYTES_MAX>::new("service name", service.name.as_str())?;
                 next.services.insert(id.clone(), service.clone());
             }
         }
@@ -632,12 +628,6 @@ fn is_host_name(host: &str) -> bool {
     host.split('.').all(|label| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     })
-}
-
-fn is_service_name(name: &str) -> bool {
-    (1..=SERVICE_NAME_BYTES_MAX).contains(&name.len())
-        && !name.chars().any(char::is_control)
-        && name.trim() == name
 }
 
 fn allowed_weight(server: &ServerId, weight: u32) -> Result<(), SystemError> {

@@ -19,7 +19,10 @@ use super::{
     cipher::{KEY_BYTES, KeyBytes, NONCE_BYTES, decrypt, derive, encrypt, mac},
     context::DataKeyContext,
 };
-use crate::id::Entropy;
+use crate::{
+    id::Entropy,
+    label::{InvalidLabel, Label},
+};
 
 /// Longest [`MasterKeyId`] in bytes: cloud key resource names fit.
 pub const MASTER_KEY_ID_BYTES_MAX: usize = 512;
@@ -30,32 +33,27 @@ pub const MASTER_KEY_FILE_BYTES_MAX: usize = 128;
 
 /// What a data key is wrapped with, such as `local-6c1f0a9b2d3e4f50` or a cloud key's resource name. Not secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MasterKeyId(String);
+pub struct MasterKeyId(Label<MASTER_KEY_ID_BYTES_MAX>);
 
 impl MasterKeyId {
     /// The id with this text.
     ///
     /// # Errors
-    /// When it is empty, longer than [`MASTER_KEY_ID_BYTES_MAX`] or holds a control character.
+    /// When it is no [`Label`] of at most [`MASTER_KEY_ID_BYTES_MAX`].
     pub fn new(text: impl Into<String>) -> Result<Self, MasterKeyError> {
-        let text = text.into();
-        if (1..=MASTER_KEY_ID_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control) {
-            Ok(Self(text))
-        } else {
-            Err(MasterKeyError::InvalidId { text: text.chars().take(64).collect() })
-        }
+        Ok(Self(Label::new("master key id", text)?))
     }
 
     /// The id's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl fmt::Display for MasterKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -164,14 +162,8 @@ pub enum MasterKeyError {
         mode: u32,
     },
     /// An id that breaks its rule.
-    #[error(
-        "master key id {text:?} must be 1 to {MASTER_KEY_ID_BYTES_MAX} bytes without control characters: give \
-         the name by which the key service knows the key"
-    )]
-    InvalidId {
-        /// What was given, cut to 64 characters.
-        text: String,
-    },
+    #[error("{0}: give the name by which the key service knows the key")]
+    InvalidId(#[from] InvalidLabel),
     /// Wrapped bytes of an impossible length.
     #[error(
         "master key {master_key} wrapped a data key into {bytes} bytes, and 1 to {WRAPPED_BYTES_MAX} can be \
@@ -248,7 +240,8 @@ impl StaticMasterKey {
     #[must_use]
     pub fn new(key: KeyBytes) -> Self {
         let check = derive(&key, b"", "kingcong/v1/master-key-id");
-        let id = MasterKeyId(format!("local-{}", hex(&check.expose()[..8])));
+        let id = MasterKeyId::new(format!("local-{}", hex(&check.expose()[..8])));
+        let id = id.expect("a word and hexadecimal digits are one clean line");
         Self { key, id }
     }
 

@@ -8,6 +8,7 @@ use super::{Ask, CheckedAsk, IdempotencyKey, InvalidIdempotencyKey, TextError};
 use crate::{
     clock::Timestamp,
     id::{InvalidId, ServiceId, TenantId, UserId},
+    label::InvalidLabel,
 };
 
 /// What a user asks for: of one kind while it is built, such as by [`Request::speech`] or [`Request::clone_voice`], and
@@ -65,6 +66,9 @@ pub enum RequestError {
     /// The idempotency key cannot be one.
     #[error(transparent)]
     Idempotency(#[from] InvalidIdempotencyKey),
+    /// A text is no clean line.
+    #[error(transparent)]
+    Label(#[from] InvalidLabel),
     /// Something that the request needs is absent.
     #[error("{0} is missing; {1}")]
     Missing(&'static str, &'static str),

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     id::{InvalidId, KeyId, Route, ServerId, ServiceId, TenantId},
     keys::{Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed},
+    label::{InvalidLabel, Label},
     store::{AddKey, ChangeKey, KeyChange, NotChanged},
     switch::Switch,
     vault::{InvalidSecret, Secret, SecretVersion},
@@ -275,10 +276,14 @@ impl KeyDoors {
     }
 }
 
+/// A label or an account's name; it may be left empty.
 fn check_name(argument: &'static str, name: &str) -> Result<(), Error> {
-    if name.len() <= NewKey::NAME_BYTES_MAX && !name.chars().any(char::is_control) {
+    if name.is_empty() {
         return Ok(());
     }
-    let value = name.chars().take(64).collect();
-    Err(Error::Argument { argument, value, bounds: "at most 190 bytes without controls" })
+    let bounds = "at most 190 bytes without control characters or surrounding spaces";
+    match Label::<{ NewKey::NAME_BYTES_MAX }>::new(argument, name) {
+        Ok(_) => Ok(()),
+        Err(InvalidLabel { what, value, .. }) => Err(Error::Argument { argument: what, value, bounds }),
+    }
 }

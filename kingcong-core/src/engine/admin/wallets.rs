@@ -8,6 +8,7 @@ use crate::{
     access::{Door, Target},
     error::Error,
     id::{PackageId, TaskId},
+    label::{InvalidLabel, Label},
     ledger::{Cause, Entry, Owner, Wallet, WalletKey},
     money::{Amount, Unit},
     pricing::{Ordered, PackageError},
@@ -65,10 +66,13 @@ fn idempotency(
     IdempotencyKey::new(door.name(), &wallet.tenant, owner, key, &payload)
 }
 
+/// Why money is moved; it may be left empty.
 fn cause(argument: &'static str, reference: &str) -> Result<Cause, Error> {
-    if reference.len() > REFERENCE_BYTES_MAX || reference.chars().any(char::is_control) {
-        let value = reference.chars().take(64).collect();
-        return Err(Error::Argument { argument, value, bounds: "at most 255 bytes without controls" });
+    let bounds = "at most 255 bytes without control characters or surrounding spaces";
+    if !reference.is_empty()
+        && let Err(InvalidLabel { what, value, .. }) = Label::<REFERENCE_BYTES_MAX>::new(argument, reference)
+    {
+        return Err(Error::Argument { argument: what, value, bounds });
     }
     Ok(Cause { reference: Some(reference.to_owned()), ..Cause::default() })
 }

@@ -8,7 +8,7 @@ use super::{
     Ask, Made, Work,
     speech::Text,
 };
-use crate::id::VoiceId;
+use crate::{id::VoiceId, label::Label};
 
 /// A voice to be made from a recording, as it is asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -57,11 +57,7 @@ impl AskedVoice {
 
     pub(super) fn check(&self) -> Result<CloneVoice, RequestError> {
         let Self { name, sample, content_type, preview_text } = self;
-        let too_long = name.len() > Request::FIELD_BYTES_MAX;
-        if name.trim().is_empty() || too_long || name.chars().any(char::is_control) {
-            let bounds = format!("1 to {} bytes without controls", Request::FIELD_BYTES_MAX);
-            return Err(out_of_bounds("voice name", format!("{name:?}"), bounds));
-        }
+        let name = Label::<{ Request::FIELD_BYTES_MAX }>::new("voice name", name.as_str())?;
         if sample.is_empty() || sample.len() > Request::SAMPLE_BYTES_MAX {
             let bounds = format!("1 to {} bytes", Request::SAMPLE_BYTES_MAX);
             return Err(out_of_bounds("sample of", format!("{} bytes", sample.len()), bounds));
@@ -73,7 +69,7 @@ impl AskedVoice {
             Text::new(text.as_str())?;
         }
         Ok(CloneVoice {
-            name: name.clone(),
+            name: name.into(),
             sample: sample.clone(),
             content_type: content_type.clone(),
             preview_text: preview_text.clone(),
