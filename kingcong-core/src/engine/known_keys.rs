@@ -135,7 +135,9 @@ mod tests {
     proptest! {
         /// However changes are told, together or one by one, what is known is what the last of each key said.
         #[test]
-        fn what_is_known_is_what_was_told_last(looks in prop::collection::vec(prop::collection::vec(any_key(), 0..6), 0..12)) {
+        fn what_is_known_is_what_was_told_last(
+            looks in prop::collection::vec(prop::collection::vec(any_key(), 0..6), 0..12),
+        ) {
             let mut known = KnownKeys::default();
             let mut last = BTreeMap::new();
             let mut revision = 0;

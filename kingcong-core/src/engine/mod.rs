@@ -1,9 +1,9 @@
 //! The engine: the library as a host uses it.
 //!
 //! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane,
-//! one claiming loop per pool with work, one task per call under way, one poller per account, and the pulse, which looks at
-//! what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about
-//! what is charged.
+//! one claiming loop per pool with work, one task per call under way, one poller per account, and the pulse, which
+//! looks at what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing
+//! about what is charged.
 
 mod admin;
 mod audio;
