@@ -2,9 +2,10 @@
 //! what changed.
 //!
 //! Two databases of one place, with 1,000 and with 10 tenants. Each tenant has ten keys, one of which has a queue of
-//! its own that work once waited in. A process knows them all. Measured is the median of its pulse when nothing changed,
-//! and of its pulse when another process has changed one key, so that it reads and takes in the change; on PostgreSQL also
-//! the pages that such a pulse reads, as the server counts them. Compared with the 10 tenants, turn by turn.
+//! its own that work once waited in. A process knows them all. Measured is the median of its pulse when nothing
+//! changed, and of its pulse when another process has changed one key, so that it reads and takes in the change; on
+//! PostgreSQL also the pages that such a pulse reads, as the server counts them. Compared with the 10 tenants, turn by
+//! turn.
 
 use std::time::{Duration, Instant};
 
