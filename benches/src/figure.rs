@@ -23,6 +23,8 @@ pub(crate) enum Unit {
     Bytes,
     /// So many a second.
     PerSecond,
+    /// Pages of a database.
+    Pages,
     /// Tasks.
     Tasks,
     /// Requests.
@@ -39,6 +41,7 @@ impl Unit {
             Self::Ns => "ns",
             Self::Bytes => "bytes",
             Self::PerSecond => "1/s",
+            Self::Pages => "pages",
             Self::Tasks => "tasks",
             Self::Requests => "requests",
             Self::Steps => "steps",

@@ -21,7 +21,7 @@ const ALONE: Duration = Duration::from_secs(63);
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     stage::on_all_cores(async {
         let (mut postgres, mariadb) = (Place::postgres()?, Place::mariadb()?);
-        load_counter(&mut postgres).await?;
+        counting(&mut postgres).await?;
         let (postgres, mariadb) = tokio::try_join!(cost(&postgres), cost(&mariadb))?;
         let figure = |name: &str, statements: u64| {
             Figure::new(
@@ -36,8 +36,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     })
 }
 
-/// Lets PostgreSQL count statements, which takes a new start.
-async fn load_counter(place: &mut Place) -> Result<()> {
+/// Lets PostgreSQL count statements, which takes a new start; a connection that can ask for them.
+pub(crate) async fn counting(place: &mut Place) -> Result<PgConnection> {
     let database = place.fresh()?;
     let mut connection = PgConnection::connect(&database.url).await?;
     connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'").await?;
@@ -45,7 +45,14 @@ async fn load_counter(place: &mut Place) -> Result<()> {
         server.kill()?;
         server.restart()?;
     }
-    Ok(())
+    connected(&database).await
+}
+
+/// A connection to a database that tells the statements of all.
+async fn connected(database: &Database) -> Result<PgConnection> {
+    let mut connection = PgConnection::connect(&database.url).await?;
+    connection.execute("CREATE EXTENSION pg_stat_statements").await?;
+    Ok(connection)
 }
 
 /// Statements of a library that is left alone.
@@ -73,9 +80,7 @@ impl Counter {
             let connection = MySqlConnection::connect(&own.url).await?;
             return Ok(Self::MariaDb { connection, asked: 0 });
         }
-        let mut connection = PgConnection::connect(&own.url).await?;
-        connection.execute("CREATE EXTENSION pg_stat_statements").await?;
-        Ok(Self::Postgres(connection))
+        Ok(Self::Postgres(connected(&own).await?))
     }
 
     /// The statements so far in a database; its own are not among them.

@@ -18,6 +18,7 @@ mod growth;
 mod hostile;
 mod http;
 mod idle;
+mod keys;
 mod ledger;
 mod memory;
 mod overspend;
@@ -81,6 +82,9 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "wake/postgres", run: || wake::measure(&Place::postgres()?) },
     Benchmark { name: "wake/mariadb", run: || wake::measure(&Place::mariadb()?) },
     Benchmark { name: "idle/statements", run: idle::measure },
+    Benchmark { name: "keys/tenants=1000/sqlite", run: || keys::measure(Place::Files) },
+    Benchmark { name: "keys/tenants=1000/postgres", run: || keys::measure(Place::postgres()?) },
+    Benchmark { name: "keys/tenants=1000/mariadb", run: || keys::measure(Place::mariadb()?) },
     Benchmark { name: "growth", run: growth::measure },
     Benchmark { name: "http/overhead", run: http::measure },
     Benchmark { name: "text/hostile", run: hostile::measure },

@@ -2,6 +2,8 @@
 //!
 //! Whoever alters a table by hand is told so at once, and not by a batch that fails some day.
 
+use kingcong_core::store::KeyRevision;
+
 use crate::{
     ConnectError,
     rows::{KeyLimitMirrors, RECORDS},
@@ -19,7 +21,7 @@ pub(crate) struct FoundColumn {
 
 /// Everything that rows are written to.
 fn tables() -> impl Iterator<Item = Table> {
-    RECORDS.iter().map(|record| record.table).chain([KeyLimitMirrors::TABLE])
+    RECORDS.iter().map(|record| record.table).chain([KeyLimitMirrors::TABLE, KeyRevision::TABLE])
 }
 
 /// Checks that a database has every column, with a type that `holds` what the column is for.

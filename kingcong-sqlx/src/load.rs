@@ -49,7 +49,7 @@ impl Decided {
 /// Loads what a batch needs; the answer is the time of its decisions.
 ///
 /// The order is the lock order of all databases: jobs, tasks, attempts, holds, wallets, splits, keys, key limits,
-/// shared limits, pools, flows.
+/// shared limits, pools, flows. The last revision of a key is locked later.
 pub(crate) async fn load_needs(
     session: &mut dyn Transaction,
     needs: &mut Needs,
@@ -97,8 +97,8 @@ pub(crate) async fn load_needs(
             DataKeyUse::Fingerprints => ("WHERE phase <> 'removed'", Vec::new()),
         };
         for key in select::<Key>(session, relying, cells).await? {
-            if tables.keys.get(&key.id).is_none() {
-                tables.keys.load(key.id, key);
+            if tables.keys().get(&key.id).is_none() {
+                tables.load_key(key);
             }
         }
     }
@@ -415,9 +415,9 @@ async fn load_keys(
     tables: &mut Tables,
 ) -> Result<(), StoreError> {
     let claims = most(needs.claims.iter().map(|claim| (claim.pool, claim.keys)));
-    let keys = missing(&needs.keys, |id| tables.keys.get(id).is_some());
+    let keys = missing(&needs.keys, |id| tables.keys().get(id).is_some());
     for key in load::<Key>(session, keys.map(|id| id.as_uuid().into()).collect()).await? {
-        tables.keys.load(key.id, key);
+        tables.load_key(key);
     }
     for (tenant, server, fingerprint) in &needs.fingerprints {
         let rest = "WHERE tenant = ? AND server = ? AND fingerprint = ? AND phase <> 'removed'";
@@ -425,14 +425,14 @@ async fn load_keys(
             vec![tenant.as_str().into(), server.as_str().into(), fingerprint.as_bytes().as_slice().into()];
         for key in select::<Key>(session, rest, cells).await? {
             needs.key_limits.insert(Limit::id_of_key(key.id));
-            tables.keys.load(key.id, key);
+            tables.load_key(key);
         }
     }
     for server in &needs.keys_of {
         let rest = "WHERE server = ? AND phase <> 'removed'";
         for key in select::<Key>(session, rest, vec![server.as_str().into()]).await? {
             needs.key_limits.insert(Limit::id_of_key(key.id));
-            tables.keys.load(key.id, key);
+            tables.load_key(key);
         }
     }
     load_limits(session, &needs.key_limits, tables).await?;

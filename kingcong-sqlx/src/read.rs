@@ -1,19 +1,24 @@
 //! The reads of the port, each from one consistent view and bounded.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
     id::{
-        AttemptId, AuditId, HoldId, JobId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId,
+        AttemptId, AuditId, HoldId, JobId, KeyId, LimitId, ServerId, TaskId, TenantId, VoiceId, WalletId,
+        WorkerId,
     },
-    keys::{Account, Key, KeyWithLimits, Limit, Limits, Pool, Rules, Window},
+    keys::{Account, Key, KeyWithLimits, Limit, Limits, Pool, PoolId, Rules, Window},
     ledger::{Entry, Hold, OpeningBalance, Wallet, WalletKey},
     store::{
-        AttemptFilter, AttemptKind, AuditEntry, AuditOf, Configuration, IdempotencyRow, JobFilter,
-        JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolPulse, Pulse,
+        AttemptFilter, AttemptKind, AuditEntry, AuditOf, ChangedKeys, Configuration, IdempotencyRow,
+        JobFilter, JobWithTasks, Kept, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, Pulse,
         Standing, StoreError, StoreErrorKind, VoiceRow, WalletFilter, Worker,
     },
     tenants::Tenant,
@@ -123,32 +128,30 @@ pub(crate) async fn configuration(session: &mut dyn Session) -> Result<Configura
 
 /// Everything in one statement, which sees one instant without a transaction around it: rows of four kinds, whose
 /// columns have the names of those of pools. `{now}` is the time.
-const PULSE: &str = "SELECT 'pool' AS kind, p.id, p.server, p.service, p.only_key, \
-         p.virtual_time, p.sequence, p.waiting, p.health, \
-         CASE WHEN p.only_key IS NULL \
-         THEN (SELECT count(*) FROM kingcong_limits l WHERE l.pool = p.id) \
-         ELSE (SELECT count(*) FROM kingcong_limits l WHERE l.id = p.only_key AND l.pool IS NOT NULL) END AS key_count \
-     FROM kingcong_pools p \
-     UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, dead_after, NULL, NULL \
+const PULSE: &str = "SELECT 'pool' AS kind, id, server, service, only_key, \
+         virtual_time, sequence, waiting, health, 0 AS key_revision \
+     FROM kingcong_pools WHERE waiting_or_null = 1 \
+     UNION ALL SELECT 'worker', id, life, NULL, NULL, batch_no, beat, dead_after, NULL, 0 \
      FROM kingcong_workers WHERE life <> 'gone' \
-     UNION ALL SELECT 'overdue', id, NULL, NULL, NULL, deadline, NULL, NULL, NULL, NULL \
+     UNION ALL SELECT 'overdue', id, NULL, NULL, NULL, deadline, NULL, NULL, NULL, 0 \
      FROM (SELECT id, deadline FROM kingcong_jobs WHERE state = 'open' AND deadline <= {now} \
          ORDER BY deadline LIMIT ?) AS late \
      UNION ALL SELECT 'now', NULL, NULL, NULL, NULL, {now}, (SELECT version FROM kingcong_config WHERE id = 1), \
-         (SELECT min(until) FROM kingcong_tasks WHERE state = 'delayed'), NULL, NULL";
+         (SELECT min(until) FROM kingcong_tasks WHERE state = 'delayed'), NULL, \
+         coalesce((SELECT revision FROM kingcong_key_changes WHERE id = 1), 0)";
 
 /// A row of the pulse.
 enum PulseRow {
-    Pool(PoolPulse),
+    Pool(Pool),
     Worker(Worker),
     Overdue(Timestamp, JobId),
-    Now { now: Timestamp, configuration_version: i64, first_delayed: Option<Timestamp> },
+    Now { now: Timestamp, configuration_version: i64, key_revision: i64, first_delayed: Option<Timestamp> },
 }
 
 impl PulseRow {
     fn read(row: &mut Row) -> Result<Self, Corrupt> {
         match row.text("kind")?.as_str() {
-            "pool" => Ok(Self::Pool(PoolPulse { pool: Pool::read(row)?, keys: row.number("key_count")? })),
+            "pool" => Ok(Self::Pool(Pool::read(row)?)),
             "worker" => Ok(Self::Worker(Worker {
                 id: WorkerId::from_uuid(row.uuid("id")?),
                 life: row.word("server", life)?,
@@ -161,6 +164,7 @@ impl PulseRow {
                 now: row.time("virtual_time")?,
                 configuration_version: row.int_or_null("sequence")?.unwrap_or(0),
                 first_delayed: row.time_or_null("waiting")?,
+                key_revision: row.int("key_revision")?,
             }),
         }
     }
@@ -172,33 +176,74 @@ pub(crate) async fn pulse(session: &mut dyn Session, at: Instant) -> Result<Puls
     cells.push(Cell::Int(PULSE_OVERDUE_MAX as i64));
     cells.extend(time.map(Cell::from));
     let rows = session.fetch(Gives::Named(Pool::NAME), PULSE.replace("{now}", now), cells).await?;
-    let (mut pools, mut workers, mut overdue) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut waiting, mut workers, mut overdue) = (Vec::new(), Vec::new(), Vec::new());
     let mut known = None;
     for row in rows {
         match row.read(PulseRow::read)? {
-            PulseRow::Pool(pool) => pools.push(pool),
+            PulseRow::Pool(pool) => waiting.push(pool),
             PulseRow::Worker(worker) => workers.push(worker),
             PulseRow::Overdue(deadline, job) => overdue.push((deadline, job)),
-            PulseRow::Now { now, configuration_version, first_delayed } => {
-                known = Some((now, configuration_version, first_delayed));
+            PulseRow::Now { now, configuration_version, key_revision, first_delayed } => {
+                known = Some((now, configuration_version, key_revision, first_delayed));
             }
         }
     }
     overdue.sort_unstable();
     let overdue = overdue.into_iter().map(|(_, job)| job).collect();
     let missing = || StoreError::new(StoreErrorKind::Unusable, "the database did not tell its time");
-    let (now, configuration_version, first_delayed) = known.ok_or_else(missing)?;
-    Ok(Pulse { now, configuration_version, pools, first_delayed, overdue, workers })
+    let (now, configuration_version, key_revision, first_delayed) = known.ok_or_else(missing)?;
+    Ok(Pulse { now, configuration_version, key_revision, waiting, first_delayed, overdue, workers })
 }
 
 pub(crate) async fn keys(session: &mut dyn Session) -> Result<Vec<KeyWithLimits>, StoreError> {
+    keys_where(session, "", Vec::new()).await
+}
+
+pub(crate) async fn key(session: &mut dyn Session, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError> {
+    Ok(keys_where(session, "AND k.id = ?", vec![id.as_uuid().into()]).await?.pop())
+}
+
+/// The keys that changed beside the last revision of all: one row without a key when none did.
+pub(crate) async fn changed_keys(session: &mut dyn Session, after: i64) -> Result<ChangedKeys, StoreError> {
+    let told = if after > 0 { "" } else { "AND k.phase <> 'removed'" };
+    let sql = format!(
+        "SELECT {}, k.revision, s.last_revision \
+         FROM (SELECT coalesce(max(revision), 0) AS last_revision FROM kingcong_key_changes) s \
+         LEFT JOIN kingcong_api_keys k ON k.revision > ? {told} ORDER BY k.revision",
+        Key::TABLE.read_columns("k.")
+    );
+    let mut changed = ChangedKeys::default();
+    for row in session.fetch(Gives::Named(Key::NAME), sql, vec![after.into()]).await? {
+        let (last, key) = row.read(|row| {
+            let last = row.int("last_revision")?;
+            let is_key = row.int_or_null("revision")?.is_some();
+            Ok((last, is_key.then(|| Key::read(row)).transpose()?))
+        })?;
+        changed.revision = last;
+        changed.keys.extend(key);
+    }
+    Ok(changed)
+}
+
+pub(crate) async fn pools(
+    session: &mut dyn Session,
+    ids: &BTreeSet<PoolId>,
+) -> Result<Vec<Pool>, StoreError> {
+    load(session, ids.iter().map(|id| id.as_uuid().into()).collect()).await
+}
+
+async fn keys_where(
+    session: &mut dyn Session,
+    condition: &str,
+    cells: Vec<Cell>,
+) -> Result<Vec<KeyWithLimits>, StoreError> {
     let sql = format!(
         "SELECT {}, l.starts, l.max_in_flight, l.per_window \
          FROM kingcong_api_keys k LEFT JOIN kingcong_limits l ON l.id = k.id \
-         WHERE k.phase <> 'removed' ORDER BY k.id",
+         WHERE k.phase <> 'removed' {condition} ORDER BY k.id",
         Key::TABLE.read_columns("k.")
     );
-    let rows = session.fetch(Gives::Named(Key::NAME), sql, Vec::new()).await?;
+    let rows = session.fetch(Gives::Named(Key::NAME), sql, cells).await?;
     let read_key = |row: &mut Row| {
         let key: Key = row.record()?;
         let starts = row.text("starts")?;

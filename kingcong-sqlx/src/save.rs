@@ -17,8 +17,11 @@ use kingcong_core::{
 };
 
 use crate::{
-    rows::{ConfigurationRow, EntryRow, KeyLimitMirrors, NewTask, PackageRow, PriceRow, SplitState},
-    session::Script,
+    rows::{
+        ConfigurationRow, EntryRow, KeyLimitMirrors, LastKeyRevision, NewTask, ONLY_ROW, PackageRow,
+        PriceRow, SplitState,
+    },
+    session::{Script, Transaction, load},
     table::Deed,
 };
 
@@ -68,6 +71,36 @@ pub(crate) fn save_changes(
         duties,
     });
     Ok(script)
+}
+
+/// Gives the keys that a batch changed their revisions, when all else of it is written: whoever locks the last revision
+/// waits for nothing any more, and holds it until the commit.
+pub(crate) async fn save_key_revisions(
+    transaction: &mut dyn Transaction,
+    tables: &mut Tables,
+) -> Result<(), StoreError> {
+    if !tables.has_changed_keys() {
+        return Ok(());
+    }
+    let last = locked_key_revision(transaction).await?;
+    let revisions = tables.take_key_revisions(last);
+    let last = revisions.last().map_or(last, |changed| changed.revision);
+    let mut script = Script::default();
+    script.update(&revisions);
+    script.update([&LastKeyRevision(last)]);
+    transaction.run(script).await
+}
+
+async fn locked_key_revision(transaction: &mut dyn Transaction) -> Result<i64, StoreError> {
+    if let Some(LastKeyRevision(last)) = load(transaction, vec![ONLY_ROW.into()]).await?.pop() {
+        return Ok(last);
+    }
+    // Nobody changed a key before; of two that do so now one makes the row that both lock.
+    let mut script = Script::default();
+    script.insert(Deed::InsertIfAbsent, [&LastKeyRevision(0)]);
+    transaction.run(script).await?;
+    let made = load(transaction, vec![ONLY_ROW.into()]).await?.pop();
+    Ok(made.map_or(0, |LastKeyRevision(last)| last))
 }
 
 fn save_tasks(

@@ -1,6 +1,7 @@
 //! The store: the port's doors over a database room.
 
 use std::{
+    collections::BTreeSet,
     ops::Range,
     sync::{
         Arc,
@@ -14,15 +15,15 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
-    keys::{Account, KeyWithLimits, Rules},
+    id::{AuditId, JobId, KeyId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
+    keys::{Account, KeyWithLimits, Pool, PoolId, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Command, Configuration,
-        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads, Life,
-        LimitCount, Needs, Outcome, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError,
-        StoreErrorKind, Tables, TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads,
-        Worker, Written, decide,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, ChangedKeys, Command,
+        Configuration, IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook,
+        KeyReads, Life, LimitCount, Needs, Outcome, OutputHead, OutputRow, PoolCount, Pulse, ResultReads,
+        Store, StoreError, StoreErrorKind, Tables, TenantReads, Verification, VoiceRow, WalletBook,
+        WalletFilter, WalletReads, Worker, Written, decide,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -34,7 +35,7 @@ use crate::{
     ConnectError, Options,
     load::{Decided, KnownTenants, load_needs},
     read,
-    save::save_changes,
+    save::{save_changes, save_key_revisions},
     session::{Begun, Beside, Database, Fence, Passed, Script, Seen, Session, Transaction},
     table::{Deed, Written as _},
     verify,
@@ -247,6 +248,7 @@ impl Inner {
         let outcomes = decide(&mut tables, batch, decided.at);
         let script = save_changes(&mut tables, &before, decided.at)?;
         transaction.run(script).await?;
+        save_key_revisions(transaction, &mut tables).await?;
         Ok(Executed { decided, outcomes, tables })
     }
 
@@ -421,6 +423,23 @@ impl TenantReads for SqlStore {
 impl KeyReads for SqlStore {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         read::keys(&mut *self.reader().await?).await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError> {
+        read::key(&mut *self.reader().await?, id).await
+    }
+
+    async fn changed_keys(&self, after: i64) -> Result<ChangedKeys, StoreError> {
+        let mut session = self.reader().await?;
+        // A server that knows nothing of the table would else read all of it.
+        session.begin_view().await?;
+        let found = read::changed_keys(&mut *session, after).await?;
+        session.end_view().await?;
+        Ok(found)
+    }
+
+    async fn pools(&self, ids: &BTreeSet<PoolId>) -> Result<Vec<Pool>, StoreError> {
+        read::pools(&mut *self.reader().await?, ids).await
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {

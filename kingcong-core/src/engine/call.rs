@@ -305,7 +305,7 @@ impl Inner {
     fn tell_started(&self, lease: &Lease) {
         let (task, attempt) = (&lease.task, &lease.attempt);
         self.events.tell(task.job, || {
-            let key = self.snapshot().keys.get(&attempt.key).map(|key| key.mask.clone());
+            let key = self.snapshot().keys.get(attempt.key).map(|key| key.mask.clone());
             JobEvent::TaskStarted {
                 place: task.place,
                 route: attempt.route.clone(),

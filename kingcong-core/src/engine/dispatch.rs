@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
@@ -24,6 +25,8 @@ use crate::{
 const LEASES_MAX: u32 = 128;
 /// How long a pool rests after a claim that the store failed.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
+/// How long a loop waits for new work in a pool that is empty, before it ends; the next task starts another.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long a pool with waiting tasks rests at most: what another process frees wakes nobody here.
 const WAITING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,13 @@ pub(super) struct Served {
     is_empty: AtomicBool,
     /// The pool's sequence when this process last looked.
     sequence: AtomicI64,
+}
+
+/// What became of a pool that was to be forgotten.
+enum Left {
+    /// There is work in it again.
+    Woken,
+    Forgotten,
 }
 
 impl Inner {
@@ -78,14 +88,26 @@ impl Inner {
         }
     }
 
-    /// Every pool may be worth another look: the configuration or the keys changed.
-    pub(super) fn wake_all(&self) {
-        for served in self.dispatcher.pools.lock().values() {
+    /// Every pool that tasks wait in may be worth another look: the configuration or the keys changed.
+    pub(super) fn wake_waiting(&self) {
+        let pools = self.dispatcher.pools.lock();
+        for served in pools.values().filter(|served| !served.is_empty.load(Ordering::Acquire)) {
             served.woken.notify_one();
         }
     }
 
-    /// Claims from a pool until the library closes.
+    /// Forgets a pool that was empty for long, unless somebody woke it just now.
+    fn leave(&self, pool: PoolId, served: &Served) -> Left {
+        let mut pools = self.dispatcher.pools.lock();
+        // Whoever wakes it holds the lock.
+        if served.woken.notified().now_or_never().is_some() {
+            return Left::Woken;
+        }
+        pools.remove(&pool);
+        Left::Forgotten
+    }
+
+    /// Claims from a pool until it is empty for long, or the library closes.
     async fn serve(self: Arc<Self>, pool: PoolId, route: Route, served: Arc<Served>) {
         loop {
             served.is_empty.store(false, Ordering::Release);
@@ -101,7 +123,16 @@ impl Inner {
                 }
                 Ok(Then::Empty) => {
                     served.is_empty.store(true, Ordering::Release);
-                    Duration::MAX
+                    tokio::select! {
+                        biased;
+                        () = self.closing.cancelled() => return,
+                        () = served.woken.notified() => continue,
+                        () = self.pause(IDLE_MAX) => {}
+                    }
+                    match self.leave(pool, &served) {
+                        Left::Woken => continue,
+                        Left::Forgotten => return,
+                    }
                 }
                 Ok(Then::Paused) => Duration::MAX,
                 Err(Error::Closed) => return,

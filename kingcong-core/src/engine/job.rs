@@ -297,7 +297,7 @@ impl Inner {
             .map(|task| {
                 let of_task = sent.iter().filter(|(sent, ..)| *sent == task.id);
                 let last = of_task.clone().max_by_key(|(_, _, at)| *at);
-                let key = last.and_then(|(_, key, _)| snapshot.keys.get(key)).map(|key| key.mask.clone());
+                let key = last.and_then(|(_, key, _)| snapshot.keys.get(*key)).map(|key| key.mask.clone());
                 let attempts = u32::try_from(of_task.count()).unwrap_or(u32::MAX);
                 TaskReport { route: task.planned_route().route().clone(), key, attempts, task }
             })

@@ -34,12 +34,23 @@ impl Keychain {
         &*self.master
     }
 
-    /// Wipes the secrets of keys that are gone.
-    pub(super) fn forget_all_but(&self, keys: &BTreeMap<KeyId, Arc<Key>>) {
-        self.opened
-            .lock()
-            .retain(|(id, version), _| keys.get(id).is_some_and(|key| key.secret_version == *version));
+    /// Wipes the secrets that keys which changed have no more; to be called when the snapshot shows the change.
+    pub(super) fn forget_changed(&self, changed: &[Key]) {
+        let mut opened = self.opened.lock();
+        for key in changed {
+            let versions = opened.range((key.id, SecretVersion::FIRST)..).map(|(place, _)| *place);
+            let versions = versions.take_while(|(id, _)| *id == key.id);
+            let gone: Vec<_> = versions.filter(|(_, version)| !has(key, *version)).collect();
+            for place in gone {
+                opened.remove(&place);
+            }
+        }
     }
+}
+
+/// Whether a key has this version of its secret.
+fn has(key: &Key, version: SecretVersion) -> bool {
+    key.status != KeyStatus::Removed && key.secret_version == version
 }
 
 /// What the secret of an upstream key is bound to.
@@ -73,6 +84,10 @@ impl Inner {
         };
         let opened = Arc::new(opened?);
         self.keychain.opened.lock().insert(place, Arc::clone(&opened));
+        // The key may have changed meanwhile, and what was forgotten then is not forgotten again.
+        if !self.snapshot().keys.get(key.id).is_some_and(|known| has(known, key.secret_version)) {
+            self.keychain.opened.lock().remove(&place);
+        }
         Ok(opened)
     }
 

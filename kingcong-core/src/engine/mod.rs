@@ -1,9 +1,9 @@
 //! The engine: the library as a host uses it.
 //!
 //! [`KingCong`] is the handle; it is cheap to clone. Behind it run, on the host's tokio runtime: the write lane,
-//! one claiming loop per pool, one task per call under way, one poller per account, and the pulse, which looks at
-//! what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing about
-//! what is charged.
+//! one claiming loop per pool with work, one task per call under way, one poller per account, and the pulse, which
+//! looks at what other processes did. Settling belongs to them and not to the caller: a dropped future changes nothing
+//! about what is charged.
 
 mod admin;
 mod audio;
@@ -18,6 +18,7 @@ mod hearing;
 mod ids;
 mod job;
 mod keychain;
+mod known_keys;
 mod monitor;
 mod poll;
 mod pulse;

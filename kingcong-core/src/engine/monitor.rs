@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     failure::FailureKind,
     id::{KeyId, Route},
-    keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, Verdict},
+    keys::{Key, KeyStatus, KeyWithLimits, Limit, Passage, PollNeed, PoolId, Verdict},
     provider::Health,
     routing::Explanation,
     store::{Command, Duty, Outcome, TakeDuty},
@@ -73,21 +73,20 @@ impl KingCong {
         let snapshot = inner.refresh().await?;
         let pulse = inner.store.pulse().await?;
         let system = &snapshot.configuration.system;
+        let shared = inner.shared_pools(system.routes.keys()).await?;
         let told = inner.told_health.lock().clone();
         let routes = system
             .routes
             .iter()
             .map(|(route, switch)| {
-                let pools = || pulse.pools.iter().filter(|pulse| pulse.pool.route == *route);
-                let keys =
-                    snapshot.keys.values().filter(|key| key.route == *route && key.is_usable()).count();
-                let shared = pools().find(|pulse| pulse.pool.key.is_none());
+                let waiting = pulse.waiting.iter().filter(|pool| pool.route == *route);
+                let shared = shared.get(&PoolId::shared(route));
                 RouteStatus {
                     route: route.clone(),
                     switch: *switch,
-                    keys: u32::try_from(keys).unwrap_or(u32::MAX),
-                    waiting: pools().map(|pulse| pulse.pool.waiting).sum(),
-                    passage: shared.map_or(Passage::Open, |shared| shared.pool.health.passage(pulse.now)),
+                    keys: snapshot.keys.usable_on(route),
+                    waiting: waiting.map(|pool| pool.waiting).sum(),
+                    passage: shared.map_or(Passage::Open, |shared| shared.health.passage(pulse.now)),
                     told: told.get(route).copied(),
                     served_here: match inner.provider(&route.server) {
                         Ok(_) => ServedHere::Yes,
@@ -142,9 +141,9 @@ impl Inner {
         let snapshot = self.refresh().await?;
         let mut asked = std::collections::BTreeSet::new();
         let servers: Vec<Arc<Key>> =
-            snapshot.keys.values().filter(|key| asked.insert(key.route.server.clone())).cloned().collect();
+            snapshot.keys.iter().filter(|key| asked.insert(key.route.server.clone())).cloned().collect();
         stream::iter(servers).for_each_concurrent(CHECKS_AT_ONCE, |key| self.ask_health(key)).await;
-        let keys: Vec<Arc<Key>> = snapshot.keys.values().cloned().collect();
+        let keys: Vec<Arc<Key>> = snapshot.keys.iter().cloned().collect();
         for keys in keys.chunks(WRITTEN_AT_ONCE) {
             let asked: Vec<_> = stream::iter(keys.to_vec())
                 .map(|key| async move { (self.ask_key(&key, PollNeed::Idle).await, key) })

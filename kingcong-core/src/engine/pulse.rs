@@ -7,10 +7,8 @@ use crate::{
     access::Scope,
     error::Error,
     id::{Route, ServerId, WorkerId},
-    keys::PoolId,
-    store::{
-        Adopt, Adopted, Command, Life, More, Outcome, PoolPulse, Promote, Pulse, Replan, StopWhy, Worker,
-    },
+    keys::{Pool, PoolId},
+    store::{Adopt, Adopted, Command, Life, More, Outcome, Promote, Pulse, Replan, StopWhy, Worker},
 };
 
 /// Attempts taken over in one batch.
@@ -44,21 +42,17 @@ impl Inner {
         self.beat().await?;
         let pulse = self.store.pulse().await?;
         let snapshot = self.snapshot();
-        let changed = pulse.configuration_version != snapshot.configuration.version;
-        let keys_changed = pulse.pools.iter().any(|pulse| {
-            let usable =
-                snapshot.keys.values().filter(|key| key.is_usable() && key.route == pulse.pool.route);
-            pulse.pool.key.is_none() && usable.count() != pulse.keys as usize
-        });
-        if changed || keys_changed {
+        let is_known = (pulse.configuration_version, pulse.key_revision)
+            == (snapshot.configuration.version, snapshot.keys.revision());
+        if !is_known {
             self.refresh().await?;
         }
         self.tell_watchers().await?;
         if self.settings.mode == Mode::Client || self.closing.is_cancelled() {
             return Ok(());
         }
-        for pool in pulse.pools.iter().filter(|pulse| pulse.pool.waiting > 0) {
-            self.wake_if_grown(pool.pool.id, &pool.pool.route, pool.pool.sequence);
+        for pool in &pulse.waiting {
+            self.wake_if_grown(pool.id, &pool.route, pool.sequence);
         }
         if pulse.first_delayed.is_some_and(|due| due <= pulse.now) {
             self.promote(&pulse).await?;
@@ -112,11 +106,11 @@ impl Inner {
     fn wake_moved(self: &Arc<Self>, moved: &Outcome, pulse: &Pulse) {
         let Outcome::Moved(pools) = moved else { return };
         let routes: BTreeMap<PoolId, &Route> =
-            pulse.pools.iter().map(|pulse| (pulse.pool.id, &pulse.pool.route)).collect();
+            pulse.waiting.iter().map(|pool| (pool.id, &pool.route)).collect();
         for pool in pools {
             match routes.get(pool) {
                 Some(route) => self.wake(*pool, route),
-                // A pool made by this very move: its route is one of the configured.
+                // A pool that nothing waited in before: its route is one of the configured.
                 None => {
                     let snapshot = self.snapshot();
                     let mut known = snapshot.configuration.system.routes.keys();
@@ -132,21 +126,24 @@ impl Inner {
     async fn replan(self: &Arc<Self>, pulse: &Pulse) -> Result<(), Error> {
         let snapshot = self.snapshot();
         let system = &snapshot.configuration.system;
-        let works = |pulse_of: &PoolPulse| {
-            let cooling = pulse_of.pool.health.closed_for(pulse.now);
-            system.serves(&pulse_of.pool.route) && pulse_of.keys > 0 && cooling <= self.settings.move_after
+        let works = |route: &Route, pool: Option<&Pool>| {
+            let cooling = pool.map_or(Duration::ZERO, |pool| pool.health.closed_for(pulse.now));
+            system.serves(route) && snapshot.keys.usable_on(route) > 0 && cooling <= self.settings.move_after
         };
-        let stuck = pulse.pools.iter().filter(|pulse_of| {
-            let pool = &pulse_of.pool;
+        let is_stuck = |pool: &&Pool| {
             let paused = system.is_in_maintenance(&pool.route.service);
-            pool.waiting > 0 && pool.key.is_none() && !paused && !works(pulse_of)
-        });
+            pool.key.is_none() && !paused && !works(&pool.route, Some(*pool))
+        };
+        let stuck: Vec<&Pool> = pulse.waiting.iter().filter(is_stuck).collect();
+        if stuck.is_empty() {
+            return Ok(());
+        }
+        let others = self.shared_pools(system.routes.keys()).await?;
         for stuck in stuck {
-            let Ok(eligible) = system.eligible(&stuck.pool.route.service) else { continue };
+            let Ok(eligible) = system.eligible(&stuck.route.service) else { continue };
             let broken = |server: &ServerId| {
-                let route = Route::new(server.clone(), stuck.pool.route.service.clone());
-                let known = pulse.pools.iter().find(|other| other.pool.id == PoolId::shared(&route));
-                known.map_or(!snapshot.keyed.contains(&route), |known| !works(known))
+                let route = Route::new(server.clone(), stuck.route.service.clone());
+                !works(&route, others.get(&PoolId::shared(&route)))
             };
             let shares: BTreeMap<ServerId, u32> =
                 eligible.into_iter().filter(|(server, _)| !broken(server)).collect();
@@ -154,7 +151,7 @@ impl Inner {
                 continue;
             }
             for _ in 0..MOVES_MAX {
-                let replan = Replan { pool: stuck.pool.id, shares: shares.clone(), tasks_max: MOVED_MAX };
+                let replan = Replan { pool: stuck.id, shares: shares.clone(), tasks_max: MOVED_MAX };
                 let moved = self.execute(Command::Replan(replan)).await?;
                 self.wake_moved(&moved, pulse);
                 if matches!(&moved, Outcome::Moved(pools) if pools.is_empty()) {
@@ -163,6 +160,16 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// The pools of routes that all keys of a route serve, those that there are. They are as few as the routes.
+    pub(super) async fn shared_pools(
+        &self,
+        routes: impl Iterator<Item = &Route>,
+    ) -> Result<BTreeMap<PoolId, Pool>, Error> {
+        let ids = routes.map(PoolId::shared).collect();
+        let pools = self.store.pools(&ids).await?;
+        Ok(pools.into_iter().map(|pool| (pool.id, pool)).collect())
     }
 
     /// Buries a worker whose heartbeat is too old, and takes its attempts over. Only a worker that has itself been

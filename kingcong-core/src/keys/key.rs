@@ -125,6 +125,13 @@ impl Key {
         self.switch == Switch::On && matches!(self.status, KeyStatus::Active | KeyStatus::Doubtful)
     }
 
+    /// Whether processes must be told that the key is this one now, and not `before` any more. What a check merely
+    /// found again (when it was, and a balance) is no news: who asks for it reads the store.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        *self != Self { balance: self.balance, checked_at: self.checked_at, ..before.clone() }
+    }
+
     /// Whether its secret may be given again, in place of what is stored.
     #[must_use]
     pub const fn may_be_registered_again(&self) -> bool {

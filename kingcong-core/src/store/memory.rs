@@ -13,16 +13,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, BookReads, Configuration,
-    IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads, Life, LimitCount,
-    OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, PoolPulse, Pulse, Remembered, ResultReads,
-    Standing, Store, StoreError, StoreErrorKind, StoredOutput, Tables, TenantReads, Verification, VoiceRow,
-    WalletBook, WalletFilter, WalletReads, Worker, Written, decide,
+    AnswerBook, AttemptFilter, AttemptKind, AuditEntry, AuditOf, Batch, BookReads, ChangedKeys,
+    Configuration, IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, Journal, KeyBook, KeyReads,
+    KeyRevision, Life, LimitCount, OutputHead, OutputRow, PAGE_MAX, PULSE_OVERDUE_MAX, PoolCount, Pulse,
+    Remembered, ResultReads, Standing, Store, StoreError, StoreErrorKind, StoredOutput, Tables, TenantReads,
+    Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Worker, Written, decide,
 };
 use crate::{
     access::Scope,
     clock::{Clock, SystemClock, Timestamp},
-    id::{AuditId, JobId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
+    id::{AuditId, JobId, KeyId, ServerId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
     keys::{Account, Key, KeyStatus, KeyWithLimits, Limit, Pool, PoolId, Rules},
     ledger::{Entry, HoldState, OpeningBalance, Wallet, WalletKey},
     money::Amount,
@@ -35,9 +35,32 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    /// Locked behind the tables.
+    key_order: Mutex<KeyOrder>,
     rules: OnceLock<Rules>,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
+}
+
+/// Keys in the order of their last changes.
+#[derive(Debug, Default)]
+struct KeyOrder {
+    revisions: BTreeMap<KeyId, i64>,
+    keys: BTreeMap<i64, KeyId>,
+}
+
+impl KeyOrder {
+    /// The last revision that any key got.
+    fn last(&self) -> i64 {
+        self.keys.last_key_value().map_or(0, |(revision, _)| *revision)
+    }
+
+    fn note(&mut self, KeyRevision { key, revision }: KeyRevision) {
+        if let Some(before) = self.revisions.insert(key, revision) {
+            self.keys.remove(&before);
+        }
+        self.keys.insert(revision, key);
+    }
 }
 
 impl Default for MemoryStore {
@@ -57,7 +80,13 @@ impl MemoryStore {
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let tables = Tables::new(Arc::new(Configuration::default()), Journal::None);
-        Self { tables: Mutex::new(tables), rules: OnceLock::new(), clock, closed: AtomicBool::new(false) }
+        Self {
+            tables: Mutex::new(tables),
+            key_order: Mutex::default(),
+            rules: OnceLock::new(),
+            clock,
+            closed: AtomicBool::new(false),
+        }
     }
 
     fn read<R>(&self, read: impl FnOnce(&Tables) -> R) -> Result<R, StoreError> {
@@ -81,6 +110,13 @@ fn with_tasks(tables: &Tables, job: &Job) -> Option<JobWithTasks> {
     let mut tasks: Vec<Task> = tables.tasks_of(job.id).cloned().collect();
     tasks.sort_by_key(|task| task.place);
     Some(JobWithTasks { job: job.clone(), hold: tables.holds.get(&job.hold)?.clone(), tasks })
+}
+
+/// A key with what its limit tells.
+fn with_limits(tables: &Tables, key: &Key) -> Option<KeyWithLimits> {
+    let limit = tables.key_limits().get(&Limit::id_of_key(key.id))?;
+    let last_used = limit.window.newest().or(key.last_used);
+    Some(KeyWithLimits { key: Key { last_used, ..key.clone() }, limits: limit.limits() })
 }
 
 /// A job, if it may be seen.
@@ -175,6 +211,10 @@ impl Store for MemoryStore {
         }
         (worker.batch, worker.beat) = (batch.number, now);
         let outcomes = decide(&mut tables, batch, now);
+        let mut order = self.key_order.lock();
+        for revision in tables.take_key_revisions(order.last()) {
+            order.note(revision);
+        }
         Ok(Written::Now { at: now, decided: None, outcomes })
     }
 
@@ -205,19 +245,13 @@ impl Store for MemoryStore {
         self.read(|tables| Pulse {
             now,
             configuration_version: tables.configuration.version,
-            pools: tables
+            key_revision: self.key_order.lock().last(),
+            waiting: tables
                 .pools
                 .iter()
-                .map(|(id, pool)| {
-                    let keys = match pool.key {
-                        None => tables.turns(*id).count(),
-                        Some(key) => {
-                            let limit = tables.key_limits().get(&Limit::id_of_key(key));
-                            usize::from(limit.is_some_and(|limit| limit.pool.is_some()))
-                        }
-                    };
-                    PoolPulse { pool: pool.clone(), keys: u32::try_from(keys).unwrap_or(u32::MAX) }
-                })
+                .map(|(_, pool)| pool)
+                .filter(|pool| pool.waiting > 0)
+                .cloned()
                 .collect(),
             first_delayed: tables.first_delayed(),
             overdue: tables.overdue(now).take(PULSE_OVERDUE_MAX).collect(),
@@ -262,20 +296,37 @@ impl TenantReads for MemoryStore {
 impl KeyReads for MemoryStore {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(|tables| {
-            let kept = tables.keys.iter().map(|(_, key)| key).filter(|key| key.status != KeyStatus::Removed);
-            kept.filter_map(|key| {
-                let limit = tables.key_limits().get(&Limit::id_of_key(key.id))?;
-                let last_used = limit.window.newest().or(key.last_used);
-                Some(KeyWithLimits { key: Key { last_used, ..key.clone() }, limits: limit.limits() })
-            })
-            .collect()
+            let kept =
+                tables.keys().iter().map(|(_, key)| key).filter(|key| key.status != KeyStatus::Removed);
+            kept.filter_map(|key| with_limits(tables, key)).collect()
         })
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError> {
+        self.read(|tables| {
+            let key = tables.keys().get(&id).filter(|key| key.status != KeyStatus::Removed)?;
+            with_limits(tables, key)
+        })
+    }
+
+    async fn changed_keys(&self, after: i64) -> Result<ChangedKeys, StoreError> {
+        self.read(|tables| {
+            let order = self.key_order.lock();
+            let changed =
+                order.keys.range(after.saturating_add(1)..).filter_map(|(_, id)| tables.keys().get(id));
+            let told = changed.filter(|key| after > 0 || key.status != KeyStatus::Removed);
+            ChangedKeys { revision: order.last(), keys: told.cloned().collect() }
+        })
+    }
+
+    async fn pools(&self, ids: &BTreeSet<PoolId>) -> Result<Vec<Pool>, StoreError> {
+        self.read(|tables| ids.iter().filter_map(|id| tables.pools.get(id)).cloned().collect())
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.read(|tables| {
             let named =
-                tables.keys.iter().filter_map(|(_, key)| Some((&key.route.server, key.account.as_ref()?)));
+                tables.keys().iter().filter_map(|(_, key)| Some((&key.route.server, key.account.as_ref()?)));
             let named: BTreeSet<_> = named.collect();
             let account = |(server, name): (&ServerId, &String)| {
                 let limit = tables.account_limits.get(&Limit::id_of_account(server, name))?.clone();
@@ -482,7 +533,7 @@ impl BookReads for MemoryStore {
         self.read(|tables| {
             let limit = |key: &Key| tables.key_limits().get(&Limit::id_of_key(key.id)).cloned();
             let books =
-                tables.keys.iter().map(|(_, key)| Some(KeyBook { limit: limit(key)?, key: key.clone() }));
+                tables.keys().iter().map(|(_, key)| Some(KeyBook { limit: limit(key)?, key: key.clone() }));
             books.flatten().collect()
         })
     }

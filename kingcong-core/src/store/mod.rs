@@ -34,7 +34,7 @@ use crate::{
     access::{RoleName, Scope},
     clock::Timestamp,
     id::{Actor, AttemptId, AuditId, JobId, KeyId, Route, TenantId, UserId, WalletId, WorkerId},
-    keys::{Limit, Pool, Rules},
+    keys::{Key, Limit, Pool, Rules},
     ledger::{Entry, Hold, OpeningBalance, Wallet},
     money::Unit,
     pricing::{Catalogue, PriceList},
@@ -111,8 +111,11 @@ pub struct Pulse {
     pub now: Timestamp,
     /// The configuration's version.
     pub configuration_version: i64,
-    /// Every pool, with how many tasks wait in it.
-    pub pools: Vec<PoolPulse>,
+    /// The revision of the key that was changed last, 0 before the first: a process that knows another one has
+    /// [`KeyReads::changed_keys`] to read.
+    pub key_revision: i64,
+    /// The pools that tasks wait in.
+    pub waiting: Vec<Pool>,
     /// When the first delayed task is due.
     pub first_delayed: Option<Timestamp>,
     /// Open jobs whose deadline has passed, some of them.
@@ -121,13 +124,14 @@ pub struct Pulse {
     pub workers: Vec<Worker>,
 }
 
-/// A pool as the pulse shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolPulse {
-    /// The pool.
-    pub pool: Pool,
-    /// How many keys serve it now.
-    pub keys: u32,
+/// The keys that changed since a process looked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedKeys {
+    /// The revision that the process knows of when it has heard of them: nothing that got this one or an earlier one is
+    /// missing.
+    pub revision: i64,
+    /// The keys as they are now, removed ones too; each is told once, however often it changed.
+    pub keys: Vec<Key>,
 }
 
 /// Most overdue jobs in one [`Pulse`].

@@ -1,20 +1,21 @@
 //! The reads of the port, a trait for each room. What a store promises of all of them is told by [`Store`].
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    AnswerBook, AttemptFilter, IdempotencyRow, JobBook, JobFilter, JobWithTasks, KeyBook, LimitCount,
-    OutputHead, OutputRow, PoolCount, StoreError, Verification, VoiceRow, WalletBook, WalletFilter,
+    AnswerBook, AttemptFilter, ChangedKeys, IdempotencyRow, JobBook, JobFilter, JobWithTasks, KeyBook,
+    LimitCount, OutputHead, OutputRow, PoolCount, StoreError, Verification, VoiceRow, WalletBook,
+    WalletFilter,
 };
 #[cfg(doc)]
 use super::{PAGE_MAX, Store};
 use crate::{
     access::Scope,
-    id::{JobId, TaskId, TenantId, VoiceId, WalletId},
-    keys::{Account, KeyWithLimits},
+    id::{JobId, KeyId, TaskId, TenantId, VoiceId, WalletId},
+    keys::{Account, KeyWithLimits, Pool, PoolId},
     ledger::{Entry, Wallet, WalletKey},
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -31,11 +32,23 @@ pub trait TenantReads {
     async fn tenants(&self, after: Option<&TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 }
 
-/// Keys, their accounts, and the data keys that their secrets are sealed with.
+/// Keys, their pools and accounts, and the data keys that their secrets are sealed with.
 #[async_trait]
 pub trait KeyReads {
     /// Every key that was not removed.
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError>;
+
+    /// A key that was not removed.
+    async fn key(&self, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError>;
+
+    /// The keys that changed since the store gave the revision `after` to one, in the order of their revisions. Whoever
+    /// knows none yet asks with 0, and is told every key that was not removed.
+    ///
+    /// When a key was last used is told as it was when the key was registered: leases are no changes.
+    async fn changed_keys(&self, after: i64) -> Result<ChangedKeys, StoreError>;
+
+    /// These pools, those that there are.
+    async fn pools(&self, ids: &BTreeSet<PoolId>) -> Result<Vec<Pool>, StoreError>;
 
     /// Every account that a key was registered under, also where all of these were removed, by server and name.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;

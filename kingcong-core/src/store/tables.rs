@@ -160,6 +160,15 @@ impl From<AuditRow> for AuditEntry {
     }
 }
 
+/// The revision that a key's last change got in its store: every later change of any key gets a greater one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRevision {
+    /// The key.
+    pub key: KeyId,
+    /// From 1.
+    pub revision: i64,
+}
+
 /// Whether a row is new or was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -295,7 +304,7 @@ impl TaskWait {
 /// |---|---|
 /// | `kept` | serve the next batch too, if nobody else writes in between |
 /// | `forgotten` | are looked at by no decision of a later batch, once they were written |
-/// | `indexed` | are kept, and changed only by functions that keep an order of them beside |
+/// | `indexed` | are kept, and changed only by functions that keep an order of them beside, or note what changed |
 ///
 /// `beside` are fields that are no tables; they begin with their default.
 macro_rules! tables {
@@ -388,8 +397,6 @@ tables! {
         wallets: WalletId => Wallet,
         /// Splits.
         splits: SplitId => SplitRow,
-        /// Keys.
-        keys: KeyId => Key,
         /// Accounts' limits.
         account_limits: LimitId => Limit,
         /// Limits of servers seen from our addresses.
@@ -418,6 +425,8 @@ tables! {
         tasks: TaskId => Task,
         /// Attempts.
         attempts: AttemptId => Attempt,
+        /// Keys.
+        keys: KeyId => Key,
         /// Keys' own limits.
         key_limits: LimitId => Limit,
     }
@@ -433,6 +442,7 @@ tables! {
         delayed: BTreeSet<(Timestamp, TaskId)>,
         turns: BTreeMap<PoolId, BTreeSet<(Timestamp, LimitId)>>,
         open_attempts: BTreeMap<WorkerId, BTreeSet<AttemptId>>,
+        changed_keys: BTreeSet<KeyId>,
         deadlines: BTreeSet<(Timestamp, JobId)>,
         hiding: BTreeSet<PoolId>,
         attempts_by_job: BTreeSet<(JobId, AttemptId)>,
@@ -616,6 +626,57 @@ impl Tables {
     pub fn attempts_of(&self, job: JobId) -> impl DoubleEndedIterator<Item = &Attempt> {
         let ids = self.attempts_by_job.range((job, AttemptId::MIN)..=(job, AttemptId::MAX));
         ids.filter_map(|(_, id)| self.attempts.get(id))
+    }
+
+    // Keys, and which of them changed.
+
+    /// The keys.
+    #[must_use]
+    pub const fn keys(&self) -> &Rows<KeyId, Key> {
+        &self.keys
+    }
+
+    /// Adds a key that a batch makes.
+    pub fn insert_key(&mut self, key: Key) {
+        self.changed_keys.insert(key.id);
+        self.keys.insert(key.id, key);
+    }
+
+    /// Adds a key that the store has already.
+    pub fn load_key(&mut self, key: Key) {
+        self.keys.load(key.id, key);
+    }
+
+    /// Changes a key; `None` when there is none of that id.
+    pub fn change_key<R>(&mut self, id: KeyId, change: impl FnOnce(&mut Key) -> R) -> Option<R> {
+        let before = self.keys.get(&id)?;
+        let mut after = before.clone();
+        let result = change(&mut after);
+        if after.is_news_after(before) {
+            self.changed_keys.insert(id);
+        }
+        if after != *before {
+            self.keys.insert(id, after);
+        }
+        Some(result)
+    }
+
+    /// Remembers that what a key may do was changed, which its limit says.
+    pub fn note_changed_key(&mut self, id: KeyId) {
+        self.changed_keys.insert(id);
+    }
+
+    /// Whether keys changed that have no revision for it yet.
+    #[must_use]
+    pub fn has_changed_keys(&self) -> bool {
+        !self.changed_keys.is_empty()
+    }
+
+    /// Gives each key that changed since the last call a revision of its own, in a row from the one after `last`, which
+    /// is the last that the store gave to any key.
+    pub fn take_key_revisions(&mut self, last: i64) -> Vec<KeyRevision> {
+        let changed = std::mem::take(&mut self.changed_keys).into_iter();
+        changed.zip(last + 1..).map(|(key, revision)| KeyRevision { key, revision }).collect()
     }
 
     // Limits, and the turns of keys.

@@ -143,7 +143,7 @@ fn a_task_that_was_delayed_long_ago_comes_back_where_the_queue_is_now() {
         worker.claim(pool("ai33"), 60).await;
         scene.clock.advance(Duration::from_secs(7 * 24 * 3600));
         assert_eq!(worker.promote(10).await, [pool("ai33")]);
-        let virtual_time = scene.pool(pool("ai33")).await.pool.virtual_time;
+        let virtual_time = scene.pool(pool("ai33")).await.virtual_time;
         let state = scene.task(delayed.task.id).await.state;
         assert_eq!(state, TaskState::Ready { pool: pool("ai33"), tag: virtual_time });
         assert!(virtual_time > 0);

@@ -393,7 +393,7 @@ impl<'a> World<'a> {
             }
             Step::Claim { worker, pool, leases } => {
                 let worker = worker.index(self.workers.len());
-                let pools = scene.store.pulse().await.unwrap().pools;
+                let pools = scene.store.pool_counts().await.unwrap();
                 if !pools.is_empty() {
                     let pool = pool.get(&pools).pool.id;
                     let claimed = self.workers[worker].claim_through(egress(6, 30), pool, leases).await;
@@ -485,7 +485,7 @@ impl<'a> World<'a> {
                 assert!(reached <= Task::REACHED_MAX && task.attempts_now() <= Task::ATTEMPTS_MAX);
                 match &task.state {
                     TaskState::Ready { pool, .. } => {
-                        assert!(pulse.pools.iter().any(|pulse| pulse.pool.id == *pool), "{task:?}");
+                        assert!(pulse.waiting.iter().any(|waiting| waiting.id == *pool), "{task:?}");
                     }
                     TaskState::Delayed { until, .. } => {
                         assert!(pulse.first_delayed.is_some_and(|first| first <= *until), "{task:?}");
@@ -528,8 +528,8 @@ impl<'a> World<'a> {
             while !self.leases.is_empty() {
                 self.settle(0, End::Done).await;
             }
-            for pulse in self.scene.store.pulse().await.unwrap().pools {
-                let claimed = self.workers[0].claim(pulse.pool.id, 50).await;
+            for pool in self.scene.store.pulse().await.unwrap().waiting {
+                let claimed = self.workers[0].claim(pool.id, 50).await;
                 self.leases.extend(claimed.leases.into_iter().map(|lease| (0, lease)));
             }
         }

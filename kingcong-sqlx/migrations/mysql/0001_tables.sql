@@ -133,13 +133,22 @@ CREATE TABLE IF NOT EXISTS kingcong_api_keys (
     needed             BIGINT,                  -- out of credit: thousandths that it needs
     balance            BIGINT,                  -- thousandths
     checked_at         BIGINT,
+    revision           BIGINT NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            MEDIUMTEXT AS (mask) VIRTUAL, -- mirrors, from here on
     is_active          BIGINT AS (CASE WHEN switch = 'on' AND phase = 'active' THEN 1 ELSE 0 END) VIRTUAL,
     current_usage      BIGINT NOT NULL DEFAULT 0,
     max_threads        BIGINT NOT NULL DEFAULT 0,
     rate_limit_per_min BIGINT NOT NULL DEFAULT 0,
     last_used          BIGINT,
-    UNIQUE KEY kingcong_api_keys_fingerprint (tenant, server, fingerprint, service, phase_or_null)
+    UNIQUE KEY kingcong_api_keys_fingerprint (tenant, server, fingerprint, service, phase_or_null),
+    KEY kingcong_api_keys_revision (revision)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- The last revision that any key got: one row, locked by whoever changes keys until that is committed. So revisions are
+-- committed in their order.
+CREATE TABLE IF NOT EXISTS kingcong_key_changes (
+    id       BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    revision BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.
@@ -169,7 +178,9 @@ CREATE TABLE IF NOT EXISTS kingcong_pools (
     virtual_time BIGINT NOT NULL,
     sequence     BIGINT NOT NULL,
     waiting      BIGINT NOT NULL,
-    health       MEDIUMTEXT NOT NULL            -- JSON
+    waiting_or_null BIGINT AS (CASE WHEN waiting > 0 THEN 1 END) STORED,
+    health       MEDIUMTEXT NOT NULL,           -- JSON
+    KEY kingcong_pools_waiting (waiting_or_null)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- How far a user's orders reach in a pool's virtual time.

@@ -131,6 +131,7 @@ CREATE TABLE kingcong_api_keys (
     needed             BIGINT,                 -- out of credit: thousandths that it needs
     balance            BIGINT,                 -- thousandths
     checked_at         BIGINT,
+    revision           BIGINT NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            TEXT GENERATED ALWAYS AS (mask) STORED, -- mirrors, from here on
     is_active          BIGINT GENERATED ALWAYS AS (CASE WHEN switch = 'on' AND phase = 'active' THEN 1 ELSE 0 END) STORED,
     current_usage      BIGINT NOT NULL DEFAULT 0,
@@ -140,6 +141,14 @@ CREATE TABLE kingcong_api_keys (
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX kingcong_api_keys_fingerprint ON kingcong_api_keys (tenant, server, fingerprint, service)
     WHERE phase <> 'removed';
+CREATE INDEX kingcong_api_keys_revision ON kingcong_api_keys (revision);
+
+-- The last revision that any key got: one row, locked by whoever changes keys until that is committed. So revisions are
+-- committed in their order.
+CREATE TABLE kingcong_key_changes (
+    id       BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    revision BIGINT NOT NULL
+) WITH (fillfactor = 50);
 
 -- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.
 CREATE TABLE kingcong_limits (
@@ -168,8 +177,11 @@ CREATE TABLE kingcong_pools (
     virtual_time BIGINT NOT NULL,
     sequence     BIGINT NOT NULL,
     waiting      BIGINT NOT NULL,
+    waiting_or_null BIGINT GENERATED ALWAYS AS (CASE WHEN waiting > 0 THEN 1 END) STORED,
     health       TEXT NOT NULL                  -- JSON
 ) WITH (fillfactor = 50);
+-- On a column of its own: a row is changed in place as long as no column that an index is on or about changes.
+CREATE INDEX kingcong_pools_waiting ON kingcong_pools (waiting_or_null) WHERE waiting_or_null = 1;
 
 -- How far a user's orders reach in a pool's virtual time.
 CREATE TABLE kingcong_flows (

@@ -126,6 +126,7 @@ CREATE TABLE kingcong_api_keys (
     needed             INTEGER,                 -- out of credit: thousandths that it needs
     balance            INTEGER,                 -- thousandths
     checked_at         INTEGER,
+    revision           INTEGER NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            TEXT AS (mask),          -- mirrors, from here on
     is_active          INTEGER AS (switch = 'on' AND phase = 'active'),
     current_usage      INTEGER NOT NULL DEFAULT 0,
@@ -135,6 +136,14 @@ CREATE TABLE kingcong_api_keys (
 ) STRICT;
 CREATE UNIQUE INDEX kingcong_api_keys_fingerprint ON kingcong_api_keys (tenant, server, fingerprint, service)
     WHERE phase <> 'removed';
+CREATE INDEX kingcong_api_keys_revision ON kingcong_api_keys (revision);
+
+-- The last revision that any key got: one row, locked by whoever changes keys until that is committed. So revisions are
+-- committed in their order.
+CREATE TABLE kingcong_key_changes (
+    id       INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    revision INTEGER NOT NULL
+) STRICT;
 
 -- Most calls in flight and most starts per window: of keys, accounts, and servers seen from our addresses.
 CREATE TABLE kingcong_limits (
@@ -163,8 +172,10 @@ CREATE TABLE kingcong_pools (
     virtual_time INTEGER NOT NULL,
     sequence     INTEGER NOT NULL,
     waiting      INTEGER NOT NULL,
+    waiting_or_null INTEGER AS (CASE WHEN waiting > 0 THEN 1 END),
     health       TEXT NOT NULL                  -- JSON
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX kingcong_pools_waiting ON kingcong_pools (waiting_or_null) WHERE waiting_or_null = 1;
 
 -- How far a user's orders reach in a pool's virtual time.
 CREATE TABLE kingcong_flows (

@@ -153,7 +153,7 @@ mod tests {
     use crate::SqlStore;
 
     /// Unique rules that no two processes break at once.
-    const NOT_RACED: [&str; 19] = [
+    const NOT_RACED: [&str; 20] = [
         // Of ids that one process has made.
         "kingcong_api_keys_pkey",
         "kingcong_attempts_pkey",
@@ -168,6 +168,7 @@ mod tests {
         "kingcong_pricing_pkey",
         "kingcong_transactions_pkey",
         // Written where they are absent, or over what is there.
+        "kingcong_key_changes_pkey",
         "kingcong_late_answers_pkey",
         "kingcong_monitors_pkey",
         "kingcong_openings_pkey",

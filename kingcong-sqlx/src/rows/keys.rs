@@ -6,12 +6,13 @@ use kingcong_core::{
     id::{KeyId, LimitId},
     keys::{Flow, Key, KeyStatus, Level, Limit, Pool, PoolId, Window},
     routing::BaseUrl,
+    store::KeyRevision,
     switch::Switch,
     upstream::UpstreamCredits,
     vault::{Envelope, Fingerprint, SecretVersion},
 };
 
-use super::read_route;
+use super::{ONLY_ROW, read_route};
 use crate::{
     cell::{Cell, Corrupt, Row},
     table::{ColumnOf, Kind, Record, Written, fixed, key, mutable},
@@ -125,6 +126,31 @@ fn read_status(row: &mut Row) -> Result<KeyStatus, Corrupt> {
 pub(crate) fn read_bound(row: &mut Row, name: &'static str) -> Result<NonZeroU32, Corrupt> {
     let number = row.number::<u32>(name)?;
     row.checked(number.try_into())
+}
+
+/// A key's revision, which is written when the rest of a batch is.
+impl Written for KeyRevision {
+    const NAME: &'static str = Key::NAME;
+    const COLUMNS: &'static [ColumnOf<Self>] = &[
+        key("id", Kind::Id, |changed| changed.key.as_uuid().into()),
+        mutable("revision", Kind::Int, |changed| changed.revision.into()),
+    ];
+}
+
+/// The last revision that any key got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastKeyRevision(pub(crate) i64);
+
+impl Written for LastKeyRevision {
+    const NAME: &'static str = "kingcong_key_changes";
+    const COLUMNS: &'static [ColumnOf<Self>] =
+        &[key("id", Kind::Int, |_| ONLY_ROW.into()), mutable("revision", Kind::Int, |last| last.0.into())];
+}
+
+impl Record for LastKeyRevision {
+    fn read(row: &mut Row) -> Result<Self, Corrupt> {
+        Ok(Self(row.int("revision")?))
+    }
 }
 
 impl Written for Limit {

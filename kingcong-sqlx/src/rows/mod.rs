@@ -12,7 +12,7 @@ mod vault;
 mod work;
 
 pub(crate) use configuration::{ConfigurationRow, PackageRow, PriceRow};
-pub(crate) use keys::read_bound;
+pub(crate) use keys::{LastKeyRevision, read_bound};
 pub(crate) use ledger::EntryRow;
 pub(crate) use mirrors::KeyLimitMirrors;
 pub(crate) use store::{ONLY_ROW, SplitState, life, read_length};
@@ -43,7 +43,7 @@ pub(crate) struct AnyRecord {
 }
 
 /// One record for each table: what a database that is opened is checked for, and what is looked through for damage.
-pub(crate) const RECORDS: [AnyRecord; 25] = [
+pub(crate) const RECORDS: [AnyRecord; 26] = [
     any::<Wallet>(),
     any::<EntryRow>(),
     any::<OpeningBalance>(),
@@ -51,6 +51,7 @@ pub(crate) const RECORDS: [AnyRecord; 25] = [
     any::<PriceRow>(),
     any::<PackageRow>(),
     any::<Key>(),
+    any::<LastKeyRevision>(),
     any::<Limit>(),
     any::<Pool>(),
     any::<Flow>(),

@@ -180,7 +180,7 @@ fn rows(table: &str) -> Vec<Cells> {
             ]
         }
         "kingcong_workers" => vec![vec![("life", word("buried"))]],
-        "kingcong_rules" => vec![vec![("id", Cell::Int(1))]],
+        "kingcong_key_changes" | "kingcong_rules" => vec![vec![("id", Cell::Int(1))]],
         "kingcong_late_answers" => vec![Vec::new(), nulls(&["upstream_id", "cost"])],
         "kingcong_data_keys" => vec![
             vec![("used_for", word("tenant"))],

@@ -174,6 +174,15 @@ pub(super) const RELATIONS: &[Relation] = &[
         when: "p.id IS NULL",
         expected: "a limit",
     },
+    // A key's revision is one that was given.
+    Relation {
+        table: "kingcong_api_keys",
+        id: "c.id",
+        column: "revision",
+        join: "LEFT JOIN kingcong_key_changes p ON p.revision >= c.revision AND c.revision > 0",
+        when: "p.id IS NULL",
+        expected: "a revision that a key was given",
+    },
     // A key's limit belongs to a key.
     Relation {
         table: "kingcong_limits",

@@ -96,13 +96,22 @@ pub(crate) async fn hold_beside(url: &str, statement: &str) -> Held {
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 impl Held {
+    /// Undoes it.
     pub(crate) async fn end(self) {
-        let rolled_back = match self {
+        self.end_with("ROLLBACK").await;
+    }
+
+    pub(crate) async fn commit(self) {
+        self.end_with("COMMIT").await;
+    }
+
+    async fn end_with(self, statement: &'static str) {
+        let ended = match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(mut connection) => connection.execute("ROLLBACK").await.map(drop),
+            Self::Postgres(mut connection) => connection.execute(statement).await.map(drop),
             #[cfg(feature = "mysql")]
-            Self::MySql(mut connection) => connection.execute("ROLLBACK").await.map(drop),
+            Self::MySql(mut connection) => connection.execute(statement).await.map(drop),
         };
-        rolled_back.unwrap();
+        ended.unwrap();
     }
 }

@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 use kingcong_core::{
     access::Scope,
     clock::Clock,
+    keys::Verdict,
     money::Amount,
     store::{
-        AdminAnswer, Command, JobFilter, JobReads, Outcome, PAGE_MAX, Store, StoreErrorKind, Then,
-        WalletReads, Written, conformance, verify_rows,
+        AdminAnswer, ChangedKeys, Command, JobFilter, JobReads, KeyReads, Outcome, PAGE_MAX, Store,
+        StoreErrorKind, Then, WalletReads, Written, conformance, verify_rows,
     },
     work::JobState,
 };
@@ -227,6 +228,41 @@ async fn a_claim_waits_for_nobodys_tasks(server: &Server) {
     assert_eq!((all.leases.len(), all.then), (waiting, Then::Empty));
 }
 
+/// Whoever knows a revision has heard of all before it: a later change is not committed while an earlier one is not.
+async fn changes_of_keys_become_visible_in_the_order_of_their_revisions(server: &Server) {
+    let url = server.fresh_database().unwrap();
+    let mut options = Options::default();
+    options.write_wait_max = Duration::from_secs(1);
+    let store = SqlStore::connect_with(&url, options).await.unwrap();
+    let mut ids = Ids::default();
+    let mut writer = furnish(&store, &mut ids, 1, 0).await;
+    let known = store.changed_keys(0).await.unwrap();
+    let [one, other] = &known.keys[..] else { panic!("{known:?}") };
+    let earlier = format!(
+        "UPDATE kingcong_key_changes SET revision = revision + 1; UPDATE kingcong_api_keys \
+         SET label = 'earlier', revision = (SELECT revision FROM kingcong_key_changes) WHERE server = '{}'",
+        one.route.server
+    );
+
+    let held = hold_beside(&url, &earlier).await;
+    let verdict = Verdict::Dead { reason: "refused".to_owned() };
+    let later = writer.batch(vec![Command::CheckKey { key: other.id, verdict }]);
+    let waited = store.write(&later).await.unwrap_err();
+    assert_eq!(waited.kind, StoreErrorKind::Unavailable, "{waited:?}");
+    let none = ChangedKeys { revision: known.revision, keys: Vec::new() };
+    assert_eq!(store.changed_keys(known.revision).await.unwrap(), none, "neither is there");
+    held.commit().await;
+
+    let first = store.changed_keys(known.revision).await.unwrap();
+    assert_eq!((first.revision, first.keys.len()), (known.revision + 1, 1));
+    assert_eq!((first.keys[0].id, first.keys[0].label.as_str()), (one.id, "earlier"));
+    assert!(matches!(store.write(&later).await, Ok(Written::Now { .. })));
+    let second = store.changed_keys(first.revision).await.unwrap();
+    assert_eq!((second.revision, second.keys.len()), (known.revision + 2, 1));
+    assert_eq!(second.keys[0].id, other.id);
+    conformance::recount(&store).await;
+}
+
 /// No unique rule keeps an entry from standing twice, at two instants: the books tell it, also at the end of a page.
 async fn an_entry_that_stands_twice_is_found(server: &Server) {
     for number in [2, PAGE_MAX] {
@@ -287,5 +323,6 @@ on_each_server! {
     processes_that_share_every_row_work_off_one_queue
     rows_that_stay_locked_are_waited_for_and_then_told
     a_claim_waits_for_nobodys_tasks
+    changes_of_keys_become_visible_in_the_order_of_their_revisions
     an_entry_that_stands_twice_is_found
 }

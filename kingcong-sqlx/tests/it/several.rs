@@ -1,20 +1,20 @@
 //! Several processes on one database, as one store: each worker's batches go by one of them.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
-    keys::{Account, KeyWithLimits, Rules},
+    id::{AuditId, JobId, KeyId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
+    keys::{Account, KeyWithLimits, Pool, PoolId, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Configuration, IdempotencyRow,
-        JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads, LimitCount, OutputHead, OutputRow,
-        PoolCount, Pulse, ResultReads, Store, StoreError, TenantReads, Verification, VoiceRow, WalletBook,
-        WalletFilter, WalletReads, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, ChangedKeys, Configuration,
+        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads, LimitCount,
+        OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError, TenantReads, Verification,
+        VoiceRow, WalletBook, WalletFilter, WalletReads, Written,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -90,6 +90,18 @@ impl TenantReads for Several {
 impl KeyReads for Several {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.first().keys().await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError> {
+        self.first().key(id).await
+    }
+
+    async fn changed_keys(&self, after: i64) -> Result<ChangedKeys, StoreError> {
+        self.first().changed_keys(after).await
+    }
+
+    async fn pools(&self, ids: &BTreeSet<PoolId>) -> Result<Vec<Pool>, StoreError> {
+        self.first().pools(ids).await
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {

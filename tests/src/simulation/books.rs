@@ -367,7 +367,8 @@ impl Books {
         };
         let now_ms = self.stage.ms();
         let mut pages = self.pages.lock();
-        for pool in pulse.pools.iter().map(|pulse| &pulse.pool) {
+        pages.idle_since.retain(|id, _| pulse.waiting.iter().any(|pool| pool.id == *id));
+        for pool in &pulse.waiting {
             let polls =
                 if pool.route.server.as_str() == "ai33" { PollsCount::Counted } else { PollsCount::Free };
             let serves = |limit: &&Limit| match pool.key {
@@ -386,7 +387,7 @@ impl Books {
                 let of_key = if account.is_some() { PollsCount::Free } else { polls };
                 is_free(key, of_key) && account.is_none_or(|account| is_free(account, polls))
             });
-            let books = match pool.waiting > 0 && a_key_is_free && an_address_is_free {
+            let books = match a_key_is_free && an_address_is_free {
                 true => now(memory.job_books(None, PAGE_MAX)).unwrap_or_default(),
                 false => Vec::new(),
             };

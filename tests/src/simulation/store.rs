@@ -17,14 +17,14 @@ use bytes::Bytes;
 use kingcong_core::{
     access::Scope,
     clock::Timestamp,
-    id::{AuditId, JobId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
-    keys::{Account, KeyWithLimits, Rules},
+    id::{AuditId, JobId, KeyId, TaskId, TenantId, VoiceId, WalletId, WorkerId},
+    keys::{Account, KeyWithLimits, Pool, PoolId, Rules},
     ledger::{Entry, Wallet, WalletKey},
     store::{
-        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, Command, Configuration,
-        IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads, LimitCount,
-        MemoryStore, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError, StoreErrorKind,
-        TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Written,
+        AnswerBook, AttemptFilter, AuditEntry, AuditOf, Batch, BookReads, ChangedKeys, Command,
+        Configuration, IdempotencyRow, JobBook, JobFilter, JobReads, JobWithTasks, KeyBook, KeyReads,
+        LimitCount, MemoryStore, OutputHead, OutputRow, PoolCount, Pulse, ResultReads, Store, StoreError,
+        StoreErrorKind, TenantReads, Verification, VoiceRow, WalletBook, WalletFilter, WalletReads, Written,
     },
     tenants::Tenant,
     vault::{DataKey, DataKeyUse},
@@ -285,6 +285,18 @@ impl TenantReads for Connection {
 impl KeyReads for Connection {
     async fn keys(&self) -> Result<Vec<KeyWithLimits>, StoreError> {
         self.read(self.database.memory.keys()).await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<KeyWithLimits>, StoreError> {
+        self.read(self.database.memory.key(id)).await
+    }
+
+    async fn changed_keys(&self, after: i64) -> Result<ChangedKeys, StoreError> {
+        self.read(self.database.memory.changed_keys(after)).await
+    }
+
+    async fn pools(&self, ids: &BTreeSet<PoolId>) -> Result<Vec<Pool>, StoreError> {
+        self.read(self.database.memory.pools(ids)).await
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {

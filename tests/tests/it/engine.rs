@@ -199,6 +199,61 @@ async fn a_key_that_one_process_adds_serves_another_at_once() {
     other.close().await;
 }
 
+/// A process that does nothing by itself.
+fn by_hand() -> Settings {
+    let hour = Duration::from_secs(3600);
+    Settings { pulse_interval: hour / 2, dead_after: hour, monitor_interval: hour, ..Settings::default() }
+}
+
+#[tokio::test]
+async fn what_one_process_does_to_a_key_is_known_to_another_after_one_pulse() {
+    let stage = Stage::new();
+    let (one, other) = (stage.open_with(by_hand()).await, stage.open_with(by_hand()).await);
+    let has_usable_key = async || other.voices().offered("ai33", "elevenlabs", None).await.is_ok();
+    // Before and after the pulse.
+    let known = async || {
+        let before = has_usable_key().await;
+        other.pulse().await.unwrap();
+        [before, has_usable_key().await]
+    };
+    equip(&one, 100).await;
+    assert_eq!(known().await, [false, true]);
+    let key = one.keys().list().await.unwrap()[0].key.id;
+    one.keys().disable(key).await.unwrap();
+    assert_eq!(known().await, [true, false]);
+    one.keys().enable(key).await.unwrap();
+    assert_eq!(known().await, [false, true]);
+    one.keys().remove(key).await.unwrap();
+    assert_eq!(known().await, [true, false]);
+    let gone = one.keys().get(key).await.unwrap_err();
+    assert!(matches!(gone, Error::NotFound { what: "key", .. }), "{gone}");
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_without_work_is_left_alone_until_there_is_some() {
+    let stage = Stage::by(Arc::new(TokioClock(tokio::time::Instant::now())));
+    let kc = stage.open_with(by_hand()).await;
+    equip(&kc, 100).await;
+    let batches = async || {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        stage.store.pulse().await.unwrap().workers[0].batch
+    };
+    // The second time its loop has ended.
+    for idle in [Duration::ZERO, Duration::from_secs(120)] {
+        let job = kc.submit(speech("hello")).await.unwrap();
+        assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+        let before = batches().await;
+        kc.config().set_weights(&[("ai33", 3), ("ai84", 1)]).await.unwrap();
+        assert_eq!(batches().await, before + 1, "the change is written, and nobody claims");
+        tokio::time::sleep(idle).await;
+    }
+    let job = kc.submit(speech("hello again")).await.unwrap();
+    assert_eq!(job.wait().await.unwrap().job.state, JobState::Completed);
+    kc.close().await;
+}
+
 #[tokio::test]
 async fn two_processes_set_the_newest_price_one_after_the_other() {
     let stage = Stage::new();

@@ -84,7 +84,7 @@ impl AccountDoors {
         let unknown = || Error::NotFound { what: "account", name: format!("{account} of {server}") };
         match inner.administer(audit, act).await? {
             Some(_) => {
-                inner.wake_all();
+                inner.wake_waiting();
                 let mut accounts = self.reports().await?.into_iter();
                 accounts.find(|known| known.server == server && known.name == account).ok_or_else(unknown)
             }

@@ -111,7 +111,7 @@ impl KeyDoors {
         let server = server.ok_or_else(|| Error::UnknownRoute(route.clone()))?;
         let tenant = TenantId::main();
         let fingerprint = inner.fingerprint(&route.server, &secret).await?;
-        let known = snapshot.keys.values().find(|key| key.route == route && key.fingerprint == fingerprint);
+        let known = snapshot.keys.iter().find(|key| key.route == route && key.fingerprint == fingerprint);
         let id = match known.filter(|key| key.may_be_registered_again()) {
             Some(key) => key.id,
             None => KeyId::from_uuid(inner.ids.uuid()),
@@ -184,10 +184,8 @@ impl KeyDoors {
     }
 
     async fn read(&self, id: KeyId) -> Result<KeyWithLimits, Error> {
-        let keys = self.inner().store.keys().await?;
-        keys.into_iter()
-            .find(|key| key.id == id)
-            .ok_or_else(|| Error::NotFound { what: "key", name: id.to_string() })
+        let key = self.inner().store.key(id).await?;
+        key.ok_or_else(|| Error::NotFound { what: "key", name: id.to_string() })
     }
 
     /// Changes a key's limits; what is not named stays.

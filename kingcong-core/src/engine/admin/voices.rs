@@ -35,7 +35,8 @@ impl VoiceDoors {
         // A server that is not there is told as such, and not as one without keys.
         inner.provider(&route.server)?;
         let snapshot = inner.snapshot();
-        let key = snapshot.keys.values().find(|key| key.route == route && key.is_usable());
+        let usable = snapshot.keys.iter().filter(|key| key.route == route && key.is_usable());
+        let key = usable.min_by_key(|key| key.id);
         let key =
             key.ok_or_else(|| Error::NotFound { what: "usable key on route", name: route.to_string() })?;
         let asked = inner

@@ -148,10 +148,10 @@ pub(super) async fn a_probe_of_a_dead_worker_does_not_close_its_route(store: &dy
     clock.advance(Duration::from_secs(1));
     dead.lease(pool("ai33")).await;
     clock.advance(DEAD_AFTER * 2);
-    let health = scene.pool(pool("ai33")).await.pool.health;
+    let health = scene.pool(pool("ai33")).await.health;
     assert_eq!(health.passage(clock.now()), Passage::Closed(Timestamp::FAR));
     assert_eq!(other.adopt(dead.id, DEAD_AFTER, 10).await.leases.len(), 1);
-    let health = scene.pool(pool("ai33")).await.pool.health;
+    let health = scene.pool(pool("ai33")).await.health;
     assert_eq!(health.passage(clock.now()), Passage::Probe);
     assert_eq!(other.claim(pool("ai33"), 5).await.leases.len(), 1);
 }

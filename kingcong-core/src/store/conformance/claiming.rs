@@ -77,7 +77,7 @@ pub(super) async fn a_lease_joins_task_key_and_worker(store: &dyn Store, clock: 
         assert_eq!((limit.in_flight, limit.window.newest()), (1, Some(clock.now())));
     }
     assert_eq!(scene.key(key).await.last_used, Some(clock.now()));
-    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 1);
 }
 
 /// Usage is told from the attempt's row alone: whose it is, what is bought in which unit, with whose key, and whether
@@ -374,8 +374,9 @@ pub(super) async fn a_key_with_its_own_queue_serves_it(store: &dyn Store, clock:
     let own = PoolId::of_key(special);
     let job = worker.admitted(&Order { only_key: Some(special), ..Order::new("user-1", 3) }).await;
     assert!(matches!(job.tasks[0].state, TaskState::Ready { pool, .. } if pool == own));
-    let pulse = scene.pool(own).await;
-    assert_eq!((pulse.keys, pulse.pool.key, pulse.pool.waiting), (1, Some(special), 3));
+    let row = scene.pool(own).await;
+    assert_eq!((row.key, row.waiting), (Some(special), 3));
+    assert_eq!(scene.limit(Limit::id_of_key(special)).await.pool, Some(pool("ai33")));
 
     let claimed = worker.claim(own, 5).await;
     assert_eq!(claimed.leases.len(), 2);
@@ -435,14 +436,13 @@ pub(super) async fn an_empty_pool_has_nothing_to_claim(store: &dyn Store, clock:
     let worker = scene.worker().await;
     assert_eq!(worker.claim(pool("ai33"), 4).await, empty);
     let worker = with_work(&scene, &[NewKey::new("ai33", 10, 10)], 3).await;
-    let sequence = scene.pool(pool("ai33")).await.pool.sequence;
+    let sequence = scene.pool(pool("ai33")).await.sequence;
     assert_eq!(worker.claim(pool("ai33"), 2).await.then, Then::Again);
     let last = worker.claim(pool("ai33"), 2).await;
     assert_eq!((last.leases.len(), last.then), (1, Then::Empty));
     assert_eq!(worker.claim(pool("ai33"), 4).await, empty);
     worker.admit(&Order::new("user-1", 1)).await.expect("it can be paid");
-    let pulse = scene.pool(pool("ai33")).await;
-    assert!(pulse.pool.sequence > sequence, "how others notice new work");
+    assert!(scene.pool(pool("ai33")).await.sequence > sequence, "how others notice new work");
 }
 
 /// A poll that the upstream counts takes a call of the account's window, whoever made it, and no slot; without an

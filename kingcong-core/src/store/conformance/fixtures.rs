@@ -25,8 +25,8 @@ use crate::{
         TaskId, TenantId, TenantName, UserId, WorkerId,
     },
     keys::{
-        Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed, PollsCount, PoolId,
-        Rules, Verdict,
+        Key, KeyStatus, KeyWithLimits, Level, Limit, Limits, LimitsChange, PollNeed, PollsCount, Pool,
+        PoolId, Rules, Verdict,
     },
     lane::Lane,
     ledger::{Cause, Owner, Wallet, WalletKey},
@@ -44,8 +44,8 @@ use crate::{
         ChangeAccount, ChangeKey, Claim, Claimed, Command, Configuration, ConfigurationChange, Configure,
         Credit, Credited, Duty, EgressLimit, JobWithTasks, KeyChange, Lease, Movement, NewAudit, NewTask,
         NotAdmitted, NotChanged, NotConfigured, NotCredited, NotMine, NotRetried, Outcome, Poll, PollRefused,
-        PoolPulse, Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped,
-        Store, StoreError, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
+        Promote, Replan, Retried, Retry, SetTenant, Settle, Settled, Stop, StopWhy, Stopped, Store,
+        StoreError, TakeDuty, UnknownPolicy, Unsettled, Waited, Written,
     },
     switch::Switch,
     tenants::{Tenant, TenantState},
@@ -691,13 +691,22 @@ impl<'a> Scene<'a> {
         self.store.task(id).await.expect("the store can be read").expect("the task was admitted")
     }
 
-    /// A pool as the pulse shows it.
+    /// A pool.
     ///
     /// # Panics
     /// When the store cannot be read, or there is none.
-    pub async fn pool(&self, id: PoolId) -> PoolPulse {
-        let pools = self.store.pulse().await.expect("the store can be read").pools;
-        pools.into_iter().find(|pulse| pulse.pool.id == id).expect("the pool was used")
+    pub async fn pool(&self, id: PoolId) -> Pool {
+        let pools = self.store.pools(&[id].into()).await.expect("the store can be read");
+        pools.into_iter().next().expect("the pool was used")
+    }
+
+    /// How many keys serve a pool.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    pub async fn serving(&self, pool: PoolId) -> usize {
+        let limits = self.store.limits().await.expect("the store can be read");
+        limits.iter().filter(|count| count.limit.pool == Some(pool)).count()
     }
 
     /// A key.

@@ -3,10 +3,12 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::fixtures::{
-    NewKey, Order, Scene, TestClock, audit, envelope, fingerprint, origin, pool, route, server, service,
+    NewKey, Order, Scene, TestClock, audit, done, envelope, failed, fingerprint, origin, pool, route, server,
+    service,
 };
 use crate::{
     clock::Clock,
+    failure::{FailureKind, Reached},
     id::{DataKeyId, KeyId, Route, TenantId},
     keys::{Key, KeyStatus, KeyWithLimits, Limit, Limits, LimitsChange, Rules, Verdict},
     routing::{BaseUrl, ServerChange, SystemCommand},
@@ -15,13 +17,13 @@ use crate::{
         NotChanged, Outcome, Store,
     },
     switch::Switch,
+    upstream::UpstreamCredits,
     vault::{DataKey, DataKeyContext, DataKeyUse, DataKeyVersion, MasterKeyId, Wrapped},
 };
 
-/// How many keys serve AI33, 0 before the pool was ever used.
-async fn serving(scene: &Scene<'_>) -> u32 {
-    let pools = scene.store.pulse().await.expect("the store can be read").pools;
-    pools.into_iter().find(|pulse| pulse.pool.id == pool("ai33")).map_or(0, |pulse| pulse.keys)
+/// How many keys serve AI33.
+async fn serving(scene: &Scene<'_>) -> usize {
+    scene.serving(pool("ai33")).await
 }
 
 /// The key reads back as it was given, has its limit, and its route's tasks are leased to it.
@@ -47,6 +49,89 @@ pub(super) async fn a_registered_key_serves_its_pool(store: &dyn Store, clock: &
     assert_eq!(worker.lease(pool("ai33")).await.attempt.key, key.id);
     let rows = store.audit(&AuditOf::ALL, None, 1).await.expect("the store can be read");
     assert_eq!((rows[0].id, rows[0].door.as_str()), (audited.id, "keys.add"));
+}
+
+/// What is told of keys that changed since `after`: their ids in the order of their revisions, and the last revision.
+async fn told(store: &dyn Store, after: i64) -> (Vec<KeyId>, i64) {
+    let changed = store.changed_keys(after).await.expect("the store can be read");
+    let pulse = store.pulse().await.expect("the store can be read");
+    assert_eq!(pulse.key_revision, changed.revision, "so the pulse tells that there is something to read");
+    for key in &changed.keys {
+        let read = store.key(key.id).await.expect("the store can be read");
+        let whole = read.map(|read| Key { last_used: key.last_used, ..read.key });
+        assert_eq!(whole.as_ref(), (key.status != KeyStatus::Removed).then_some(key));
+    }
+    (changed.keys.iter().map(|key| key.id).collect(), changed.revision)
+}
+
+/// Whoever knows the keys up to a revision is told of those that changed since, each once and as it is now.
+pub(super) async fn only_keys_that_changed_are_told(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    assert_eq!(told(store, 0).await, (vec![], 0));
+    let mut keys = Vec::new();
+    for _ in 0..4 {
+        keys.push(worker.add_key(&NewKey::new("ai33", 5, 5)).await);
+    }
+    assert_eq!(told(store, 0).await, (keys.clone(), 4));
+    assert_eq!(told(store, 3).await, (vec![keys[3]], 4));
+    assert_eq!(told(store, 4).await, (vec![], 4));
+
+    let off = KeyChange::Switch(Switch::Off);
+    worker.change_key(keys[0], off.clone()).await.expect("there is the key");
+    assert_eq!(told(store, 4).await, (vec![keys[0]], 5));
+    worker.change_key(keys[0], off).await.expect("there is the key");
+    assert_eq!(told(store, 5).await, (vec![], 5), "it was off");
+    let limits = LimitsChange { max_in_flight: NonZeroU32::new(9), ..LimitsChange::default() };
+    worker.change_key(keys[1], KeyChange::SetLimits(limits)).await.expect("there is the key");
+    worker.change_key(keys[0], KeyChange::Switch(Switch::On)).await.expect("there is the key");
+    assert_eq!(
+        told(store, 5).await,
+        (vec![keys[1], keys[0]], 7),
+        "each once, in the order of its last change"
+    );
+    worker.change_key(keys[1], KeyChange::Remove).await.expect("there is the key");
+    assert_eq!(told(store, 7).await, (vec![keys[1]], 8), "that it is gone is told");
+    assert_eq!(
+        told(store, 0).await,
+        (vec![keys[2], keys[3], keys[0]], 8),
+        "but to nobody who did not know it"
+    );
+
+    let checks = [&keys[2], &keys[3]]
+        .map(|key| Command::CheckKey { key: *key, verdict: Verdict::Dead { reason: "refused".to_owned() } });
+    worker.write(checks.to_vec()).await;
+    assert_eq!(told(store, 8).await.1, 10, "changes of one batch have a revision each");
+    assert_eq!(told(store, 9).await.0.len(), 1);
+    let configured = worker.configure(moved("ai33", "https://moved.example")).await;
+    assert!(configured.is_ok(), "{configured:?}");
+    let (mut suspended, _) = told(store, 10).await;
+    suspended.sort_unstable();
+    assert_eq!(suspended, [keys[0], keys[2], keys[3]]);
+}
+
+/// What every call and every round of checks writes is no change: else nothing would be gained.
+pub(super) async fn leases_and_checks_are_no_changes_of_keys(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    let key = worker.add_key(&NewKey::new("ai33", 5, 5)).await;
+    worker.buy("user-1", 100).await;
+    worker.admit(&Order::new("user-1", 3)).await.expect("it can be paid");
+    let leases = worker.claim(pool("ai33"), 3).await.leases;
+    worker.settled(&leases[0], done()).await;
+    worker.settled(&leases[1], failed(FailureKind::Busy, Reached::No)).await;
+    for verdict in [Verdict::Unclear, Verdict::Alive(None), Verdict::Alive(Some(UpstreamCredits::whole(7)))] {
+        worker.check_key(key, verdict).await.expect("there is the key");
+    }
+    assert_eq!(told(store, 1).await, (vec![], 1));
+    assert_eq!(scene.key(key).await.balance, Some(UpstreamCredits::whole(7)));
+
+    // That the key is in doubt is one, and that it is trusted again.
+    let doubted = failed(FailureKind::KeyDoubtful, Reached::No);
+    worker.settled(&leases[2], doubted).await;
+    assert_eq!(told(store, 1).await, (vec![key], 2));
+    worker.check_key(key, Verdict::Alive(None)).await.expect("there is the key");
+    assert_eq!(told(store, 2).await, (vec![key], 3));
 }
 
 /// The same secret twice on a route would break its limits. On another server it is another key; on another service

@@ -243,6 +243,8 @@ laws! {
         a_configuration_is_read_when_it_changed;
     keeping_keys:
         a_registered_key_serves_its_pool,
+        only_keys_that_changed_are_told,
+        leases_and_checks_are_no_changes_of_keys,
         a_secret_is_registered_once_per_route,
         a_key_of_an_unknown_route_is_refused,
         a_switched_off_key_serves_nothing,
@@ -277,6 +279,7 @@ laws! {
         the_last_two_tasks_end_their_job_once,
         concurrent_changes_of_the_configuration_are_ordered,
         concurrent_registrations_of_one_secret_are_one_key,
+        concurrent_changes_of_keys_are_all_told,
         concurrent_splits_keep_the_ratio,
         a_duty_has_one_taker,
         a_dead_worker_has_one_undertaker;

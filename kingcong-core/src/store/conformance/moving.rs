@@ -22,8 +22,8 @@ async fn first_delayed(store: &dyn Store) -> Option<Timestamp> {
 }
 
 async fn waiting(scene: &Scene<'_>, pool: PoolId) -> i64 {
-    let pools = scene.store.pulse().await.expect("the store can be read").pools;
-    pools.into_iter().find(|pulse| pulse.pool.id == pool).map_or(0, |pulse| pulse.pool.waiting)
+    let pools = scene.store.pulse().await.expect("the store can be read").waiting;
+    pools.into_iter().find(|waiting| waiting.id == pool).map_or(0, |pool| pool.waiting)
 }
 
 /// A task that waits for an instant is not claimed before somebody promotes it, at that instant or later.
@@ -44,13 +44,13 @@ pub(super) async fn a_delayed_task_waits_for_its_instant(store: &dyn Store, cloc
     assert_eq!(worker.promote(10).await, []);
     assert_eq!(worker.claim(pool("ai33"), 3).await.leases, []);
     clock.set(first.plus(Duration::from_millis(150)));
-    let sequence = scene.pool(pool("ai33")).await.pool.sequence;
+    let sequence = scene.pool(pool("ai33")).await.sequence;
     assert_eq!(worker.promote(1).await, [pool("ai33")], "as many as asked for");
     assert_eq!(first_delayed(store).await, Some(first.plus(Duration::from_millis(100))));
     assert_eq!(worker.promote(10).await, [pool("ai33")]);
-    let pulse = scene.pool(pool("ai33")).await;
-    assert_eq!(pulse.pool.waiting, 3);
-    assert!(pulse.pool.sequence > sequence, "how others notice new work");
+    let row = scene.pool(pool("ai33")).await;
+    assert_eq!(row.waiting, 3);
+    assert!(row.sequence > sequence, "how others notice new work");
     let ready: Vec<_> = worker.claim(pool("ai33"), 3).await.leases;
     let tasks = |leases: &[Lease]| leases.iter().map(|lease| lease.task.id).collect::<Vec<_>>();
     assert_eq!(tasks(&ready), tasks(&leases[..2]));

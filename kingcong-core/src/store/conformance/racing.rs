@@ -1,8 +1,12 @@
 //! Laws under concurrency: whatever the order that batches of several workers come in, it is an order.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::fixtures::{
     NewKey, Order, Scene, TestClock, TestWorker, done, failed, fingerprint, idempotency, pool, route, server,
@@ -10,7 +14,8 @@ use super::fixtures::{
 use crate::{
     access::Scope,
     failure::{FailureKind, Reached},
-    id::TaskId,
+    id::{KeyId, TaskId},
+    keys::{Key, Verdict},
     routing::SystemCommand,
     store::{
         AuditOf, ConfigurationChange, Duty, JobFilter, Lease, NotAdmitted, NotConfigured, NotRetried, Store,
@@ -133,7 +138,7 @@ pub(super) async fn concurrent_retries_of_a_job_are_one(store: &dyn Store, clock
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(NotRetried::State(JobState::Open)))));
     assert_eq!(scene.wallet("user-1").await.held.get(), 10);
-    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 1);
 }
 
 /// The tasks of a job that end at the same time end it exactly once.
@@ -185,6 +190,53 @@ pub(super) async fn concurrent_registrations_of_one_secret_are_one_key(store: &d
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     assert_eq!(store.keys().await.expect("the store can be read").len(), 1);
     assert_eq!(store.limits().await.expect("the store can be read").len(), 1);
+}
+
+/// Whoever looks while keys change hears of every change: none becomes visible after one that got a greater revision.
+pub(super) async fn concurrent_changes_of_keys_are_all_told(store: &dyn Store, clock: &TestClock) {
+    const ROUNDS: usize = 8;
+    let scene = Scene::configured(store, clock).await;
+    let workers = racers(&scene).await;
+    let mut keys = Vec::new();
+    for worker in &workers {
+        keys.push(worker.add_key(&NewKey::new("ai33", 1, 1)).await);
+    }
+    let mut known: BTreeMap<KeyId, Key> = BTreeMap::new();
+    let mut revision = 0;
+    for round in 0..ROUNDS {
+        let verdict = match round % 2 {
+            0 => Verdict::Dead { reason: "refused".to_owned() },
+            _ => Verdict::Alive(None),
+        };
+        let is_over = AtomicBool::new(false);
+        let writing = async {
+            let changes =
+                workers.iter().zip(&keys).map(|(worker, key)| worker.check_key(*key, verdict.clone()));
+            let checked = join_all(changes).await;
+            is_over.store(true, Ordering::Release);
+            checked
+        };
+        let looking = async {
+            loop {
+                // The last look begins when all of them are committed.
+                let is_last = is_over.load(Ordering::Acquire);
+                let changed = store.changed_keys(revision).await.expect("the store can be read");
+                assert!(changed.revision >= revision, "revisions only grow");
+                revision = changed.revision;
+                known.extend(changed.keys.into_iter().map(|key| (key.id, key)));
+                if is_last {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let (checked, ()) = join(writing, looking).await;
+        assert!(checked.iter().all(Result::is_ok), "{checked:?}");
+        let all = store.changed_keys(0).await.expect("the store can be read");
+        assert_eq!(all.revision, revision);
+        let all: BTreeMap<KeyId, Key> = all.keys.into_iter().map(|key| (key.id, key)).collect();
+        assert_eq!(known, all, "in round {round}");
+    }
 }
 
 /// The ratio holds whoever admits.

@@ -1,6 +1,10 @@
 //! Laws of reads: what was written is read as it was, found by what was asked for, and in pages.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -18,9 +22,9 @@ use crate::{
     measure::{Counts, Measure},
     money::{Amount, Unit},
     store::{
-        Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, Command, Credit,
-        JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX, Retry,
-        Standing, Stop, StopWhy, Store, WalletFilter,
+        Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, ChangedKeys, Command,
+        Credit, JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX,
+        Retry, Standing, Stop, StopWhy, Store, WalletFilter,
     },
     switch::Switch,
     upstream::{UpstreamCredits, UpstreamId},
@@ -602,13 +606,16 @@ pub(super) async fn what_is_not_there_is_not_found(store: &dyn Store, clock: &Te
     assert_eq!(store.job_books(None, 10).await.expect(read), []);
     let pulse = store.pulse().await.expect(read);
     assert_eq!((pulse.now, pulse.configuration_version, pulse.first_delayed), (clock.now(), 0, None));
-    assert!(pulse.pools.is_empty() && pulse.overdue.is_empty() && pulse.workers.is_empty());
+    assert!(pulse.waiting.is_empty() && pulse.overdue.is_empty() && pulse.workers.is_empty());
+    assert_eq!((pulse.key_revision, store.changed_keys(0).await.expect(read)), (0, ChangedKeys::default()));
+    assert_eq!(store.key(KeyId::from_uuid(uuid())).await.expect(read), None);
+    assert_eq!(store.pools(&[pool("ai33")].into()).await.expect(read), []);
     let worker = scene.worker().await;
     let late = LateAnswer { attempt: AttemptId::from_uuid(uuid()), upstream_id: None, cost: None };
     assert_eq!(worker.execute(Command::RecordLate(late)).await, Outcome::Done);
 }
 
-/// The pulse shows every pool with its keys and its queue, the workers that live, and what is due.
+/// The pulse shows the pools that tasks wait in, the workers that live, and what is due.
 pub(super) async fn the_pulse_tells_what_waits(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
     let keys = [NewKey::new("ai33", 9, 9), NewKey::new("ai33", 9, 9), NewKey::new("ai84", 9, 9)];
@@ -623,12 +630,18 @@ pub(super) async fn the_pulse_tells_what_waits(store: &dyn Store, clock: &TestCl
     worker.admit(&bound).await.expect("it can be paid");
     worker.claim(pool("ai33"), 5).await;
     let pulse = store.pulse().await.expect("the store can be read");
-    let seen = |id| {
-        let pulse = pulse.pools.iter().find(|pulse| pulse.pool.id == id).expect("the pool was used");
-        (pulse.keys, pulse.pool.waiting)
-    };
-    assert_eq!(seen(pool("ai33")), (2, 75));
-    assert_eq!(seen(PoolId::of_key(keys[0])), (1, 3));
+    let seen: BTreeMap<_, _> = pulse.waiting.iter().map(|pool| (pool.id, pool.waiting)).collect();
+    assert_eq!(seen, [(pool("ai33"), 75), (PoolId::of_key(keys[0]), 3)].into());
+    assert_eq!(pulse.key_revision, 3);
+    worker.claim(PoolId::of_key(keys[0]), 5).await;
+    let idle = store.pulse().await.expect("the store can be read").waiting;
+    assert_eq!(
+        idle.iter().map(|pool| pool.id).collect::<Vec<_>>(),
+        [pool("ai33")],
+        "nothing waits in the other"
+    );
+    let row = scene.pool(PoolId::of_key(keys[0])).await;
+    assert_eq!((row.waiting, row.key), (0, Some(keys[0])), "which is read by its id");
     assert_eq!(pulse.overdue, []);
     clock.advance(Duration::from_secs(61));
     let pulse = store.pulse().await.expect("the store can be read");

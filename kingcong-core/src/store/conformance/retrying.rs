@@ -83,7 +83,7 @@ pub(super) async fn failed_tasks_are_tried_again_and_the_others_are_not(
     assert_eq!((book.hold.state, book.hold.opened_at), (HoldState::Open, clock.now()));
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held.get()), (999_980, 10));
-    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 1);
 
     let lease = worker.lease(pool("ai33")).await;
     assert_eq!((lease.task.id, lease.task.attempts), (before.tasks[2].id, 2));

@@ -41,7 +41,7 @@ pub(super) async fn a_scheduled_job_is_held_for_and_waits_for_its_instant(
         job.tasks.iter().all(|task| task.state == TaskState::Delayed { pool: pool("ai33"), until: start })
     );
     assert_eq!(scene.wallet("user-1").await.held.get(), 30);
-    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 3);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 3);
     assert_eq!(store.pulse().await.expect("the store can be read").first_delayed, Some(start));
 
     clock.set(start.minus(Duration::from_micros(1)));
@@ -104,7 +104,7 @@ pub(super) async fn a_scheduled_job_is_cancelled_as_a_whole(store: &dyn Store, c
     assert_eq!(stopped.job.state, JobState::Cancelled);
     let wallet = scene.wallet("user-1").await;
     assert_eq!((wallet.balance.get(), wallet.held.get()), (1_000_000, 0));
-    assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 0);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 0);
 
     clock.set(start);
     assert_eq!(worker.promote(10).await, []);

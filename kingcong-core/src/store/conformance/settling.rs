@@ -392,7 +392,7 @@ pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
         let settled = worker.settled(&lease, failed(kind, Reached::No)).await;
         assert_eq!(settled.requeued, Some(pool("ai33")));
         assert_eq!(settled.check_key, wants_check.then_some(bad));
-        assert_eq!((scene.key(bad).await.key.status, scene.pool(pool("ai33")).await.keys), (status, 1));
+        assert_eq!((scene.key(bad).await.key.status, scene.serving(pool("ai33")).await), (status, 1));
         let again = worker.lease(pool("ai33")).await;
         assert_ne!(again.attempt.key, bad);
         worker.settled(&again, done()).await;
@@ -407,7 +407,7 @@ pub(super) async fn a_key_that_fails_leaves_its_pool_until_it_is_checked(
         let checked = worker.check_key(bad, well).await.expect("there is the key");
         assert_eq!((checked.status.clone(), checked.balance), (KeyStatus::Active, Some(needed)));
         assert_eq!(checked.checked_at, Some(clock.now()));
-        assert_eq!(scene.pool(pool("ai33")).await.keys, 2);
+        assert_eq!(scene.serving(pool("ai33")).await, 2);
         clock.advance(Duration::from_secs(3600));
     }
 }
@@ -699,7 +699,7 @@ pub(super) async fn a_task_comes_back_to_a_route_that_works(store: &dyn Store, c
     worker.configure(ConfigurationChange::System(off)).await.expect("it is legal");
     clock.advance(Duration::from_secs(2));
     assert_eq!(worker.promote(10).await, [pool("ai84")]);
-    let waiting = [scene.pool(pool("ai33")).await.pool.waiting, scene.pool(pool("ai84")).await.pool.waiting];
+    let waiting = [scene.pool(pool("ai33")).await.waiting, scene.pool(pool("ai84")).await.waiting];
     assert_eq!(waiting, [0, 1]);
     let settled = worker.settled(&worker.lease(pool("ai84")).await, done()).await;
     assert_eq!(settled.task.state, TaskState::Done);
@@ -716,7 +716,7 @@ pub(super) async fn a_busy_route_without_another_is_tried_again_later(store: &dy
         let until = clock.now().plus(Duration::from_secs(seconds));
         assert_eq!(settled.task.state, TaskState::Delayed { pool: pool("ai33"), until });
         assert_eq!(settled.requeued, Some(pool("ai33")));
-        assert_eq!(scene.pool(pool("ai33")).await.pool.waiting, 1);
+        assert_eq!(scene.pool(pool("ai33")).await.waiting, 1);
         clock.set(until);
         assert_eq!(worker.promote(10).await, [pool("ai33")]);
     }
@@ -735,7 +735,7 @@ pub(super) async fn a_route_that_keeps_being_busy_cools_and_lets_one_call_probe(
     for lease in &leases[..4] {
         worker.settled(lease, busy()).await;
     }
-    assert_eq!(scene.pool(pool("ai33")).await.pool.health.passage(clock.now()), Passage::Open);
+    assert_eq!(scene.pool(pool("ai33")).await.health.passage(clock.now()), Passage::Open);
     worker.settled(&leases[4], busy()).await;
     let mut until = clock.now().plus(Duration::from_secs(1));
     let rests = |until| (Vec::new(), Then::At(until));

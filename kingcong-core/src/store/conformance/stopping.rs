@@ -41,8 +41,7 @@ pub(super) async fn a_cancelled_job_ends_what_waits_and_charges_what_ran(
     let stopped = worker.stop(job.job.id, StopWhy::Cancelled).await.expect("there is the job");
     assert_eq!((stopped.ended, stopped.released.get()), (3, 0));
     assert_eq!((stopped.job.state, stopped.job.open_tasks), (JobState::Cancelling, 1));
-    let pulse = scene.pool(pool("ai33")).await;
-    assert_eq!(pulse.pool.waiting, 0);
+    assert_eq!(scene.pool(pool("ai33")).await.waiting, 0);
     let again = worker.stop(job.job.id, StopWhy::Cancelled).await.expect("there is the job");
     assert_eq!((again.ended, again.job.state), (0, JobState::Cancelling));
 

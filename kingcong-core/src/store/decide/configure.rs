@@ -50,10 +50,10 @@ pub(super) fn configure(tables: &mut Tables, configure: &Configure) -> Result<i6
 /// Takes the keys of servers that are not where they were out of their pools, until each is registered again.
 fn suspend_moved(tables: &mut Tables, next: &System) {
     for (server, registered_for) in tables.configuration.system.moved(next) {
-        let keys = tables.keys.iter().filter(|(_, key)| key.route.server == server);
+        let keys = tables.keys().iter().filter(|(_, key)| key.route.server == server);
         let ids: Vec<_> = keys.map(|(id, _)| *id).collect();
         for id in ids {
-            let Some(key) = tables.keys.get(&id) else { continue };
+            let Some(key) = tables.keys().get(&id) else { continue };
             if matches!(key.status, KeyStatus::Removed | KeyStatus::Suspended { .. }) {
                 continue;
             }

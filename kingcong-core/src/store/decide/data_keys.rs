@@ -17,7 +17,7 @@ pub(super) fn add(tables: &mut Tables, new: &DataKey) -> Result<(), DataKeyLost>
     if known.contains(&new.context.version) {
         return Ok(());
     }
-    let needed = tables.keys.iter().filter_map(|(_, key)| version_needed(key, used_for));
+    let needed = tables.keys().iter().filter_map(|(_, key)| version_needed(key, used_for));
     let missing: Vec<DataKeyVersion> = needed.filter(|version| !known.contains(version)).collect();
     if let Some(&version) = missing.iter().min() {
         return Err(DataKeyLost { version, keys: missing.len() });

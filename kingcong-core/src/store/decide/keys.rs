@@ -17,7 +17,7 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
         return Err(NotChanged::Moved);
     }
     let mut again = None;
-    let twins = tables.keys.iter().map(|(_, other)| other).filter(|other| {
+    let twins = tables.keys().iter().map(|(_, other)| other).filter(|other| {
         other.tenant == key.tenant
             && other.route.server == key.route.server
             && other.fingerprint == key.fingerprint
@@ -55,7 +55,7 @@ pub(super) fn add(tables: &mut Tables, add: &AddKey, now: Timestamp) -> Result<K
     let limits = limit.limits();
     limit.pool = key.is_usable().then(|| PoolId::shared(&key.route));
     tables.insert_limit(limit);
-    tables.keys.insert(key.id, key.clone());
+    tables.insert_key(key.clone());
     Ok(KeyWithLimits { key: key.clone(), limits })
 }
 
@@ -66,7 +66,7 @@ fn register_again(tables: &mut Tables, add: &AddKey, before: Key, now: Timestamp
     let key = Key { switch, last_used, created_at, ..add.key.clone() };
     let id = key.id;
     set_limits(tables, Limit::id_of_key(id), add.limit.limits().into(), now);
-    *tables.keys.get_mut(&id)? = key;
+    tables.change_key(id, |row| *row = key)?;
     follow_usability(tables, id)
 }
 
@@ -97,19 +97,23 @@ pub(super) fn change(
     change: &ChangeKey,
     now: Timestamp,
 ) -> Result<KeyWithLimits, NotChanged> {
-    let key = tables.keys.get_mut(&change.key).ok_or(NotChanged::NotFound)?;
-    if key.status == KeyStatus::Removed {
+    let id = change.key;
+    if tables.keys().get(&id).ok_or(NotChanged::NotFound)?.status == KeyStatus::Removed {
         return Err(NotChanged::Removed);
     }
     match &change.change {
-        KeyChange::Switch(switch) => key.switch = *switch,
-        KeyChange::Remove => {
-            key.status = KeyStatus::Removed;
-            key.envelope = None;
+        KeyChange::Switch(switch) => {
+            tables.change_key(id, |key| key.switch = *switch);
         }
-        KeyChange::SetLimits(limits) => set_limits(tables, Limit::id_of_key(change.key), *limits, now),
+        KeyChange::Remove => {
+            tables.change_key(id, |key| (key.status, key.envelope) = (KeyStatus::Removed, None));
+        }
+        KeyChange::SetLimits(limits) => {
+            set_limits(tables, Limit::id_of_key(id), *limits, now);
+            tables.note_changed_key(id);
+        }
     }
-    follow_usability(tables, change.key).ok_or(NotChanged::NotFound)
+    follow_usability(tables, id).ok_or(NotChanged::NotFound)
 }
 
 pub(super) fn check(
@@ -118,21 +122,20 @@ pub(super) fn check(
     verdict: &Verdict,
     now: Timestamp,
 ) -> Result<KeyWithLimits, NotChanged> {
-    tables.keys.get_mut(&key).ok_or(NotChanged::NotFound)?.checked(verdict, now);
+    tables.change_key(key, |key| key.checked(verdict, now)).ok_or(NotChanged::NotFound)?;
     follow_usability(tables, key).ok_or(NotChanged::NotFound)
 }
 
 /// Writes down what became known of a key that was not removed, and takes it out of its pool unless that is good.
 pub(super) fn set_status(tables: &mut Tables, id: KeyId, status: KeyStatus) {
-    if let Some(key) = tables.keys.get_mut(&id) {
-        key.status = status;
+    if tables.change_key(id, |key| key.status = status).is_some() {
         follow_usability(tables, id);
     }
 }
 
 /// Puts the key's limit into its pool, or takes it out.
 fn follow_usability(tables: &mut Tables, id: KeyId) -> Option<KeyWithLimits> {
-    let key = tables.keys.get(&id)?.clone();
+    let key = tables.keys().get(&id)?.clone();
     let pool = key.is_usable().then(|| PoolId::shared(&key.route));
     let limits = tables.change_limits(Limit::id_of_key(id), None, None, |chain| {
         chain.key.pool = pool;

@@ -116,7 +116,7 @@ pub(super) fn settle(
     let job = tables.jobs.get(&settle.job).expect("a task's job is loaded with it").clone();
     let is_in_new_doubt = doubts_of(tables, settle.key) > doubts;
     let check_key =
-        tables.keys.get(&settle.key).filter(|_| is_in_new_doubt).and_then(|key| match key.status {
+        tables.keys().get(&settle.key).filter(|_| is_in_new_doubt).and_then(|key| match key.status {
             KeyStatus::Doubtful | KeyStatus::OutOfCredit { .. } => Some(key.id),
             KeyStatus::Active
             | KeyStatus::Dead { .. }
@@ -381,16 +381,15 @@ fn trust(tables: &mut Tables, settle: &Settle) {
     if tables.key_limits().get(&limit).is_some_and(|limit| limit.doubts > 0) {
         tables.change_limits(limit, None, None, |chain| chain.key.trust());
     }
-    let is_doubtful = tables.keys.get(&settle.key).is_some_and(|key| key.status == KeyStatus::Doubtful);
-    if is_doubtful && let Some(key) = tables.keys.get_mut(&settle.key) {
-        key.status = KeyStatus::Active;
+    if tables.keys().get(&settle.key).is_some_and(|key| key.status == KeyStatus::Doubtful) {
+        tables.change_key(settle.key, |key| key.status = KeyStatus::Active);
     }
 }
 
 /// Writes down what is known of a key now; one that is not usable leaves its pool until a check finds it well. The
 /// administrator's switch stays as it is.
 fn set_key_status(tables: &mut Tables, settle: &Settle, status: KeyStatus) {
-    let Some(key) = tables.keys.get(&settle.key) else { return };
+    let Some(key) = tables.keys().get(&settle.key) else { return };
     match (&key.status, &status) {
         (KeyStatus::Removed | KeyStatus::Suspended { .. }, _)
         // A call that was under way says less than what is known meanwhile.

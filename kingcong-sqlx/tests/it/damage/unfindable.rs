@@ -43,6 +43,8 @@ pub(super) const COLUMNS: &[Unfindable] = &[
     unfindable("kingcong_packages", "id credits unit price price_unit label is_active", "", ASKED),
     unfindable("kingcong_api_keys", "created_at used_before", "", TIME),
     unfindable("kingcong_api_keys", "label", "", TOLD),
+    unfindable("kingcong_api_keys", "revision", "", COUNTER),
+    unfindable("kingcong_key_changes", "revision", "", COUNTER),
     unfindable("kingcong_api_keys", "balance checked_at", "", UPSTREAM),
     unfindable(
         "kingcong_api_keys",
