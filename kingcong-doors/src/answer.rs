@@ -2,7 +2,7 @@
 //! group of doors stand in its room, and are made of these. A secret, an envelope or a fingerprint is in none of
 //! them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use kingcong_core::{
     clock::Timestamp,
@@ -88,6 +88,12 @@ pub(crate) struct Instant(pub(crate) Timestamp);
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Milliseconds(pub(crate) u64);
+
+impl From<Milliseconds> for Duration {
+    fn from(length: Milliseconds) -> Self {
+        Self::from_millis(length.0)
+    }
+}
 
 /// What a user may be told, in English and Vietnamese.
 #[derive(Debug, Serialize)]

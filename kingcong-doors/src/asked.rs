@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kingcong_core::{
     Request,
     money::{Decimal, Money, Unit},
+    switch::Switch,
     work::Payer,
 };
 use serde::{
@@ -72,9 +73,19 @@ pub(crate) fn rows() -> u32 {
     100
 }
 
-/// The unit of a wallet when none is named.
+/// The unit of a wallet, a price or a package when none is named.
 pub(crate) fn credits() -> Word<Unit> {
     Word(Unit::CREDIT)
+}
+
+/// The currency of a package when none is named.
+pub(crate) fn dollars() -> Word<Unit> {
+    Word(Unit::USD)
+}
+
+/// The switch of what is set, when it is not said.
+pub(crate) fn on() -> Word<Switch> {
+    Word(Switch::On)
 }
 
 /// An amount in whole units, as a decimal text or a whole number: never a float.

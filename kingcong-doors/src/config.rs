@@ -1,6 +1,6 @@
 //! The configuration: servers, services, routes, weights, maintenance.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use kingcong_core::{
     id::{ProtocolId, ServerId, ServiceId},
@@ -10,10 +10,13 @@ use kingcong_core::{
     },
     switch::Switch,
 };
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{
-    answer::{MessageView, Word, all},
+    answer::{AsText, MessageView, Word, all},
     asked::rows,
     door::{At, Door, Group, Listed},
     keys::LimitsView,
@@ -202,7 +205,31 @@ impl From<&Explanation> for ExplanationView {
     }
 }
 
-/// A server to add.
+/// What is under maintenance: everything, or these services.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct AskedMaintenance {
+    #[serde(default)]
+    is_full: bool,
+    #[serde(default)]
+    services: Vec<AsText<ServiceId>>,
+}
+
+impl From<AskedMaintenance> for Maintenance {
+    fn from(AskedMaintenance { is_full, services }: AskedMaintenance) -> Self {
+        match (is_full, services.is_empty()) {
+            (true, _) => Self::Full,
+            (false, true) => Self::None,
+            (false, false) => Self::Services(services.into_iter().map(|service| service.0).collect()),
+        }
+    }
+}
+
+/// An upstream gateway to add.
+///
+/// `base_url` is `https`; plain `http` is taken on loopback alone. `limits` are those of keys added without any of
+/// their own, `egress` those of all calls from one address, where the server counts by address.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -210,9 +237,10 @@ struct AskedServer {
     protocol: String,
     base_url: String,
     weight: u32,
-    polls: Word<PollsCount>,
     #[cfg_attr(feature = "description", schemars(with = "LimitsView"))]
     limits: Limits,
+    #[serde(default = "free")]
+    polls: Word<PollsCount>,
     #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     egress: Option<Limits>,
 }
@@ -230,18 +258,60 @@ impl AskedServer {
     }
 }
 
-/// What of a server changes; what is left out stays.
+fn free() -> Word<PollsCount> {
+    Word(PollsCount::Free)
+}
+
+/// What of a server changes; what is left out stays. Its protocol stays in any case.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AskedServerChange {
     base_url: Option<String>,
     weight: Option<u32>,
-    polls: Option<Word<PollsCount>>,
     #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
     limits: Option<Limits>,
-    #[cfg_attr(feature = "description", schemars(with = "Option<LimitsView>"))]
-    egress: Option<EgressChange>,
+    polls: Option<Word<PollsCount>>,
+    /// `lifted`: none any more.
+    egress: Option<AskedEgress>,
+}
+
+/// Says that there is no limit any more; what is left out stays.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Lifted {
+    Lifted,
+}
+
+/// The limits of all calls from one address, or that there are none any more.
+#[derive(Debug)]
+pub(crate) struct AskedEgress(EgressChange);
+
+impl<'de> Deserialize<'de> for AskedEgress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EgressVisitor)
+    }
+}
+
+struct EgressVisitor;
+
+impl<'de> Visitor<'de> for EgressVisitor {
+    type Value = AskedEgress;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("limits, or 'lifted'")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<AskedEgress, E> {
+        let Lifted::Lifted = Lifted::deserialize(word.into_deserializer())?;
+        Ok(AskedEgress(EgressChange::Lifted))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, limits: A) -> Result<AskedEgress, A::Error> {
+        let limits = Limits::deserialize(MapAccessDeserializer::new(limits))?;
+        Ok(AskedEgress(EgressChange::To(limits)))
+    }
 }
 
 impl AskedServerChange {
@@ -251,7 +321,7 @@ impl AskedServerChange {
             weight: self.weight,
             polls: self.polls.map(|polls| polls.0),
             defaults: self.limits,
-            egress: self.egress,
+            egress: self.egress.map(|egress| egress.0),
         })
     }
 }
@@ -355,8 +425,7 @@ impl Door for SetRoute {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SetMaintenance {
-    #[cfg_attr(feature = "description", schemars(with = "MaintenanceView"))]
-    maintenance: Maintenance,
+    maintenance: AskedMaintenance,
 }
 
 impl Door for SetMaintenance {
@@ -365,7 +434,7 @@ impl Door for SetMaintenance {
     type Answer = ();
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
-        Ok(at.kc.config().set_maintenance(self.maintenance).await?)
+        Ok(at.kc.config().set_maintenance(self.maintenance.into()).await?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
+use kingcong_core::measure::Measure;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -13,10 +14,13 @@ use serde_json::{Map, Value, json};
 use crate::{
     answer::{AsText, DecimalText, Instant, Milliseconds, Units, Word},
     asked::AskedAmount,
+    config::{AskedEgress, Lifted},
     door::{self, Door},
-    opening::{ModeName, UnknownName},
+    keys::LimitsView,
+    opening::OpenOptions,
     problem::Code,
     reading::Within,
+    reports::CountsView,
     words::Words,
 };
 
@@ -50,16 +54,16 @@ pub(crate) fn of<D: Door>(generator: &mut SchemaGenerator) -> DescribedDoor {
     }
 }
 
-/// The groups of doors in their order, what each door takes and answers, the words of options, the codes of problems,
-/// and the definitions of all names.
+/// The groups of doors in their order, what each door takes and answers, the options that faces hand on as they are,
+/// the codes of problems, and the definitions of all names.
 #[must_use]
 pub fn description() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let groups = door::described(&mut generator);
-    let options = [generator.subschema_for::<ModeName>(), generator.subschema_for::<UnknownName>()];
+    let opening = OpenOptions::json_schema(&mut generator);
     let codes = Code::json_schema(&mut generator);
     let definitions = generator.take_definitions(true);
-    named_for_faces(json!({ "groups": groups, "options": options, "codes": codes, "$defs": definitions }))
+    named_for_faces(json!({ "groups": groups, "opening": opening, "codes": codes, "$defs": definitions }))
 }
 
 /// The same with the names of faces.
@@ -102,6 +106,37 @@ described_in_place! {
     Milliseconds => { "type": "integer", "format": "milliseconds" }
     AsText<T> where T: Sized => { "type": "string" }
     DecimalText<T> where T: Display => { "type": "string", "format": "decimal" }
+}
+
+impl JsonSchema for AskedEgress {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AskedEgress".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (lifted, limits) = (generator.subschema_for::<Lifted>(), generator.subschema_for::<LimitsView>());
+        json_schema!({ "anyOf": [lifted, limits] })
+    }
+}
+
+impl JsonSchema for CountsView {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let measure = generator.subschema_for::<Word<Measure>>();
+        let count = json!({ "type": "integer" });
+        json_schema!({ "type": "object", "propertyNames": measure, "additionalProperties": count })
+    }
 }
 
 impl<T, const MIN: u32, const MAX: u32> JsonSchema for Within<T, MIN, MAX> {

@@ -15,11 +15,11 @@
 //! microseconds since 1970; ids are texts.
 //!
 //! ```
-//! use kingcong_doors::{Library, Names, Opening};
+//! use kingcong_doors::{Library, Names, OpenOptions};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let opening = r#"{"url": "memory:", "preset": "kingcong", "master_key": {"random": null}}"#;
-//! let opening = Opening::from_json(opening, Names::Python)?;
+//! let opening = OpenOptions::from_json(opening, Names::Python)?;
 //! let library = Library::open(opening, Vec::new(), None).await?;
 //! let bought = r#"{"door": "wallets.purchase", "with": {"user": "u", "package": "package-1", "order": "o-1"}}"#;
 //! let told = r#"{"amount":1000000,"became_debt":0,"paid_debt":0,"balance_after":1000000}"#;
@@ -61,6 +61,6 @@ pub use host::{
     scrubbed,
 };
 pub use library::{AT_ONCE_BYTES_MAX, Answer, Library};
-pub use opening::{MasterKeySource, Opening, PresetName};
-pub use problem::{Code, Problem, Told};
+pub use opening::{MasterKeySource, OpenOptions, PresetName};
+pub use problem::{Code, Problem, ProblemDetail};
 pub use reading::Names;

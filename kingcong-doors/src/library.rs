@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     caller::Caller,
     door,
-    opening::{MasterKeySource, Opening},
+    opening::{MasterKeySource, OpenOptions},
     problem::{Code, Problem},
     reading::{Names, read},
 };
@@ -126,7 +126,7 @@ impl Library {
     /// # Errors
     /// A database or a master key that cannot be used, or an option outside of its bounds.
     pub async fn open(
-        opening: Opening,
+        opening: OpenOptions,
         providers: Vec<Arc<dyn Provider>>,
         master_key: Option<Arc<dyn MasterKey>>,
     ) -> Result<Self, Problem> {
@@ -135,7 +135,7 @@ impl Library {
     }
 
     async fn open_by(
-        opening: Opening,
+        opening: OpenOptions,
         providers: Vec<Arc<dyn Provider>>,
         master_key: Option<Arc<dyn MasterKey>>,
     ) -> Result<Self, Problem> {

@@ -14,6 +14,7 @@ use kingcong_http::UpstreamsError;
 use serde::Deserialize;
 
 use crate::{
+    answer::Milliseconds,
     host::HostOffer,
     problem::Problem,
     reading::{Names, read},
@@ -38,52 +39,85 @@ pub(crate) const LENGTHS: [&str; 15] = [
     "download_timeout",
 ];
 
-/// How a library is opened. What is left out is as [`Settings`] has it. Its `Debug` shows
-/// nothing of it: the URL may hold a password.
+/// How a library is opened. What is left out is as [`Settings`] has it. Its `Debug` shows nothing of it: the URL may
+/// hold a password.
+///
+/// Faces hand its fields on as they are, but for those that are skipped in its description, which each takes in its own
+/// manner.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Opening {
+pub struct OpenOptions {
     /// `memory:`, or a database's URL.
+    #[cfg_attr(feature = "description", schemars(skip))]
     pub url: String,
-    /// `kingcong`, or none.
-    pub preset: Option<PresetName>,
     /// Where the master key is; the host's own when left out and given beside.
+    #[cfg_attr(feature = "description", schemars(skip))]
     pub master_key: Option<MasterKeySource>,
     /// The providers that the host serves: one of each protocol.
+    #[cfg_attr(feature = "description", schemars(skip))]
     #[serde(default)]
     pub providers: Vec<HostOffer>,
-    mode: Option<ModeName>,
-    outputs: Option<PathBuf>,
-    egress: Option<String>,
-    unknown: Option<UnknownName>,
-    task_characters_max: Option<NonZeroU32>,
-    abbreviations: Option<Vec<String>>,
-    queue_max: Option<u32>,
-    calls_max: Option<u32>,
-    deadline_ms: Option<u64>,
-    dead_after_ms: Option<u64>,
-    poll_interval_ms: Option<u64>,
-    pulse_interval_ms: Option<u64>,
-    monitor_interval_ms: Option<u64>,
-    move_after_ms: Option<u64>,
-    drain_ms: Option<u64>,
-    window_ms: Option<u64>,
-    guard_ms: Option<u64>,
-    call_max_ms: Option<u64>,
-    connect_timeout_ms: Option<u64>,
-    send_timeout_ms: Option<u64>,
-    synchronous_timeout_ms: Option<u64>,
-    poll_timeout_ms: Option<u64>,
-    download_timeout_ms: Option<u64>,
-    /// Where servers of the preset are, in place of where it has them.
+    /// `kingcong` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database.
+    pub preset: Option<PresetName>,
+    /// Where servers of the preset are instead, by server, such as at a proxy; written with it.
     base_urls: Option<BTreeMap<String, String>>,
+    /// `client` submits only, and leaves the work to other processes.
+    mode: Option<ModeName>,
+    /// A folder for results, which are in the database otherwise.
+    #[cfg_attr(feature = "description", schemars(extend("format" = "path")))]
+    outputs: Option<PathBuf>,
+    /// A name for the address that this process calls upstreams from, if several share a database.
+    egress: Option<String>,
+    /// What becomes of a task whose answer was lost.
+    unknown: Option<UnknownName>,
+    /// The most characters that one task speaks.
+    task_characters_max: Option<NonZeroU32>,
+    /// Words whose full stop ends no sentence, besides those that the library knows.
+    abbreviations: Option<Vec<String>>,
+    /// The most tasks that wait on one route.
+    queue_max: Option<u32>,
+    /// The most calls that this process has under way.
+    calls_max: Option<u32>,
+    /// How long a request may take when it does not say so itself.
+    deadline_ms: Option<Milliseconds>,
+    /// The silence after which another process takes a process's work over.
+    dead_after_ms: Option<Milliseconds>,
+    /// How often an upstream is asked for a result.
+    poll_interval_ms: Option<Milliseconds>,
+    /// How often this process looks at what others did.
+    pulse_interval_ms: Option<Milliseconds>,
+    /// How often keys and servers are checked.
+    monitor_interval_ms: Option<Milliseconds>,
+    /// The wait after which a task moves to another server.
+    move_after_ms: Option<Milliseconds>,
+    /// How long `close` waits for what is under way.
+    drain_ms: Option<Milliseconds>,
+    /// The window that upstreams count calls in.
+    window_ms: Option<Milliseconds>,
+    /// What is added to that window, because calls arrive later than they are sent.
+    guard_ms: Option<Milliseconds>,
+    /// The longest that one call may take.
+    call_max_ms: Option<Milliseconds>,
+    /// The longest wait for a connection to an upstream.
+    connect_timeout_ms: Option<Milliseconds>,
+    /// The longest wait for an upstream that only takes the work.
+    send_timeout_ms: Option<Milliseconds>,
+    /// The longest wait for an upstream that answers with the result.
+    synchronous_timeout_ms: Option<Milliseconds>,
+    /// The longest wait for an answer to a question: a poll, a balance, a page of voices.
+    poll_timeout_ms: Option<Milliseconds>,
+    /// The longest wait for a whole result.
+    download_timeout_ms: Option<Milliseconds>,
     /// How the face writes names.
+    #[cfg_attr(feature = "description", schemars(skip))]
     #[serde(skip)]
     pub(crate) names: Names,
 }
 
 /// A configuration for an empty store.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(rename_all = "snake_case")]
 pub enum PresetName {
     /// AI33 and AI84 at 70/30, eight packages, prices to start from.
@@ -104,9 +138,9 @@ pub enum MasterKeySource {
     Random,
 }
 
-impl fmt::Debug for Opening {
+impl fmt::Debug for OpenOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").finish_non_exhaustive()
+        f.debug_struct("OpenOptions").finish_non_exhaustive()
     }
 }
 
@@ -139,7 +173,7 @@ pub(crate) enum UnknownName {
     Fail,
 }
 
-impl Opening {
+impl OpenOptions {
     /// The options in a JSON text; what is wrong with them, or later with what a door is given, is told by these names.
     ///
     /// # Errors
@@ -168,13 +202,13 @@ impl Opening {
             (&mut settings.move_after, self.move_after_ms),
             (&mut settings.drain, self.drain_ms),
         ] {
-            if let Some(ms) = given {
-                *field = Duration::from_millis(ms);
+            if let Some(length) = given {
+                *field = length.into();
             }
         }
-        settings.window = self.window_ms.map(Duration::from_millis);
-        settings.guard = self.guard_ms.map(Duration::from_millis);
-        settings.call_max = self.call_max_ms.map(Duration::from_millis);
+        settings.window = self.window_ms.map(Duration::from);
+        settings.guard = self.guard_ms.map(Duration::from);
+        settings.call_max = self.call_max_ms.map(Duration::from);
         settings.mode = match self.mode {
             None | Some(ModeName::Both) => Mode::Both,
             Some(ModeName::Client) => Mode::Client,
@@ -216,8 +250,8 @@ impl Opening {
             (&mut settings.poll_timeout, self.poll_timeout_ms),
             (&mut settings.download_timeout, self.download_timeout_ms),
         ] {
-            if let Some(ms) = given {
-                *field = Duration::from_millis(ms);
+            if let Some(length) = given {
+                *field = length.into();
             }
         }
         settings.check().map_err(UpstreamsError::from)?;

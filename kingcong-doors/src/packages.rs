@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Units, Word, all},
-    asked::AskedAmount,
+    asked::{AskedAmount, credits, dollars, on},
     door::{At, Door, Group, Listed},
     problem::Problem,
 };
@@ -43,7 +43,7 @@ impl From<&Package> for PackageView {
     }
 }
 
-/// A package to set.
+/// Credits that are sold together: `credits` of `unit` for `price` in `currency`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -51,9 +51,12 @@ struct AskedPackage {
     id: String,
     label: String,
     credits: AskedAmount,
-    unit: Word<Unit>,
     price: AskedAmount,
+    #[serde(default = "credits")]
+    unit: Word<Unit>,
+    #[serde(default = "dollars")]
     currency: Word<Unit>,
+    #[serde(default = "on")]
     switch: Word<Switch>,
 }
 

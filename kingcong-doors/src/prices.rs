@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{AsText, DecimalText, Instant, Word, all},
-    asked::AskedAmount,
+    asked::{AskedAmount, credits, on},
     door::{At, Door, Group, Listed},
     problem::Problem,
 };
@@ -29,7 +29,7 @@ pub(crate) const GROUP: Group = Group {
 
 /// So much, in whole units, per so many of a measure.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "description", derive(schemars::JsonSchema), schemars(inline))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 struct PriceLineView {
     measure: Word<Measure>,
     price: DecimalText<Decimal>,
@@ -82,7 +82,10 @@ impl From<&Price> for PriceView {
     }
 }
 
-/// A price to set.
+/// What an operation costs on a route; no lines mean that it is free.
+///
+/// A job is charged at most its hold, however much audio came back. With `overrun` it is charged for what came back:
+/// what the hold does not cover is taken from what the wallet has available, and the rest becomes debt.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -90,28 +93,45 @@ struct AskedPrice {
     server: AsText<ServerId>,
     service: AsText<ServiceId>,
     operation: Word<Operation>,
-    /// Whose keys it is for; the operator's when left out.
-    lane: Option<Word<Lane>>,
-    model: Option<String>,
+    lines: Vec<AskedPriceLine>,
+    #[serde(default = "credits")]
     unit: Word<Unit>,
+    model: Option<String>,
+    /// What it is called; its route and operation when left out.
     name: Option<String>,
-    /// Empty when it is free.
-    lines: Vec<AskedLine>,
-    /// Whether the payer bears what is beyond the hold; the operator does when left out.
+    /// Whether the payer bears what is beyond the hold, and not the operator.
     #[serde(default)]
     overrun: bool,
+    #[serde(default = "on")]
     switch: Word<Switch>,
-    /// The version that it is to have; the next when left out.
+    /// Whose keys it is for.
+    #[serde(default = "shared")]
+    lane: Word<Lane>,
+    /// How often it was set. Leave it out for the next one, or give the one after the version that you read, and
+    /// somebody else's change in between is refused.
     version: Option<u32>,
+    /// When a price that was read was set. The library says it itself, so it changes nothing here.
+    #[serde(rename = "since")]
+    _since: Option<Instant>,
 }
 
+/// So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of `token`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct AskedLine {
+struct AskedPriceLine {
     measure: Word<Measure>,
     price: AskedAmount,
+    #[serde(default = "each")]
     per: NonZeroU32,
+}
+
+fn shared() -> Word<Lane> {
+    Word(Lane::Shared)
+}
+
+fn each() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
 impl AskedPrice {
@@ -129,7 +149,7 @@ impl AskedPrice {
             route,
             model: self.model,
             operation,
-            lane: self.lane.map_or(Lane::Shared, |lane| lane.0),
+            lane: self.lane.0,
             unit,
             charge: if lines.is_empty() { Charge::Free } else { Charge::lines(lines)? },
             overrun: if self.overrun { Overrun::Payer } else { Overrun::Operator },

@@ -88,11 +88,11 @@ pub enum Code {
 #[derive(Clone, Debug, Serialize, thiserror::Error)]
 #[serde(transparent)]
 #[error("{}", .0.message)]
-pub struct Problem(Box<Told>);
+pub struct Problem(Box<ProblemDetail>);
 
 /// What there is to say of a problem.
 #[derive(Clone, Debug, Serialize)]
-pub struct Told {
+pub struct ProblemDetail {
     /// Which kind.
     pub code: Code,
     /// What was wrong, with which value, and what to do; for operators.
@@ -115,7 +115,7 @@ impl Problem {
         let message = error.to_string();
         // Transparent errors repeat their cause's words.
         let causes = causes.map(ToString::to_string).filter(|cause| *cause != message).collect();
-        Self(Box::new(Told {
+        Self(Box::new(ProblemDetail {
             code,
             user_message_en: told.text(Language::English),
             user_message_vi: told.text(Language::Vietnamese),
@@ -171,9 +171,9 @@ impl Problem {
 }
 
 impl std::ops::Deref for Problem {
-    type Target = Told;
+    type Target = ProblemDetail;
 
-    fn deref(&self) -> &Told {
+    fn deref(&self) -> &ProblemDetail {
         &self.0
     }
 }

@@ -7,7 +7,7 @@ use kingcong_core::{
     failure::FailureKind,
     id::{AttemptId, AuditId, JobId, KeyId, Route, ServerId, ServiceId},
     lane::Lane,
-    measure::Measure,
+    measure::Counts,
     money::Unit,
     operation::Operation,
     store::{AttemptFilter, AttemptKind, AuditEntry, AuditOutcome},
@@ -30,6 +30,11 @@ pub(crate) const GROUP: Group = Group {
            tenant.",
     doors: &[Listed::of::<Usage>(), Listed::of::<Errors>(), Listed::of::<Split>(), Listed::of::<Audit>()],
 };
+
+/// How much of each measure was counted.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct CountsView(Counts);
 
 /// What an ended attempt bought (`cost`, in the upstream's credits) and sold (`charged`).
 ///
@@ -55,8 +60,8 @@ struct UsageRecordView {
     charged: Units,
     over_hold: Units,
     unit: Word<Unit>,
-    audio_ms: Option<u64>,
-    characters: Option<u64>,
+    /// How much of each measure was counted; what nobody counted is absent.
+    counts: CountsView,
     took_ms: Milliseconds,
     possible_double: bool,
     ended_at: Instant,
@@ -83,8 +88,7 @@ impl From<&UsageRecord> for UsageRecordView {
             charged: Units::new(record.charged, unit),
             over_hold: Units::new(record.over_hold, unit),
             unit: Word(unit),
-            audio_ms: record.measured.get(Measure::AudioMs),
-            characters: record.measured.get(Measure::Character),
+            counts: CountsView(record.measured.clone()),
             took_ms: Milliseconds(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX)),
             possible_double: record.possible_double == Doubt::PossibleDouble,
             ended_at: Instant(record.ended_at),

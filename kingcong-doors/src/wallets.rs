@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{AsText, Instant, Units, Word, all},
-    asked::{AskedAmount, credits, rows},
+    asked::{AskedAmount, credits, dollars, rows},
     door::{At, Door, Group, Listed},
     problem::Problem,
 };
@@ -141,14 +141,16 @@ impl CreditedView {
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct AskedOrder {
+struct AskedOrdered {
     credits: AskedAmount,
-    unit: Word<Unit>,
     price: AskedAmount,
+    #[serde(default = "credits")]
+    unit: Word<Unit>,
+    #[serde(default = "dollars")]
     currency: Word<Unit>,
 }
 
-impl AskedOrder {
+impl AskedOrdered {
     fn ordered(self) -> Result<Ordered, Problem> {
         Ok(Ordered { credits: self.credits.money(self.unit.0)?, price: self.price.money(self.currency.0)? })
     }
@@ -277,7 +279,7 @@ struct Purchase {
     user: Option<AsText<UserId>>,
     package: String,
     order: String,
-    ordered: Option<AskedOrder>,
+    ordered: Option<AskedOrdered>,
 }
 
 impl Door for Purchase {

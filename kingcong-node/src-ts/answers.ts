@@ -93,6 +93,9 @@ export type Subtitles = 'no' | 'srt';
 /** Whose wallet pays. */
 export type Payer = 'user' | 'tenant';
 
+/** Says that there is no limit any more; what is left out stays. */
+export type Lifted = 'lifted';
+
 /** What a process does: submits and works, or submits only. */
 export type Mode = 'both' | 'client';
 
@@ -218,6 +221,7 @@ export interface Archived {
 
 /** Why a task failed; it costs nothing. */
 export interface TaskError {
+  /** Why a task failed, as a word. */
   readonly code: 'upstream' | 'deadline_passed' | 'answer_lost' | 'no_route' | 'other';
   readonly message: string;
   readonly user: Message;
@@ -368,6 +372,13 @@ export interface Package {
   readonly switch: Switch;
 }
 
+/** So much, in whole units, per so many of a measure. */
+export interface PriceLine {
+  readonly measure: Measure;
+  readonly price: string;
+  readonly per: number;
+}
+
 /** A price in force; `version` counts how often it was set, `since` is when. */
 export interface Price {
   readonly server: string;
@@ -377,7 +388,7 @@ export interface Price {
   readonly model: string | null;
   readonly unit: Unit;
   readonly name: string;
-  readonly lines: readonly { readonly measure: Measure; readonly price: string; readonly per: number }[];
+  readonly lines: readonly PriceLine[];
   readonly overrun: boolean;
   readonly switch: Switch;
   readonly version: number;
@@ -491,6 +502,7 @@ export interface Voice {
   readonly language: string | null;
   readonly gender: string | null;
   readonly previewUrl: string | null;
+  /** Whether an upstream offers a voice to everybody, or its account made it. */
   readonly origin: 'library' | 'cloned';
 }
 
@@ -534,8 +546,8 @@ export interface UsageRecord {
   readonly charged: Amount;
   readonly overHold: Amount;
   readonly unit: Unit;
-  readonly audioMs: number | null;
-  readonly characters: number | null;
+  /** How much of each measure was counted; what nobody counted is absent. */
+  readonly counts: Readonly<Partial<Record<Measure, number>>>;
   readonly tookMs: number;
   readonly possibleDouble: boolean;
   readonly endedAt: Date;

@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { Estimate, JobReport, Mode, UnknownPolicy } from './answers';
+import type { Estimate, JobReport } from './answers';
+import type { Settings } from './asked';
+import { SETTINGS } from './checks';
 import { WORDS } from './described';
 import { Accounts, Config, Keys, Packages, Prices, Reports, Root, Tenants, Voices, Wallets } from './doors';
 import { problemOf } from './errors';
@@ -13,18 +15,15 @@ import type { How } from './group';
 import { dismiss, readHost, serve, type Host, type MasterKey } from './host';
 import { JobHandle } from './job';
 import { LEVELS, listen, mute, readLog, type Log, type LogLevel } from './log';
-import { native, type Library, type Told } from './native';
+import { native, type Library, type AnswerOrTicket } from './native';
 import type { Provider } from './providers';
 import { ask, mailbox, readWith, type Answer } from './thread';
 import type { Access, CloneVoice, JobResult, Speech, Waiting } from './types';
 import {
   bytes,
-  count,
   decode,
   encode,
   instant,
-  list,
-  mapping,
   oneOf,
   optional,
   optionsOf,
@@ -43,11 +42,7 @@ readWith({ host: readHost, log: readLog });
 export type MasterKeySource = string | Uint8Array | { readonly file: string } | MasterKey;
 
 /** How a client is opened. What is left out has a default that fits most. */
-export interface OpenOptions extends Waiting {
-  /** `kingcong` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database. */
-  readonly preset?: 'kingcong' | undefined;
-  /** Where servers of the preset are instead, by server, such as at a proxy; written with it. */
-  readonly baseUrls?: Readonly<Record<string, string>> | undefined;
+export interface OpenOptions extends Waiting, Settings {
   /**
    * Encrypts the upstream keys; or a function that gives it, which may be async. The environment variable
    * `KINGCONG_MASTER_KEY` when left out, and with `memory:` one that is made up.
@@ -55,84 +50,11 @@ export interface OpenOptions extends Waiting {
   readonly masterKey?: MasterKeySource | (() => MasterKeySource | Promise<MasterKeySource>) | undefined;
   /** Your own, in place of or beside the library's. */
   readonly providers?: readonly Provider[] | undefined;
-  /** `client` submits only, and leaves the work to other processes. */
-  readonly mode?: Mode | undefined;
-  /** A folder for results, which are in the database otherwise. */
-  readonly outputs?: string | undefined;
-  /** A name for the address that this process calls upstreams from, if several share a database. */
-  readonly egress?: string | undefined;
-  readonly unknown?: UnknownPolicy | undefined;
-  /** The most characters that one task speaks. */
-  readonly taskCharactersMax?: number | undefined;
-  /** Words whose full stop ends no sentence, besides those that the library knows. */
-  readonly abbreviations?: readonly string[] | undefined;
-  /** The most tasks that wait on one route. */
-  readonly queueMax?: number | undefined;
-  /** The most calls that this process has under way. */
-  readonly callsMax?: number | undefined;
-  /** How long a request may take when it does not say so itself. */
-  readonly deadlineMs?: number | undefined;
-  /** The silence after which another process takes a process's work over. */
-  readonly deadAfterMs?: number | undefined;
-  /** How often an upstream is asked for a result. */
-  readonly pollIntervalMs?: number | undefined;
-  /** How often this process looks at what others did. */
-  readonly pulseIntervalMs?: number | undefined;
-  /** How often keys and servers are checked. */
-  readonly monitorIntervalMs?: number | undefined;
-  /** The wait after which a task moves to another server. */
-  readonly moveAfterMs?: number | undefined;
-  /** How long `close` waits for what is under way. */
-  readonly drainMs?: number | undefined;
-  /** The window that upstreams count calls in. */
-  readonly windowMs?: number | undefined;
-  /** What is added to that window, because calls arrive later than they are sent. */
-  readonly guardMs?: number | undefined;
-  /** The longest that one call may take. */
-  readonly callMaxMs?: number | undefined;
-  /** The longest wait for a connection to an upstream. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** The longest wait for an upstream that only takes the work. */
-  readonly sendTimeoutMs?: number | undefined;
-  /** The longest wait for an upstream that answers with the result. */
-  readonly synchronousTimeoutMs?: number | undefined;
-  /** The longest wait for an answer to a question: a poll, a balance, a page of voices. */
-  readonly pollTimeoutMs?: number | undefined;
-  /** The longest wait for a whole result. */
-  readonly downloadTimeoutMs?: number | undefined;
   /** Gets the library's log events. */
   readonly log?: Log | undefined;
   /** The least grave level that `log` gets; `info` when left out. */
   readonly logLevel?: LogLevel | undefined;
 }
-
-const OPEN: Fields = {
-  preset: optional(oneOf('kingcong')),
-  baseUrls: optional(mapping(text)),
-  mode: optional(oneOf(...WORDS.Mode)),
-  outputs: optional(text),
-  egress: optional(text),
-  unknown: optional(oneOf(...WORDS.UnknownPolicy)),
-  taskCharactersMax: optional(count),
-  abbreviations: optional(list(text)),
-  queueMax: optional(count),
-  callsMax: optional(count),
-  deadlineMs: optional(count),
-  deadAfterMs: optional(count),
-  pollIntervalMs: optional(count),
-  pulseIntervalMs: optional(count),
-  monitorIntervalMs: optional(count),
-  moveAfterMs: optional(count),
-  drainMs: optional(count),
-  windowMs: optional(count),
-  guardMs: optional(count),
-  callMaxMs: optional(count),
-  connectTimeoutMs: optional(count),
-  sendTimeoutMs: optional(count),
-  synchronousTimeoutMs: optional(count),
-  pollTimeoutMs: optional(count),
-  downloadTimeoutMs: optional(count),
-};
 
 const LOG_LEVEL = oneOf(...LEVELS);
 const MASTER_KEY_WORDS =
@@ -141,7 +63,7 @@ const MASTER_KEY_WORDS =
 const MASTER_KEY_BYTES = 32;
 const IN_MEMORY = 'memory:';
 
-interface Opening {
+interface CheckedOptions {
   readonly options: { readonly [name: string]: Json };
   readonly host: Host;
   readonly log: Log | undefined;
@@ -150,12 +72,12 @@ interface Opening {
 }
 
 /** Checks the options; afterwards nothing is left to go wrong on this side. */
-async function openingOf(url: string, given: OpenOptions): Promise<Opening> {
+async function checkedOptionsOf(url: string, given: OpenOptions): Promise<CheckedOptions> {
   text(url, 'url');
   if (typeof given !== 'object' || given === null)
     throw new TypeError(`options must be an object, not ${shown(given)}`);
   const { masterKey, providers = [], log, logLevel = 'info', ...rest } = given;
-  const [options, signal] = optionsOf(OPEN, rest);
+  const [options, signal] = optionsOf(SETTINGS, rest);
   if (log !== undefined && typeof log !== 'function')
     throw new TypeError(`options.log must be a function, not ${shown(log)}`);
   LOG_LEVEL(logLevel, 'options.logLevel');
@@ -448,7 +370,7 @@ export class KingCong extends Doors {
    * master key that cannot be had or is not the database's, and `invalid_request` for a setting outside of its bounds.
    */
   static async open(url: string, options: OpenOptions = {}): Promise<KingCong> {
-    const { options: given, host, log, logLevel, signal } = await openingOf(url, options);
+    const { options: given, host, log, logLevel, signal } = await checkedOptionsOf(url, options);
     signal?.throwIfAborted();
     const number = ++lastClient;
     serve(number, host);
@@ -458,7 +380,7 @@ export class KingCong extends Doors {
     return signal === undefined ? opening : openedUnless(signal, opening);
   }
 
-  static async #openedBy(begin: () => Told, number: number): Promise<KingCong> {
+  static async #openedBy(begin: () => AnswerOrTicket, number: number): Promise<KingCong> {
     try {
       const { library } = await ask(begin);
       return new KingCong(new Opened(library as Library), number);

@@ -43,6 +43,7 @@ export const WORDS = {
   AudioFormat: ['mp3', 'wav'],
   Subtitles: ['no', 'srt'],
   Payer: ['user', 'tenant'],
+  Lifted: ['lifted'],
   Mode: ['both', 'client'],
   UnknownPolicy: ['retry', 'fail'],
 } as const;
@@ -61,3 +62,6 @@ export const INSTANTS = new Set([
   'since',
   'updated_at',
 ]);
+
+/** The names of answers whose own names are words, and stay as they are. */
+export const BY_WORD = new Set(['counts']);

@@ -19,7 +19,6 @@ import type {
   JobState,
   Key,
   Limits,
-  Maintenance,
   Operation,
   Package,
   Price,
@@ -35,10 +34,11 @@ import type {
   VoicePage,
   Wallet,
 } from './answers';
+import type { NewMaintenance, NewPackage, NewPrice, Ordered, Server, ServerChange } from './asked';
+import { limitsOf, maintenanceOf, orderedOf, packageOf, priceOf, serverChangeOf, serverOf } from './checks';
 import { WORDS } from './described';
-import { limitsOf, maintenanceOf, orderedOf, packageOf, priceOf, serverChangeOf, serverOf } from './fields';
 import { Asker, Group } from './group';
-import type { Amount, NewPackage, NewPrice, Ordered, Server, ServerChange, Waiting } from './types';
+import type { Amount, Waiting } from './types';
 import * as wire from './wire';
 
 const JOBS: wire.Fields = {
@@ -422,7 +422,7 @@ export class Config extends Group {
    *
    * Running calls finish, queued tasks wait, and go on when it is lifted.
    */
-  async setMaintenance(maintenance: Partial<Maintenance>, options?: Waiting): Promise<void> {
+  async setMaintenance(maintenance: NewMaintenance, options?: Waiting): Promise<void> {
     await this.ask('config.set_maintenance', { maintenance: maintenanceOf(maintenance, 'maintenance') }, options);
   }
 

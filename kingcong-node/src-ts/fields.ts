@@ -1,15 +1,13 @@
 /**
- * What doors take, as tables: the fields of requests, prices, packages, servers and filters, each with its check.
+ * Requests and what providers can do, as tables: their fields, each with its check.
  *
  * @module
  */
 
 import { WORDS } from './described';
 import {
-  amount,
   count,
   encode,
-  flag,
   instant,
   list,
   mapping,
@@ -22,11 +20,6 @@ import {
   type Json,
 } from './wire';
 
-const SWITCH = oneOf(...WORDS.Switch);
-const UNIT = oneOf(...WORDS.Unit);
-const OPERATION = oneOf(...WORDS.Operation);
-const LANE = oneOf(...WORDS.Lane);
-
 /** What a provider can do, by the services. */
 export const CAPABILITIES = mapping(
   record({
@@ -36,12 +29,6 @@ export const CAPABILITIES = mapping(
     mp3: optional(record({ sampleRate: count, channels: count })),
   }),
 );
-
-/** How many calls are allowed. */
-const LIMITS: Fields = { maxInFlight: count, perMinute: count };
-
-/** The same, as a field of another record. */
-export const limitsOf = record(LIMITS);
 
 const ASKED: Fields = {
   user: text,
@@ -100,90 +87,4 @@ function cloneVoiceOf({ sample, ...rest }: { readonly sample?: unknown }): reado
   const recording = bytes(sample, 'request.sample');
   const { name, content_type, preview_text = null, ...wire } = encode(CLONE_VOICE, rest, 'request');
   return [{ ...wire, subject: { clone_voice: { name, content_type, preview_text } } } as Json, recording];
-}
-
-const LINE: Fields = {
-  measure: oneOf(...WORDS.Measure),
-  price: amount,
-  per: optional(count),
-};
-
-const PRICE: Fields = {
-  server: text,
-  service: text,
-  operation: OPERATION,
-  lane: optional(LANE),
-  lines: list((value, name) => ({ per: 1, ...encode(LINE, value, name) })),
-  unit: optional(UNIT),
-  model: optional(text),
-  name: optional(text),
-  overrun: optional(flag),
-  switch: optional(SWITCH),
-  version: optional(count),
-  // As a price in force has it; the library knows it itself.
-  since: optional(instant),
-};
-
-/** A price to set. */
-export function priceOf(price: unknown, name: string): Json {
-  const { since: _since, ...wire } = encode(PRICE, price, name);
-  return { unit: 'credit', switch: 'on', ...wire };
-}
-
-const PACKAGE: Fields = {
-  id: text,
-  label: text,
-  credits: amount,
-  price: amount,
-  unit: optional(UNIT),
-  currency: optional(UNIT),
-  switch: optional(SWITCH),
-};
-
-const ORDERED: Fields = { credits: amount, price: amount, unit: optional(UNIT), currency: optional(UNIT) };
-
-/** What was ordered of a package. */
-export function orderedOf(value: unknown, name: string): Json {
-  return { unit: 'credit', currency: 'usd', ...encode(ORDERED, value, name) };
-}
-
-/** A package to set. */
-export function packageOf(value: unknown, name: string): Json {
-  return { unit: 'credit', currency: 'usd', switch: 'on', ...encode(PACKAGE, value, name) };
-}
-
-const SERVER: Fields = {
-  protocol: text,
-  baseUrl: text,
-  weight: count,
-  limits: record(LIMITS),
-  polls: optional(oneOf(...WORDS.PollsCount)),
-  egress: optional(record(LIMITS)),
-};
-
-/** A server to add. */
-export function serverOf(server: unknown, name: string): Json {
-  return { polls: 'free', ...encode(SERVER, server, name) };
-}
-
-const SERVER_CHANGE: Fields = {
-  baseUrl: optional(text),
-  weight: optional(count),
-  limits: optional(record(LIMITS)),
-  polls: optional(oneOf(...WORDS.PollsCount)),
-  egress: optional((value, name) => (value === 'lifted' ? value : { to: encode(LIMITS, value, name) })),
-};
-
-/** What of a server changes. */
-export function serverChangeOf(change: unknown, name: string): Json {
-  return encode(SERVER_CHANGE, change, name);
-}
-
-const MAINTENANCE: Fields = { isFull: optional(flag), services: optional(list(text)) };
-
-/** What is to be under maintenance. */
-export function maintenanceOf(maintenance: unknown, name: string): Json {
-  const { is_full, services } = encode(MAINTENANCE, maintenance, name);
-  if (is_full === true) return 'full';
-  return Array.isArray(services) && services.length > 0 ? { services } : 'none';
 }

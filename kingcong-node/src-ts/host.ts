@@ -121,9 +121,9 @@ function has<Name extends string>(value: unknown, name: Name): value is { readon
 
 const ACCEPTED: Fields = { acceptedAs: text, cost: optional(amount) };
 const RUNNING: Fields = { percent: optional(count) };
-const TOLD: Fields = { cost: optional(amount), audioMs: optional(count), characters: optional(count) };
-const AUDIO: Fields = { ...TOLD, contentType: text, srt: optional(text) };
-const VOICE: Fields = { ...TOLD, voice: text };
+const FIGURES: Fields = { cost: optional(amount), audioMs: optional(count), characters: optional(count) };
+const AUDIO: Fields = { ...FIGURES, contentType: text, srt: optional(text) };
+const VOICE: Fields = { ...FIGURES, voice: text };
 const NOTHING = Buffer.alloc(0);
 
 function replyWire(reply: unknown, { work }: Call, asked: 'call' | 'poll'): [string, Buffer] {

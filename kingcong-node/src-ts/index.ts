@@ -8,6 +8,7 @@
  */
 
 export type * from './answers';
+export type * from './asked';
 export { KingCong, type Doors, type MasterKeySource, type OpenOptions } from './client';
 export type { Accounts, Config, Keys, Packages, Prices, Reports, Tenants, Voices, Wallets } from './doors';
 export { KingCongError, type ErrorCode, type ErrorField, type Language } from './errors';

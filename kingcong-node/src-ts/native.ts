@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 /** What was asked: the letter of what was answered at once, or the ticket under which the mailbox will bring it. */
-export type Told = string | number;
+export type AnswerOrTicket = string | number;
 
 /** The mailbox of one JavaScript thread. */
 export interface Mailbox {
@@ -25,15 +25,15 @@ export interface Mailbox {
 
 /** An opened library. */
 export interface Library {
-  knock(mailbox: Mailbox, door: string, by?: string, attachment?: Buffer): Told;
+  knock(mailbox: Mailbox, door: string, by?: string, attachment?: Buffer): AnswerOrTicket;
   closeStream(stream: number): void;
-  close(mailbox: Mailbox): Told;
+  close(mailbox: Mailbox): AnswerOrTicket;
 }
 
 /** The native half. */
 export interface Native {
   readonly Mailbox: new (bell: () => void) => Mailbox;
-  open(mailbox: Mailbox, options: string, client: number, key: string | null): Told;
+  open(mailbox: Mailbox, options: string, client: number, key: string | null): AnswerOrTicket;
   scrubbed(words: string, secret: string): string;
 }
 

@@ -73,7 +73,7 @@ export interface Call {
 }
 
 /** What a call cost and measured, as the upstream tells it. */
-export interface Told {
+export interface ReplyFigures {
   /** In the upstream's own credits, to the thousandth. */
   readonly cost?: Amount;
   readonly audioMs?: number;
@@ -81,14 +81,14 @@ export interface Told {
 }
 
 /** Speech: MP3 (`audio/mpeg`) or 16-bit WAV (`audio/wav`), and subtitles as SubRip. */
-export interface AudioReply extends Told {
+export interface AudioReply extends ReplyFigures {
   readonly audio: Uint8Array;
   readonly contentType: string;
   readonly srt?: string;
 }
 
 /** The upstream's id of a voice that was made. */
-export interface VoiceReply extends Told {
+export interface VoiceReply extends ReplyFigures {
   readonly voice: string;
 }
 

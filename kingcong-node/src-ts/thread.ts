@@ -6,7 +6,7 @@
  */
 
 import { KingCongError, problemOf, type ErrorField, type Problem } from './errors';
-import { native, type Library, type Mailbox, type Told } from './native';
+import { native, type Library, type Mailbox, type AnswerOrTicket } from './native';
 import { decode, type Json } from './wire';
 
 /** What was answered: a value, with the bytes that belong to it, or an opened library. */
@@ -113,7 +113,7 @@ function letterOf(ticket: number, signal: AbortSignal | undefined): Promise<Answ
 }
 
 /** Asks the native half. The answer may be there at once; aborting ends the waiting for it. */
-export function ask(begin: () => Told, signal?: AbortSignal): Answer | Promise<Answer> {
+export function ask(begin: () => AnswerOrTicket, signal?: AbortSignal): Answer | Promise<Answer> {
   signal?.throwIfAborted();
   const told = begin();
   return typeof told === 'string' ? answerOf(JSON.parse(told) as AnswerLetter) : answerLater(told, signal);

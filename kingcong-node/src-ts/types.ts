@@ -1,23 +1,13 @@
 /**
- * What requests are made of, and the results that come as bytes; `answers` has the other records and the words.
+ * What requests are made of, and the results that come as bytes; `asked` and `answers` have the other records, and
+ * `answers` the words.
  *
  * Instants are `Date`, durations are milliseconds in fields whose names end in `Ms`, ids are strings.
  *
  * @module
  */
 
-import type {
-  AudioFormat,
-  Lane,
-  Limits,
-  Measure,
-  Operation,
-  Payer,
-  PollsCount,
-  Subtitles,
-  Switch,
-  Unit,
-} from './answers';
+import type { AudioFormat, Payer, Subtitles } from './answers';
 
 /**
  * An amount of a unit: a whole number where the unit has no digits after the point (credits), and a decimal string
@@ -84,82 +74,6 @@ export interface CloneVoice extends Asked {
   readonly sample: Uint8Array;
   readonly contentType: string;
   readonly previewText?: string | undefined;
-}
-
-/** So much, in whole units, per so many of a measure: `{ measure: 'token', price: '0.075', per: 1_000_000 }`. */
-export interface PriceLine {
-  readonly measure: Measure;
-  readonly price: Amount;
-  /** 1 when left out. */
-  readonly per?: number | undefined;
-}
-
-/** What an operation costs on a route, to be set; no lines mean that it is free. */
-export interface NewPrice {
-  readonly server: string;
-  readonly service: string;
-  readonly operation: Operation;
-  /** Whose keys it is for; the operator's when left out. */
-  readonly lane?: Lane | undefined;
-  readonly lines: readonly PriceLine[];
-  readonly unit?: Unit | undefined;
-  readonly model?: string | null | undefined;
-  readonly name?: string | undefined;
-  /**
-   * Whether the payer bears what is beyond a job's hold: it is taken from what the wallet has available, and the rest
-   * becomes debt. False when left out: a job is charged at most its hold, however much audio came back.
-   */
-  readonly overrun?: boolean | undefined;
-  readonly switch?: Switch | undefined;
-  /**
-   * Leave it out for the next one, or give the one after the version that you read, and somebody else's change in
-   * between is refused.
-   */
-  readonly version?: number | undefined;
-}
-
-/** Credits that are sold together, to be set: `credits` of `unit` for `price` in `currency`. */
-export interface NewPackage {
-  readonly id: string;
-  readonly label: string;
-  readonly credits: Amount;
-  readonly price: Amount;
-  readonly unit?: Unit | undefined;
-  readonly currency?: Unit | undefined;
-  readonly switch?: Switch | undefined;
-}
-
-/** What an order says of its package: what the buyer was shown, and pays. */
-export interface Ordered {
-  readonly credits: Amount;
-  readonly price: Amount;
-  /** Credits when left out. */
-  readonly unit?: Unit | undefined;
-  /** US dollars when left out. */
-  readonly currency?: Unit | undefined;
-}
-
-/**
- * An upstream gateway to add. `baseUrl` is `https`; plain `http` is taken on loopback alone. `limits` are those of keys
- * added without any of their own, `egress` those of all calls from one address, where the server counts by address.
- */
-export interface Server {
-  readonly protocol: string;
-  readonly baseUrl: string;
-  readonly weight: number;
-  readonly limits: Limits;
-  readonly polls?: PollsCount | undefined;
-  readonly egress?: Limits | null | undefined;
-}
-
-/** What of a server changes, as in {@link Server}; what is left out stays. Its protocol stays in any case. */
-export interface ServerChange {
-  readonly baseUrl?: string | undefined;
-  readonly weight?: number | undefined;
-  readonly limits?: Limits | undefined;
-  readonly polls?: PollsCount | undefined;
-  /** `'lifted'`: none any more. */
-  readonly egress?: Limits | 'lifted' | undefined;
 }
 
 // --- results

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { INSTANTS } from './described';
+import { BY_WORD, INSTANTS } from './described';
 
 /** What JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
@@ -132,6 +132,11 @@ export function oneOf(...words: readonly string[]): Encode {
   };
 }
 
+/** One of some words, or something else. */
+export function wordOr(words: readonly string[], other: Encode): Encode {
+  return (value, name) => (typeof value === 'string' && words.includes(value) ? value : other(value, name));
+}
+
 /** A value, or null. */
 export function nullable(encode: Encode): Encode {
   return (value, name) => (value === null ? null : encode(value, name));
@@ -239,6 +244,7 @@ export function decode(value: Json): unknown {
   for (const key in told) {
     const part = told[key] as Json;
     if (typeof part === 'number') read[camel(key)] = INSTANTS.has(key) ? new Date(Math.floor(part / 1000)) : part;
+    else if (BY_WORD.has(key)) read[camel(key)] = part;
     else read[camel(key)] = typeof part === 'object' ? decode(part) : part;
   }
   return read;

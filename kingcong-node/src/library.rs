@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
 use kingcong_doors::{
-    AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostOffer, HostProvider, Names, Opening, Problem,
+    AT_ONCE_BYTES_MAX, Answer, HostMasterKey, HostOffer, HostProvider, Names, OpenOptions, Problem,
 };
 use napi::{
     Result,
@@ -35,7 +35,7 @@ pub(crate) enum Outcome {
 type Asked = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// The letter of what was answered at once, or the ticket under which the mailbox will bring it.
-type Told = Either<String, i64>;
+type AnswerOrTicket = Either<String, i64>;
 
 /// An opened library.
 #[napi]
@@ -70,7 +70,7 @@ impl Library {
         door: String,
         caller: Option<String>,
         attachment: Option<BufferSlice<'_>>,
-    ) -> Result<Told> {
+    ) -> Result<AnswerOrTicket> {
         let library = self.library.clone();
         let attachment = attachment.map(|bytes| Bytes::copy_from_slice(&bytes));
         let hurry = if door.len() > AT_ONCE_BYTES_MAX { Hurry::Never } else { Hurry::MayBeThere };
@@ -93,7 +93,7 @@ impl Library {
 
     /// Closes the library.
     #[napi(catch_unwind)]
-    pub fn close(&self, mailbox: &Mailbox) -> Result<Told> {
+    pub fn close(&self, mailbox: &Mailbox) -> Result<AnswerOrTicket> {
         let library = self.library.clone();
         let closing = async move {
             library.close().await;
@@ -105,7 +105,12 @@ impl Library {
 
 /// Opens a library for a client, with its key service, by its id.
 #[napi(catch_unwind)]
-pub(crate) fn open(mailbox: &Mailbox, options: String, client: i64, key: Option<String>) -> Result<Told> {
+pub(crate) fn open(
+    mailbox: &Mailbox,
+    options: String,
+    client: i64,
+    key: Option<String>,
+) -> Result<AnswerOrTicket> {
     let post = mailbox.weak();
     send(
         mailbox,
@@ -125,7 +130,7 @@ async fn opening(
     key: Option<&str>,
     post: &Weak<Post>,
 ) -> std::result::Result<kingcong_doors::Library, Problem> {
-    let mut opening = Opening::from_json(options, Names::Node)?;
+    let mut opening = OpenOptions::from_json(options, Names::Node)?;
     let serve = |offer: HostOffer| -> Arc<dyn Provider> {
         let protocol = offer.protocol().as_str().into();
         let calls = NodeCalls { client, protocol, post: Weak::clone(post) };
@@ -165,7 +170,7 @@ enum Hurry {
 }
 
 /// Polls once: much of what is asked needs no waiting, and then no other thread. The rest is awaited there.
-fn send(mailbox: &Mailbox, mut asked: Asked, hurry: Hurry) -> Result<Told> {
+fn send(mailbox: &Mailbox, mut asked: Asked, hurry: Hurry) -> Result<AnswerOrTicket> {
     let runtime = runtime()?;
     let polled = match hurry {
         Hurry::MayBeThere => {

@@ -143,6 +143,14 @@ async function polled(answers: (() => unknown)[], options: OpenOptions = {}): Pr
   return [kc, calls];
 }
 
+test('what an upstream counted is told by measure', async () => {
+  const [kc] = await polled([() => ({ ...AUDIO, audioMs: 1200, characters: 9 })]);
+  await kc.run(speech());
+  const [usage] = await kc.reports.usage();
+  // The characters as the upstream says, and the length that the audio itself has.
+  expect(usage?.counts).toEqual({ character: 9, audio_ms: 10 });
+});
+
 test('work that an upstream took is asked about until it ends', async () => {
   const limited = (): never => {
     throw new RateLimited('ask later');

@@ -42,6 +42,8 @@ enum Kind {
     Path(Py<PyAny>),
     /// One of these, by its text.
     Word(Py<PyDict>),
+    /// One of these, by its text, or something else.
+    WordOr(Py<PyDict>, Py<Encoder>),
     Maybe(Py<Encoder>),
     Many(Py<Encoder>),
     Mapping(Py<Encoder>),
@@ -120,6 +122,11 @@ impl Encoder {
     }
 
     #[staticmethod]
+    fn word_or(words: Py<PyDict>, other: Py<Self>) -> Self {
+        Self(Kind::WordOr(words, other))
+    }
+
+    #[staticmethod]
     fn maybe(one: Py<Self>) -> Self {
         Self(Kind::Maybe(one))
     }
@@ -179,12 +186,15 @@ impl Encoder {
             Kind::Path(fspath) => fspath.bind(py).call1((value,)).map_err(|_| must_be(name, "a path", value)),
             Kind::Word(words) => {
                 let words = words.bind(py);
-                // What has no hash is no word either.
-                words.get_item(value).ok().flatten().ok_or_else(|| {
-                    let known: Vec<String> = words.keys().iter().map(|word| format!("{word:?}")).collect();
-                    invalid(py, format!("{name} must be one of {}, not {value:?}", known.join(", ")))
+                known(words, value).ok_or_else(|| {
+                    let legal: Vec<String> = words.keys().iter().map(|word| format!("{word:?}")).collect();
+                    invalid(py, format!("{name} must be one of {}, not {value:?}", legal.join(", ")))
                 })
             }
+            Kind::WordOr(words, other) => match known(words.bind(py), value) {
+                Some(word) => Ok(word),
+                None => other.get().encode(value, name),
+            },
             Kind::Maybe(_) if value.is_none() => itself(),
             Kind::Maybe(one) => one.get().encode(value, name),
             Kind::Many(one) => {
@@ -216,6 +226,12 @@ impl Encoder {
             }
         }
     }
+}
+
+/// The text of a word, if it is one of these.
+fn known<'py>(words: &Bound<'py, PyDict>, value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // What has no hash is no word either.
+    words.get_item(value).ok().flatten()
 }
 
 /// Numbers are shown; whatever else has the wrong type may hold a secret.

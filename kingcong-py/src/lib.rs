@@ -23,7 +23,7 @@ mod _native {
     #[pymodule_export]
     use super::host::scrubbed;
     #[pymodule_export]
-    use super::library::{Library, Outcome, Waiting, open, open_and_wait};
+    use super::library::{Library, Outcome, PendingAnswer, open, open_and_wait};
     #[pymodule_export]
     use super::log::{start_log, stop_log, take_log};
     #[pymodule_export]

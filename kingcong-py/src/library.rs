@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use kingcong_core::{provider::Provider, vault::MasterKey};
 use kingcong_doors::{
-    AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostOffer, HostProvider, Names, Opening, Problem,
+    AT_ONCE_BYTES_MAX, Answer, HostCall, HostMasterKey, HostOffer, HostProvider, Names, OpenOptions, Problem,
 };
 use parking_lot::Mutex;
 use pyo3::{
@@ -101,7 +101,7 @@ pub(crate) fn raised<'py>(py: Python<'py>, maker: &str, of: impl IntoPyObject<'p
 
 /// An awaited call that is not answered yet.
 #[pyclass(frozen, module = "kingcong._native")]
-pub(crate) struct Waiting {
+pub(crate) struct PendingAnswer {
     /// The number under which the mailbox brings the answer.
     #[pyo3(get)]
     ticket: u64,
@@ -110,7 +110,7 @@ pub(crate) struct Waiting {
 }
 
 #[pymethods]
-impl Waiting {
+impl PendingAnswer {
     /// Nobody waits any more. What was asked may be done all the same.
     fn drop(&self) {
         self.alive.lock().take();
@@ -247,7 +247,7 @@ fn opening(
 }
 
 fn opened(options: &str, key: Option<&str>, host: Option<&Mailbox>) -> Result<Asked, Problem> {
-    let mut opening = Opening::from_json(options, Names::Python)?;
+    let mut opening = OpenOptions::from_json(options, Names::Python)?;
     let post = host.map(Mailbox::weak).unwrap_or_default();
     let serve = |offer: HostOffer| -> Arc<dyn Provider> {
         let calls = PythonCalls { protocol: offer.protocol().as_str().into(), post: Weak::clone(&post) };
@@ -328,14 +328,14 @@ impl Drop for Answering {
 }
 
 /// What an awaited call asked, for the library's threads.
-pub(crate) struct Order {
+pub(crate) struct PendingCall {
     asked: Asked,
     answering: Answering,
     /// Ends when nobody waits any more.
     alive: oneshot::Receiver<()>,
 }
 
-impl Order {
+impl PendingCall {
     /// Sees it through to its answer.
     pub(crate) async fn carry_out(self) {
         let Self { asked, mut answering, alive } = self;
@@ -364,8 +364,8 @@ fn send<'py>(
     let post = Arc::clone(mailbox.post());
     let ticket = post.ticket();
     let answering = Answering { post: Arc::clone(&post), ticket, ended: Ended::Panicked };
-    post.order(Order { asked, answering, alive: waits });
-    Ok(Bound::new(py, Waiting { ticket, alive: Mutex::new(Some(alive)) })?.into_any())
+    post.keep_call(PendingCall { asked, answering, alive: waits });
+    Ok(Bound::new(py, PendingAnswer { ticket, alive: Mutex::new(Some(alive)) })?.into_any())
 }
 
 /// Whether an awaited call may be answered at once.

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::{
-    library::{Ended, Order, Outcome},
+    library::{Ended, Outcome, PendingCall},
     runtime::{process, with_runtime},
     shape::write_json,
 };
@@ -48,7 +48,7 @@ pub(crate) enum Letter {
 /// Something from the loop for the library's threads.
 enum Outgoing {
     /// An awaited call.
-    Order(Order),
+    Asked(PendingCall),
     /// The answer to a call; who asked may be gone.
     Called(CallReply, Result<(HostReply, Bytes), HostFailure>),
     /// The key service's answer.
@@ -58,7 +58,7 @@ enum Outgoing {
 impl Outgoing {
     fn deliver(self) {
         match self {
-            Self::Order(order) => drop(tokio::spawn(order.carry_out())),
+            Self::Asked(call) => drop(tokio::spawn(call.carry_out())),
             Self::Called(to, answer) => drop(to.send(answer)),
             Self::Key(to, answer) => drop(to.send(answer)),
         }
@@ -103,8 +103,8 @@ impl Post {
     }
 
     /// Keeps an awaited call for the next time that the loop hands over what it has.
-    pub(crate) fn order(&self, order: Order) {
-        self.outgoing.lock().push(Outgoing::Order(order));
+    pub(crate) fn keep_call(&self, call: PendingCall) {
+        self.outgoing.lock().push(Outgoing::Asked(call));
     }
 
     /// The number of the next awaited call or of something that is asked.

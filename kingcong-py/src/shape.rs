@@ -41,6 +41,8 @@ enum Kind {
     Secret,
     Maybe(Py<Shape>),
     Many(Py<Shape>),
+    /// Names of this shape with values of that one.
+    Mapping(Py<Shape>, Py<Shape>),
     Record(Record),
     /// One of these records, by what its first field says.
     Tagged(Vec<(String, Py<Shape>)>),
@@ -102,6 +104,11 @@ impl Shape {
     #[staticmethod]
     fn many(shape: Py<Self>) -> Self {
         Self(Kind::Many(shape))
+    }
+
+    #[staticmethod]
+    fn mapping(key: Py<Self>, value: Py<Self>) -> Self {
+        Self(Kind::Mapping(key, value))
     }
 
     #[staticmethod]
@@ -203,6 +210,9 @@ impl<'de, 'py> DeserializeSeed<'de> for Seed<'_, 'py> {
             }
             Kind::Maybe(shape) => json.deserialize_option(Maybe(self.with(shape))),
             Kind::Many(shape) => json.deserialize_seq(Many(self.with(shape))),
+            Kind::Mapping(key, value) => {
+                json.deserialize_map(Mapping { key: self.with(key), value: self.with(value) })
+            }
             Kind::Record(record) => json.deserialize_map(Fields { seed: self, record }),
             Kind::Tagged(records) => json.deserialize_map(Tagged { seed: self, records }),
             Kind::OneOf(shapes) => json.deserialize_map(OneOf { seed: self, shapes }),
@@ -318,6 +328,27 @@ impl<'de, 'py> Visitor<'de> for Many<'_, 'py> {
             values.push(value);
         }
         PyTuple::new(self.0.py, values).map(Bound::into_any).map_err(failed)
+    }
+}
+
+struct Mapping<'a, 'py> {
+    key: Seed<'a, 'py>,
+    value: Seed<'a, 'py>,
+}
+
+impl<'de, 'py> Visitor<'de> for Mapping<'_, 'py> {
+    type Value = Bound<'py, PyAny>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let dict = PyDict::new(self.key.py);
+        while let Some((key, value)) = entries.next_entry_seed(self.key, self.value)? {
+            dict.set_item(key, value).map_err(failed)?;
+        }
+        Ok(dict.into_any())
     }
 }
 

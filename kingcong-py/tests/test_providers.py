@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextvars
 import json
+import pickle
 import threading
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from kingcong import (
     JobState,
     KeyStatus,
     KingCong,
+    Measure,
     SpeechResult,
     VoiceSettings,
 )
@@ -317,6 +319,18 @@ def test_work_that_an_upstream_took_is_asked_about_until_it_ends() -> None:
         assert usage.cost == 3
         assert kc.verify().is_sound
     assert [call.upstream_id for call in upstream.calls] == [None, *["task-1"] * 6]
+
+
+def test_what_an_upstream_counted_is_told_by_measure() -> None:
+    upstream = Answers(lambda: Reply(Audio(wav(), "audio/wav"), audio_ms=1200, characters=9))
+    with opened(upstream) as kc:
+        kc.run(speech(), timeout=60)
+        (usage,) = kc.reports.usage()
+    # The characters as the upstream says, and the length that the audio itself has.
+    assert usage.counts == {Measure.CHARACTER: 9, Measure.AUDIO_MS: 10}
+    assert {type(measure) for measure in usage.counts} == {Measure}
+    assert json.loads(json.dumps(usage.to_dict()))["counts"] == {"character": 9, "audio_ms": 10}
+    assert hash(usage) == hash(pickle.loads(pickle.dumps(usage)))
 
 
 def test_what_an_upstream_ended_without_a_result_costs_nothing() -> None:

@@ -4,6 +4,7 @@ made.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any
 
 import kingcong
 import pytest
-from kingcong import AsyncKingCong, KingCong
+from kingcong import AsyncKingCong, KingCong, Settings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "python.md"
 MOMENT = timedelta(milliseconds=1)
@@ -26,8 +27,19 @@ def documented() -> list[str]:
 
 @pytest.mark.parametrize("client", [KingCong, AsyncKingCong])
 def test_the_guide_tells_every_setting_and_no_other(client: Any) -> None:
-    taken = [name for name in inspect.signature(client.open).parameters if name != "url"]
-    assert sorted(documented()) == sorted(taken)
+    taken = [name for name in inspect.signature(client.open).parameters if name not in ("url", "settings")]
+    assert sorted(documented()) == sorted([*taken, *Settings.__annotations__])
+
+
+@pytest.mark.parametrize("client", [KingCong, AsyncKingCong])
+def test_a_setting_that_nobody_knows_is_refused(client: Any) -> None:
+    async def opened() -> None:
+        kc = client.open("memory:", nope=1)
+        if inspect.isawaitable(kc):
+            await kc
+
+    with pytest.raises(TypeError, match="no setting 'nope': it has preset, "):
+        asyncio.run(opened())
 
 
 @pytest.mark.parametrize(

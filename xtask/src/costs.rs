@@ -1,5 +1,6 @@
-//! What one more door, shown column, table or kind of work costs: how many files name one that is there, in how many
-//! lines, at a commit. Counted are files that people write; tests, documents and what `faces` writes are left out.
+//! What one more door, asked record, setting, shown column, table or kind of work costs: how many files name one that
+//! is there, in how many lines, at a commit. Counted are files that people write; tests, documents and what `faces`
+//! writes are left out.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -17,16 +18,29 @@ struct Counted {
 }
 
 const FACES: &[&str] = &["kingcong-doors/src", "kingcong-py/python", "kingcong-node/src-ts"];
+const QUESTIONS: &[&str] = &["xtask/src/faces", FACES[0], FACES[1], FACES[2]];
 const ALL: &[&str] =
     &["kingcong-core/src", "kingcong-sqlx/src", "kingcong-sqlx/migrations", FACES[0], FACES[1], FACES[2]];
 const KINDS: &[&str] =
     &["kingcong-core/src", "kingcong-sqlx/src", "kingcong-http/src", FACES[0], FACES[1], FACES[2]];
 
-const COUNTED: [Counted; 4] = [
+const COUNTED: [Counted; 6] = [
     Counted {
         name: "doors/cost",
         what: "the door packages.remove in the faces",
         names: r"packages\.remove|PackagesRemove",
+        folders: FACES,
+    },
+    Counted {
+        name: "asked/cost",
+        what: "the record that config.update_server takes, in the faces",
+        names: "ServerChange|serverChange|SERVER_CHANGE",
+        folders: QUESTIONS,
+    },
+    Counted {
+        name: "setting/cost",
+        what: "the setting queue_max in the faces",
+        names: "queue_max|queueMax",
         folders: FACES,
     },
     Counted {

@@ -29,7 +29,7 @@ function record(route: string, task: string, charged: number | string, more: Par
       operation: 'speech',
       model: null,
     },
-    ...{ cause: 'planned', lane: 'shared', keyTenant: null, key: 'key', cost: null, audioMs: null, characters: null },
+    ...{ cause: 'planned', lane: 'shared', keyTenant: null, key: 'key', cost: null, counts: {} },
     ...{ route, task, charged, overHold: 0, unit: 'credit', isDone: true, tookMs: 1, possibleDouble: false },
     endedAt: new Date('2026-11-22T12:00:00Z'),
     ...more,

@@ -1,6 +1,6 @@
 //! What is asked and answered, as JSON.
 
-use kingcong_doors::{Code, Library, MasterKeySource, Names, Opening, Problem};
+use kingcong_doors::{Code, Library, MasterKeySource, Names, OpenOptions, Problem};
 use serde_json::{Value, json};
 
 /// Who knocks.
@@ -16,7 +16,7 @@ pub(crate) async fn opened() -> Library {
 /// The same, for a face that writes names so.
 pub(crate) async fn opened_with(names: Names) -> Library {
     let opening = json!({ "url": "memory:", "preset": "kingcong", "master_key": "random" });
-    let opening = Opening::from_json(&opening.to_string(), names).unwrap();
+    let opening = OpenOptions::from_json(&opening.to_string(), names).unwrap();
     Library::open(opening, Vec::new(), None).await.unwrap()
 }
 
@@ -316,6 +316,84 @@ async fn a_correction_answers_what_moved_and_what_became_debt() {
     }
     let gift = ask(&library, "wallets.adjust", adjust(100, "more")).await;
     assert_eq!(gift, json!({ "amount": 100, "became_debt": 0, "paid_debt": 30, "balance_after": 70 }));
+    library.close().await;
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_a_record_has_its_default() {
+    let library = opened().await;
+    let mini = json!({ "id": "mini", "label": "Mini", "credits": 100, "price": "0.99" });
+    ask(&library, "packages.set", json!({ "package": mini })).await;
+    let packages = ask(&library, "packages.list", json!({})).await;
+    let kept = packages.as_array().unwrap().iter().find(|package| package["id"] == "mini").unwrap();
+    assert_eq!([&kept["unit"], &kept["currency"], &kept["switch"]], ["credit", "usd", "on"]);
+
+    let ordered = json!({ "credits": 100, "price": "0.99" });
+    let order = json!({ "user": "u", "package": "mini", "order": "o", "ordered": ordered });
+    assert_eq!(ask(&library, "wallets.purchase", order).await["amount"], 100);
+
+    let price = json!({
+        "server": "ai33", "service": "minimax", "operation": "speech",
+        "lines": [{ "measure": "character", "price": "0.5" }],
+    });
+    ask(&library, "prices.set", json!({ "price": price })).await;
+    let prices = ask(&library, "prices.list", json!({})).await;
+    let is_it = |price: &&Value| price["lines"][0]["price"] == "0.5";
+    let mut kept = prices.as_array().unwrap().iter().find(is_it).unwrap().clone();
+    assert_eq!([&kept["unit"], &kept["switch"], &kept["lane"]], ["credit", "on", "shared"]);
+    assert_eq!([&kept["overrun"], &kept["lines"][0]["per"]], [&json!(false), &json!(1)]);
+    // A price that was read can be set again as it is, once its version is the next.
+    kept["version"] = json!(kept["version"].as_u64().unwrap() + 1);
+    ask(&library, "prices.set", json!({ "price": kept })).await;
+    library.close().await;
+}
+
+#[tokio::test]
+async fn maintenance_is_of_everything_or_of_services() {
+    let library = opened().await;
+    for (given, is_full, services) in [
+        (json!({ "services": ["minimax"] }), false, json!(["minimax"])),
+        (json!({ "is_full": true }), true, json!([])),
+        (json!({}), false, json!([])),
+    ] {
+        ask(&library, "config.set_maintenance", json!({ "maintenance": given })).await;
+        let kept = ask(&library, "config.get", json!({})).await["maintenance"].clone();
+        assert_eq!(kept, json!({ "is_full": is_full, "services": services }));
+    }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn the_limits_of_an_address_change_stay_or_are_lifted() {
+    let library = opened().await;
+    let limits = json!({ "max_in_flight": 5, "per_minute": 60 });
+    for (change, expected) in [
+        (json!({ "egress": limits }), limits.clone()),
+        (json!({ "weight": 7 }), limits),
+        (json!({ "egress": "lifted" }), Value::Null),
+    ] {
+        ask(&library, "config.update_server", json!({ "id": "ai33", "change": change })).await;
+        let server = ask(&library, "config.get", json!({})).await["servers"][0].clone();
+        assert_eq!((&server["id"], &server["egress"]), (&json!("ai33"), &expected));
+    }
+    for (egress, field, why) in [
+        (json!("gone"), "change.egress", "must be 'lifted', not gone"),
+        (json!(5), "change.egress", "must be limits, or 'lifted', not 5"),
+        (
+            json!({ "max_in_flight": 0, "per_minute": 60 }),
+            "change.egress.max_in_flight",
+            "whole number from 1",
+        ),
+    ] {
+        let with = json!({ "id": "ai33", "change": { "egress": egress } });
+        let problem = refused(&library, "config.update_server", with).await;
+        assert_eq!(
+            (problem.code, &problem.fields["field"]),
+            (Code::InvalidRequest, &json!(field)),
+            "{problem}"
+        );
+        assert!(problem.message.contains(why), "{problem}");
+    }
     library.close().await;
 }
 

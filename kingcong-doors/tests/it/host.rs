@@ -13,7 +13,7 @@ use kingcong_core::{
 };
 use kingcong_doors::{
     HostCall, HostCalls, HostFailure, HostKeys, HostMasterKey, HostOffer, HostProvider, HostReply, KeyStep,
-    Library, Names, Opening,
+    Library, Names, OpenOptions,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -57,11 +57,18 @@ async fn spoken(replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
 
 async fn spoken_with(more: Value, replies: Vec<Result<Value, Value>>) -> (Value, Arc<Scripted>) {
     let host = Arc::new(Scripted { replies: Mutex::new(replies), ..Scripted::default() });
-    let calls: Arc<dyn HostCalls> = Arc::<Scripted>::clone(&host);
+    let library = opened_by(more, Arc::<Scripted>::clone(&host)).await;
+    let report = spoken_at(&library).await;
+    library.close().await;
+    (report, host)
+}
+
+/// A library that calls this host for AI33, where everything goes.
+async fn opened_by(more: Value, calls: Arc<dyn HostCalls>) -> Library {
     let provider: Arc<dyn Provider> = Arc::new(HostProvider::new(offer("ai33"), calls));
     let mut options = json!({ "url": "memory:", "preset": "kingcong", "master_key": "random" });
     options.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-    let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
+    let opening = OpenOptions::from_json(&options.to_string(), Names::Python).unwrap();
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;
     for number in 0..2 {
@@ -70,12 +77,30 @@ async fn spoken_with(more: Value, replies: Vec<Result<Value, Value>>) -> (Value,
             .await;
     }
     ask(&library, "wallets.purchase", json!({ "user": "u", "package": "package-1", "order": "o-1" })).await;
+    library
+}
+
+/// The report of a job that speaks a text.
+async fn spoken_at(library: &Library) -> Value {
     let request = json!({ "user": "u", "service": "elevenlabs", "subject": { "speech": { "text": "abc",
         "voice": { "upstream": "v" } } } });
-    let job = ask(&library, "submit", json!({ "request": request })).await;
-    let report = ask(&library, "job.wait", json!({ "job": job })).await;
+    let job = ask(library, "submit", json!({ "request": request })).await;
+    ask(library, "job.wait", json!({ "job": job })).await
+}
+
+#[tokio::test]
+async fn what_an_upstream_counted_is_told_by_measure() {
+    let audio = json!({ "audio": { "content_type": "audio/wav" } });
+    let calls: Arc<dyn HostCalls> = Arc::new(Scripted {
+        replies: Mutex::new(vec![Ok(json!({ "result": audio, "audio_ms": 1200, "characters": 3 }))]),
+        ..Scripted::default()
+    });
+    let library = opened_by(json!({}), calls).await;
+    spoken_at(&library).await;
+    let usage = ask(&library, "reports.usage", json!({ "filter": {} })).await;
+    // The characters as the upstream says, and the length that the audio itself has.
+    assert_eq!(usage[0]["counts"], json!({ "character": 3, "audio_ms": 26 }));
     library.close().await;
-    (report, host)
 }
 
 #[tokio::test]
@@ -127,7 +152,7 @@ fn progress_that_cannot_be_is_refused() {
 fn what_a_provider_can_do_is_read_by_services_and_mistakes_name_their_field() {
     let opening = |names: Names, capabilities: Value| {
         let providers = json!([{ "protocol": "own", "capabilities": capabilities }]);
-        Opening::from_json(&json!({ "url": "memory:", "providers": providers }).to_string(), names)
+        OpenOptions::from_json(&json!({ "url": "memory:", "providers": providers }).to_string(), names)
     };
     let mp3 = json!({ "sample_rate": 24_000, "channels": 1 });
     let said = json!({ "elevenlabs": { "lacking": ["wav", "clone_voice"] }, "minimax": { "mp3": mp3 } });
@@ -207,7 +232,7 @@ async fn a_database_opens_only_with_the_key_service_that_it_was_made_with() {
     let options =
         json!({ "url": format!("sqlite://{}/kingcong.db", folder.path().display()), "preset": "kingcong" });
     let open = |id: &str| {
-        let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
+        let opening = OpenOptions::from_json(&options.to_string(), Names::Python).unwrap();
         let key = HostMasterKey::new(id, Arc::new(Mask)).unwrap();
         Library::open(opening, Vec::new(), Some(Arc::new(key)))
     };
@@ -265,7 +290,7 @@ async fn every_task_is_told_before_the_end_of_its_job() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/kingcong.db", folder.path().display());
     let options = json!({ "url": url, "preset": "kingcong", "master_key": { "text": "00".repeat(32) } });
-    let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
+    let opening = OpenOptions::from_json(&options.to_string(), Names::Python).unwrap();
     let provider: Arc<dyn Provider> = Arc::new(HostProvider::new(offer("ai33"), Arc::new(Instant)));
     let library = Library::open(opening, vec![provider], None).await.unwrap();
     ask(&library, "config.set_weights", json!({ "weights": { "ai33": 1, "ai84": 0 } })).await;

@@ -1,6 +1,6 @@
 //! What is refused: with which code, in which words, and whether it may be tried again.
 
-use kingcong_doors::{Code, Library, Names, Opening};
+use kingcong_doors::{Code, Library, Names, OpenOptions};
 use serde_json::{Value, json};
 
 use crate::doors::{ask, opened, opened_with};
@@ -140,7 +140,7 @@ async fn a_wrong_option_is_named_in_the_face_s_words() {
         for (names, field) in [(Names::Python, python), (Names::Node, node)] {
             let mut options = json!({ "url": "memory:", "master_key": { "random": null } });
             options[option] = value.clone();
-            let opened = match Opening::from_json(&options.to_string(), names) {
+            let opened = match OpenOptions::from_json(&options.to_string(), names) {
                 Ok(opening) => Library::open(opening, Vec::new(), None).await,
                 Err(problem) => Err(problem),
             };
@@ -306,7 +306,7 @@ async fn options_that_cannot_be_are_refused_before_anything_is_made() {
             "PostgreSQL",
         ),
     ] {
-        let opening = Opening::from_json(&options.to_string(), Names::Python).unwrap();
+        let opening = OpenOptions::from_json(&options.to_string(), Names::Python).unwrap();
         let problem = Library::open(opening, Vec::new(), None).await.unwrap_err();
         assert_eq!(problem.code, code, "{problem}");
         assert!(problem.message.contains(words), "{problem}");
@@ -314,6 +314,6 @@ async fn options_that_cannot_be_are_refused_before_anything_is_made() {
         let is_wrong = problem.code == Code::InvalidRequest;
         assert!(!(is_wrong && problem.user_message_en.contains("try again")), "{problem:?}");
     }
-    assert!(Opening::from_json(r#"{"url": "memory:", "preset": "donkey"}"#, Names::Node).is_err());
+    assert!(OpenOptions::from_json(r#"{"url": "memory:", "preset": "donkey"}"#, Names::Node).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

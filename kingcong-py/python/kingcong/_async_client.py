@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _logging, _native
 from ._answers import Estimate, JobEvent, JobReport
@@ -52,8 +51,13 @@ from ._loops import Answers, Host
 from ._native import Shape
 from ._types import JobResult
 from ._wire import encoder
-from ._words import Mode, Role, UnknownPolicy
+from ._words import Role
 from .providers import Provider
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._settings import Settings
 
 __all__ = ["AsyncDoors", "AsyncJobAudio", "AsyncJobEvents", "AsyncJobHandle", "AsyncKingCong"]
 
@@ -191,40 +195,15 @@ class AsyncKingCong(Client, AsyncDoors):
         cls,
         url: str,
         *,
-        preset: str | None = None,
-        base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
-        mode: Mode = Mode.BOTH,
-        outputs: str | os.PathLike[str] | None = None,
-        egress: str | None = None,
-        unknown: UnknownPolicy = UnknownPolicy.RETRY,
-        task_characters_max: int | None = None,
-        abbreviations: Sequence[str] | None = None,
-        queue_max: int | None = None,
-        calls_max: int | None = None,
-        deadline: timedelta | None = None,
-        dead_after: timedelta | None = None,
-        poll_interval: timedelta | None = None,
-        pulse_interval: timedelta | None = None,
-        monitor_interval: timedelta | None = None,
-        move_after: timedelta | None = None,
-        drain: timedelta | None = None,
-        window: timedelta | None = None,
-        guard: timedelta | None = None,
-        call_max: timedelta | None = None,
-        connect_timeout: timedelta | None = None,
-        send_timeout: timedelta | None = None,
-        synchronous_timeout: timedelta | None = None,
-        poll_timeout: timedelta | None = None,
-        download_timeout: timedelta | None = None,
+        **settings: Unpack[Settings],
     ) -> AsyncKingCong:
         """As :meth:`KingCong.open`, awaited."""
-        given = locals()
         providers = checked_providers(providers)
         where, service = key_service(master_key)
         key = None if service is None else service.id
-        options = options_of(url, where, providers, given)
+        options = options_of(url, where, providers, settings)
         SQLITE.check(url)
         _logging.start()
         host = Host(providers, service) if providers or service is not None else None
@@ -232,7 +211,7 @@ class AsyncKingCong(Client, AsyncDoors):
             mailbox = None if host is None else host.mailbox
             answers = Answers.of_running_loop()
             outcome = _native.open(answers.mailbox, options, key, mailbox)
-            if isinstance(outcome, _native.Waiting):
+            if isinstance(outcome, _native.PendingAnswer):
                 outcome = await answers.wait(outcome)
             library = outcome.open(PLAIN)
         except BaseException:
@@ -265,7 +244,7 @@ class AsyncKingCong(Client, AsyncDoors):
         answers = Answers.of_running_loop()
         outcome = library.close(answers.mailbox)
         try:
-            if isinstance(outcome, _native.Waiting):
+            if isinstance(outcome, _native.PendingAnswer):
                 outcome = await answers.wait(outcome)
             outcome.open(PLAIN)
         finally:
@@ -288,7 +267,7 @@ class AsyncKingCong(Client, AsyncDoors):
     ) -> Any:
         answers = Answers.of_running_loop()
         outcome = self._open_library().send(answers.mailbox, name, given, caller, attachment)
-        if isinstance(outcome, _native.Waiting):
+        if isinstance(outcome, _native.PendingAnswer):
             outcome = await answers.wait(outcome)
         return outcome.open(answer)
 

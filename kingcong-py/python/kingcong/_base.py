@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, get_type_hints
 
 from . import _native
 from ._answers import (
@@ -18,9 +18,10 @@ from ._answers import (
     JobReport,
 )
 from ._errors import Closed, Forked, forked, invalid
+from ._settings import Settings
 from ._types import CloneVoice, Speech, SpeechResult, VoiceResult
 from ._wire import Record, encoder, shape, tagged, wire_name
-from ._words import Mode, Role, UnknownPolicy
+from ._words import Role
 from .providers import Capabilities, Provider
 
 Request = Speech | CloneVoice
@@ -40,7 +41,7 @@ def options_of(
     url: str,
     master_key: str | os.PathLike[str] | None,
     providers: Sequence[Provider],
-    given: dict[str, Any],
+    settings: Settings,
 ) -> dict[str, Any]:
     """The options as the native half takes them."""
     options: dict[str, Any] = {"url": encoder(str)(url, "url")}
@@ -51,39 +52,14 @@ def options_of(
         options["master_key"] = {"file": os.fspath(master_key)}
     elif master_key is None and url == _IN_MEMORY:
         options["master_key"] = "random"
-    for name, hint in _SETTINGS.items():
-        if given[name] is not None:
-            options[wire_name(name, hint)] = encoder(hint)(given[name], name)
+    hints = get_type_hints(Settings)
+    for name, value in settings.items():
+        if name not in hints:
+            raise TypeError(f"open() has no setting {name!r}: it has {', '.join(hints)}")
+        if value is not None:
+            hint = hints[name]
+            options[wire_name(name, hint)] = encoder(hint)(value, name)
     return options
-
-
-_SETTINGS: dict[str, Any] = {
-    "preset": str,
-    "mode": Mode,
-    "outputs": str | os.PathLike[str],
-    "egress": str,
-    "unknown": UnknownPolicy,
-    "task_characters_max": int,
-    "abbreviations": Sequence[str],
-    "queue_max": int,
-    "calls_max": int,
-    "deadline": timedelta,
-    "dead_after": timedelta,
-    "poll_interval": timedelta,
-    "pulse_interval": timedelta,
-    "monitor_interval": timedelta,
-    "move_after": timedelta,
-    "drain": timedelta,
-    "window": timedelta,
-    "guard": timedelta,
-    "call_max": timedelta,
-    "connect_timeout": timedelta,
-    "send_timeout": timedelta,
-    "synchronous_timeout": timedelta,
-    "poll_timeout": timedelta,
-    "download_timeout": timedelta,
-    "base_urls": Mapping[str, str],
-}
 
 
 class MasterKey(Protocol):

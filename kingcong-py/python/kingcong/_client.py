@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +38,14 @@ from ._green import Answers
 from ._native import Shape
 from ._types import JobResult
 from ._wire import encoder
-from ._words import Mode, Role, UnknownPolicy
+from ._words import Role
 from .providers import Provider
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ._loops import HostThread
+    from ._settings import Settings
 
 __all__ = ["Doors", "JobAudio", "JobEvents", "JobHandle", "KingCong"]
 
@@ -225,54 +227,28 @@ class KingCong(Client, Doors):
         cls,
         url: str,
         *,
-        preset: str | None = None,
-        base_urls: Mapping[str, str] | None = None,
         master_key: Any = None,
         providers: Iterable[Provider] = (),
-        mode: Mode = Mode.BOTH,
-        outputs: str | os.PathLike[str] | None = None,
-        egress: str | None = None,
-        unknown: UnknownPolicy = UnknownPolicy.RETRY,
-        task_characters_max: int | None = None,
-        abbreviations: Sequence[str] | None = None,
-        queue_max: int | None = None,
-        calls_max: int | None = None,
-        deadline: timedelta | None = None,
-        dead_after: timedelta | None = None,
-        poll_interval: timedelta | None = None,
-        pulse_interval: timedelta | None = None,
-        monitor_interval: timedelta | None = None,
-        move_after: timedelta | None = None,
-        drain: timedelta | None = None,
-        window: timedelta | None = None,
-        guard: timedelta | None = None,
-        call_max: timedelta | None = None,
-        connect_timeout: timedelta | None = None,
-        send_timeout: timedelta | None = None,
-        synchronous_timeout: timedelta | None = None,
-        poll_timeout: timedelta | None = None,
-        download_timeout: timedelta | None = None,
+        **settings: Unpack[Settings],
     ) -> KingCong:
         """Opens the library on ``sqlite://…``, ``postgres://…``, ``mysql://…`` or ``memory:``.
 
-        ``preset="kingcong"`` writes AI33 and AI84 at 70/30 with their packages and prices into an empty database, with
-        the servers of ``base_urls`` elsewhere, such as at a proxy. What each setting means, its unit, its default and
-        what is legal stands in the table of ``docs/python.md``.
+        The settings are those of :class:`Settings`: what each means, its unit, its default and what is legal stands in
+        the table of ``docs/python.md``. ``preset="kingcong"`` writes AI33 and AI84 at 70/30 with their packages and
+        prices into an empty database.
         ``master_key`` encrypts the upstream keys: base64 or hexadecimal text, 32 bytes, a :class:`pathlib.Path` (the
         file is made when it is not there), a function that returns one of them, or an object with ``id``, ``wrap`` and
         ``unwrap`` (a KMS); the environment variable ``KINGCONG_MASTER_KEY`` when left out. ``providers`` are your own,
-        see :mod:`kingcong.providers`. ``outputs`` is a folder for results, which are in the database otherwise.
-        ``abbreviations`` are words whose full stop ends no sentence, besides those that the library knows.
+        see :mod:`kingcong.providers`.
 
         Raises :class:`StoreUnavailable` or :class:`StoreFailed` for a database that cannot be used,
         :class:`MasterKeyFailed` for a master key that cannot be had or is not the database's, and
         :class:`InvalidRequest` for a setting outside of its bounds.
         """
-        given = locals()
         providers = checked_providers(providers)
         where, service = key_service(master_key)
         key = None if service is None else service.id
-        options = options_of(url, where, providers, given)
+        options = options_of(url, where, providers, settings)
         SQLITE.check(url)
         _logging.start()
         thread = None

@@ -27,8 +27,8 @@ from ._answers import (
     VoicePage,
     Wallet,
 )
+from ._asked import Limits, Maintenance, Ordered, Package, Price, Server, ServerChange
 from ._door import Group
-from ._types import Limits, Maintenance, Ordered, Package, Price, Server, ServerChange
 from ._words import JobState, Operation, Switch, TenantState, Unit
 
 __all__ = [

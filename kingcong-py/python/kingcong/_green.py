@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from ._native import Mailbox, Outcome, Waiting
+from ._native import Mailbox, Outcome, PendingAnswer
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Answers:
             setattr(here, _KEPT, kept)
         return kept
 
-    def of(self, asked: Outcome | Waiting, timeout: timedelta | None = None) -> Outcome:
+    def of(self, asked: Outcome | PendingAnswer, timeout: timedelta | None = None) -> Outcome:
         """What was asked, once it is there. A TimeoutError ends the waiting, not what was asked."""
         if isinstance(asked, Outcome):
             return asked
@@ -110,7 +110,7 @@ class Answers:
             raise TimeoutError("not answered in time")
         return outcome
 
-    def _forget(self, asked: Waiting) -> None:
+    def _forget(self, asked: PendingAnswer) -> None:
         self._awaited.pop(asked.ticket, None)
         asked.drop()
 

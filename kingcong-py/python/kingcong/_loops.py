@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from . import _green
 from ._base import MasterKey
-from ._native import Mailbox, Outcome, Shape, Waiting, scrubbed
+from ._native import Mailbox, Outcome, PendingAnswer, Shape, scrubbed
 from ._wire import encoder, record_shape, shape
 from .providers import (
     Accepted,
@@ -90,7 +90,7 @@ class Answers(Box):
             cls._of_loops[loop] = weakref.ref(answers)
         return answers
 
-    async def wait(self, waiting: Waiting) -> Outcome:
+    async def wait(self, waiting: PendingAnswer) -> Outcome:
         """Awaits an answer. When it is cancelled the waiting ends, not what was asked."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._awaited[waiting.ticket] = future

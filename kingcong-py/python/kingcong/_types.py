@@ -1,4 +1,6 @@
-"""What requests are made of, and results that come as bytes; ``_answers`` has the other records, ``_words`` the words.
+"""What requests are made of, and results that come as bytes.
+
+``_asked`` and ``_answers`` have the other records, ``_words`` the words.
 
 Records are frozen and hashable, print as they are written, and :meth:`to_dict` makes them ready for JSON. Amounts are
 :class:`decimal.Decimal` in whole units (credits, dollars …), instants are :class:`datetime.datetime` in UTC, ids are
@@ -10,36 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from ._errors import invalid
-from ._wire import Record, Word, changed_fields_of, encoder, fields_of, sent
-from ._words import AudioFormat, Lane, Measure, Operation, Payer, PollsCount, Subtitles, Switch, Unit
+from ._wire import Record, changed_fields_of, sent
+from ._words import AudioFormat, Payer, Subtitles
 
 __all__ = [
     "CloneVoice",
     "JobResult",
-    "Lifted",
-    "Limits",
-    "Maintenance",
-    "Ordered",
-    "Package",
-    "Price",
-    "PriceLine",
-    "Server",
-    "ServerChange",
     "Speech",
     "SpeechResult",
     "VoiceResult",
     "VoiceSettings",
 ]
-
-
-class Lifted(Word):
-    """Says that there is no limit any more, where ``None`` says that it stays."""
-
-    LIFTED = "lifted"
 
 
 # --- requests
@@ -118,120 +104,6 @@ class CloneVoice(Record):
 
     def _wire(self) -> dict[str, Any]:
         return changed_fields_of(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits(Record):
-    """How many calls are allowed: at once, and started within any 60 seconds. Both at least 1."""
-
-    max_in_flight: int
-    per_minute: int
-
-
-@dataclass(frozen=True, slots=True)
-class PriceLine(Record):
-    """So much, in whole units, per so many of a measure: ``PriceLine(Measure.TOKEN, Decimal("0.075"), 1_000_000)``."""
-
-    measure: Measure
-    price: Decimal
-    per: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Price(Record):
-    """What an operation costs on a route; no lines mean that it is free.
-
-    ``version`` counts how often it was set: leave it out for the next one, or give the one after the version that you
-    read, and somebody else's change in between is refused. ``since`` is when it was set, and the library's.
-
-    A job is charged at most its hold, however much audio came back. With ``overrun=True`` it is charged for what came
-    back: what the hold does not cover is taken from what the wallet has available, and the rest becomes debt.
-    """
-
-    server: str
-    service: str
-    operation: Operation
-    lines: tuple[PriceLine, ...]
-    unit: Unit = Unit.CREDIT
-    model: str | None = None
-    name: str | None = None
-    overrun: bool = False
-    switch: Switch = Switch.ON
-    lane: Lane = Lane.SHARED
-    version: int | None = None
-    since: datetime | None = field(default=None, metadata=sent(""))
-
-
-@dataclass(frozen=True, slots=True)
-class Package(Record):
-    """Credits that are sold together: ``credits`` of ``unit`` for ``price`` in ``currency``."""
-
-    id: str
-    label: str
-    credits: Decimal
-    price: Decimal
-    unit: Unit = Unit.CREDIT
-    currency: Unit = Unit.USD
-    switch: Switch = Switch.ON
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered(Record):
-    """What an order says of its package: what the buyer was shown, and pays."""
-
-    credits: Decimal
-    price: Decimal
-    unit: Unit = Unit.CREDIT
-    currency: Unit = Unit.USD
-
-
-@dataclass(frozen=True, slots=True)
-class Server(Record):
-    """An upstream gateway to add.
-
-    ``base_url`` is ``https``; plain ``http`` is taken on loopback alone. ``limits`` are those of keys added without any
-    of their own, ``egress`` those of all calls from one address, where the server counts by address.
-    """
-
-    protocol: str
-    base_url: str
-    weight: int
-    limits: Limits
-    polls: PollsCount = PollsCount.FREE
-    egress: Limits | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerChange(Record):
-    """What of a server changes, as in :class:`Server`; what is left out stays. Its protocol stays in any case."""
-
-    base_url: str | None = None
-    weight: int | None = None
-    limits: Limits | None = None
-    polls: PollsCount | None = None
-    egress: Limits | Lifted | None = field(default=None, metadata=sent(""))
-
-    def _wire(self) -> dict[str, Any]:
-        wire = fields_of(self)
-        if isinstance(self.egress, Lifted):
-            wire["egress"] = self.egress.value
-        elif self.egress is not None:
-            wire["egress"] = {"to": encoder(Limits)(self.egress, "egress")}
-        return wire
-
-
-@dataclass(frozen=True, slots=True)
-class Maintenance(Record):
-    """What is under maintenance: everything, or these services."""
-
-    is_full: bool = False
-    services: tuple[str, ...] = ()
-
-    def _wire(self) -> Any:
-        services = encoder(tuple[str, ...])(self.services, "services")
-        if self.is_full:
-            return "full"
-        return {"services": services} if services else "none"
 
 
 @dataclass(frozen=True, slots=True)

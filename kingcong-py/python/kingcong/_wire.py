@@ -64,7 +64,7 @@ def _plain(value: Any) -> Any:
         case tuple():
             return [_plain(item) for item in value]
         case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
+            return {_plain(key): _plain(item) for key, item in value.items()}
         case _:
             return value
 
@@ -100,6 +100,11 @@ def encoder(hint: Any) -> Encoder:
     origin = get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         options = [option for option in get_args(hint) if option is not type(None)]
+        words = [option for option in options if _is_word(option)]
+        if words and len(options) == 2:
+            (other,) = (option for option in options if option not in words)
+            one = Encoder.word_or(_texts(words[0]), encoder(other))
+            return one if len(options) == len(get_args(hint)) else Encoder.maybe(one)
         # An amount may be a Decimal or an int, a path a text too: the wider encoder takes both.
         wider = [option for option in options if option is Decimal or get_origin(option) is os.PathLike]
         one = encoder(wider[0] if wider else options[0])
@@ -112,9 +117,17 @@ def encoder(hint: Any) -> Encoder:
         return Encoder.mapping(encoder(get_args(hint)[1]))
     if (origin or hint) in _ENCODERS:
         return _ENCODERS[origin or hint]
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return Encoder.word({member.value: member.value for member in hint})
+    if _is_word(hint):
+        return Encoder.word(_texts(hint))
     return Encoder.record(hint, wire_of)
+
+
+def _is_word(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Enum)
+
+
+def _texts(words: type[Enum]) -> dict[str, str]:
+    return {member.value: member.value for member in words}
 
 
 def wire_of(value: Any) -> dict[str, Any]:
@@ -167,6 +180,9 @@ def shape(hint: Any) -> Shape:
         return Shape.maybe(shape(one))
     if origin is tuple:
         return Shape.many(shape(get_args(hint)[0]))
+    if origin is Mapping:
+        of_key, of_value = get_args(hint)
+        return Shape.mapping(shape(of_key), shape(of_value))
     if hint is Decimal:
         return Shape.decimal()
     if hint is datetime:

@@ -15,6 +15,7 @@ __all__ = [
     "JobState",
     "KeyStatus",
     "Lane",
+    "Lifted",
     "Measure",
     "Mode",
     "Operation",
@@ -238,6 +239,12 @@ class Payer(Word):
 
     USER = "user"
     TENANT = "tenant"
+
+
+class Lifted(Word):
+    """Says that there is no limit any more; what is left out stays."""
+
+    LIFTED = "lifted"
 
 
 class Mode(Word):

@@ -1,5 +1,5 @@
 //! The description of the doors, read from its JSON Schema: records, words and events, in the order in which answers
-//! name them, each after what it needs.
+//! name them, and questions in the order in which doors take them, each after what it needs.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Where definitions are referred to.
 const DEFINITIONS: &str = "#/$defs/";
-/// What names of questions begin with: faces write those by hand.
+/// What the names of questions begin with, which faces leave out.
 const ASKED: &str = "Asked";
 /// The field that only holds what a door is given.
 const FILTER: &str = "filter";
@@ -24,6 +24,9 @@ pub(crate) struct Description {
     pub(crate) sets: Vec<Set>,
     pub(crate) records: Vec<Record>,
     pub(crate) unions: Vec<Union>,
+    pub(crate) questions: Vec<Question>,
+    /// How a client is opened.
+    pub(crate) settings: Vec<Argument>,
     pub(crate) groups: Vec<Group>,
     /// The names that docs may use: of fields, and of doors.
     pub(crate) names: BTreeSet<String>,
@@ -63,6 +66,24 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) kind: Kind,
+}
+
+/// What doors are asked with as an object.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    pub(crate) fields: Vec<Argument>,
+    pub(crate) answered: Answered,
+}
+
+/// Whether a question is an answer too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Never,
+    /// With other fields: more of a question may be left out.
+    Otherwise,
+    AsItIs,
 }
 
 /// One of several records.
@@ -105,10 +126,11 @@ impl Door {
     }
 }
 
-/// What a door takes.
+/// What a door takes, or a field of what it takes.
 #[derive(Debug)]
 pub(crate) struct Argument {
     pub(crate) name: String,
+    pub(crate) docs: String,
     pub(crate) kind: Kind,
     /// What stands for it when it is left out.
     pub(crate) default: Option<Value>,
@@ -135,8 +157,14 @@ pub(crate) enum Kind {
     Decimal,
     Instant,
     Milliseconds,
-    /// A record or a set of words of this name.
-    Named(String),
+    /// A word of the set of this name.
+    Word(String),
+    /// A record of this name, or one of several.
+    Record(String),
+    /// A record of this name that is asked, where an answer of the name has other fields.
+    NewRecord(String),
+    /// A word of the set of this name, or something else.
+    WordOr(String, Box<Kind>),
     /// One of these words, which have no name of their own.
     OneOf(Vec<String>),
     /// An object that has no name of its own.
@@ -145,6 +173,8 @@ pub(crate) enum Kind {
     Many(Box<Kind>),
     /// An object whose names the caller chooses.
     Mapping(Box<Kind>),
+    /// An object whose names are words of the set of this name.
+    ByWord(String, Box<Kind>),
 }
 
 impl Kind {
@@ -159,8 +189,30 @@ impl Kind {
     /// The kind that stands where there may be none or several.
     pub(crate) fn innermost(&self) -> &Self {
         match self {
-            Self::Maybe(kind) | Self::Many(kind) | Self::Mapping(kind) => kind.innermost(),
+            Self::Maybe(kind)
+            | Self::Many(kind)
+            | Self::Mapping(kind)
+            | Self::ByWord(_, kind)
+            | Self::WordOr(_, kind) => kind.innermost(),
             kind => kind,
+        }
+    }
+
+    /// The record that it is, or has in it.
+    pub(crate) fn record(&self) -> Option<&str> {
+        match self.innermost() {
+            Self::Record(name) | Self::NewRecord(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The sets of words that it needs.
+    pub(crate) fn sets(&self) -> Vec<&str> {
+        match self {
+            Self::Word(set) => vec![set],
+            Self::WordOr(set, kind) | Self::ByWord(set, kind) => [vec![set.as_str()], kind.sets()].concat(),
+            Self::Maybe(kind) | Self::Many(kind) | Self::Mapping(kind) => kind.sets(),
+            _ => Vec::new(),
         }
     }
 }
@@ -176,6 +228,8 @@ impl Description {
                 sets: Vec::new(),
                 records: Vec::new(),
                 unions: Vec::new(),
+                questions: Vec::new(),
+                settings: Vec::new(),
                 groups: Vec::new(),
                 names: names(&json),
                 codes: codes(&json),
@@ -191,9 +245,8 @@ impl Description {
         for group in list(&json["groups"]) {
             reader.group(group)?;
         }
-        for option in list(&json["options"]) {
-            reader.follow(option)?;
-        }
+        reader.follow(&json["opening"])?;
+        reader.read.settings = arguments(reader.definitions, &json["opening"]).context("the settings")?;
         Ok(reader.read)
     }
 }
@@ -212,7 +265,8 @@ fn doors(json: &Value) -> Vec<&Value> {
 fn names(json: &Value) -> BTreeSet<String> {
     let doors = doors(json);
     let definitions = json["$defs"].as_object().into_iter().flatten().map(|(_, definition)| definition);
-    let fields = definitions.chain(doors.iter().map(|door| &door["takes"])).flat_map(fields_of);
+    let takes = doors.iter().map(|door| &door["takes"]).chain([&json["opening"]]);
+    let fields = definitions.chain(takes).flat_map(fields_of);
     fields.chain(doors.iter().map(|door| text(&door["name"]))).collect()
 }
 
@@ -273,7 +327,7 @@ impl Reader<'_> {
             let of = self.records_of(schema)?;
             self.read.unions.push(Union { name, docs, of });
         } else {
-            let fields = fields(schema).with_context(|| format!("the record {name}"))?;
+            let fields = fields(definitions, schema).with_context(|| format!("the record {name}"))?;
             self.read.records.push(Record { name, docs, tag: None, fields });
         }
         Ok(())
@@ -285,30 +339,61 @@ impl Reader<'_> {
         if GROUPS_BY_HAND.contains(&name.as_str()) {
             return Ok(());
         }
-        let doors: Vec<Door> =
-            list(&group["doors"]).iter().map(|door| self.door(door)).collect::<Result<_>>()?;
-        let is_written = |door: &Door| !DOORS_BY_HAND.contains(&door.name.as_str());
-        self.read.groups.push(Group { name, docs, doors: doors.into_iter().filter(is_written).collect() });
+        let is_written = |door: &&Value| !DOORS_BY_HAND.contains(&text(&door["name"]).as_str());
+        let mut doors = Vec::new();
+        for door in list(&group["doors"]).iter().filter(is_written) {
+            let door = self.door(door)?;
+            for taken in door.by_place.iter().chain(&door.by_name) {
+                self.ask(&taken.kind)?;
+            }
+            doors.push(door);
+        }
+        self.read.groups.push(Group { name, docs, doors });
+        Ok(())
+    }
+
+    /// Reads the question that an argument is, after what it needs.
+    fn ask(&mut self, taken: &Kind) -> Result<()> {
+        let Some(name) = taken.record().map(str::to_owned) else { return Ok(()) };
+        if self.read.questions.iter().any(|question| question.name == name) {
+            return Ok(());
+        }
+        let asked = &self.definitions[format!("{ASKED}{name}")];
+        let answer = self.read.records.iter().find(|record| record.name == name);
+        let (schema, answered) = match (asked.is_object(), answer) {
+            (true, None) => (asked, Answered::Never),
+            (true, Some(_)) => (asked, Answered::Otherwise),
+            (false, _) => (&self.definitions[&name], Answered::AsItIs),
+        };
+        let fields = arguments(self.definitions, schema).with_context(|| format!("the question {name}"))?;
+        for answered in answer.iter().flat_map(|answer| &answer.fields) {
+            let is_asked = fields.iter().any(|field| field.name == answered.name);
+            // One class of Python is both.
+            ensure!(is_asked, "{name} has the field {}, which is not taken: take it too", answered.name);
+        }
+        fields.iter().try_for_each(|field| self.ask(&field.kind))?;
+        self.read.questions.push(Question { name, docs: text(&schema["description"]), fields, answered });
         Ok(())
     }
 
     fn door(&self, door: &Value) -> Result<Door> {
-        let (name, takes) = (text(&door["name"]), &door["takes"]);
-        let mut by_place = arguments(takes).with_context(|| format!("the door {name}"))?;
+        let (name, takes, definitions) = (text(&door["name"]), &door["takes"], self.definitions);
+        let mut by_place = arguments(definitions, takes).with_context(|| format!("the door {name}"))?;
         let mut within = None;
         // What a door takes as one filter is given field by field.
-        if let [Argument { name, kind: Kind::Named(record), .. }] = by_place.as_slice()
-            && name == FILTER
-        {
-            within = Some(name.clone());
-            by_place = arguments(&self.definitions[record])?;
+        if fields_of(takes) == [FILTER] {
+            within = Some(FILTER.to_owned());
+            by_place = arguments(definitions, &definitions[referred(&takes["properties"][FILTER])?])?;
         }
         let places = usize::try_from(door["by_place"].as_u64().unwrap_or_default())?;
         ensure!(places <= by_place.len(), "the door {name} has fewer fields than are given by place");
         let by_name = by_place.split_off(places);
         let answers = match &door["answers"] {
             answers if answers["type"] == "null" => None,
-            answers => Some(kind(answers).with_context(|| format!("what the door {name} answers"))?),
+            answers => {
+                let answers = kind(definitions, answers);
+                Some(answers.with_context(|| format!("what the door {name} answers"))?)
+            }
         };
         Ok(Door { name, docs: text(&takes["description"]), by_place, by_name, within, answers })
     }
@@ -340,13 +425,19 @@ fn words(schema: &Value) -> Option<Vec<Word>> {
     words.iter().map(word).collect()
 }
 
-fn fields(schema: &Value) -> Result<Vec<Field>> {
+/// The name of the definition that a schema refers to.
+fn referred(schema: &Value) -> Result<&str> {
+    let to = schema["$ref"].as_str().and_then(|to| to.strip_prefix(DEFINITIONS));
+    to.with_context(|| format!("a reference is to a definition: {schema}"))
+}
+
+fn fields(definitions: &Value, schema: &Value) -> Result<Vec<Field>> {
     let field = |name: String| {
         let schema = &schema["properties"][&name];
-        let kind = kind(schema).with_context(|| format!("the field {name}"))?;
+        let kind = kind(definitions, schema).with_context(|| format!("the field {name}"))?;
         let docs = match kind.innermost() {
             // What is said of the kind stands there too.
-            Kind::OneOf(_) | Kind::Object(_) => String::new(),
+            Kind::Object(_) => String::new(),
             _ => text(&schema["description"]),
         };
         Ok(Field { name, docs, kind })
@@ -354,34 +445,50 @@ fn fields(schema: &Value) -> Result<Vec<Field>> {
     fields_of(schema).into_iter().map(field).collect()
 }
 
-fn arguments(schema: &Value) -> Result<Vec<Argument>> {
-    let argument = |Field { name, kind, .. }| {
+fn arguments(definitions: &Value, schema: &Value) -> Result<Vec<Argument>> {
+    let argument = |Field { name, docs, kind }| {
         let default = schema["properties"][&name].get("default").filter(|default| !default.is_null());
-        Argument { default: default.cloned(), name, kind }
+        Argument { default: default.cloned(), name, docs, kind }
     };
-    Ok(fields(schema)?.into_iter().map(argument).collect())
+    Ok(fields(definitions, schema)?.into_iter().map(argument).collect())
 }
 
-fn kind(schema: &Value) -> Result<Kind> {
-    if let Some(to) = schema["$ref"].as_str() {
-        let name = to.strip_prefix(DEFINITIONS).context("a reference is to a definition")?;
-        return Ok(Kind::Named(name.to_owned()));
+fn kind(definitions: &Value, schema: &Value) -> Result<Kind> {
+    if schema["$ref"].is_string() {
+        let name = referred(schema)?.to_owned();
+        let asked = name.strip_prefix(ASKED).map(str::to_owned);
+        return Ok(match asked {
+            _ if words(&definitions[&name]).is_some() => Kind::Word(name),
+            Some(asked) if definitions[&asked].is_object() => Kind::NewRecord(asked),
+            Some(asked) => Kind::Record(asked),
+            None => Kind::Record(name),
+        });
     }
-    if let [one, Value::Object(none)] = list(&schema["anyOf"])
-        && none["type"] == "null"
-    {
-        return Ok(Kind::Maybe(Box::new(kind(one)?)));
+    let (nothing, any): (Vec<&Value>, Vec<&Value>) =
+        list(&schema["anyOf"]).iter().partition(|one| one["type"] == "null");
+    if !any.is_empty() {
+        let kinds: Vec<Kind> = any.into_iter().map(|one| kind(definitions, one)).collect::<Result<_>>()?;
+        let of = match <[Kind; 2]>::try_from(kinds) {
+            Ok([Kind::Word(set), other]) => Kind::WordOr(set, Box::new(other)),
+            Err(one) if one.len() == 1 => one.into_iter().next().context("there is one")?,
+            Ok(_) | Err(_) => bail!("faces know no such choice: {schema}"),
+        };
+        return Ok(if nothing.is_empty() { of } else { Kind::Maybe(Box::new(of)) });
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect(),
     };
     let is_maybe = types.contains(&"null");
-    let of = plain(schema, types.iter().find(|one| **one != "null").copied().unwrap_or_default())?;
+    let type_of = types.iter().find(|one| **one != "null").copied().unwrap_or_default();
+    let of = plain(definitions, schema, type_of)?;
     Ok(if is_maybe { Kind::Maybe(Box::new(of)) } else { of })
 }
 
-fn plain(schema: &Value, of: &str) -> Result<Kind> {
+fn plain(definitions: &Value, schema: &Value, of: &str) -> Result<Kind> {
+    if let Some(words) = words(schema) {
+        return Ok(Kind::OneOf(words.into_iter().map(|word| word.word).collect()));
+    }
     Ok(match (of, schema["format"].as_str().unwrap_or_default()) {
         (_, "amount") => Kind::Amount,
         (_, "decimal") => Kind::Decimal,
@@ -389,18 +496,19 @@ fn plain(schema: &Value, of: &str) -> Result<Kind> {
         (_, "milliseconds") => Kind::Milliseconds,
         (_, "secret") => Kind::Secret,
         (_, "path") => Kind::Path,
-        ("string", _) => match words(schema) {
-            Some(words) => Kind::OneOf(words.into_iter().map(|word| word.word).collect()),
-            None => Kind::Text,
-        },
+        ("string", _) => Kind::Text,
         ("integer", _) => Kind::Number,
         ("boolean", _) => Kind::Flag,
-        ("array", _) => Kind::Many(Box::new(kind(&schema["items"])?)),
+        ("array", _) => Kind::Many(Box::new(kind(definitions, &schema["items"])?)),
         ("object", _) if schema["additionalProperties"].is_object() => {
-            Kind::Mapping(Box::new(kind(&schema["additionalProperties"])?))
+            let of = Box::new(kind(definitions, &schema["additionalProperties"])?);
+            match &schema["propertyNames"] {
+                Value::Null => Kind::Mapping(of),
+                names => Kind::ByWord(referred(names)?.to_owned(), of),
+            }
         }
         ("object", _) => {
-            let fields = fields(schema)?;
+            let fields = fields(definitions, schema)?;
             Kind::Object(fields.into_iter().map(|field| (field.name, field.kind)).collect())
         }
         (other, _) => bail!("faces know no type {other:?}: {schema}"),

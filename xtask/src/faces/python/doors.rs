@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{
     super::{
         Written,
         description::{Argument, Description, Door, Group, Kind, ROOT},
-        text::{LINE_CHARACTERS_MAX, characters, pascal, screaming, with_examples},
+        text::{LINE_CHARACTERS_MAX, characters, pascal, with_examples},
     },
-    HEAD, all_of, docstring, docstring_of, hint, import,
+    HEAD, all_of, default_of, docstring, docstring_of, hint, import,
 };
 
 const DOORS: &str = "kingcong-py/python/kingcong/_doors.py";
@@ -23,16 +21,6 @@ Each is its signature, its docstring and its name in the native half; what it ta
 hints. The same classes serve both clients: with `AsyncKingCong` every door is awaited.";
 const DOCS_OF_STUB: &str = "\
 What `kingcong._doors` looks like to a type checker: the doors of the blocking client, and the awaited ones.";
-/// Questions that are called otherwise in Python.
-const ASKED: &[(&str, &str)] = &[
-    ("AskedOrder", "Ordered"),
-    ("AskedPackage", "Package"),
-    ("AskedPrice", "Price"),
-    ("AskedServer", "Server"),
-    ("AskedServerChange", "ServerChange"),
-];
-/// The records that are written by hand, in `_types.py`.
-const TYPES: &[&str] = &["Limits", "Maintenance", "Ordered", "Package", "Price", "Server", "ServerChange"];
 
 /// Whether what is written runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,13 +92,10 @@ fn imports(groups: &[&Group], description: &Description, runs: Runs) -> String {
             taken.chain(&door.answers)
         })
         .collect();
-    let named = kinds.iter().filter_map(|kind| match kind.innermost() {
-        Kind::Named(name) => Some(in_python(name)),
-        _ => None,
-    });
-    let is_word = |name: &str| description.sets.iter().any(|set| set.name == name);
-    let (words, records): (Vec<&str>, Vec<&str>) = named.partition(|name| is_word(name));
-    let (types, answers): (Vec<&str>, Vec<&str>) = records.into_iter().partition(|name| TYPES.contains(name));
+    let words = kinds.iter().flat_map(|kind| kind.sets());
+    let is_asked = |name: &str| description.questions.iter().any(|question| question.name == name);
+    let (asked, answers): (Vec<&str>, Vec<&str>) =
+        kinds.iter().filter_map(|kind| kind.record()).partition(|name| is_asked(name));
     let (abc, door) = match runs {
         Runs::Here => ("Callable", ["Group", "door"].as_slice()),
         Runs::Never => ("Coroutine", ["Group"].as_slice()),
@@ -120,9 +105,9 @@ fn imports(groups: &[&Group], description: &Description, runs: Runs) -> String {
     text.push_str(&import("collections.abc", [abc, "Mapping"].into_iter()));
     text.push_str("from datetime import datetime\nfrom decimal import Decimal\nfrom typing import Any\n\n");
     text.push_str(&import("._answers", answers.into_iter()));
+    text.push_str(&import("._asked", asked.into_iter()));
     text.push_str(&import("._door", door.iter().copied()));
-    text.push_str(&import("._types", types.into_iter()));
-    text.push_str(&import("._words", words.into_iter()));
+    text.push_str(&import("._words", words));
     text.push('\n');
     text
 }
@@ -167,14 +152,10 @@ fn signature(door: &Door, answer: &str, runs: Runs) -> String {
     format!("{head}\n        {},\n    {tail}", arguments.join(",\n        "))
 }
 
-fn by_name(Argument { name, kind, default }: &Argument, runs: Runs) -> String {
-    let default = match (default, kind) {
-        (Some(Value::String(_)), Kind::Named(_)) if runs == Runs::Never => " = ...".to_owned(),
-        (Some(Value::String(word)), Kind::Named(set)) => format!(" = {set}.{}", screaming(word)),
-        (Some(Value::Bool(true)), _) => " = True".to_owned(),
-        (Some(Value::Bool(false)), _) => " = False".to_owned(),
+fn by_name(Argument { name, kind, default, .. }: &Argument, runs: Runs) -> String {
+    let default = match (default_of(default.as_ref(), kind), kind) {
+        (Some(_), Kind::Word(_)) if runs == Runs::Never => " = ...".to_owned(),
         (Some(default), _) => format!(" = {default}"),
-        (None, Kind::Maybe(_)) => " = None".to_owned(),
         (None, _) => String::new(),
     };
     format!("{name}: {}{default}", asked(kind))
@@ -190,15 +171,10 @@ fn asked(kind: &Kind) -> String {
     match kind {
         Kind::Amount => "Decimal | int".to_owned(),
         Kind::Path => "str | os.PathLike[str]".to_owned(),
-        Kind::Named(name) => in_python(name).to_owned(),
         Kind::Maybe(kind) => format!("{} | None", asked(kind)),
         Kind::Mapping(kind) => format!("Mapping[str, {}]", asked(kind)),
         kind => hint(kind),
     }
-}
-
-fn in_python(name: &str) -> &str {
-    ASKED.iter().find(|(asked, _)| *asked == name).map_or(name, |(_, python)| python)
 }
 
 /// A text as a method's docstring, with its examples in Python. The codes of problems are classes of errors.

@@ -1,27 +1,18 @@
-//! The doors in TypeScript: their groups, with the tables of what each takes by name.
+//! The doors in TypeScript: their groups with the tables of what each takes by name, and what checks their questions.
 
 use std::collections::BTreeSet;
 
 use super::{
     super::{
         Written,
-        description::{Argument, Description, Door, Group, Kind, ROOT},
+        description::{Answered, Argument, Description, Door, Group, Kind, Question, ROOT},
         text::{LINE_CHARACTERS_MAX, camel, characters, screaming, with_examples},
     },
-    HEAD, comment, of,
+    HEAD, block, comment, import, names_in, names_of_answers, of, question_name,
 };
 
 const DOORS: &str = "kingcong-node/src-ts/doors.ts";
-/// Questions: what they are called here, and what checks them. Both are written by hand, in `types.ts` and `fields.ts`.
-const ASKED: &[(&str, &str, &str)] = &[
-    ("AskedOrder", "Ordered", "orderedOf"),
-    ("AskedPackage", "NewPackage", "packageOf"),
-    ("AskedPrice", "NewPrice", "priceOf"),
-    ("AskedServer", "Server", "serverOf"),
-    ("AskedServerChange", "ServerChange", "serverChangeOf"),
-    ("Limits", "Limits", "limitsOf"),
-    ("Maintenance", "Partial<Maintenance>", "maintenanceOf"),
-];
+const CHECKS: &str = "kingcong-node/src-ts/checks.ts";
 /// Words that the library checks itself, with an error of its own.
 const CHECKED_BY_LIBRARY: &[&str] = &["TenantState"];
 /// Arguments whose names are words of the language, as texts and as records: what they are called here.
@@ -40,26 +31,50 @@ pub(super) fn file(description: &Description) -> Written {
     text.push_str("aborting ends the waiting,\n * and never what was asked or its settlement.\n *\n");
     text.push_str(" * @module\n */\n\n");
     let (types, checks) = (types_in(description), checks_in(description));
-    let sets = description.sets.iter().map(|set| set.name.as_str());
-    let records = description.records.iter().map(|record| record.name.as_str());
-    let answers: Vec<&str> = sets.chain(records).collect();
-    let questions = ASKED.iter().map(|(_, name, _)| *name).filter(|name| !answers.contains(name));
-    let by_hand = ["Amount", "Waiting"].into_iter().chain(questions);
-    text.push_str(&import("import type", answers.iter().copied(), "answers", &types));
-    text.push_str(&import("import", ["WORDS"].into_iter(), "described", &checks));
-    text.push_str(&import("import", ASKED.iter().map(|(_, _, check)| *check), "fields", &checks));
+    let questions = description.questions.iter();
+    text.push_str(&import("import type", names_of_answers(description), "answers", &types));
+    let asked = questions.clone().filter(|question| question.answered != Answered::AsItIs).map(question_name);
+    text.push_str(&import("import type", asked, "asked", &types));
+    text.push_str(&import(
+        "import",
+        questions.map(|question| name_of_check(&question.name)),
+        "checks",
+        &checks,
+    ));
+    text.push_str(&import("import", ["WORDS".to_owned()].into_iter(), "described", &checks));
     text.push_str("import { Asker, Group } from './group';\n");
+    let by_hand = ["Amount", "Waiting"].into_iter().map(str::to_owned);
     text.push_str(&import("import type", by_hand, "types", &types));
     text.push_str("import * as wire from './wire';\n");
     text.push_str(&body);
     Written { path: DOORS, text }
 }
 
+/// What checks the records that doors take, and the settings.
+pub(super) fn checks(description: &Description) -> Written {
+    let mut text = HEAD.to_owned();
+    text.push_str(
+        "/**\n * What checks the records that doors and `open` take, and gives them as they are sent.\n *\n",
+    );
+    text.push_str(
+        " * @module\n */\n\nimport { WORDS } from './described';\nimport * as wire from './wire';\n",
+    );
+    for Question { name, fields, .. } in &description.questions {
+        let fields = fields.iter().map(field_of).collect();
+        let head = format!("export const {} = wire.record({{", name_of_check(name));
+        text.push_str(&format!("\n{}", block(&head, fields, "});", 0)));
+    }
+    let settings = description.settings.iter().map(field_of).collect();
+    let table = block("export const SETTINGS: wire.Fields = {", settings, "};", 0);
+    text.push_str(&format!("\n/** The settings of `open`. */\n{table}"));
+    Written { path: CHECKS, text }
+}
+
 /// The names of the types that signatures need.
 fn types_in(description: &Description) -> BTreeSet<String> {
     let doors = description.groups.iter().flat_map(|group| &group.doors);
     let types = doors.flat_map(|door| {
-        let taken = door.by_place.iter().chain(&door.by_name).map(|argument| asked(&argument.kind));
+        let taken = door.by_place.iter().chain(&door.by_name).map(|argument| of(&argument.kind));
         taken.chain(door.answers.as_ref().map(answered))
     });
     types.flat_map(|one| names_in(&one)).chain(["Waiting".to_owned()]).collect()
@@ -71,36 +86,6 @@ fn checks_in(description: &Description) -> BTreeSet<String> {
     let by_place = doors.clone().flat_map(|door| &door.by_place).map(|argument| check(&argument.kind));
     let by_name = doors.flat_map(|door| &door.by_name).map(field_of);
     by_place.chain(by_name).flat_map(|one| names_in(&one)).collect()
-}
-
-fn names_in(text: &str) -> Vec<String> {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').map(str::to_owned).collect()
-}
-
-/// An import of those names that are used.
-fn import<'a>(
-    keyword: &str,
-    names: impl Iterator<Item = &'a str>,
-    module: &str,
-    used: &BTreeSet<String>,
-) -> String {
-    let names: BTreeSet<&str> = names.filter(|name| used.contains(*name)).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    let names = names.into_iter().map(str::to_owned).collect();
-    block(&format!("{keyword} {{"), names, &format!("}} from './{module}';"), 0)
-}
-
-/// Names in one line, or one a line.
-fn block(head: &str, names: Vec<String>, tail: &str, indentation: usize) -> String {
-    let indent = " ".repeat(indentation);
-    let line = format!("{indent}{head} {} {tail}", names.join(", "));
-    if characters(&line) <= LINE_CHARACTERS_MAX {
-        return format!("{line}\n");
-    }
-    let lines: String = names.iter().map(|name| format!("{indent}  {name},\n")).collect();
-    format!("{indent}{head}\n{lines}{indent}{tail}\n")
 }
 
 /// A group, after the tables of its doors.
@@ -147,13 +132,12 @@ fn check(kind: &Kind) -> String {
         Kind::Amount => "wire.amount".to_owned(),
         Kind::Instant => "wire.instant".to_owned(),
         Kind::OneOf(words) => format!("wire.oneOf('{}')", words.join("', '")),
-        Kind::Named(name) => match question(name) {
-            Some((_, check)) => check.to_owned(),
-            None if CHECKED_BY_LIBRARY.contains(&name.as_str()) => "wire.text".to_owned(),
-            None => format!("wire.oneOf(...WORDS.{name})"),
-        },
+        Kind::Word(name) if CHECKED_BY_LIBRARY.contains(&name.as_str()) => "wire.text".to_owned(),
+        Kind::Word(name) => format!("wire.oneOf(...WORDS.{name})"),
+        Kind::WordOr(name, kind) => format!("wire.wordOr(WORDS.{name}, {})", check(kind)),
+        Kind::Record(name) | Kind::NewRecord(name) => name_of_check(name),
         Kind::Maybe(kind) => format!("wire.nullable({})", check(kind)),
-        Kind::Mapping(kind) => format!("wire.mapping({})", check(kind)),
+        Kind::Mapping(kind) | Kind::ByWord(_, kind) => format!("wire.mapping({})", check(kind)),
         Kind::Many(kind) => format!("wire.list({})", check(kind)),
         Kind::Object(fields) => {
             let fields = fields.iter().map(|(name, kind)| format!("{}: {}", camel(name), check(kind)));
@@ -162,16 +146,18 @@ fn check(kind: &Kind) -> String {
     }
 }
 
-/// What a question is called, and what checks it.
-fn question(name: &str) -> Option<(&'static str, &'static str)> {
-    ASKED.iter().find(|(asked, _, _)| *asked == name).map(|(_, name, check)| (*name, *check))
+/// What the check of a record is called: `priceLineOf` checks a `PriceLine`.
+fn name_of_check(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    format!("{}Of", first.into_iter().chain(letters).collect::<String>())
 }
 
 /// A door, as Prettier breaks it.
 fn method(door: &Door, names: &BTreeSet<String>) -> String {
     let placed = door.by_place.iter();
     let mut parameters: Vec<String> =
-        placed.map(|argument| format!("{}: {}", name_of(argument), asked(&argument.kind))).collect();
+        placed.map(|argument| format!("{}: {}", name_of(argument), of(&argument.kind))).collect();
     parameters.push(options(door));
     let head = format!("  async {}(", camel(door.method()));
     let answer = door.answers.as_ref().map_or_else(|| "void".to_owned(), answered);
@@ -191,8 +177,7 @@ fn method(door: &Door, names: &BTreeSet<String>) -> String {
 fn call(door: &Door) -> String {
     let given = |argument: &Argument| {
         let name = name_of(argument);
-        let told =
-            if question(named(&argument.kind)).is_some() { camel(&argument.name) } else { name.clone() };
+        let told = if argument.kind.record().is_some() { camel(&argument.name) } else { name.clone() };
         format!("{}: {}({name}, '{told}')", argument.name, check(&argument.kind))
     };
     let given: Vec<String> = door.by_place.iter().map(given).collect();
@@ -213,13 +198,6 @@ fn call(door: &Door) -> String {
     format!("    {keyword} this.ask(\n      {},\n    );\n", arguments.join(",\n      "))
 }
 
-fn named(kind: &Kind) -> &str {
-    match kind {
-        Kind::Named(name) => name,
-        _ => "",
-    }
-}
-
 /// The last argument: the signal, and what is given by name.
 fn options(door: &Door) -> String {
     if door.by_name.is_empty() {
@@ -227,7 +205,7 @@ fn options(door: &Door) -> String {
     }
     let is_needed = door.by_name.iter().any(|argument| !argument.is_optional());
     let field = |argument: &Argument| {
-        let (name, of) = (camel(&argument.name), asked(argument.kind.given()));
+        let (name, of) = (camel(&argument.name), of(argument.kind.given()));
         match argument.is_optional() {
             true => format!("readonly {name}?: {of} | undefined"),
             false => format!("readonly {name}: {of}"),
@@ -252,19 +230,9 @@ fn broken(parameter: &str) -> String {
 /// What an argument is called.
 fn name_of(argument: &Argument) -> String {
     match RESERVED.iter().find(|(name, _, _)| *name == argument.name) {
-        Some((_, _, record)) if question(named(&argument.kind)).is_some() => (*record).to_owned(),
+        Some((_, _, record)) if argument.kind.record().is_some() => (*record).to_owned(),
         Some((_, text, _)) => (*text).to_owned(),
         None => camel(&argument.name),
-    }
-}
-
-/// The type of an argument.
-fn asked(kind: &Kind) -> String {
-    match kind {
-        Kind::Named(name) => question(name).map_or_else(|| name.clone(), |(name, _)| name.to_owned()),
-        Kind::Maybe(kind) => format!("{} | null", asked(kind)),
-        Kind::Mapping(kind) => format!("Readonly<Record<string, {}>>", asked(kind)),
-        kind => of(kind),
     }
 }
 

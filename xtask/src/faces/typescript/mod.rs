@@ -1,17 +1,20 @@
-//! Words, answers and doors in TypeScript: unions of texts, interfaces, and groups of methods. Their layout is that
-//! of Prettier.
+//! Words, questions, answers and doors in TypeScript: unions of texts, interfaces, and groups of methods. Their layout
+//! is that of Prettier.
 
 mod doors;
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{
     Written,
-    description::{Description, Field, Kind, Record, Set, Union},
+    description::{Answered, Argument, Description, Field, Kind, Question, Record, Set, Union},
     text::{LINE_CHARACTERS_MAX, camel, camel_if_named, characters, paragraphs, requoted, wrapped},
 };
 
 const ANSWERS: &str = "kingcong-node/src-ts/answers.ts";
+const ASKED: &str = "kingcong-node/src-ts/asked.ts";
 const DESCRIBED: &str = "kingcong-node/src-ts/described.ts";
 /// What has bytes beside it: it is written by hand, in `types.ts` and `job.ts`.
 const BY_HAND: &[&str] = &["AudioHead", "JobResult"];
@@ -23,7 +26,9 @@ const HEAD: &str = "\
 pub(super) fn files(description: &Description) -> Vec<Written> {
     vec![
         Written { path: ANSWERS, text: answers(description) },
+        Written { path: ASKED, text: asked(description) },
         Written { path: DESCRIBED, text: described(description) },
+        doors::checks(description),
         doors::file(description),
     ]
 }
@@ -50,6 +55,96 @@ fn answers(description: &Description) -> String {
     text
 }
 
+/// The types of what doors take and do not answer.
+fn asked(description: &Description) -> String {
+    let names = &description.names;
+    let is_new = |question: &&Question| question.answered != Answered::AsItIs;
+    let questions: Vec<&Question> = description.questions.iter().filter(is_new).collect();
+    let fields = questions.iter().flat_map(|question| &question.fields).chain(&description.settings);
+    let types = fields.map(|field| of(&field.kind));
+    let types: BTreeSet<String> = types.flat_map(|one| names_in(&one)).collect();
+    let mut text =
+        format!("{HEAD}/**\n * The records that doors and `open` take, and no door answers.\n *\n");
+    text.push_str(
+        " * `New…` is to be set: more may be left out of it than of what is answered. `null` is as if left ",
+    );
+    text.push_str("out.\n *\n * @module\n */\n\n");
+    text.push_str(&import("import type", names_of_answers(description), "answers", &types));
+    text.push_str(&import("import type", ["Amount".to_owned()].into_iter(), "types", &types));
+    for question in questions {
+        let lines: String = question.fields.iter().map(|field| asked_field(field, names)).collect();
+        let (docs, name) = (comment(&question.docs, 0, names), question_name(question));
+        text.push_str(&format!("\n{docs}export interface {name} {{\n{lines}}}\n"));
+    }
+    let settings: String = description.settings.iter().map(|setting| asked_field(setting, names)).collect();
+    text.push_str("\n/** The settings of `open`. What is left out has a default that fits most. */\n");
+    text.push_str(&format!("export interface Settings {{\n{settings}}}\n"));
+    text
+}
+
+/// A field of what is asked, with what stands for it when it is left out.
+fn asked_field(field: &Argument, names: &BTreeSet<String>) -> String {
+    let default = match &field.default {
+        Some(Value::String(word)) => Some(format!("`'{word}'` when left out.")),
+        Some(Value::Array(none)) if none.is_empty() => Some("None when left out.".to_owned()),
+        Some(Value::Bool(false)) => Some("False when left out.".to_owned()),
+        Some(Value::Bool(true)) => Some("True when left out.".to_owned()),
+        Some(default) => Some(format!("{default} when left out.")),
+        None => None,
+    };
+    let docs: Vec<&str> = [field.docs.as_str()].into_iter().chain(default.as_deref()).collect();
+    let docs = docs.join(" ");
+    let docs = if docs.trim().is_empty() { String::new() } else { comment(&docs, 2, names) };
+    let (name, of) = (camel(&field.name), of(&field.kind));
+    match field.is_optional() {
+        true => format!("{docs}  readonly {name}?: {of} | undefined;\n"),
+        false => format!("{docs}  readonly {name}: {of};\n"),
+    }
+}
+
+/// What a question is called.
+fn question_name(question: &Question) -> String {
+    match question.answered {
+        Answered::Otherwise => format!("New{}", question.name),
+        Answered::Never | Answered::AsItIs => question.name.clone(),
+    }
+}
+
+/// The names of words and of answers.
+fn names_of_answers(description: &Description) -> impl Iterator<Item = String> {
+    let sets = description.sets.iter().map(|set| set.name.clone());
+    sets.chain(description.records.iter().map(|record| record.name.clone()))
+}
+
+fn names_in(text: &str) -> Vec<String> {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').map(str::to_owned).collect()
+}
+
+/// An import of those names that are used.
+fn import(
+    keyword: &str,
+    names: impl Iterator<Item = String>,
+    module: &str,
+    used: &BTreeSet<String>,
+) -> String {
+    let names: BTreeSet<String> = names.filter(|name| used.contains(name)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    block(&format!("{keyword} {{"), names.into_iter().collect(), &format!("}} from './{module}';"), 0)
+}
+
+/// Names in one line, or one a line.
+fn block(head: &str, names: Vec<String>, tail: &str, indentation: usize) -> String {
+    let indent = " ".repeat(indentation);
+    let line = format!("{indent}{head} {} {tail}", names.join(", "));
+    if characters(&line) <= LINE_CHARACTERS_MAX {
+        return format!("{line}\n");
+    }
+    let lines: String = names.iter().map(|name| format!("{indent}  {name},\n")).collect();
+    format!("{indent}{head}\n{lines}{indent}{tail}\n")
+}
+
 /// What reads answers and checks questions: the words of each set, and the names of instants.
 fn described(description: &Description) -> String {
     let mut text =
@@ -61,11 +156,17 @@ fn described(description: &Description) -> String {
         text.push_str(&array(2, &format!("{name}: ["), words, "],"));
     }
     text.push_str("} as const;\n");
-    let fields = description.records.iter().flat_map(|record| &record.fields);
-    let instants = fields.filter(|field| *field.kind.innermost() == Kind::Instant);
-    let instants: BTreeSet<String> = instants.map(|field| format!("'{}'", field.name)).collect();
+    let named = |is_it: fn(&Kind) -> bool| {
+        let fields = description.records.iter().flat_map(|record| &record.fields);
+        let names = fields.filter(|field| is_it(&field.kind)).map(|field| format!("'{}'", field.name));
+        names.collect::<BTreeSet<String>>().into_iter().collect()
+    };
+    let instants = named(|kind| *kind.innermost() == Kind::Instant);
     text.push_str("\n/** The names of answers that are instants. */\n");
-    text.push_str(&array(0, "export const INSTANTS = new Set([", instants.into_iter().collect(), "]);"));
+    text.push_str(&array(0, "export const INSTANTS = new Set([", instants, "]);"));
+    let by_word = named(|kind| matches!(kind.given(), Kind::ByWord(..)));
+    text.push_str("\n/** The names of answers whose own names are words, and stay as they are. */\n");
+    text.push_str(&array(0, "export const BY_WORD = new Set([", by_word, "]);"));
     text
 }
 
@@ -110,7 +211,9 @@ fn of(kind: &Kind) -> String {
         Kind::Flag => "boolean".to_owned(),
         Kind::Amount => "Amount".to_owned(),
         Kind::Instant => "Date".to_owned(),
-        Kind::Named(name) => name.clone(),
+        Kind::Word(name) | Kind::Record(name) => name.clone(),
+        Kind::NewRecord(name) => format!("New{name}"),
+        Kind::WordOr(set, kind) => format!("{} | {set}", of(kind)),
         Kind::OneOf(words) => words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | "),
         Kind::Object(fields) => {
             let field = |(name, kind): &(String, Kind)| format!("readonly {}: {}", camel(name), of(kind));
@@ -118,8 +221,9 @@ fn of(kind: &Kind) -> String {
         }
         Kind::Maybe(kind) => format!("{} | null", of(kind)),
         Kind::Mapping(kind) => format!("Readonly<Record<string, {}>>", of(kind)),
+        Kind::ByWord(set, kind) => format!("Readonly<Partial<Record<{set}, {}>>>", of(kind)),
         Kind::Many(kind) => match **kind {
-            Kind::Maybe(_) | Kind::OneOf(_) => format!("readonly ({})[]", of(kind)),
+            Kind::Maybe(_) | Kind::OneOf(_) | Kind::WordOr(..) => format!("readonly ({})[]", of(kind)),
             _ => format!("readonly {}[]", of(kind)),
         },
     }
