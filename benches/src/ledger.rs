@@ -16,7 +16,7 @@ use kingcong_core::{
     engine::Mode,
     id::{TenantId, WorkerId},
     keys::Rules,
-    measure::Counts,
+    measure::Measured,
     store::{AttemptResult, Batch, Claimed, Command, DEAD_AFTER_MIN, Lease, Outcome, Settle, Store, Written},
     work::{Body, CheckedRequest, Coding, Layout, Pace, Sound},
 };
@@ -157,7 +157,7 @@ fn sound() -> Sound {
 pub(crate) fn settlement(lease: &Lease) -> Command {
     let body = Body::Memory(AUDIO.into());
     let output = sound().stored(body, None);
-    let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
+    let result = AttemptResult::Done { output, cost: None, measured: Measured::NOTHING };
     Command::Settle(Box::new(Settle::of(&lease.attempt, result)))
 }
 

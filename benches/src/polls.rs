@@ -23,7 +23,7 @@ use kingcong_core::{
     clock::Clock,
     failure::Failure,
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     provider::{Accepted, Call, Progress, Provider, Reply, Sent},
     store::MemoryStore,
     upstream::UpstreamId,
@@ -247,7 +247,7 @@ impl Gateway {
                     let body = Body::Memory(Bytes::from_static(&FRAME));
                     let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
                     let output = Output::Audio(audio);
-                    Progress::Done(Reply { output, cost: None, measured: Counts::NONE })
+                    Progress::Done(Reply { output, cost: None, measured: Measured::NOTHING })
                 }
                 Some(_) if is_listed => Progress::Running { percent: None },
                 Some(_) | None => Progress::OnNoPageSoFar,

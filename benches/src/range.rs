@@ -19,7 +19,7 @@ use kingcong_core::{
     engine::{JobAudio, Outputs},
     failure::Failure,
     id::{JobId, ProtocolId},
-    measure::Counts,
+    measure::{Counts, Measured},
     provider::{Call, Provider, Reply, Sent, Sink},
     store::{MemoryStore, Store},
     work::{Audio, Body, Output},
@@ -159,7 +159,7 @@ impl Provider for Recorded {
             }
         };
         let audio = Audio { body, content_type: "audio/wav".to_owned(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING }))
     }
 }
 

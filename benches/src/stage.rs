@@ -18,7 +18,7 @@ use kingcong_core::{
     id::{AttemptId, HoldId, JobId, ProtocolId, Route, ServerId, ServiceId, TaskId},
     keys::{Limits, PollsCount, PoolId},
     ledger::{Owner, WalletKey},
-    measure::Counts,
+    measure::Measured,
     money::{Amount, Unit},
     provider::{Call, Provider, Reply, Sent},
     store::{Admit, Claim, Command, Configuration, NewTask},
@@ -340,6 +340,6 @@ impl Provider for InProcess {
         self.0.go(call);
         let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING }))
     }
 }

@@ -9,9 +9,10 @@ use crate::{
     clock::Timestamp,
     id::{AttemptId, JobId, KeyId, Route, TaskId, TenantId, UserId},
     lane::Lane,
-    measure::Counts,
+    measure::Measured,
     money::{Amount, Unit},
     operation::Operation,
+    pricing::Checked,
     upstream::UpstreamCredits,
     work::{Attempt, AttemptState, Doubt, Ending, RouteCause},
 };
@@ -52,7 +53,9 @@ pub struct UsageRecord {
     /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
     pub over_hold: Amount,
     /// What the upstream measured.
-    pub measured: Counts,
+    pub measured: Measured,
+    /// What is to be said of that.
+    pub check: Checked,
     /// From the lease to the end.
     pub took: Duration,
     /// When it ended.
@@ -90,6 +93,7 @@ impl UsageRecord {
             charged: attempt.charged,
             over_hold: attempt.over_hold,
             measured: attempt.measured.clone(),
+            check: attempt.check,
             took: ended_at.since(attempt.leased_at),
             ended_at,
             ending: ending.clone(),

@@ -158,9 +158,9 @@ fn jobs_are_held_and_charged_to_the_step() {
 
         let mut total = RunningTotal::new(den).unwrap();
         for settled in &outcome.settled {
-            let measured = Counts::of([(Measure::AudioMs, settled.audio_ms)]);
+            let measured = Counts::of([(Measure::AudioMs, settled.audio_ms)]).into();
             let price = &tasks[settled.task][settled.route];
-            let actual = price.actual(&measured);
+            let actual = price.actual(&measured, Timestamp::EPOCH);
             assert_eq!(actual.exact.to_string(), settled.exact, "{settled:?} of {job:?}");
             assert_eq!(actual.check, settled.check, "{settled:?} of {job:?}");
             let added = match price.overrun() {

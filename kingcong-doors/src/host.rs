@@ -312,7 +312,7 @@ async fn finished(call: &Call, reply: HostReply, body: Bytes) -> Result<Reply, F
     let HostReply { result, cost, audio_ms, characters } = reply;
     let output = result.output(&call.work, keep(&call.sink, call.attempt, body)).await?;
     let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, characters)]);
-    Ok(Reply { output, cost: cost.map(|HostCost(cost)| cost), measured })
+    Ok(Reply { output, cost: cost.map(|HostCost(cost)| cost), measured: measured.into() })
 }
 
 const fn max_bytes(sink: &Sink) -> u64 {

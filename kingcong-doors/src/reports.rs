@@ -88,7 +88,7 @@ impl From<&UsageRecord> for UsageRecordView {
             charged: Units::new(record.charged, unit),
             over_hold: Units::new(record.over_hold, unit),
             unit: Word(unit),
-            counts: CountsView(record.measured.clone()),
+            counts: CountsView(record.measured.counts.clone()),
             took_ms: Milliseconds(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX)),
             possible_double: record.possible_double == Doubt::PossibleDouble,
             ended_at: Instant(record.ended_at),

@@ -11,6 +11,7 @@ use super::{Inner, disk, fitting, settings::Outputs};
 use crate::{
     failure::{Failure, FailureKind, Reached},
     id::VoiceId,
+    measure::Measured,
     provider::Reply,
     store::{AttemptResult, Lease, StoredOutput},
     work::{Body, BodyReader, Came, Layout, Made, Work},
@@ -36,7 +37,8 @@ impl Inner {
                 }
             },
         };
-        let measured = output.made.measured(measured);
+        let counts = output.made.measured(measured.counts.clone());
+        let measured = Measured { counts, ..measured };
         AttemptResult::Done { output, cost, measured }
     }
 

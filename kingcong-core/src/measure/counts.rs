@@ -1,10 +1,10 @@
 //! How much of each measure: what a task has, and what was counted of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, MeasureKind};
+use super::{Circumstances, Measure, MeasureKind, TokenSide};
 use crate::upstream::UpstreamCredits;
 
 /// How much of a measure a task has.
@@ -17,22 +17,63 @@ pub enum Quantity {
     AtMost(u64),
 }
 
-/// How much of each measure one task has.
+impl Quantity {
+    /// So much at most.
+    #[must_use]
+    pub const fn most(self) -> u64 {
+        match self {
+            Self::Exact(quantity) | Self::AtMost(quantity) => quantity,
+        }
+    }
+}
+
+/// How much of each measure one task has, and what is known before of how it will be served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Quantities(BTreeMap<Measure, Quantity>);
+pub struct Quantities {
+    each: BTreeMap<Measure, Quantity>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    together: Vec<Together>,
+    #[serde(default, skip_serializing_if = "Circumstances::is_empty")]
+    asked: Circumstances,
+}
+
+/// So much of several measures together at most: of which of them, only the upstream tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Together {
+    /// The measures, in order.
+    pub measures: Vec<Measure>,
+    /// At most so much of all of them.
+    pub at_most: u64,
+}
 
 impl Quantities {
     /// Those of one request, and of nothing else so far.
     #[must_use]
     pub fn one_request() -> Self {
-        Self(BTreeMap::from([(Measure::Request, Quantity::Exact(1))]))
+        let each = BTreeMap::from([(Measure::Request, Quantity::Exact(1))]);
+        Self { each, together: Vec::new(), asked: Circumstances::NONE }
     }
 
     /// With so much of a measure.
     #[must_use]
     pub fn with(mut self, measure: Measure, quantity: Quantity) -> Self {
-        self.0.insert(measure, quantity);
+        self.each.insert(measure, quantity);
+        self
+    }
+
+    /// With so much at most of these measures together: tokens of a prompt that may come out of a cache, or be written
+    /// to it. None of them is stated otherwise.
+    #[must_use]
+    pub fn with_together(mut self, measures: impl IntoIterator<Item = Measure>, at_most: u64) -> Self {
+        let measures: BTreeSet<Measure> = measures.into_iter().collect();
+        self.together.push(Together { measures: measures.into_iter().collect(), at_most });
+        self
+    }
+
+    /// To be served so: what the request itself fixes.
+    #[must_use]
+    pub fn as_asked(mut self, asked: Circumstances) -> Self {
+        self.asked = asked;
         self
     }
 
@@ -40,19 +81,41 @@ impl Quantities {
     /// (none) where the upstream does.
     #[must_use]
     pub fn of(&self, measure: Measure) -> Option<Quantity> {
-        self.0.get(&measure).copied().or(match measure.kind() {
-            MeasureKind::Counted => Some(Quantity::Exact(0)),
-            MeasureKind::Reported => None,
-        })
+        let together = || self.together.iter().find(|together| together.measures.contains(&measure));
+        self.each.get(&measure).copied().or_else(|| Some(Quantity::AtMost(together()?.at_most))).or(
+            match measure.kind() {
+                MeasureKind::Counted => Some(Quantity::Exact(0)),
+                MeasureKind::Reported => None,
+            },
+        )
     }
 
     /// How much of a measure the task has at most; 0 where it states nothing.
     #[must_use]
     pub fn most_of(&self, measure: Measure) -> u64 {
-        match self.of(measure) {
-            Some(Quantity::Exact(quantity) | Quantity::AtMost(quantity)) => quantity,
-            None => 0,
-        }
+        self.of(measure).map_or(0, Quantity::most)
+    }
+
+    /// Everything that is stated: measures that are so much together.
+    pub fn stated(&self) -> impl Iterator<Item = (Vec<Measure>, Quantity)> {
+        let each = self.each.iter().map(|(measure, quantity)| (vec![*measure], *quantity));
+        let together = self.together.iter();
+        each.chain(together.map(|many| (many.measures.clone(), Quantity::AtMost(many.at_most))))
+    }
+
+    /// What is known before of how it will be served.
+    #[must_use]
+    pub const fn asked(&self) -> &Circumstances {
+        &self.asked
+    }
+
+    /// How many tokens of one side it has at most.
+    #[must_use]
+    pub fn most_tokens(&self, side: TokenSide) -> u64 {
+        let of_side =
+            |measures: &[Measure]| measures.iter().any(|measure| measure.token_side() == Some(side));
+        let stated = self.stated().filter(|(measures, _)| of_side(measures));
+        stated.fold(0, |sum, (_, quantity)| sum.saturating_add(quantity.most()))
     }
 }
 
@@ -76,7 +139,7 @@ impl Quantities {
     }
 
     fn exact(&self) -> impl Iterator<Item = (Measure, u64)> {
-        self.0.iter().filter_map(|(measure, quantity)| match quantity {
+        self.each.iter().filter_map(|(measure, quantity)| match quantity {
             Quantity::Exact(quantity) => Some((*measure, *quantity)),
             Quantity::AtMost(_) => None,
         })
@@ -111,6 +174,18 @@ impl Counts {
         self.0.get(&measure).copied()
     }
 
+    /// How many tokens of one side were counted.
+    #[must_use]
+    pub fn tokens(&self, side: TokenSide) -> u64 {
+        let of_side = self.iter().filter(|(measure, _)| measure.token_side() == Some(side));
+        of_side.fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+
+    /// Everything that was counted.
+    pub fn iter(&self) -> impl Iterator<Item = (Measure, u64)> {
+        self.0.iter().map(|(measure, count)| (*measure, *count))
+    }
+
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -118,9 +193,54 @@ impl Counts {
     }
 }
 
+/// What was measured of work that was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// How much of each measure.
+    pub counts: Counts,
+    /// How it was served, as far as the upstream told.
+    #[serde(default, skip_serializing_if = "Circumstances::is_empty")]
+    pub served: Circumstances,
+    /// Where the counts come from.
+    #[serde(default, skip_serializing_if = "Source::is_reported")]
+    pub source: Source,
+}
+
+/// Where counts come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The upstream reported them, or they were read off the result.
+    #[default]
+    Reported,
+    /// The upstream reported some that do not add up to what it says is their sum.
+    Contradictory,
+    /// The upstream reported none: they were counted from what was received.
+    Estimated,
+}
+
+impl Source {
+    const fn is_reported(&self) -> bool {
+        matches!(self, Self::Reported)
+    }
+}
+
+impl Measured {
+    /// Nothing was measured.
+    pub const NOTHING: Self =
+        Self { counts: Counts::NONE, served: Circumstances::NONE, source: Source::Reported };
+}
+
+impl From<Counts> for Measured {
+    fn from(counts: Counts) -> Self {
+        Self { counts, ..Self::NOTHING }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Circumstance;
 
     #[test]
     fn what_is_not_stated_is_nothing_where_we_count_and_unknown_where_the_upstream_does() {
@@ -153,6 +273,43 @@ mod tests {
         }
         let most = request().with(Measure::Character, Quantity::Exact(u64::MAX)).upstream_credits();
         assert!(most > UpstreamCredits::whole(i64::from(u32::MAX)), "{most:?}");
+    }
+
+    #[test]
+    fn tokens_of_one_side_are_stated_together() {
+        let prompt = [Measure::CacheReadToken, Measure::InputToken];
+        let quantities = Quantities::one_request()
+            .with_together(prompt, 9)
+            .with(Measure::InputAudioToken, Quantity::AtMost(2))
+            .with_together([Measure::OutputToken, Measure::ReasoningToken], u64::MAX);
+        for measure in prompt {
+            assert_eq!(quantities.of(measure), Some(Quantity::AtMost(9)), "{measure}");
+        }
+        assert_eq!(
+            [TokenSide::Prompt, TokenSide::Answer].map(|side| quantities.most_tokens(side)),
+            [11, u64::MAX]
+        );
+        let counts = Counts::NONE.with(Measure::CacheReadToken, 4).with(Measure::InputAudioToken, 1);
+        assert_eq!([TokenSide::Prompt, TokenSide::Answer].map(|side| counts.tokens(side)), [5, 0]);
+    }
+
+    #[test]
+    fn what_was_measured_survives_storage() {
+        let served = Circumstances::NONE.with(Circumstance::Tier, "flex").unwrap();
+        for (measured, stored) in [
+            (Measured::NOTHING, r#"{"counts":{}}"#),
+            (
+                Measured {
+                    served,
+                    source: Source::Estimated,
+                    ..Counts::NONE.with(Measure::Search, 2).into()
+                },
+                r#"{"counts":{"search":2},"served":{"tier":"flex"},"source":"estimated"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&measured).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Measured>(stored).unwrap(), measured);
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! Measures: what is counted of work (characters, requests, milliseconds of audio, …), how much of each a task has, and
-//! how much was counted of it. Prices are made of them, and usage is told in them.
+//! Measures: what is counted of work (characters, requests, milliseconds of audio, tokens, …), how much of each a task
+//! has, how much was counted of it, and under which circumstances. Prices are made of them, and usage is told in them.
 
+mod circumstances;
 mod counts;
 mod measures;
 
 pub use self::{
-    counts::{Counts, Quantities, Quantity},
-    measures::{Measure, MeasureKind, UnknownMeasure},
+    circumstances::{Circumstance, Circumstances, InvalidWord, WORD_BYTES_MAX},
+    counts::{Counts, Measured, Quantities, Quantity, Source, Together},
+    measures::{Measure, MeasureKind, TokenSide, UnknownMeasure},
 };
 
 /// How many characters a text is sold as: its Unicode scalar values. So a precomposed `ễ` is one, the same letter

@@ -1,5 +1,6 @@
 //! Why something has no price, or a price is refused.
 
+use super::ConditionError;
 use crate::{
     id::Route,
     label::InvalidLabel,
@@ -55,9 +56,53 @@ pub enum PriceError {
     /// No line, or only lines of zero.
     #[error("every line of the price is zero: mark it free instead")]
     AllZero,
-    /// Two lines of one measure.
-    #[error("the price has two lines per {measure}: add them up to one")]
+    /// Two lines of one measure under the same conditions.
+    #[error("the price has two lines per {measure} under the same conditions: add them up to one")]
     DuplicateMeasure {
+        /// The measure.
+        measure: Measure,
+    },
+    /// Two lines of one measure, of which neither is more particular, may apply at once.
+    #[error(
+        "two lines per {measure} may apply at once, and neither has more conditions: add a line under the conditions \
+         of both"
+    )]
+    Tie {
+        /// The measure.
+        measure: Measure,
+    },
+    /// Lines per token, and lines per what is a token too.
+    #[error("the price has lines per token and per kinds of tokens: price either any token or each kind")]
+    TokenTwice,
+    /// At least so many of a kind of tokens.
+    #[error(
+        "{measure}s are counted beside other kinds of tokens, so a least number of them cannot be charged"
+    )]
+    LeastOfTokens {
+        /// The measure.
+        measure: Measure,
+    },
+    /// More lines than a price may have.
+    #[error("the price has {given} lines: at most {max} are possible")]
+    TooManyLines {
+        /// How many there are.
+        given: usize,
+        /// Most lines.
+        max: usize,
+    },
+    /// A condition that none can be.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// The work may have tokens that the price says nothing of, though it prices others.
+    #[error(
+        "{operation} on {route} may have {measure}s, and the price has no line that applies to them for certain: add \
+         one, of zero if they are to cost nothing"
+    )]
+    Unpriced {
+        /// Where it is bought.
+        route: Route,
+        /// What is done.
+        operation: Operation,
         /// The measure.
         measure: Measure,
     },

@@ -9,7 +9,9 @@
 //!
 //! What we sell is counted by us, so it is exact when work is admitted: what the upstream counts is its own
 //! affair and our cost, never a price. Only what nobody can know before (seconds of audio, tokens) is measured by
-//! the upstream; such lines are held at a stated bound. A job is charged at most its hold, whatever is measured,
+//! the upstream; such lines are held at a stated bound. What a line costs may depend on how the work is served: on the
+//! tier, the size of the prompt, the hour ([`Conditions`]). The quote freezes all lines that may apply, the hold is at the
+//! dearest within reach, and the answer decides. What was measured is checked ([`Checked`]), never believed blindly. A job is charged at most its hold, whatever is measured,
 //! unless the operator sells at a price whose [`Overrun`] is the payer's.
 //!
 //! [`Quantities`]: crate::measure::Quantities
@@ -55,13 +57,15 @@
 //! assert_eq!(hold.get(), 8); // 8 × 0.7 + 2.96 × 0.5 = 7.08
 //!
 //! let mut total = RunningTotal::new(common_denominator(&[&quoted])?)?;
-//! let actual = quoted.actual(&Counts::NONE.with(Measure::AudioMs, 700));
+//! let measured = Counts::NONE.with(Measure::AudioMs, 700).into();
+//! let actual = quoted.actual(&measured, Timestamp::EPOCH);
 //! assert_eq!(actual.exact.to_string(), "119/20"); // 8 × 0.7 + 0.7 × 0.5 = 5.95
 //! assert_eq!(actual.check, Checked::Within);
 //! assert_eq!(total.add(&actual.exact, hold)?.part.get(), 6);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod conditions;
 mod error;
 mod list;
 mod package;
@@ -69,11 +73,13 @@ mod price;
 mod quote;
 
 pub use self::{
+    conditions::{ConditionError, Conditions, PromptTokens, SPANS_MAX, Serving, Span, Weekday},
     error::PriceError,
     list::{PRICES_MAX, PriceList},
     package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError},
     price::{
-        Charge, MODEL_BYTES_MAX, MS_PER_SECOND, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine, PriceLines,
+        Charge, LINES_MAX, MODEL_BYTES_MAX, MS_PER_SECOND, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine,
+        PriceLines,
     },
     quote::{
         Actual, Checked, HOLD_MAX, OVERRUN_FACTOR_MAX, ReportedPrice, RoutePrice, common_denominator,

@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PriceError, ReportedPrice, RoutePrice};
+use super::{Conditions, PriceError, ReportedPrice, RoutePrice};
 use crate::{
     clock::Timestamp,
     id::Route,
     lane::Lane,
-    measure::{Measure, Quantities, Quantity},
+    measure::{Circumstances, Measure, Quantities, Quantity, TokenSide},
     money::{Decimal, Fraction, Unit},
     operation::Operation,
     switch::Switch,
@@ -92,7 +92,11 @@ impl Charge {
     }
 }
 
-/// Lines of one price: at least one is above zero, each has a measure of its own.
+/// Most lines of one price.
+pub const LINES_MAX: usize = 200;
+
+/// Lines of one price: at least one is above zero, and whatever the circumstances, one line alone is meant for each
+/// measure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<PriceLine>", into = "Vec<PriceLine>")]
 pub struct PriceLines(Vec<PriceLine>);
@@ -109,15 +113,30 @@ impl TryFrom<Vec<PriceLine>> for PriceLines {
     type Error = PriceError;
 
     fn try_from(lines: Vec<PriceLine>) -> Result<Self, PriceError> {
+        if lines.len() > LINES_MAX {
+            return Err(PriceError::TooManyLines { given: lines.len(), max: LINES_MAX });
+        }
         if lines.iter().all(|line| line.num == 0) {
             return Err(PriceError::AllZero);
         }
-        let mut measures: Vec<Measure> = lines.iter().map(|line| line.measure).collect();
-        measures.sort_unstable();
-        match measures.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(PriceError::DuplicateMeasure { measure: pair[0] }),
-            None => Ok(Self(lines)),
+        lines.iter().try_for_each(PriceLine::check)?;
+        let any = |is: fn(&PriceLine) -> bool| lines.iter().any(is);
+        if any(|line| line.measure == Measure::Token) && any(|line| line.measure.token_side().is_some()) {
+            return Err(PriceError::TokenTwice);
         }
+        for (place, line) in lines.iter().enumerate() {
+            let of_measure = || lines.iter().filter(|other| other.measure == line.measure);
+            for other in lines[..place].iter().filter(|other| other.measure == line.measure) {
+                if other.when == line.when {
+                    return Err(PriceError::DuplicateMeasure { measure: line.measure });
+                }
+                let is_decided = || of_measure().any(|third| third.when.cover(&line.when, &other.when));
+                if line.when.ties_with(&other.when) && !is_decided() {
+                    return Err(PriceError::Tie { measure: line.measure });
+                }
+            }
+        }
+        Ok(Self(lines))
     }
 }
 
@@ -129,7 +148,24 @@ impl From<PriceLines> for Vec<PriceLine> {
 
 /// So much per so many of a measure, as integers: $0.075 per 1,000,000 tokens and 1 credit per 300 tokens are kept
 /// without loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use std::num::NonZeroU32;
+///
+/// use kingcong_core::{
+///     measure::Measure,
+///     money::Unit,
+///     pricing::{Conditions, PriceLine, PromptTokens},
+/// };
+///
+/// let million = NonZeroU32::new(1_000_000).expect("not zero");
+/// let line = PriceLine::from_decimal(Measure::InputToken, "4".parse()?, million, Unit::USD)?;
+/// let long = PriceLine::from_decimal(Measure::InputToken, "8".parse()?, million, Unit::USD)?
+///     .when(Conditions { prompt: Some(PromptTokens::Above(272_000)), ..Conditions::NONE });
+/// assert!(line.when.is_empty() && !long.when.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceLine {
     /// What is counted.
     pub measure: Measure,
@@ -137,9 +173,30 @@ pub struct PriceLine {
     pub num: u64,
     /// Per how many of the measure's smallest unit (a character, a millisecond, a token …).
     pub per: NonZeroU32,
+    /// When it applies. Of several lines of one measure that apply, the one with the most conditions is meant, and of
+    /// bounds of the prompt the highest.
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub when: Conditions,
+    /// So many of a task's are free.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub free: u64,
+    /// A task that has any is charged so many at least.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub at_least: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_zero(quantity: &u64) -> bool {
+    *quantity == 0
 }
 
 impl PriceLine {
+    /// `num` millionths of the unit's smallest step per `per` of the measure's smallest unit, always.
+    #[must_use]
+    pub const fn new(measure: Measure, num: u64, per: NonZeroU32) -> Self {
+        Self { measure, num, per, when: Conditions::NONE, free: 0, at_least: 0 }
+    }
+
     /// `price` whole units per `per` of the measure's smallest unit; nothing is rounded.
     ///
     /// ```
@@ -180,7 +237,7 @@ impl PriceLine {
             .checked_pow(missing)
             .and_then(|factor| exact.mantissa().checked_mul(factor))
             .and_then(|num| u64::try_from(num).ok())
-            .map(|num| Self { measure, num, per })
+            .map(|num| Self::new(measure, num, per))
             .ok_or(PriceError::TooLarge { price, unit })
     }
 
@@ -190,10 +247,32 @@ impl PriceLine {
         Decimal::from_i128_with_scale(self.num.into(), digits_max(unit)).normalize()
     }
 
-    /// The exact price of so many of the measure's smallest unit, if it fits an amount.
+    /// The same, applying only then.
+    #[must_use]
+    pub fn when(mut self, conditions: Conditions) -> Self {
+        self.when = conditions;
+        self
+    }
+
+    fn check(&self) -> Result<(), PriceError> {
+        self.when.check()?;
+        match self.at_least {
+            // Tokens of one side are counted as several measures: a least number of each would add up.
+            1.. if self.measure.token_side().is_some() => {
+                Err(PriceError::LeastOfTokens { measure: self.measure })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The exact price of a task's quantity of the measure, if it fits an amount.
     pub(super) fn exact(&self, quantity: u64, route: &Route) -> Result<Fraction, PriceError> {
+        let charged = match quantity {
+            0 => 0,
+            _ => quantity.max(self.at_least).saturating_sub(self.free),
+        };
         i128::from(self.num)
-            .checked_mul(quantity.into())
+            .checked_mul(charged.into())
             .and_then(|num| Fraction::new(num, self.den()).ok())
             .filter(|price| price.ceil().is_ok())
             .ok_or_else(|| PriceError::QuantityTooLarge {
@@ -221,31 +300,34 @@ fn digits_max(unit: Unit) -> u32 {
 
 impl Price {
     /// What a task of these quantities costs: exact where they are known, held at a bound where they are reported
-    /// later.
+    /// later. All lines are kept that may apply: which of them does is known when the work was served.
     ///
     /// # Errors
-    /// When the work states no bound for a measure that is priced, when nothing of the work is priced though the
-    /// price is not free, or when the cost is too large to be settled.
+    /// When the work states no bound for a measure that is priced, when tokens that it may have are priced in part
+    /// only, when nothing of the work is priced though the price is not free, or when the cost is too large to be
+    /// settled.
     pub fn quote(&self, quantities: &Quantities) -> Result<RoutePrice, PriceError> {
-        let (mut counted, mut reported) = (Fraction::ZERO, Vec::new());
         let lines = match &self.charge {
             Charge::Free => &[],
             Charge::Lines(lines) => lines.as_slice(),
         };
-        for &line in lines.iter().filter(|line| line.num > 0) {
-            let measure = line.measure;
-            let quantity = quantities.of(measure).ok_or_else(|| PriceError::NoBound {
-                route: self.route.clone(),
-                operation: self.operation,
-                measure,
-            })?;
-            match quantity {
-                Quantity::Exact(quantity) => {
+        self.check_bounds(lines, quantities)?;
+        let has_tokens = lines.iter().any(|line| line.measure.priced_as().last() == Some(Measure::Token));
+        let prompt = quantities.most_tokens(TokenSide::Prompt);
+        let (mut counted, mut reported) = (Fraction::ZERO, Vec::new());
+        for (measures, quantity) in quantities.stated() {
+            let part = ReportedPrice::new(lines, measures, quantity);
+            if has_tokens {
+                self.check_tokens(&part, quantities.asked(), prompt)?;
+            }
+            match (part.lines.as_slice(), quantity) {
+                (lines, _) if lines.iter().all(|line| line.num == 0) => {}
+                ([line], Quantity::Exact(quantity)) if line.when.is_empty() => {
                     let part = line.exact(quantity, &self.route)?;
                     // Amounts that fit add up in 128 bits unless their denominators are out of bounds.
                     counted = counted.checked_add(&part).map_err(|_| PriceError::DenominatorTooLarge)?;
                 }
-                Quantity::AtMost(bound) => reported.push(ReportedPrice { line, bound }),
+                _ => reported.push(part),
             }
         }
         let quoted = RoutePrice {
@@ -256,6 +338,8 @@ impl Price {
             overrun: self.overrun,
             counted,
             reported,
+            asked: quantities.asked().clone(),
+            prompt,
         }
         .checked()?;
         match self.charge {
@@ -263,6 +347,41 @@ impl Price {
                 Err(PriceError::NothingToCharge { route: self.route.clone(), operation: self.operation })
             }
             Charge::Lines(_) | Charge::Free => Ok(quoted),
+        }
+    }
+
+    /// Whether the work states how much it has at most of everything that is priced.
+    fn check_bounds(&self, lines: &[PriceLine], quantities: &Quantities) -> Result<(), PriceError> {
+        let priced = |line: &&PriceLine| line.num > 0 && quantities.of(line.measure).is_none();
+        let stated = |measure| {
+            quantities
+                .stated()
+                .any(|(measures, _)| measures.iter().any(|of| of.priced_as().any(|priced| priced == measure)))
+        };
+        match lines.iter().filter(priced).find(|line| !stated(line.measure)) {
+            Some(line) => Err(PriceError::NoBound {
+                route: self.route.clone(),
+                operation: self.operation,
+                measure: line.measure,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether tokens have a price, however they are served: those that have none would be given away.
+    fn check_tokens(
+        &self,
+        part: &ReportedPrice,
+        asked: &Circumstances,
+        prompt: u64,
+    ) -> Result<(), PriceError> {
+        let tokens =
+            part.of.iter().filter(|measure| measure.token_side().is_some() && part.quantity.most() > 0);
+        match tokens.copied().find(|measure| !part.is_priced_always(*measure, asked, prompt)) {
+            Some(measure) => {
+                Err(PriceError::Unpriced { route: self.route.clone(), operation: self.operation, measure })
+            }
+            None => Ok(()),
         }
     }
 }
@@ -274,7 +393,7 @@ mod tests {
     use super::*;
 
     fn line(measure: Measure, num: u64) -> PriceLine {
-        PriceLine { measure, num, per: NonZeroU32::MIN }
+        PriceLine::new(measure, num, NonZeroU32::MIN)
     }
 
     #[test]

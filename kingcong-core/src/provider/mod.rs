@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::{Failure, FailureKind, Reached},
     id::{AttemptId, ProtocolId, Route, ServiceId},
-    measure::Counts,
+    measure::Measured,
     upstream::{UpstreamCredits, UpstreamId},
     vault::Secret,
     work::{Capabilities, Output, Work},
@@ -148,7 +148,7 @@ pub struct Reply {
     /// What the upstream says it cost.
     pub cost: Option<UpstreamCredits>,
     /// What the upstream measured: of audio at hand, its own length is taken instead.
-    pub measured: Counts,
+    pub measured: Measured,
 }
 
 /// What became of asking an upstream to drop accepted work.

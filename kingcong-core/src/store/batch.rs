@@ -25,7 +25,7 @@ use crate::{
         Verdict,
     },
     ledger::{Cause, Entry, Refusal, WalletKey},
-    measure::{Counts, Quantities},
+    measure::{Measured, Quantities},
     money::{Amount, Unit},
     operation::Operation,
     pricing::{Package, PackageError, Price, PriceError},
@@ -436,7 +436,7 @@ pub enum AttemptResult {
         /// What the upstream says it cost.
         cost: Option<UpstreamCredits>,
         /// What was measured: the length of the audio that came, and what the upstream says of the rest.
-        measured: Counts,
+        measured: Measured,
     },
     /// It never left.
     NotSent,

@@ -8,9 +8,10 @@ use crate::{
     failure::FailureKind,
     id::{AttemptId, JobId, KeyId, LimitId, Route, TaskId, TenantId, UserId, WorkerId},
     lane::Lane,
-    measure::Counts,
+    measure::Measured,
     money::{Amount, Unit},
     operation::Operation,
+    pricing::Checked,
     upstream::{UpstreamCredits, UpstreamId},
 };
 
@@ -63,7 +64,9 @@ pub struct Attempt {
     /// What of its price the user was not charged because the job's hold was used up, rounded up: the operator's cost.
     pub over_hold: Amount,
     /// What the upstream measured.
-    pub measured: Counts,
+    pub measured: Measured,
+    /// What is to be said of that.
+    pub check: Checked,
     /// Whether an earlier attempt of the task may have been done and charged upstream too.
     pub possible_double: Doubt,
 }

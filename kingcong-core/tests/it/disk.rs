@@ -14,7 +14,7 @@ use kingcong_core::{
     engine::Outputs,
     failure::Failure,
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     provider::{Call, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, PAGE_MAX},
     work::{Audio, Body, JobState, Output},
@@ -50,7 +50,7 @@ impl Provider for Piping {
             written.await.unwrap();
         }
         let audio = Audio { body, content_type: "audio/wav".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING }))
     }
 }
 

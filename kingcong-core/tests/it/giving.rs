@@ -61,7 +61,7 @@ impl Provider for Giving {
             }
         };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        let measured = Counts::of([(Measure::AudioMs, audio_ms)]);
+        let measured = Counts::of([(Measure::AudioMs, audio_ms)]).into();
         Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured }))
     }
 }

@@ -171,7 +171,7 @@ async fn a_price_per_second_charges_the_audio_that_came() {
             assert_eq!(report.job.total.charged().get(), 42, "{told:?}, {text:?}: 160 frames are 4.18 s");
         }
         let used = kc.reports().usage(&AttemptFilter { limit: 1, ..AttemptFilter::default() }).await.unwrap();
-        assert_eq!(used[0].measured.get(Measure::AudioMs), Some(4180), "{told:?}");
+        assert_eq!(used[0].measured.counts.get(Measure::AudioMs), Some(4180), "{told:?}");
         kc.close().await;
     }
 }

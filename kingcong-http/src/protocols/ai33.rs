@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     failure::{Failure, FailureKind},
     id::{ProtocolId, ServiceId},
-    measure::Counts,
+    measure::Measured,
     operation::Operation,
     provider::{
         Accepted, Access, Call, Dropped, Health, Laid, Progress, Provider, Reply, Sent, VoiceOrigin,
@@ -371,5 +371,9 @@ pub(crate) fn sample_part(exchange: &Exchange<'_>, clone: &CloneVoice) -> Result
 
 /// A cloned voice as the result of a call.
 pub(crate) fn cloned(voice: String) -> Sent {
-    Sent::Done(Reply { output: Output::Voice(ClonedVoice { voice }), cost: None, measured: Counts::NONE })
+    Sent::Done(Reply {
+        output: Output::Voice(ClonedVoice { voice }),
+        cost: None,
+        measured: Measured::NOTHING,
+    })
 }

@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
-    measure::Counts,
+    measure::Measured,
     operation::Operation,
     provider::{Access, Call, Health, Provider, Reply, Sent, VoiceOrigin, VoicePage},
     upstream::UpstreamCredits,
@@ -138,7 +138,7 @@ impl ElevenLabs {
             _ => told,
         };
         let audio: Audio = exchange.finish_audio(writer, told, call.attempt, srt).await?;
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost, measured: Measured::NOTHING }))
     }
 
     async fn clone_voice(&self, exchange: Exchange<'_>, clone: &CloneVoice) -> Result<Sent, Failure> {

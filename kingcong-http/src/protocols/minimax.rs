@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
-    measure::{Counts, Measure},
+    measure::{Counts, Measure, Measured},
     operation::Operation,
     provider::{
         Accepted, Access, Call, Health, Laid, Progress, Provider, Reply, Sent, Voice, VoiceOrigin, VoicePage,
@@ -237,11 +237,12 @@ fn speech_body(speech: &Speech, sample_rate: &str) -> Value {
     })
 }
 
-fn measured(info: &Value) -> Counts {
-    Counts::of([
+fn measured(info: &Value) -> Measured {
+    let counts = Counts::of([
         (Measure::AudioMs, count(info, &["audio_length"])),
         (Measure::Character, count(info, &["usage_characters"])),
-    ])
+    ]);
+    counts.into()
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@
 use kingcong_core::{
     failure::{Failure, Reached},
     id::AttemptId,
-    measure::Counts,
+    measure::Measured,
     provider::{Call, Laid, Reply, Sink},
     work::{Audio, Output, Subtitles, Work},
 };
@@ -38,7 +38,7 @@ impl Exchange<'_> {
             _ => None,
         };
         let audio = self.fetch_audio(&laid.url, &call.sink, call.attempt, srt).await?;
-        Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Counts::NONE })
+        Ok(Reply { output: Output::Audio(audio), cost: laid.cost, measured: Measured::NOTHING })
     }
 
     async fn fetch_audio(

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 use kingcong_core::{
     failure::{FailureKind as Kind, Reached},
-    measure::Counts,
+    measure::Measured,
     provider::{Dropped, VoiceOrigin},
     upstream::{UpstreamCredits, UpstreamId},
     work::{AudioFormat, Body, ClonedVoice, Output, Speech, Subtitles, VoiceSettings, Work},
@@ -33,7 +33,7 @@ async fn speech_is_answered_at_once_with_its_cost() {
     let reply = done(provider("elevenlabs").send(&call).await.unwrap());
     assert_eq!(audio(&reply).body, Body::Memory(MP3.into()));
     assert_eq!(audio(&reply).content_type, "audio/mpeg");
-    assert_eq!((reply.cost, reply.measured), (Some(UpstreamCredits::whole(11)), Counts::NONE));
+    assert_eq!((reply.cost, reply.measured), (Some(UpstreamCredits::whole(11)), Measured::NOTHING));
     let seen = server.only();
     assert_eq!(seen.line, "POST /v1/text-to-speech/voice%2F1?output_format=mp3_44100_128");
     assert_eq!(seen.header("xi-api-key"), SECRET);

@@ -26,7 +26,7 @@ async fn a_short_text_is_answered_at_once() {
     let reply = done(provider("minimax").send(&call(&server.base_url, "minimax")).await.unwrap());
     assert_eq!(audio(&reply).body, Body::Memory(MP3.into()));
     assert_eq!(audio(&reply).content_type, "audio/mpeg");
-    assert_eq!(reply.measured, Counts::NONE.with(Measure::AudioMs, 9900).with(Measure::Character, 26));
+    assert_eq!(reply.measured.counts, Counts::NONE.with(Measure::AudioMs, 9900).with(Measure::Character, 26));
     assert_eq!(reply.cost, None);
     let seen = server.only();
     assert_eq!(seen.line, "POST /v1/t2a_v2");
@@ -212,7 +212,10 @@ async fn a_long_text_becomes_a_task_whose_result_is_unpacked() {
     let reply = finished(poll(&provider("minimax"), call, &accepted.upstream_id.0).await.unwrap());
     assert_eq!(audio(&reply).body, Body::Memory(MP3.into()));
     assert_eq!(audio(&reply).srt.as_deref(), Some("1\n00:00:00,000 --> 00:00:05,000\nố\n\n"));
-    assert_eq!(reply.measured, Counts::NONE.with(Measure::AudioMs, 5000).with(Measure::Character, 20_000));
+    assert_eq!(
+        reply.measured.counts,
+        Counts::NONE.with(Measure::AudioMs, 5000).with(Measure::Character, 20_000)
+    );
 }
 
 #[tokio::test]

@@ -319,7 +319,8 @@ CREATE TABLE IF NOT EXISTS kingcong_attempts (
     cost            BIGINT,                     -- the upstream's own credits, in thousandths
     charged         BIGINT NOT NULL,
     over_hold       BIGINT NOT NULL,            -- the price beyond the job's hold, not charged
-    measured        MEDIUMTEXT,                 -- what was counted, as JSON: {"audio_ms": 4180}; none when nothing was
+    measured        MEDIUMTEXT,                 -- what was counted and how it was served, as JSON; none when nothing was
+    usage_check     VARCHAR(32) NOT NULL,       -- what is to be said of that: within, over_bound, missing, ...
     KEY kingcong_attempts_open (open_worker, id),
     KEY kingcong_attempts_tenant (tenant, id),
     KEY kingcong_attempts_job (job, id),

@@ -318,7 +318,8 @@ CREATE TABLE kingcong_attempts (
     cost            BIGINT,                    -- the upstream's own credits, in thousandths
     charged         BIGINT NOT NULL,
     over_hold       BIGINT NOT NULL,            -- the price beyond the job's hold, not charged
-    measured        TEXT                        -- what was counted, as JSON: {"audio_ms": 4180}; none when nothing was
+    measured        TEXT,                       -- what was counted and how it was served, as JSON; none when nothing was
+    usage_check     TEXT NOT NULL               -- what is to be said of that: within, over_bound, missing, ...
 );
 CREATE INDEX kingcong_attempts_open ON kingcong_attempts (open_worker, id) WHERE open_worker IS NOT NULL;
 CREATE INDEX kingcong_attempts_tenant ON kingcong_attempts (tenant, id);

@@ -105,6 +105,7 @@ pub(super) fn per_unit(price: &Price, measure: Measure, units: u32) -> Cell {
         Charge::Free => &[][..],
         Charge::Lines(lines) => lines.as_slice(),
     };
-    let line = lines.iter().find(|line| line.measure == measure && line.per.get() == units);
+    let line =
+        lines.iter().find(|line| line.measure == measure && line.per.get() == units && line.when.is_empty());
     line.map_or(Cell::Null, |line| Cell::Text(line.price(price.unit).to_string()))
 }

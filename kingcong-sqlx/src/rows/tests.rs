@@ -3,7 +3,7 @@
 use kingcong_core::{
     id::{JobId, TaskId, VoiceId},
     keys::RouteHealth,
-    measure::{Counts, Measure, Quantities},
+    measure::{Counts, Measure, Measured, Quantities},
     money::Amount,
     store::{
         Remembered,
@@ -139,7 +139,8 @@ fn rows(table: &str) -> Vec<Cells> {
                     ("doubt", word("none")),
                     ("state", word(state)),
                     ("failure_kind", word("policy")),
-                    ("measured", Cell::json(&Counts::NONE.with(Measure::AudioMs, 4180))),
+                    ("measured", Cell::json(&Measured::from(Counts::NONE.with(Measure::AudioMs, 4180)))),
+                    ("usage_check", word("missing")),
                 ];
                 let kept = cells.into_iter().filter(|(name, _)| !others.contains(name)).collect();
                 with(&[kept, nulls(&others)])

@@ -6,6 +6,7 @@ use kingcong_core::{
     id::{AttemptId, HoldId, JobId, KeyId, LimitId, TaskId, TenantId, UserId, WalletId, WorkerId},
     keys::PoolId,
     lane::Lane,
+    measure::Measured,
     money::{RunningTotal, Unit},
     operation::Operation,
     upstream::{UpstreamCredits, UpstreamId},
@@ -417,8 +418,9 @@ impl Written for Attempt {
         mutable("charged", Kind::Int, |attempt| attempt.charged.into()),
         mutable("over_hold", Kind::Int, |attempt| attempt.over_hold.into()),
         mutable("measured", Kind::Text, |attempt| {
-            if attempt.measured.is_empty() { Cell::Null } else { Cell::json(&attempt.measured) }
+            if attempt.measured == Measured::NOTHING { Cell::Null } else { Cell::json(&attempt.measured) }
         }),
+        mutable("usage_check", Kind::Text, |attempt| Cell::word_of(&attempt.check)),
     ];
 }
 
@@ -462,6 +464,7 @@ impl Record for Attempt {
             charged: row.amount("charged")?,
             over_hold: row.amount("over_hold")?,
             measured: row.json_or_null("measured")?.unwrap_or_default(),
+            check: row.word("usage_check", |word| serde_json::from_value(word.into()).ok())?,
         };
         let is_owners = attempt.key_tenant().map(TenantId::as_str) == key_tenant.as_deref();
         row.some(is_owners.then_some(attempt))

@@ -17,7 +17,7 @@ use kingcong_core::{
     failure::Failure,
     id::{KeyId, ProtocolId, TenantId},
     keys::Verdict,
-    measure::Counts,
+    measure::Measured,
     provider::{Call, Provider, Reply, Sent},
     store::Command,
     vault::{KeyBytes, StaticMasterKey},
@@ -74,7 +74,7 @@ impl Provider for Gateway {
     async fn send(&self, _: &Call) -> Result<Sent, Failure> {
         let body = Body::Memory(Bytes::from_static(&FRAME));
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING }))
     }
 }
 

@@ -8,7 +8,7 @@ use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     failure::{Failure, FailureKind, Reached},
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     provider::{Accepted, Call, Progress, Provider, Reply, Sent},
     store::UnknownPolicy,
     upstream::UpstreamId,
@@ -35,7 +35,7 @@ fn refused() -> Failure {
 }
 
 fn done(output: Output) -> Reply {
-    Reply { output, cost: None, measured: Counts::NONE }
+    Reply { output, cost: None, measured: Measured::NOTHING }
 }
 
 #[async_trait]

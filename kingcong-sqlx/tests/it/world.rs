@@ -21,7 +21,7 @@ use kingcong_core::{
     keys::{Key, KeyStatus, Level, Limit, Limits, PollsCount, PoolId, Rules},
     lane::Lane,
     ledger::{Cause, Owner, WalletKey},
-    measure::{Counts, Measure, count_characters},
+    measure::{Counts, Measure, Measured, count_characters},
     money::{Amount, Unit},
     operation::Operation,
     preset::kingcong,
@@ -329,7 +329,7 @@ pub(crate) fn done(bytes: usize) -> AttemptResult {
         }
         .stored(Body::Memory(vec![1; bytes].into()), None),
         cost: Some(UpstreamCredits::whole(12)),
-        measured: Counts::NONE.with(Measure::AudioMs, 1234),
+        measured: Counts::NONE.with(Measure::AudioMs, 1234).into(),
     }
 }
 

@@ -1081,7 +1081,7 @@ fn preset(dice: &Dice) -> Result<Preset, Error> {
             let route = Route::new(ServerId::new(id)?, service.clone());
             let mut clone = price(dice, route.clone(), 2)?;
             clone.operation = Operation::CloneVoice;
-            let line = PriceLine { measure: Measure::Request, num: 70_000_000, per: NonZeroU32::MIN };
+            let line = PriceLine::new(Measure::Request, 70_000_000, NonZeroU32::MIN);
             clone.charge = Charge::lines([line])?;
             configuration.prices.set(clone)?;
             configuration.prices.set(price(dice, route, 2)?)?;
@@ -1094,9 +1094,9 @@ fn preset(dice: &Dice) -> Result<Preset, Error> {
 fn price(dice: &Dice, route: Route, version: u32) -> Result<Price, Error> {
     let per = |of: &[u32]| NonZeroU32::new(dice.pick(of)).unwrap_or(NonZeroU32::MIN);
     let num = dice.pick(&[1_000_000, 333_333, 1_250_000, 700_000]);
-    let mut lines = vec![PriceLine { measure: Measure::Character, num, per: per(&[1, 3, 7]) }];
+    let mut lines = vec![PriceLine::new(Measure::Character, num, per(&[1, 3, 7]))];
     if dice.percent(30) {
-        lines.push(PriceLine { measure: Measure::AudioMs, num: 1_000_000, per: per(&[1_000, 300]) });
+        lines.push(PriceLine::new(Measure::AudioMs, 1_000_000, per(&[1_000, 300])));
     }
     Ok(Price {
         name: format!("{route} speech"),

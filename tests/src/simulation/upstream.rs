@@ -437,7 +437,7 @@ impl Rows {
         if let Work::CloneVoice(_) = &*call.work {
             let voice = voice_of(call.attempt);
             self.voices.insert(voice.clone(), call.access.secret.expose().to_owned());
-            return Reply { output: Output::Voice(ClonedVoice { voice }), cost, measured };
+            return Reply { output: Output::Voice(ClonedVoice { voice }), cost, measured: measured.into() };
         }
         let body = Body::Memory(audio_of(&text, measured.get(Measure::AudioMs).unwrap_or_default()).into());
         let audio = Audio { body, content_type: "audio/mpeg".to_owned(), srt: None };
@@ -450,7 +450,7 @@ impl Rows {
         };
         let measured =
             Counts::of([(Measure::AudioMs, said), (Measure::Character, measured.get(Measure::Character))]);
-        Reply { output: Output::Audio(audio), cost, measured }
+        Reply { output: Output::Audio(audio), cost, measured: measured.into() }
     }
 }
 

@@ -19,7 +19,7 @@ use kingcong_core::{
     id::{JobId, KeyId, PackageId, ProtocolId, Route, ServerId, TaskId, VoiceId, WorkerId},
     keys::{Limits, PollsCount},
     ledger::Refusal,
-    measure::{Counts, Measure},
+    measure::{Measure, Measured},
     message::Language,
     money::{Amount, Money, Unit},
     operation::Operation,
@@ -68,7 +68,7 @@ impl Provider for Speaker {
                 srt: None,
             }),
         };
-        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::NOTHING }))
     }
 }
 

@@ -18,7 +18,7 @@ use kingcong_core::{
     engine::{JobEvent, Mode, Outputs},
     failure::{Failure, FailureKind, Reached},
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     pricing::Price,
     provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, JobReads, MemoryStore, PAGE_MAX, Store as _},
@@ -92,7 +92,7 @@ impl Provider for Gateway {
             }
         };
         let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-        Ok(Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE })
+        Ok(Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING })
     }
 }
 

@@ -8,7 +8,7 @@ use kingcong_core::{
     KingCong, NewKey, Preset, Request, Settings,
     failure::Failure,
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent},
     store::{MemoryStore, UnknownPolicy},
     upstream::UpstreamId,
@@ -53,7 +53,7 @@ impl Gateway {
 fn reply() -> Reply {
     let body = Body::Memory(Bytes::from_static(&FRAME));
     let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
-    Reply { output: Output::Audio(audio), cost: None, measured: Counts::NONE }
+    Reply { output: Output::Audio(audio), cost: None, measured: Measured::NOTHING }
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use kingcong_core::{
     engine::JobResult,
     failure::Failure,
     id::ProtocolId,
-    measure::Counts,
+    measure::Measured,
     provider::{Call, Provider, Reply, Sent},
     vault::{KeyBytes, StaticMasterKey},
     work::{Audio, AudioFormat, Body, JobState, Output, Speech, Work},
@@ -41,7 +41,7 @@ impl Provider for Player {
         let Work::Speech(Speech { text, .. }) = &*call.work else { panic!("{:?}", call.work) };
         let body = Body::Memory(self.pieces[text.trim()].clone());
         let output = Output::Audio(Audio { body, content_type: self.content_type.into(), srt: None });
-        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::NOTHING }))
     }
 }
 

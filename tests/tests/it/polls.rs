@@ -11,7 +11,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::{ProtocolId, ServiceId},
     keys::{KeyStatus, Limit, Limits},
-    measure::Counts,
+    measure::Measured,
     provider::{Accepted, Access, Call, Health, Progress, Provider, Reply, Sent, VoicePage},
     store::MemoryStore,
     upstream::{UpstreamCredits, UpstreamId},
@@ -105,7 +105,7 @@ impl Provider for Gateway {
                 let body = Body::Memory(Bytes::from_static(&FRAME));
                 let audio = Audio { body, content_type: "audio/mpeg".into(), srt: None };
                 let output = Output::Audio(audio);
-                Progress::Done(Reply { output, cost: None, measured: Counts::NONE })
+                Progress::Done(Reply { output, cost: None, measured: Measured::NOTHING })
             }
             _ => Progress::Running { percent: None },
         });

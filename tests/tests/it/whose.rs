@@ -18,7 +18,7 @@ use kingcong_core::{
     id::{JobId, ProtocolId, ServerId, TaskId, UserId, VoiceId},
     keys::LimitsChange,
     ledger::{EntryKind, Owner},
-    measure::Counts,
+    measure::Measured,
     money::{Amount, Unit},
     operation::Operation,
     provider::{Call, Provider, Reply, Sent},
@@ -203,7 +203,7 @@ impl Provider for Gateway {
                 srt: Some("1\n00:00:00,000 --> 00:00:00,026\nXin chào!\n".into()),
             }),
         };
-        Ok(Sent::Done(Reply { output, cost: None, measured: Counts::NONE }))
+        Ok(Sent::Done(Reply { output, cost: None, measured: Measured::NOTHING }))
     }
 }
 

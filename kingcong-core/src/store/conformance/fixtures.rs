@@ -167,7 +167,7 @@ pub fn idempotency(text: &str, payload: &str) -> IdempotencyKey {
 /// When `per` is zero.
 #[must_use]
 pub fn line(measure: Measure, num: u64, per: u32) -> PriceLine {
-    PriceLine { measure, num, per: NonZeroU32::new(per).expect("tests price per more than nothing") }
+    PriceLine::new(measure, num, NonZeroU32::new(per).expect("tests price per more than nothing"))
 }
 
 /// What every character of text, and every second of MiniMax's audio, costs on a server: 1 credit on AI33, 2 on AI84.
@@ -319,7 +319,7 @@ impl Order {
     fn routes(&self, quantities: &Quantities) -> Vec<TaskRoute> {
         let quote = |server: &ServerId| {
             let route = Route::new(server.clone(), self.service.clone());
-            let line = self.line.unwrap_or_else(|| speech_line(&route));
+            let line = self.line.clone().unwrap_or_else(|| speech_line(&route));
             let known_as = format!("voice on {server}").into();
             let overrun = self.overruns.get(server).copied().unwrap_or_default();
             let price = Price { overrun, ..price(route, Operation::Speech, line) }.quote(quantities);
@@ -585,7 +585,7 @@ pub fn done_in(audio_ms: Option<u64>) -> AttemptResult {
     AttemptResult::Done {
         output: sound(44_100).stored(Body::Memory(Bytes::from_static(b"mp3")), None),
         cost: None,
-        measured: Counts::of([(Measure::AudioMs, audio_ms)]),
+        measured: Counts::of([(Measure::AudioMs, audio_ms)]).into(),
     }
 }
 

@@ -19,8 +19,9 @@ use crate::{
     id::{AttemptId, AuditId, JobId, KeyId, TaskId, TenantId, VoiceId},
     keys::{Key, KeyStatus, KeyWithLimits, PoolId},
     ledger::{Cause, Owner, WalletKey},
-    measure::{Counts, Measure},
+    measure::{Circumstance, Circumstances, Counts, Measure, Measured, Source},
     money::{Amount, Unit},
+    pricing::Checked,
     store::{
         Accept, AddKey, Admit, AttemptFilter, AttemptKind, AttemptResult, AuditOf, ChangedKeys, Command,
         Credit, JobFilter, Kept, LateAnswer, Movement, NewAudit, NotRetried, Outcome, OutputHead, PAGE_MAX,
@@ -114,7 +115,9 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     };
     let body = Body::Memory(Bytes::from((0..=255).cycle().take(70_000).collect::<Vec<u8>>()));
     let output = varied.clone().stored(body, Some(ODD_TEXT.repeat(100)));
-    let measured = Counts::of([(Measure::AudioMs, Some(most)), (Measure::Character, Some(0))]);
+    let counts = Counts::of([(Measure::AudioMs, Some(most)), (Measure::Character, Some(0))]);
+    let served = Circumstances::NONE.with(Circumstance::Tier, "priority").expect("a clean word");
+    let measured = Measured { counts, served, source: Source::Estimated };
     let cost = Some(UpstreamCredits::from_thousandths(i64::MAX));
     let settled = worker
         .settled(&leases[0], AttemptResult::Done { output: output.clone(), cost, measured: measured.clone() })
@@ -125,10 +128,11 @@ pub(super) async fn rows_read_back_as_they_were_written(store: &dyn Store, clock
     assert_eq!(row.output, output);
     let read = attempt(store, leases[0].attempt.id).await;
     assert_eq!((read.measured, read.cost, read.charged), (measured, cost, settled.charged));
+    assert_eq!(read.check, Checked::OverBound);
 
     let file = Body::File { path: "/ổ đĩa/kết quả 1.mp3".into(), bytes: most };
     let output = varied.stored(file, None);
-    let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Counts::NONE };
+    let result = AttemptResult::Done { output: output.clone(), cost: None, measured: Measured::NOTHING };
     let settled = worker.settled(&leases[1], result).await;
     let row = store.output(settled.task.id).await.expect("the store can be read").expect("it is stored");
     assert_eq!(row.output, output);
@@ -166,7 +170,7 @@ pub(super) async fn results_are_read_in_parts(store: &dyn Store, clock: &TestClo
     let mut tasks = Vec::new();
     for ((lease, body), srt) in leases.iter().zip(bodies).zip(&srts) {
         let output = sound.clone().stored(body, srt.clone());
-        let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
+        let result = AttemptResult::Done { output, cost: None, measured: Measured::NOTHING };
         tasks.push(worker.settled(lease, result).await.task);
     }
     let heads = store.output_heads(job).await.expect("the store can be read");
@@ -261,7 +265,7 @@ pub(super) async fn what_lies_outside_of_a_scope_is_not_found(store: &dyn Store,
         let lease = worker.lease(pool("ai33")).await;
         let voice = VoiceId::from_uuid(scene.ids.uuid());
         let output = MadeVoice { id: voice, upstream_voice: "up".to_owned(), name: "An".to_owned() }.stored();
-        let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
+        let result = AttemptResult::Done { output, cost: None, measured: Measured::NOTHING };
         worker.settled(&lease, result).await;
         owned.push((Scope::User(tenant.clone(), user(name)), job, voice));
     }

@@ -15,7 +15,7 @@ use crate::{
     id::VoiceId,
     keys::{KeyStatus, Limit, Passage, PoolId, Verdict},
     ledger::{EntryKind, HoldState},
-    measure::{Counts, Measure},
+    measure::{Counts, Measure, Measured},
     money::Amount,
     pricing::Overrun,
     routing::SystemCommand,
@@ -75,7 +75,7 @@ pub(super) async fn a_result_is_stored_and_charged(store: &dyn Store, clock: &Te
     let srt = Some("1\n00:00:00,000 --> 00:00:01,000\nXin chào\n".into());
     let output = super::fixtures::sound(44_100).stored(Body::Memory(Bytes::from_static(b"\x00\xffmp3")), srt);
     let (cost, audio_ms) = (UpstreamCredits::from_thousandths(1_250), Some(600));
-    let measured = Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, Some(10))]);
+    let measured = Measured::from(Counts::of([(Measure::AudioMs, audio_ms), (Measure::Character, Some(10))]));
     let result = AttemptResult::Done { output: output.clone(), cost: Some(cost), measured: measured.clone() };
     let first = worker.settled(&leases[0], result).await;
     assert_eq!((first.charged.get(), first.debt, first.released), (10, Amount::ZERO, Amount::ZERO));
@@ -288,7 +288,7 @@ pub(super) async fn a_cloned_voice_belongs_to_its_user(store: &dyn Store, clock:
     let id = VoiceId::from_uuid(scene.ids.uuid());
     let (upstream_voice, name) = ("up-77".to_owned(), "Giọng của tôi".to_owned());
     let output = MadeVoice { id, upstream_voice: upstream_voice.clone(), name: name.clone() }.stored();
-    let result = AttemptResult::Done { output, cost: None, measured: Counts::NONE };
+    let result = AttemptResult::Done { output, cost: None, measured: Measured::NOTHING };
     let settled = worker.settled(&lease, result).await;
     let voice = VoiceRow {
         id,

@@ -6,8 +6,9 @@ use crate::{
     clock::Timestamp,
     id::{AttemptId, KeyId, LimitId, TaskId},
     keys::{Level, Limit, Passage, PoolId, Rules},
-    measure::Counts,
+    measure::Measured,
     money::Amount,
+    pricing::Checked,
     store::{
         Batch, Claim, ClaimNeeds, Claimed, CountLate, EgressLimit, Lease, Poll, PollRefused, Tables, Then,
     },
@@ -286,7 +287,8 @@ fn start(
         ended_at: None,
         cost: None,
         charged: Amount::ZERO,
-        measured: Counts::NONE,
+        measured: Measured::NOTHING,
+        check: Checked::Within,
         over_hold: Amount::ZERO,
         possible_double: task.doubt,
     };

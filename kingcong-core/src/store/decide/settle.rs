@@ -9,9 +9,9 @@ use crate::{
     id::{KeyId, Route, TaskId, WorkerId},
     keys::{KeyStatus, Limit, Passage, PoolId, Rules},
     ledger::Cause,
-    measure::Counts,
+    measure::Measured,
     money::Amount,
-    pricing::Overrun,
+    pricing::{Actual, Checked, Overrun},
     store::{
         Accept, AttemptResult, Batch, NotMine, OutputRow, Settle, Settled, StoredOutput, Tables,
         UnknownPolicy, Unsettled, VoiceRow, Waited,
@@ -124,7 +124,7 @@ pub(super) fn settle(
             | KeyStatus::Suspended { .. }
             | KeyStatus::Removed => None,
         });
-    let Money { charged, debt, over_hold } = done;
+    let Money { charged, debt, over_hold, .. } = done;
     Ok(Settled { task, job, charged, debt, over_hold, released, check_key, requeued })
 }
 
@@ -152,6 +152,7 @@ struct Money {
     charged: Amount,
     debt: Amount,
     over_hold: Amount,
+    check: Checked,
 }
 
 impl From<&Failure> for Ending {
@@ -203,7 +204,7 @@ fn finish(
     settle: &Settle,
     output: &StoredOutput,
     cost: Option<UpstreamCredits>,
-    measured: &Counts,
+    measured: &Measured,
     rules: &Rules,
     now: Timestamp,
 ) -> Money {
@@ -215,6 +216,7 @@ fn finish(
         attempt.charged = money.charged;
         attempt.over_hold = money.over_hold;
         attempt.measured = measured.clone();
+        attempt.check = money.check;
     });
     tables.change_task(settle.task, |task| {
         task.count_reached(Reached::Yes);
@@ -243,14 +245,15 @@ fn finish(
 
 /// Adds the task's exact price to the job's sum, as far as its hold or the price's overrun goes, and captures what
 /// that adds to the rounded total.
-fn charge(tables: &mut Tables, settle: &Settle, measured: &Counts, now: Timestamp) -> Money {
+fn charge(tables: &mut Tables, settle: &Settle, measured: &Measured, now: Timestamp) -> Money {
     let task = tables.tasks().get(&settle.task).expect("settle found it");
     let route = task.planned_route().route().clone();
     let price = task.planned_route().card.clone();
+    let sent_at = tables.attempts().get(&settle.attempt).expect("settle found it").leased_at;
     let job = tables.jobs.get_mut(&settle.job).expect("a task's job is loaded with it");
     let (hold, wallet) = (job.hold, job.wallet);
     let hold = tables.holds.get_mut(&hold).expect("a job's hold is loaded with it");
-    let exact = price.actual(measured).exact;
+    let Actual { exact, check } = price.actual(measured, sent_at);
     let mut total = job.total;
     let added = match price.overrun() {
         Overrun::Operator => total.add(&exact, hold.amount),
@@ -261,12 +264,14 @@ fn charge(tables: &mut Tables, settle: &Settle, measured: &Counts, now: Timestam
     let wallet = tables.wallets.get_mut(&wallet).expect("a hold's wallet is loaded with it");
     let cause = Cause { route: Some(route), task: Some(settle.task), ..Cause::default() };
     // Only the figures of a wallet that spent, or owes, 2^63 steps do not fit: what cannot be booked is not charged.
-    let Ok(captured) = wallet.capture(hold, added.part, cause, now) else { return Money::default() };
+    let Ok(captured) = wallet.capture(hold, added.part, cause, now) else {
+        return Money { check, ..Money::default() };
+    };
     job.total = total;
     if let Some(entry) = captured.entry {
         tables.entries.insert((entry.wallet, entry.number), entry);
     }
-    Money { charged: added.part, debt: captured.debt, over_hold: added.over_hold }
+    Money { charged: added.part, debt: captured.debt, over_hold: added.over_hold, check }
 }
 
 /// What follows a failure. What may have been done and charged all the same is tried once more, recorded as a possible

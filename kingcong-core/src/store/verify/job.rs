@@ -11,7 +11,7 @@ use crate::{
     id::{AttemptId, KeyId, TaskId, WorkerId},
     ledger::{Entry, EntryKind, Hold, HoldState},
     money::Amount,
-    pricing::{Overrun, common_denominator, hold_amount},
+    pricing::{Checked, Overrun, common_denominator, hold_amount},
     store::{IdempotencyRow, Life, OutputRow, Remembered, VoiceRow, Worker},
     work::{
         Attempt, AttemptState, Doubt, Ending, Job, JobState, MadeVoice, RouteCause, Task, TaskError,
@@ -179,7 +179,7 @@ fn exact_sum(book: &JobBook, of: impl Fn(&Task) -> bool) -> Option<i128> {
         let price = &task.planned_route().card;
         let measured = book.attempts.iter().find(|attempt| is_done(attempt) && attempt.task == task.id);
         let exact = match measured {
-            Some(attempt) => price.actual(&attempt.measured).exact,
+            Some(attempt) => price.actual(&attempt.measured, attempt.leased_at).exact,
             None => price.reported().is_empty().then(|| price.counted())?,
         };
         (den % exact.den() == 0).then_some(())?;
@@ -452,8 +452,13 @@ fn verify_attempt(findings: &mut Findings, book: &JobBook, task: &Task, attempt:
     let millis = |id: AttemptId| id.as_uuid().as_u128() >> AttemptId::BEHIND_MILLIS_BITS;
     let leased_at = AttemptId::first_at(attempt.leased_at);
     findings.same(&row, "leased_at", millis(leased_at), millis(attempt.id));
-    let known = task.routes.iter().any(|route| *route.route() == attempt.route);
-    findings.same(&row, "server", known, true);
+    let route = task.routes.iter().find(|route| *route.route() == attempt.route);
+    findings.same(&row, "server", route.is_some(), true);
+    if let Some(route) = route {
+        let actual = || route.card.actual(&attempt.measured, attempt.leased_at).check;
+        let check = if is_done(attempt) { actual() } else { Checked::Within };
+        findings.same(&row, "usage_check", attempt.check, check);
+    }
     let is_over = matches!(attempt.state, AttemptState::Ended(_));
     findings.same(&row, "open_worker", attempt.worker.is_some(), !is_over);
     findings.same(&row, "ended_at", attempt.ended_at.is_some(), is_over);

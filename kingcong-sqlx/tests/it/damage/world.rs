@@ -10,7 +10,7 @@ use kingcong_core::{
     keys::Rules,
     lane::Lane,
     ledger::{Cause, Owner, WalletKey},
-    measure::Counts,
+    measure::Measured,
     money::{Amount, Unit},
     pricing::Price,
     store::{
@@ -291,7 +291,7 @@ async fn work(world: &mut World<'_>, first: KeyId) {
         }
         .stored(),
         cost: Some(UpstreamCredits::whole(1)),
-        measured: Counts::NONE,
+        measured: Measured::NOTHING,
     };
     let clone = cloning(admit(&mut world.ids, 2, &["a recording"], Some("request 5")));
     world.write(vec![Command::Admit(Box::new(clone))]).await;
