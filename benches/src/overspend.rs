@@ -101,7 +101,7 @@ fn preset() -> Result<Preset> {
         configuration.prices.remove(&route, None, Operation::Speech);
         let per = std::num::NonZeroU32::MIN;
         let line = PriceLine::from_decimal(Measure::Request, PRICE.parse()?, per, MoneyUnit::USD)?;
-        configuration.prices.set(Price {
+        let price = Price {
             name: "a request".into(),
             route,
             model: None,
@@ -113,7 +113,8 @@ fn preset() -> Result<Preset> {
             switch: Switch::On,
             version: 1,
             since: Timestamp::EPOCH,
-        })?;
+        };
+        configuration.prices.set(price, Timestamp::EPOCH)?;
     }
     configuration.packages.set(package()?)?;
     Ok(preset)

@@ -19,7 +19,7 @@ use kingcong_core::{
     engine::{JobAudio, Outputs},
     failure::Failure,
     id::{JobId, ProtocolId},
-    measure::{Counts, Measured},
+    measure::Measured,
     provider::{Call, Provider, Reply, Sent, Sink},
     store::{MemoryStore, Store},
     work::{Audio, Body, Output},

@@ -122,6 +122,7 @@ impl Planner {
     /// Plans and quotes a request.
     pub(crate) fn admission(&self, request: &CheckedRequest, ids: &mut Ids) -> Result<Command> {
         let basis = PlanBasis {
+            at: Timestamp::EPOCH,
             system: &self.configuration.system,
             prices: &self.configuration.prices,
             keyed: &self.routes,
@@ -141,6 +142,7 @@ impl Planner {
             idempotency: request.idempotency,
             configuration_version: self.configuration.version,
             tenant_version: 0,
+            prices_during: plan.prices_during,
             job: JobId::from_uuid(ids.next()),
             hold: HoldId::from_uuid(ids.next()),
             tenant: request.tenant.clone(),

@@ -9,7 +9,7 @@ use kingcong_core::{
     measure::Measure,
     money::{Decimal, Unit},
     operation::Operation,
-    pricing::{Charge, Overrun, Price, PriceLine},
+    pricing::{Charge, Overrun, Price, PriceLine, PriceStart},
     switch::Switch,
 };
 use serde::{Deserialize, Serialize};
@@ -219,7 +219,7 @@ impl Door for Set {
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
         let (price, version) = self.price.price()?;
-        Ok(at.kc.prices().set_now(price, version).await?)
+        Ok(at.kc.prices().set(price, PriceStart::Now, version).await?)
     }
 }
 

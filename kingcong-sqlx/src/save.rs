@@ -171,7 +171,8 @@ fn save_configuration(
     let (old, new) = (in_force(before), in_force(after));
     for (_, price) in old.iter().filter(|(place, price)| new.get(*place) != Some(price)) {
         let sql = "UPDATE kingcong_pricing SET in_force = 0 \
-                   WHERE server = ? AND service_type = ? AND operation = ? AND model = ? AND lane = ? AND in_force = 1";
+                   WHERE server = ? AND service_type = ? AND operation = ? AND model = ? AND lane = ? \
+                   AND since = ? AND in_force = 1";
         script.add(sql, PriceRow::place(price));
     }
     let set = new.iter().filter(|(place, price)| old.get(*place) != Some(price));
@@ -188,11 +189,17 @@ fn save_configuration(
     script.insert(Deed::Put, &set);
 }
 
-/// The prices by what there is one price for.
-fn in_force(configuration: &Configuration) -> BTreeMap<(&Route, Operation, Option<&str>, Lane), &Price> {
+/// What there is one price for.
+type Place<'a> = (&'a Route, Operation, Option<&'a str>, Lane, Timestamp);
+
+/// The prices by what there is one for.
+fn in_force(configuration: &Configuration) -> BTreeMap<Place<'_>, &Price> {
     configuration
         .prices
         .iter()
-        .map(|price| ((&price.route, price.operation, price.model.as_deref(), price.lane), price))
+        .map(|price| {
+            let model = price.model.as_deref();
+            ((&price.route, price.operation, model, price.lane, price.since), price)
+        })
         .collect()
 }

@@ -165,6 +165,7 @@ impl Inner {
         let basis = PlanBasis {
             system,
             prices: &snapshot.configuration.prices,
+            at: self.store_now(),
             keyed: &snapshot.keyed,
             capabilities: &snapshot.capabilities,
             task_characters_max: self.settings.task_characters_max,
@@ -228,6 +229,7 @@ impl Inner {
             idempotency: request.idempotency,
             configuration_version,
             tenant_version: self.tenants.version(&request.tenant),
+            prices_during: plan.prices_during.clone(),
             job: JobId::from_uuid(self.ids.uuid()),
             hold: HoldId::from_uuid(self.ids.uuid()),
             tenant: request.tenant.clone(),

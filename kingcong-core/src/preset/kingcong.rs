@@ -68,9 +68,9 @@ pub fn prices(system: &System) -> Result<PriceList, PriceError> {
             if operation == Operation::CloneVoice && route.service.as_str() != CLONING {
                 continue;
             }
-            let price = Decimal::from(credits);
-            let line = PriceLine::from_decimal(measure, price, NonZeroU32::MIN, Unit::CREDIT)?;
-            prices.set(Price {
+            let credits = Decimal::from(credits);
+            let line = PriceLine::from_decimal(measure, credits, NonZeroU32::MIN, Unit::CREDIT)?;
+            let price = Price {
                 name: format!("{route} {operation}"),
                 route: route.clone(),
                 model: None,
@@ -82,7 +82,8 @@ pub fn prices(system: &System) -> Result<PriceList, PriceError> {
                 switch: Switch::On,
                 version: 1,
                 since: Timestamp::EPOCH,
-            })?;
+            };
+            prices.set(price, Timestamp::EPOCH)?;
         }
     }
     Ok(prices)

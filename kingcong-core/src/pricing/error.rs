@@ -2,6 +2,7 @@
 
 use super::ConditionError;
 use crate::{
+    clock::Timestamp,
     id::Route,
     label::InvalidLabel,
     measure::Measure,
@@ -116,6 +117,30 @@ pub enum PriceError {
         given: u32,
         /// What the list has.
         newest: u32,
+    },
+    /// A price that is to be in force since before it is set.
+    #[error(
+        "the price is to be in force since {since}, which has passed: leave the instant out, or name one after {now}"
+    )]
+    Past {
+        /// Since when it was to be in force.
+        since: Timestamp,
+        /// The store's time.
+        now: Timestamp,
+    },
+    /// A version that cannot be withdrawn.
+    #[error(
+        "the price is in force since {since}: only what is to come can be withdrawn; set another price, or remove it"
+    )]
+    InForce {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Too many versions of one price are to come.
+    #[error("{max} versions of the price are to come already: withdraw one first")]
+    TooManyAhead {
+        /// Most versions.
+        max: usize,
     },
     /// The list is full.
     #[error("the list already has {max} prices: remove some first")]

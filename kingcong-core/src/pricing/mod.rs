@@ -1,6 +1,6 @@
 //! What work costs.
 //!
-//! A [`PriceList`] holds the newest [`Price`] of each route, model and operation. A price is a sum of lines, each
+//! A [`PriceList`] holds the [`Price`] of each route, model and operation that is in force, and those to come. A price is a sum of lines, each
 //! "so much per so many characters" (or requests, milliseconds, …), kept as integers so that nothing is lost.
 //! [`Price::quote`] applies it to a task's [`Quantities`] and gives a [`RoutePrice`], which is frozen into the
 //! task: a later change of the list never touches admitted work. A task has one for each route it may go to, and
@@ -48,9 +48,9 @@
 //!     switch: Switch::On,
 //!     version: 1,
 //!     since: Timestamp::EPOCH,
-//! })?;
+//! }, Timestamp::EPOCH)?;
 //!
-//! let price = list.find(&route, Some("eleven_v3"), Operation::Speech, Lane::Shared)?;
+//! let price = list.find(&route, Some("eleven_v3"), Operation::Speech, Lane::Shared, Timestamp::EPOCH)?;
 //! let quoted = price.quote(&speech_quantities(count_characters("Xin chào"), 100)?)?;
 //! let tasks = [vec![quoted.clone()]];
 //! let hold = hold_amount(&tasks)?;
@@ -75,7 +75,7 @@ mod quote;
 pub use self::{
     conditions::{ConditionError, Conditions, PromptTokens, SPANS_MAX, Serving, Span, Weekday},
     error::PriceError,
-    list::{PRICES_MAX, PriceList},
+    list::{PRICES_AHEAD_MAX, PRICES_MAX, PriceList, PriceStart},
     package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError},
     price::{
         Charge, LINES_MAX, MODEL_BYTES_MAX, MS_PER_SECOND, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine,

@@ -51,7 +51,7 @@ pub struct Price {
     pub switch: Switch,
     /// How often this price was set: larger is newer.
     pub version: u32,
-    /// Since when this version is in effect.
+    /// Since when this version is in force; it may be to come.
     pub since: Timestamp,
 }
 
@@ -414,7 +414,7 @@ mod tests {
     fn zero_is_legal_only_as_free() {
         let zero = line(Measure::Character, 0);
         assert_eq!(Charge::lines([]), Err(PriceError::AllZero));
-        assert_eq!(Charge::lines([zero, line(Measure::Request, 0)]), Err(PriceError::AllZero));
+        assert_eq!(Charge::lines([zero.clone(), line(Measure::Request, 0)]), Err(PriceError::AllZero));
         assert!(Charge::lines([zero, line(Measure::Request, 1)]).is_ok());
         for stored in [
             r#"{"lines":[]}"#,

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,7 +29,7 @@ use crate::{
     measure::{Measured, Quantities},
     money::{Amount, Unit},
     operation::Operation,
-    pricing::{Package, PackageError, Price, PriceError},
+    pricing::{Package, PackageError, Price, PriceError, PriceStart},
     routing::{Origin, SystemCommand, SystemError},
     switch::Switch,
     tenants::{Tenant, TenantState},
@@ -196,6 +197,8 @@ pub struct Admit {
     pub configuration_version: i64,
     /// The version of the tenant's row that it was planned with; 0 for none.
     pub tenant_version: i64,
+    /// While the prices are those that it was quoted with.
+    pub prices_during: Range<Timestamp>,
     /// The job's id.
     pub job: JobId,
     /// The hold's id.
@@ -929,8 +932,24 @@ pub enum ConfigurationChange {
     Preset(Box<Configuration>),
     /// Servers, services, routes, weights, maintenance.
     System(SystemCommand),
-    /// A price; replaces the one for the same route, model and operation.
-    SetPrice(Box<Price>),
+    /// A price; replaces the one for the same route, model and operation from an instant on.
+    SetPrice {
+        /// The price; its instant is that of `start`.
+        price: Box<Price>,
+        /// From when on.
+        start: PriceStart,
+    },
+    /// No version of a price that was to come at an instant.
+    WithdrawPrice {
+        /// The route.
+        route: Route,
+        /// The model that it is for; any when absent.
+        model: Option<String>,
+        /// The operation.
+        operation: Operation,
+        /// Since when it was to be in force.
+        since: Timestamp,
+    },
     /// No price any more.
     RemovePrice {
         /// The route.
@@ -956,7 +975,8 @@ impl ConfigurationChange {
             }
             Self::System(_)
             | Self::Preset(_)
-            | Self::SetPrice(_)
+            | Self::SetPrice { .. }
+            | Self::WithdrawPrice { .. }
             | Self::RemovePrice { .. }
             | Self::SetPackage(_)
             | Self::RemovePackage(_) => None,

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
+    ops::Range,
     sync::Arc,
 };
 
@@ -12,6 +13,7 @@ use super::{
     kinds::{Cutting, Uncut},
 };
 use crate::{
+    clock::Timestamp,
     id::{KeyId, Route, ServerId, ServiceId, VoiceId},
     lane::Lane,
     measure::Quantities,
@@ -28,8 +30,10 @@ use crate::{
 pub struct PlanBasis<'a> {
     /// Servers, services, routes, weights, maintenance.
     pub system: &'a System,
-    /// The prices in force.
+    /// The prices.
     pub prices: &'a PriceList,
+    /// The instant whose prices are meant.
+    pub at: Timestamp,
     /// The routes that have a usable key.
     pub keyed: &'a BTreeSet<Route>,
     /// What can be done on which route; everything on one that is not there.
@@ -68,6 +72,8 @@ pub struct Plan {
     pub held: Amount,
     /// The common denominator of the prices.
     pub denominator: i64,
+    /// While the prices are these.
+    pub prices_during: Range<Timestamp>,
 }
 
 /// A task of a plan.
@@ -205,7 +211,8 @@ impl Plan {
         let all: Vec<&RoutePrice> = prices.flatten().collect();
         let denominator = common_denominator(&all)?;
         let unit = all.first().map_or(Unit::CREDIT, |price| price.unit());
-        Ok(Self { operation, unit, shares, only_key, tasks, held, denominator })
+        let prices_during = basis.prices.unchanged_around(basis.at);
+        Ok(Self { operation, unit, shares, only_key, tasks, held, denominator, prices_during })
     }
 }
 
@@ -234,6 +241,7 @@ impl FrozenQuote<'_> {
         system: &System,
         prices: &PriceList,
         keyed: &BTreeSet<Route>,
+        at: Timestamp,
     ) -> Result<BTreeMap<ServerId, u32>, PlanError> {
         let mut shares = system.eligible(self.service)?;
         let routes = || self.routes.iter().map(TaskRoute::route);
@@ -249,7 +257,7 @@ impl FrozenQuote<'_> {
             return Err(PlanError::NoKey { routes: on.into_iter().cloned().collect() });
         }
         for route in &usable {
-            prices.find(route, self.model, self.operation, Lane::Shared)?;
+            prices.find(route, self.model, self.operation, Lane::Shared, at)?;
         }
         shares.retain(|server, _| usable.iter().any(|route| route.server == *server));
         Ok(shares)
@@ -277,7 +285,8 @@ impl Quoted {
             return Ok(Arc::clone(routes));
         }
         let quote = |place: &Place| {
-            let price = basis.prices.find(&place.route, request.ask.model(), operation, Lane::Shared)?;
+            let model = request.ask.model();
+            let price = basis.prices.find(&place.route, model, operation, Lane::Shared, basis.at)?;
             Ok(TaskRoute {
                 card: price.quote(quantities)?,
                 lane: Lane::Shared,

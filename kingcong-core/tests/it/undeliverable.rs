@@ -12,7 +12,7 @@ use kingcong_core::{
     engine::{JobResult, Outputs},
     measure::Measure,
     operation::Operation,
-    pricing::{Charge, Price, PriceLine},
+    pricing::{Charge, Price, PriceLine, PriceStart},
     store::{AttemptFilter, PAGE_MAX},
     work::{JobState, Mp3Layout, Sound},
 };
@@ -163,7 +163,7 @@ async fn a_price_per_second_charges_the_audio_that_came() {
                 let line =
                     PriceLine::from_decimal(Measure::AudioMs, 10.into(), a_second, price.unit).unwrap();
                 let charge = Charge::lines([line]).unwrap();
-                kc.prices().set_now(Price { charge, ..price }, None).await.unwrap();
+                kc.prices().set(Price { charge, ..price }, PriceStart::Now, None).await.unwrap();
             }
         }
         for text in ["Xin chào các bạn của tôi", &"x".repeat(400)] {

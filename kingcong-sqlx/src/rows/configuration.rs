@@ -61,7 +61,7 @@ fn model(price: &Price) -> Cell {
 }
 
 impl PriceRow {
-    /// What there is one price in force for: server, service, operation, model and lane.
+    /// What there is one price in force for: server, service, operation, model, lane and instant.
     pub(crate) fn place(price: &Price) -> Vec<Cell> {
         vec![
             price.route.server.as_str().into(),
@@ -69,6 +69,7 @@ impl PriceRow {
             Cell::Word(price.operation.as_str()),
             model(price),
             Cell::Word(price.lane.as_str()),
+            price.since.into(),
         ]
     }
 }

@@ -3,6 +3,7 @@
 
 use kingcong_core::{
     access::Scope,
+    clock::Timestamp,
     id::{PackageId, TenantId, UserId},
     ledger::{Owner, WalletKey},
     money::{Amount, Unit},
@@ -24,7 +25,7 @@ fn names_that_end_in_a_space_are_refused() {
     assert!(PackageId::new("package-1 ").is_err());
     let mut priced = price(&route("ai33"));
     priced.model = Some("v3 ".into());
-    assert!(PriceList::default().set(priced).is_err());
+    assert!(PriceList::default().set(priced, Timestamp::EPOCH).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

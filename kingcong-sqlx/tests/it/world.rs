@@ -21,7 +21,7 @@ use kingcong_core::{
     keys::{Key, KeyStatus, Level, Limit, Limits, PollsCount, PoolId, Rules},
     lane::Lane,
     ledger::{Cause, Owner, WalletKey},
-    measure::{Counts, Measure, Measured, count_characters},
+    measure::{Counts, Measure, count_characters},
     money::{Amount, Unit},
     operation::Operation,
     preset::kingcong,
@@ -149,7 +149,7 @@ pub(crate) fn price(of: &Route) -> Price {
 pub(crate) fn preset() -> Configuration {
     let mut prices = kingcong_core::pricing::PriceList::default();
     for server in ["ai33", "ai84"] {
-        prices.set(price(&route(server))).unwrap();
+        prices.set(price(&route(server)), Timestamp::EPOCH).unwrap();
     }
     Configuration { version: 0, system: kingcong::system(), prices, packages: kingcong::packages() }
 }
@@ -269,6 +269,7 @@ pub(crate) fn admit(ids: &mut Ids, who: u32, texts: &[&str], key: Option<&str>) 
         idempotency,
         configuration_version: 1,
         tenant_version: 0,
+        prices_during: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
         tasks: tasks.collect(),
         job: JobId::from_uuid(ids.next()),
         hold: HoldId::from_uuid(ids.next()),

@@ -434,6 +434,9 @@ impl Books {
                 self.stage.fail(format!("job {} was never admitted", book.job.id));
                 continue;
             };
+            if !admit.prices_during.contains(&book.job.created_at) {
+                self.stage.fail(format!("job {} was admitted at prices of another time", book.job.id));
+            }
             let retries = pages.retries.get(&book.job.id).map_or(&[][..], Vec::as_slice);
             let mut costs = vec![Costs::default(); retries.len() + 1];
             for task in &book.tasks {
@@ -631,12 +634,16 @@ fn attempts(memory: &MemoryStore) -> BTreeMap<AttemptId, Attempt> {
     }
 }
 
-/// The price for a job's work on a route.
+/// The price for a job's work on a route, when it was admitted.
 fn price<'a>(configuration: &'a Configuration, route: &Route, admit: &Admit) -> Option<&'a Price> {
-    configuration
-        .prices
-        .iter()
-        .find(|price| price.route == *route && price.operation == admit.operation && price.model.is_none())
+    let at = admit.prices_during.start;
+    let is_meant = |price: &&Price| {
+        price.route == *route
+            && price.operation == admit.operation
+            && price.model.is_none()
+            && price.since <= at
+    };
+    configuration.prices.iter().filter(is_meant).max_by_key(|price| price.since)
 }
 
 fn lines(price: &Price) -> &[PriceLine] {

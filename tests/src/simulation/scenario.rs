@@ -16,7 +16,7 @@ use kingcong_core::{
     measure::Measure,
     money::{Amount, Unit},
     operation::Operation,
-    pricing::{Charge, Overrun, Price, PriceLine},
+    pricing::{Charge, Overrun, Price, PriceError, PriceLine, PriceStart},
     provider::Provider,
     routing::{BaseUrl, EgressChange, Maintenance, Server, ServerChange},
     store::{BookReads, JobFilter, JobReads, KeyReads, MemoryStore, PAGE_MAX, UnknownPolicy},
@@ -844,10 +844,16 @@ impl Scenario {
 
     async fn change_price(&self, kc: &KingCong, server: &str, service: &str) -> Result<(), Error> {
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
-        let prices = kc.prices().list().await?;
-        let old = prices.iter().find(|p| p.route == route && p.operation == Operation::Speech);
-        let version = old.map_or(1_000, |price| price.version) + 1;
-        kc.prices().set(price(&self.stage.dice, route, version)?).await
+        let dice = &self.stage.dice;
+        let start = match dice.between(0, 2) {
+            0 => PriceStart::At(self.truth.now().plus(Duration::from_millis(dice.between(1_000, 60_000)))),
+            _ => PriceStart::Now,
+        };
+        match kc.prices().set(price(dice, route, 0)?, start, None).await {
+            // The clock of the process that decides may be ahead.
+            Err(Error::Price(PriceError::Past { .. } | PriceError::TooManyAhead { .. })) => Ok(()),
+            set => set,
+        }
     }
 
     async fn change_key(&self, kc: &KingCong) -> Result<(), Error> {
@@ -1083,8 +1089,8 @@ fn preset(dice: &Dice) -> Result<Preset, Error> {
             clone.operation = Operation::CloneVoice;
             let line = PriceLine::new(Measure::Request, 70_000_000, NonZeroU32::MIN);
             clone.charge = Charge::lines([line])?;
-            configuration.prices.set(clone)?;
-            configuration.prices.set(price(dice, route, 2)?)?;
+            configuration.prices.set(clone, Timestamp::EPOCH)?;
+            configuration.prices.set(price(dice, route, 2)?, Timestamp::EPOCH)?;
         }
     }
     Ok(preset)

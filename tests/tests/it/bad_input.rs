@@ -23,7 +23,7 @@ use kingcong_core::{
     message::Language,
     money::{Amount, Money, Unit},
     operation::Operation,
-    pricing::{Charge, Ordered, Package, PackageError, Price, PriceError, PriceLine},
+    pricing::{Charge, Ordered, Package, PackageError, Price, PriceError, PriceLine, PriceStart},
     provider::{Call, Provider, Reply, Sent},
     routing::{BaseUrl, Maintenance, Server, ServerChange, SystemError, Unavailable},
     store::{DEAD_AFTER_MIN, JobFilter, Store, StoreError, StoreErrorKind},
@@ -563,20 +563,26 @@ async fn a_price_that_cannot_be_one_is_refused() {
         bench.refuses(call, is!(Error::Price(PriceError::AllZero)), &["zero", "mark it free"]).await;
     }
     let one = line("1", Unit::CREDIT).await.unwrap();
-    let twice = async { Charge::lines([one, one]).map_err(Error::from) };
+    let twice = async { Charge::lines([one.clone(), one]).map_err(Error::from) };
     let is_twice = is!(Error::Price(PriceError::DuplicateMeasure { .. }));
     bench.refuses(twice, is_twice, &["two lines per character", "add them up"]).await;
 
     let price = kc.prices().list().await.unwrap().remove(0);
     let stale = is!(Error::Price(PriceError::Stale { .. }));
-    bench.refuses(kc.prices().set(price.clone()), stale, &["version 1", "read it again"]).await;
+    bench
+        .refuses(
+            kc.prices().set(price.clone(), PriceStart::Now, Some(1)),
+            stale,
+            &["version 1", "read it again"],
+        )
+        .await;
     let named = is!(Error::Price(PriceError::BadName { .. }));
     let unnamed = Price { name: "\n".into(), version: 2, ..price.clone() };
-    bench.refuses(kc.prices().set(unnamed), named, &["\"\\n\"", "must be"]).await;
+    bench.refuses(kc.prices().set(unnamed, PriceStart::Now, None), named, &["\"\\n\"", "must be"]).await;
     let nowhere = is!(Error::Configuration(SystemError::UnknownServer { .. }));
     let route = Route::new(ServerId::new("ai99").unwrap(), price.route.service.clone());
     let prices = kc.prices();
-    let call = prices.set(Price { route, version: 2, ..price });
+    let call = prices.set(Price { route, ..price }, PriceStart::Now, None);
     bench.refuses(call, nowhere, &["ai99", "ai33, ai84", "add it first"]).await;
     let gone = is!(Error::NotFound { what: "price or package", .. });
     let call = prices.remove("ai33", "elevenlabs", Some("v9"), Operation::Speech);

@@ -10,7 +10,7 @@ use kingcong_core::{
     id::{ProtocolId, Route, ServerId, ServiceId},
     keys::{Limits, PollsCount},
     operation::Operation,
-    pricing::Price,
+    pricing::{Price, PriceStart},
     routing::BaseUrl,
     store::{AttemptFilter, Store},
     switch::Switch,
@@ -226,7 +226,7 @@ async fn what_is_no_audio_costs_nothing_and_is_made_again() {
         let route = Route::new(ServerId::new(name).unwrap(), ServiceId::new(service).unwrap());
         let mut prices = kc.prices().list().await.unwrap();
         prices.retain(|price| price.operation == Operation::Speech && price.route.service == route.service);
-        kc.prices().set_now(Price { route, ..prices.remove(0) }, None).await.unwrap();
+        kc.prices().set(Price { route, ..prices.remove(0) }, PriceStart::Now, None).await.unwrap();
     }
     for (server, service) in &sold {
         for secret in server.secrets() {

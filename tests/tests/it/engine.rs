@@ -19,7 +19,7 @@ use kingcong_core::{
     failure::{Failure, FailureKind, Reached},
     id::ProtocolId,
     measure::Measured,
-    pricing::Price,
+    pricing::{Price, PriceStart},
     provider::{Accepted, Call, Laid, Progress, Provider, Reply, Sent, Sink},
     store::{AttemptFilter, JobReads, MemoryStore, PAGE_MAX, Store as _},
     upstream::UpstreamId,
@@ -260,7 +260,10 @@ async fn two_processes_set_the_newest_price_one_after_the_other() {
     let (one, other) = (stage.open().await, stage.open().await);
     let price = one.prices().list().await.unwrap().remove(0);
     let set = async |kc: &KingCong, name: &str| {
-        kc.prices().set_now(Price { name: name.to_owned(), ..price.clone() }, None).await.unwrap();
+        kc.prices()
+            .set(Price { name: name.to_owned(), ..price.clone() }, PriceStart::Now, None)
+            .await
+            .unwrap();
     };
     tokio::join!(set(&one, "one"), set(&other, "other"));
     let is_same = |kept: &&Price| (&kept.route, kept.operation) == (&price.route, price.operation);

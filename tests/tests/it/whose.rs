@@ -21,6 +21,7 @@ use kingcong_core::{
     measure::Measured,
     money::{Amount, Unit},
     operation::Operation,
+    pricing::PriceStart,
     provider::{Call, Provider, Reply, Sent},
     routing::{Maintenance, ServerChange},
     store::{AttemptFilter, AuditEntry, AuditOutcome, JobFilter, MemoryStore, Standing, Store, WalletFilter},
@@ -553,7 +554,7 @@ async fn knock(kc: &KingCong, door: Door, rows: &Rows) -> Result<String, Error> 
         Door::PricesList => seen(kc.prices().list().await?),
         Door::PricesSet => {
             let price = rows.operator.prices().list().await?.remove(0);
-            seen(kc.prices().set_now(price, None).await?)
+            seen(kc.prices().set(price, PriceStart::Now, None).await?)
         }
         Door::PricesRemove => {
             seen(kc.prices().remove("nowhere", "elevenlabs", None, Operation::Speech).await?)

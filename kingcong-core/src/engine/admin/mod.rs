@@ -136,8 +136,10 @@ fn target(change: &ConfigurationChange) -> Target {
             | SystemCommand::UpdateServer { id, .. } => Target::Server(id.clone()),
             SystemCommand::AddService { id, .. } => Target::Service(id.clone()),
         },
-        ConfigurationChange::SetPrice(price) => Target::Price(price.route.clone()),
-        ConfigurationChange::RemovePrice { route, .. } => Target::Price(route.clone()),
+        ConfigurationChange::SetPrice { price, .. } => Target::Price(price.route.clone()),
+        ConfigurationChange::WithdrawPrice { route, .. } | ConfigurationChange::RemovePrice { route, .. } => {
+            Target::Price(route.clone())
+        }
         ConfigurationChange::SetPackage(package) => Target::Package(package.id.clone()),
         ConfigurationChange::RemovePackage(id) => Target::Package(id.clone()),
     }
@@ -146,13 +148,16 @@ fn target(change: &ConfigurationChange) -> Target {
 /// What a change needs to be there.
 fn wanted(change: &ConfigurationChange) -> String {
     match change {
+        ConfigurationChange::WithdrawPrice { route, model, operation, since } => {
+            format!("{operation} on {route} (model {}) since {since}", model.as_deref().unwrap_or("any"))
+        }
         ConfigurationChange::RemovePrice { route, model, operation } => {
             format!("{operation} on {route} (model {})", model.as_deref().unwrap_or("any"))
         }
         ConfigurationChange::RemovePackage(id) => id.to_string(),
         ConfigurationChange::Preset(_)
         | ConfigurationChange::System(_)
-        | ConfigurationChange::SetPrice(_)
+        | ConfigurationChange::SetPrice { .. }
         | ConfigurationChange::SetPackage(_) => String::new(),
     }
 }

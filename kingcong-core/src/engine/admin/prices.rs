@@ -1,12 +1,13 @@
 //! Price and package doors.
 
-use super::{CHANGES_MAX, Entered, KingCong};
+use super::{CHANGES_MAX, KingCong};
 use crate::{
     access::Door,
+    clock::Timestamp,
     error::Error,
     id::{PackageId, Route, ServerId, ServiceId},
     operation::Operation,
-    pricing::{Package, Price, PriceError},
+    pricing::{Package, Price, PriceError, PriceStart},
     store::ConfigurationChange,
 };
 
@@ -23,7 +24,7 @@ pub struct PackageDoors {
 }
 
 impl PriceDoors {
-    /// The prices in force.
+    /// The prices in force, and those to come.
     ///
     /// # Errors
     /// When the store fails.
@@ -36,48 +37,40 @@ impl PriceDoors {
         Ok(self.inner().refresh().await?.configuration.prices.iter().cloned().collect())
     }
 
-    /// Sets a price; it replaces the one for the same route, model and operation.
+    /// Sets a price, from now or from an instant to come on; it replaces the one for the same route, model and operation.
+    /// Its own `version` and `since` do not matter: the version is `version`, and the next one when left out.
     ///
     /// # Errors
-    /// A price that is not legal or for a server or service that is not there, or a store that fails.
-    pub async fn set(&self, price: Price) -> Result<(), Error> {
-        let entered = self.enter(Door::PricesSet).await?;
-        self.replace(&entered, price).await
-    }
-
-    async fn replace(&self, entered: &Entered, price: Price) -> Result<(), Error> {
-        let change = ConfigurationChange::SetPrice(Box::new(price));
-        self.inner().configure(entered, change).await.map(drop)
-    }
-
-    /// Sets a price that is in effect from now on, whatever instant and version it says: the version that it is to have
-    /// is `version`, and the next after the one that it replaces when left out.
-    ///
-    /// # Errors
-    /// As [`PriceDoors::set`].
-    pub async fn set_now(&self, price: Price, version: Option<u32>) -> Result<(), Error> {
+    /// A price that is not legal, for a server or service that is not there, or since an instant that has passed, or a
+    /// store that fails.
+    pub async fn set(&self, price: Price, start: PriceStart, version: Option<u32>) -> Result<(), Error> {
         let entered = self.enter(Door::PricesSet).await?;
         let is_same = |kept: &&Price| {
-            kept.route == price.route && kept.operation == price.operation && kept.model == price.model
+            kept.route == price.route
+                && kept.operation == price.operation
+                && kept.lane == price.lane
+                && kept.model == price.model
         };
         let mut tries_left = if version.is_none() { CHANGES_MAX } else { 0 };
         loop {
             let version = match version {
                 Some(version) => version,
                 None => {
-                    self.kept().await?.iter().find(is_same).map_or(1, |kept| kept.version.saturating_add(1))
+                    let kept = self.kept().await?;
+                    let newest = kept.iter().filter(is_same).map(|kept| kept.version).max();
+                    newest.map_or(1, |newest| newest.saturating_add(1))
                 }
             };
-            let since = self.inner().store_now();
-            match self.replace(&entered, Price { version, since, ..price.clone() }).await {
+            let price = Box::new(Price { version, ..price.clone() });
+            match self.inner().configure(&entered, ConfigurationChange::SetPrice { price, start }).await {
                 // Somebody else was faster.
                 Err(Error::Price(PriceError::Stale { .. })) if tries_left > 0 => tries_left -= 1,
-                set => return set,
+                set => return set.map(drop),
             }
         }
     }
 
-    /// Takes a price away: requests that need it are refused from now on.
+    /// Takes a price away, with its versions that are to come: requests that need it are refused from now on.
     ///
     /// # Errors
     /// When there is none, or the store fails.
@@ -91,6 +84,25 @@ impl PriceDoors {
         let entered = self.enter(Door::PricesRemove).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let change = ConfigurationChange::RemovePrice { route, model: model.map(str::to_owned), operation };
+        self.inner().configure(&entered, change).await.map(drop)
+    }
+
+    /// Withdraws the version of a price that is to be in force since an instant to come.
+    ///
+    /// # Errors
+    /// When there is none, it is in force already, or the store fails.
+    pub async fn withdraw(
+        &self,
+        server: &str,
+        service: &str,
+        model: Option<&str>,
+        operation: Operation,
+        since: Timestamp,
+    ) -> Result<(), Error> {
+        let entered = self.enter(Door::PricesRemove).await?;
+        let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
+        let model = model.map(str::to_owned);
+        let change = ConfigurationChange::WithdrawPrice { route, model, operation, since };
         self.inner().configure(&entered, change).await.map(drop)
     }
 }

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use super::fixtures::{Scene, TestClock, configuration, line, package, route, server, service};
+use super::fixtures::{Order, Scene, TestClock, configuration, line, package, route, server, service};
 use crate::{
     clock::Clock,
     id::PackageId,
+    lane::Lane,
     measure::Measure,
     operation::Operation,
-    pricing::{Charge, PackageError, Price, PriceError},
+    pricing::{Charge, PackageError, Price, PriceError, PriceStart},
     routing::{Maintenance, SystemCommand, SystemError},
-    store::{AuditOf, Configuration, ConfigurationChange, NotConfigured, Store},
+    store::{
+        Admit, AuditOf, Command, Configuration, ConfigurationChange, NotAdmitted, NotConfigured, Outcome,
+        Store,
+    },
     switch::Switch,
 };
 
@@ -62,20 +66,24 @@ pub(super) async fn changes_add_up_and_are_audited(store: &dyn Store, clock: &Te
         ConfigurationChange::System(SystemCommand::SetMaintenance(Maintenance::Services(
             [service("minimax")].into(),
         ))),
-        ConfigurationChange::SetPrice(Box::new(price.clone())),
-        ConfigurationChange::SetPrice(Box::new(Price { model: Some("v3".into()), ..price.clone() })),
+        set_price(price.clone()),
+        set_price(Price { model: Some("v3".into()), ..price.clone() }),
         ConfigurationChange::RemovePrice { route: route.clone(), model: Some("v3".into()), operation },
         ConfigurationChange::SetPackage(Box::new(package("package-2", 77))),
         ConfigurationChange::RemovePackage(removed.clone()),
     ];
+    let mut set_at = clock.now();
     for (version, change) in (0..).zip(changes) {
         clock.advance(Duration::from_secs(1));
+        if version == 2 {
+            set_at = clock.now();
+        }
         assert_eq!(worker.configure_from(version, change).await, Ok(version + 1));
     }
     expected.version = 7;
     expected.system.version += 1;
     expected.system.maintenance = Maintenance::Services([service("minimax")].into());
-    expected.prices.set(price).expect("the price is legal");
+    expected.prices.set(Price { since: set_at, ..price }, set_at).expect("the price is legal");
     expected.packages.set(package("package-2", 77)).expect("the package is legal");
     expected.packages.remove(&removed).expect("there is the package");
     assert_eq!(read(store).await, expected);
@@ -94,6 +102,69 @@ pub(super) async fn changes_add_up_and_are_audited(store: &dyn Store, clock: &Te
     assert_eq!((now.version, now.system.servers[&server("ai33")].weight), (9, 20), "both in one batch");
 }
 
+/// A price to come is in force from its instant on, beside the one before it, and an admission at the prices of
+/// another time is planned again.
+pub(super) async fn a_price_to_come_is_in_force_from_its_instant_on(store: &dyn Store, clock: &TestClock) {
+    let scene = Scene::configured(store, clock).await;
+    let worker = scene.worker().await;
+    worker.buy("user-1", 100).await;
+    let old = configuration().prices.iter().next().expect("there are prices").clone();
+    let (route, operation, model) = (old.route.clone(), old.operation, old.model.clone());
+    let soon = clock.now().plus(Duration::from_secs(60));
+    let (later, start) = (soon.plus(Duration::from_secs(60)), PriceStart::At(soon));
+    let price = Box::new(Price { version: 2, name: "soon".into(), ..old.clone() });
+    worker.configure(ConfigurationChange::SetPrice { price, start }).await.expect("it is legal");
+    let price = Box::new(Price { version: 3, name: "later".into(), ..old.clone() });
+    let start = PriceStart::At(later);
+    worker.configure(ConfigurationChange::SetPrice { price, start }).await.expect("it is legal");
+
+    let kept = read(store).await;
+    let found = |at| kept.prices.find(&route, None, operation, Lane::Shared, at).map(|price| price.version);
+    let before = soon.minus(Duration::from_micros(1));
+    assert_eq!([before, soon, later].map(found), [Ok(1), Ok(2), Ok(3)]);
+
+    let prices_during = kept.prices.unchanged_around(clock.now());
+    let order = || Admit {
+        prices_during: prices_during.clone(),
+        configuration_version: kept.version,
+        ..Order::new("user-1", 1).admit(&scene.ids)
+    };
+    let admit = |admit: Admit| worker.execute(Command::Admit(Box::new(admit)));
+    assert!(matches!(admit(order()).await, Outcome::Admit(Ok(_))));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(admit(order()).await, Outcome::Admit(Err(NotAdmitted::Stale)), "its prices have ended");
+
+    let withdraw = |since| ConfigurationChange::WithdrawPrice {
+        route: route.clone(),
+        model: model.clone(),
+        operation,
+        since,
+    };
+    let in_force = PriceError::InForce { since: soon };
+    assert_eq!(worker.configure(withdraw(soon)).await, Err(NotConfigured::Price(in_force)));
+    assert_eq!(
+        worker.configure(withdraw(clock.now())).await,
+        Err(NotConfigured::Price(PriceError::InForce { since: clock.now() }))
+    );
+    worker.configure(withdraw(later)).await.expect("it is to come");
+    assert_eq!(worker.configure(withdraw(later)).await, Err(NotConfigured::NotFound));
+    let past = PriceStart::At(before);
+    let price = Box::new(Price { version: 4, ..old.clone() });
+    let refused = worker.configure(ConfigurationChange::SetPrice { price, start: past }).await;
+    let expected = PriceError::Past { since: before, now: clock.now() };
+    assert_eq!(refused, Err(NotConfigured::Price(expected)));
+
+    // What is set now takes the place of both that had passed.
+    worker.configure(set_price(Price { version: 4, ..old })).await.expect("it is legal");
+    let kept = read(store).await;
+    let versions = kept.prices.iter().filter(|price| price.route == route && price.operation == operation);
+    assert_eq!(versions.map(|price| price.version).collect::<Vec<_>>(), [4]);
+}
+
+fn set_price(price: Price) -> ConfigurationChange {
+    ConfigurationChange::SetPrice { price: Box::new(price), start: PriceStart::Now }
+}
+
 /// What the domain refuses leaves version, configuration and audit as they were.
 pub(super) async fn an_illegal_change_changes_nothing(store: &dyn Store, clock: &TestClock) {
     let scene = Scene::configured(store, clock).await;
@@ -105,10 +176,10 @@ pub(super) async fn an_illegal_change_changes_nothing(store: &dyn Store, clock: 
 
     let old = before.prices.iter().next().expect("there are prices").clone();
     let nowhere = Price { route: route("ai99"), ..old.clone() };
-    let refused = worker.configure(ConfigurationChange::SetPrice(Box::new(nowhere))).await;
+    let refused = worker.configure(set_price(nowhere)).await;
     assert!(matches!(refused, Err(NotConfigured::Refused(SystemError::UnknownServer { .. }))), "{refused:?}");
     let charge = Charge::lines([line(Measure::Character, 7, 1)]).expect("it charges something");
-    let refused = worker.configure(ConfigurationChange::SetPrice(Box::new(Price { charge, ..old }))).await;
+    let refused = worker.configure(set_price(Price { charge, ..old })).await;
     let stale = PriceError::Stale { given: 1, newest: 1 };
     assert_eq!(refused, Err(NotConfigured::Price(stale)));
 

@@ -213,7 +213,7 @@ pub fn configuration() -> Configuration {
     for route in system.routes.keys() {
         let clone = line(Measure::Request, 50_000_000, 1);
         for (operation, line) in [(Operation::Speech, speech_line(route)), (Operation::CloneVoice, clone)] {
-            prices.set(price(route.clone(), operation, line)).expect("the price is legal");
+            prices.set(price(route.clone(), operation, line), Timestamp::EPOCH).expect("the price is legal");
         }
     }
     let mut packages = Catalogue::default();
@@ -356,6 +356,7 @@ impl Order {
             idempotency: self.idempotency,
             configuration_version: self.configuration_version,
             tenant_version: self.tenant_version,
+            prices_during: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
             job: JobId::from_uuid(ids.uuid()),
             hold: HoldId::from_uuid(ids.uuid()),
             tenant: TenantId::main(),

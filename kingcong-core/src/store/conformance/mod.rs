@@ -237,6 +237,7 @@ laws! {
         audit_rows_are_found_by_scope;
     configuring:
         a_preset_is_for_an_empty_store,
+        a_price_to_come_is_in_force_from_its_instant_on,
         a_change_against_an_older_version_is_refused,
         changes_add_up_and_are_audited,
         an_illegal_change_changes_nothing,

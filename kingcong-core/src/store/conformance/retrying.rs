@@ -8,7 +8,7 @@ use super::fixtures::{
 };
 use crate::{
     access::Scope,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     failure::{FailureKind, Reached},
     id::{JobId, Route, TenantId},
     keys::PoolId,
@@ -17,7 +17,7 @@ use crate::{
     measure::Measure,
     money::Amount,
     operation::Operation,
-    pricing::{Overrun, PriceError},
+    pricing::{Charge, Overrun, PriceError, PriceStart},
     routing::{Maintenance, SystemCommand, Unavailable},
     store::{
         AttemptFilter, AttemptResult, AuditOf, Command, ConfigurationChange, JobWithTasks, NotAdmitted,
@@ -227,14 +227,19 @@ pub(super) async fn a_retry_needs_a_route_a_key_and_a_price_and_costs_what_was_q
     let (route_of, operation) = (route("ai84"), Operation::Speech);
     let unsold = PriceError::NotFound { route: route_of, model: None, operation };
     assert_eq!(retry(job, "3").await, no_plan(unsold.into()));
-    let mut dearer =
-        super::fixtures::configuration().prices.find(&route("ai84"), None, operation, Lane::Shared).cloned();
+    let mut dearer = super::fixtures::configuration()
+        .prices
+        .find(&route("ai84"), None, operation, Lane::Shared, Timestamp::EPOCH)
+        .cloned();
     if let Ok(price) = &mut dearer {
-        price.charge = crate::pricing::Charge::lines([line(Measure::Character, 9_000_000, 1)])
-            .expect("tests charge for something");
+        price.charge =
+            Charge::lines([line(Measure::Character, 9_000_000, 1)]).expect("tests charge for something");
     }
     let dearer = Box::new(dearer.expect("it has a price"));
-    worker.configure(ConfigurationChange::SetPrice(dearer)).await.expect("it is legal");
+    worker
+        .configure(ConfigurationChange::SetPrice { price: dearer, start: PriceStart::Now })
+        .await
+        .expect("it is legal");
     assert_eq!(retry(job, "3").await.map(|retried| retried.pools), Ok(vec![(pool("ai84"), route("ai84"))]));
     assert_eq!(scene.job(job).await.job.held.get(), 20);
     let settled = worker.settled(&worker.lease(pool("ai84")).await, done()).await;

@@ -12,7 +12,7 @@ pub(super) fn admin(tables: &mut Tables, Admin { audit, act }: &Admin, now: Time
     }
     let answer = match act {
         AdminAct::Credit(act) => AdminAnswer::Credit(credit::credit(tables, act, now)),
-        AdminAct::Configure(act) => AdminAnswer::Configure(configure::configure(tables, act)),
+        AdminAct::Configure(act) => AdminAnswer::Configure(configure::configure(tables, act, now)),
         AdminAct::SetTenant(act) => AdminAnswer::SetTenant(tenants::set(tables, act, now)),
         AdminAct::AddKey(act) => AdminAnswer::AddKey(keys::add(tables, act, now)),
         AdminAct::ChangeKey(act) => AdminAnswer::ChangeKey(keys::change(tables, act, now)),

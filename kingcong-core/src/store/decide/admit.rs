@@ -20,7 +20,8 @@ pub(super) fn admit(tables: &mut Tables, admit: &Admit, now: Timestamp) -> Resul
     if let Some(answer) = replay(tables, admit.idempotency.as_ref())? {
         return Ok(answer);
     }
-    if admit.configuration_version != tables.configuration.version {
+    // The price of a job is that of the instant of its admission, even where it was planned a moment before.
+    if admit.configuration_version != tables.configuration.version || !admit.prices_during.contains(&now) {
         return Err(NotAdmitted::Stale);
     }
     let tenant = tables.standing(&admit.tenant);

@@ -4,12 +4,18 @@
 use std::sync::Arc;
 
 use crate::{
+    clock::Timestamp,
     keys::KeyStatus,
+    pricing::{Price, PriceStart},
     routing::System,
     store::{Change, ConfigurationChange, Configure, NotConfigured, Tables},
 };
 
-pub(super) fn configure(tables: &mut Tables, configure: &Configure) -> Result<i64, NotConfigured> {
+pub(super) fn configure(
+    tables: &mut Tables,
+    configure: &Configure,
+    now: Timestamp,
+) -> Result<i64, NotConfigured> {
     let version = tables.configuration.version;
     if version != configure.expected_version {
         return Err(NotConfigured::Stale { version });
@@ -21,15 +27,23 @@ pub(super) fn configure(tables: &mut Tables, configure: &Configure) -> Result<i6
         ConfigurationChange::System(command) => {
             configuration.system = configuration.system.apply(command).map_err(NotConfigured::Refused)?;
         }
-        ConfigurationChange::SetPrice(price) => {
+        ConfigurationChange::SetPrice { price, start } => {
             configuration.system.known_route(&price.route).map_err(NotConfigured::Refused)?;
-            configuration.prices.set((**price).clone()).map_err(NotConfigured::Price)?;
+            let since = match start {
+                PriceStart::Now => now,
+                PriceStart::At(since) => *since,
+            };
+            let price = Price { since, ..(**price).clone() };
+            configuration.prices.set(price, now).map_err(NotConfigured::Price)?;
+        }
+        ConfigurationChange::WithdrawPrice { route, model, operation, since } => {
+            let withdrawn = configuration.prices.withdraw(route, model.as_deref(), *operation, *since, now);
+            withdrawn.map_err(NotConfigured::Price)?.ok_or(NotConfigured::NotFound)?;
         }
         ConfigurationChange::RemovePrice { route, model, operation } => {
-            configuration
-                .prices
-                .remove(route, model.as_deref(), *operation)
-                .ok_or(NotConfigured::NotFound)?;
+            if configuration.prices.remove(route, model.as_deref(), *operation) == 0 {
+                return Err(NotConfigured::NotFound);
+            }
         }
         ConfigurationChange::SetPackage(package) => {
             configuration.packages.set((**package).clone()).map_err(NotConfigured::Package)?;

@@ -31,7 +31,7 @@ pub(super) fn retry(tables: &mut Tables, retry: &Retry, now: Timestamp) -> Resul
         TenantState::Suspended => return Err(NotRetried::Suspended),
     }
     let failed = failed_tasks(tables, job, retry)?;
-    let mut split = split(tables, job, &failed, retry)?;
+    let mut split = split(tables, job, &failed, retry, now)?;
     let routes: Vec<Arc<[TaskRoute]>> = failed.iter().map(|task| Arc::clone(&task.routes)).collect();
     let only_key = failed.first().and_then(|task| task.only_key);
     let queues = queues(routes.iter().map(|routes| &**routes), only_key, &mut split);
@@ -86,7 +86,13 @@ fn failed_tasks<'a>(tables: &'a Tables, job: &Job, retry: &Retry) -> Result<Vec<
 
 /// The split over the servers that the tasks may go to now. It is the command's own: what is tried again does not
 /// count in the ratio of new work.
-fn split(tables: &Tables, job: &Job, failed: &[&Task], retry: &Retry) -> Result<Split, NotRetried> {
+fn split(
+    tables: &Tables,
+    job: &Job,
+    failed: &[&Task],
+    retry: &Retry,
+    now: Timestamp,
+) -> Result<Split, NotRetried> {
     let first = failed.first().ok_or(NotRetried::State(job.state))?;
     let quote = FrozenQuote {
         service: &job.service,
@@ -96,7 +102,7 @@ fn split(tables: &Tables, job: &Job, failed: &[&Task], retry: &Retry) -> Result<
         only_key: first.only_key,
     };
     let configuration = &tables.configuration;
-    let shares = quote.shares(&configuration.system, &configuration.prices, &retry.keyed);
+    let shares = quote.shares(&configuration.system, &configuration.prices, &retry.keyed, now);
     let shares = shares.map_err(NotRetried::NoPlan)?;
     Ok(Split::new(&shares).expect("a quote that stands has a server"))
 }
