@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 
 use kingcong_core::{
+    Error,
     clock::Timestamp,
     id::{Route, ServerId, ServiceId},
     lane::Lane,
-    measure::Measure,
+    measure::{Circumstance, Circumstances, Measure},
     money::{Decimal, Unit},
     operation::Operation,
-    pricing::{Charge, Overrun, Price, PriceLine, PriceStart},
+    pricing::{Charge, Conditions, Overrun, Price, PriceLine, PriceStart, PromptTokens, Span, Weekday},
     switch::Switch,
 };
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,84 @@ use crate::{
 pub(crate) const GROUP: Group = Group {
     name: "Prices",
     docs: "Prices. A job keeps the prices that it was admitted with.",
-    doors: &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Remove>()],
+    doors: &[Listed::of::<List>(), Listed::of::<Set>(), Listed::of::<Withdraw>(), Listed::of::<Remove>()],
 };
+
+/// How work is served, in the upstream's own words: its tier (`standard`, `batch`, `flex`, `priority`, …), an image's
+/// size and quality, a video's resolution, how much was searched, where and how fast, and by which model.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(crate) struct ServedView {
+    tier: Option<String>,
+    size: Option<String>,
+    quality: Option<String>,
+    resolution: Option<String>,
+    context: Option<String>,
+    region: Option<String>,
+    speed: Option<String>,
+    model: Option<String>,
+}
+
+impl From<&Circumstances> for ServedView {
+    fn from(served: &Circumstances) -> Self {
+        let word = |circumstance| served.get(circumstance).map(str::to_owned);
+        Self {
+            tier: word(Circumstance::Tier),
+            size: word(Circumstance::Size),
+            quality: word(Circumstance::Quality),
+            resolution: word(Circumstance::Resolution),
+            context: word(Circumstance::Context),
+            region: word(Circumstance::Region),
+            speed: word(Circumstance::Speed),
+            model: word(Circumstance::Model),
+        }
+    }
+}
+
+/// A span of every week, in UTC: on these days from one minute of the day up to another, which is not part of it. One
+/// that ends before it starts goes on into the next day.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+struct WeekSpanView {
+    days: Vec<Word<Weekday>>,
+    start: u16,
+    end: u16,
+}
+
+impl From<&Span> for WeekSpanView {
+    fn from(span: &Span) -> Self {
+        let days = span.days().iter().copied().map(Word).collect();
+        Self { days, start: span.from(), end: span.until() }
+    }
+}
+
+/// When a line of a price applies: when all of these are so. `prompt_above` and `prompt_from` are tokens of the whole
+/// prompt: more than so many, or so many and more.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+struct PriceConditionsView {
+    served: Option<ServedView>,
+    prompt_above: Option<u64>,
+    prompt_from: Option<u64>,
+    during: Vec<WeekSpanView>,
+}
+
+impl From<&Conditions> for PriceConditionsView {
+    fn from(when: &Conditions) -> Self {
+        Self {
+            served: (!when.served.is_empty()).then(|| (&when.served).into()),
+            prompt_above: match when.prompt {
+                Some(PromptTokens::Above(tokens)) => Some(tokens),
+                Some(PromptTokens::From(_)) | None => None,
+            },
+            prompt_from: match when.prompt {
+                Some(PromptTokens::From(tokens)) => Some(tokens),
+                Some(PromptTokens::Above(_)) | None => None,
+            },
+            during: all(&when.during),
+        }
+    }
+}
 
 /// So much, in whole units, per so many of a measure.
 #[derive(Debug, Serialize)]
@@ -34,6 +111,9 @@ struct PriceLineView {
     measure: Word<Measure>,
     price: DecimalText<Decimal>,
     per: u32,
+    when: Option<PriceConditionsView>,
+    free: u64,
+    at_least: u64,
 }
 
 /// A price in force; `version` counts how often it was set, `since` is when.
@@ -64,6 +144,9 @@ impl From<&Price> for PriceView {
             measure: Word(line.measure),
             price: DecimalText(line.price(price.unit)),
             per: line.per.get(),
+            when: (!line.when.is_empty()).then(|| (&line.when).into()),
+            free: line.free,
+            at_least: line.at_least,
         };
         Self {
             server: price.route.server.to_string(),
@@ -110,12 +193,16 @@ struct AskedPrice {
     /// How often it was set. Leave it out for the next one, or give the one after the version that you read, and
     /// somebody else's change in between is refused.
     version: Option<u32>,
-    /// When a price that was read was set. The library says it itself, so it changes nothing here.
+    /// Since when a price that was read is in force. It changes nothing here: `since` stands beside the price.
     #[serde(rename = "since")]
     _since: Option<Instant>,
 }
 
 /// So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of `token`.
+///
+/// Of several lines of one measure that apply, the one with the most conditions is meant, and of bounds of the prompt the
+/// highest. A kind of tokens without a line has the price of the next: caches that of the prompt, reasoning that of the
+/// answer, media that of text.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -124,6 +211,101 @@ struct AskedPriceLine {
     price: AskedAmount,
     #[serde(default = "each")]
     per: NonZeroU32,
+    /// When it applies; always when left out.
+    when: Option<AskedPriceConditions>,
+    /// So many of a task's are free.
+    #[serde(default)]
+    free: u64,
+    /// A task that has any is charged so many at least; not for tokens.
+    #[serde(default)]
+    at_least: u64,
+}
+
+/// When a line of a price applies: when all of these are so. `prompt_above` and `prompt_from` are tokens of the whole
+/// prompt: more than so many, or so many and more; at most one of them.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct AskedPriceConditions {
+    served: Option<AskedServed>,
+    prompt_above: Option<u64>,
+    prompt_from: Option<u64>,
+    /// Spans of the week in which the call is made; at any time when left out.
+    during: Option<Vec<AskedWeekSpan>>,
+}
+
+/// How work is served, in the upstream's own words: its tier (`standard`, `batch`, `flex`, `priority`, …), an image's
+/// size and quality, a video's resolution, how much was searched, where and how fast, and by which model.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct AskedServed {
+    tier: Option<String>,
+    size: Option<String>,
+    quality: Option<String>,
+    resolution: Option<String>,
+    context: Option<String>,
+    region: Option<String>,
+    speed: Option<String>,
+    model: Option<String>,
+}
+
+impl AskedServed {
+    fn served(self) -> Result<Circumstances, Problem> {
+        let words = [
+            (Circumstance::Tier, self.tier),
+            (Circumstance::Size, self.size),
+            (Circumstance::Quality, self.quality),
+            (Circumstance::Resolution, self.resolution),
+            (Circumstance::Context, self.context),
+            (Circumstance::Region, self.region),
+            (Circumstance::Speed, self.speed),
+            (Circumstance::Model, self.model),
+        ];
+        let mut said = words.into_iter().filter_map(|(circumstance, word)| Some((circumstance, word?)));
+        said.try_fold(Circumstances::NONE, |served, (circumstance, word)| served.with(circumstance, word))
+            .map_err(|error| Problem::invalid(&error))
+    }
+}
+
+/// A span of every week, in UTC: on these days from one minute of the day up to another, which is not part of it. One
+/// that ends before it starts goes on into the next day.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct AskedWeekSpan {
+    days: Vec<Word<Weekday>>,
+    start: u16,
+    end: u16,
+}
+
+impl AskedPriceConditions {
+    fn conditions(self) -> Result<Conditions, Problem> {
+        let prompt = match (self.prompt_above, self.prompt_from) {
+            (Some(above), Some(from)) => {
+                let (value, bounds) =
+                    (format!("above {above} and from {from}"), "one of prompt_above and prompt_from");
+                return Err(Error::Argument { argument: "prompt", value, bounds }.into());
+            }
+            (Some(tokens), None) => Some(PromptTokens::Above(tokens)),
+            (None, tokens) => tokens.map(PromptTokens::From),
+        };
+        let span = |span: AskedWeekSpan| {
+            let days = span.days.into_iter().map(|day| day.0);
+            Span::new(days, span.start, span.end).map_err(|error| Problem::invalid(&error))
+        };
+        let during = self.during.into_iter().flatten().map(span).collect::<Result<_, _>>()?;
+        let served = self.served.map(AskedServed::served).transpose()?.unwrap_or_default();
+        Ok(Conditions { served, prompt, during })
+    }
+}
+
+impl AskedPriceLine {
+    fn line(self, unit: Unit) -> Result<PriceLine, Problem> {
+        let line = PriceLine::from_decimal(self.measure.0, self.price.decimal(), self.per, unit)?;
+        let when = self.when.map(AskedPriceConditions::conditions).transpose()?.unwrap_or_default();
+        Ok(PriceLine { when, free: self.free, at_least: self.at_least, ..line })
+    }
 }
 
 fn shared() -> Word<Lane> {
@@ -138,11 +320,7 @@ impl AskedPrice {
     /// The price, and the version that it is to have.
     fn price(self) -> Result<(Price, Option<u32>), Problem> {
         let (operation, unit) = (self.operation.0, self.unit.0);
-        let lines: Vec<PriceLine> = self
-            .lines
-            .into_iter()
-            .map(|line| PriceLine::from_decimal(line.measure.0, line.price.decimal(), line.per, unit))
-            .collect::<Result<_, _>>()?;
+        let lines = self.lines.into_iter().map(|line| line.line(unit)).collect::<Result<Vec<_>, _>>()?;
         let route = Route::new(self.server.0, self.service.0);
         let price = Price {
             name: self.name.unwrap_or_else(|| format!("{route} {operation}")),
@@ -161,7 +339,7 @@ impl AskedPrice {
     }
 }
 
-/// The prices in force.
+/// The prices in force, and those to come.
 ///
 /// ```python
 /// >>> from kingcong import KingCong
@@ -184,7 +362,8 @@ impl Door for List {
     }
 }
 
-/// Sets a price; it replaces the one for the same route, model and operation.
+/// Sets a price, from now on or from `since` on, which has not passed; it replaces the one for the same route, model and
+/// operation. At most eight versions of one price may be to come.
 ///
 /// ```python
 /// >>> from decimal import Decimal
@@ -210,6 +389,7 @@ impl Door for List {
 #[serde(deny_unknown_fields)]
 struct Set {
     price: AskedPrice,
+    since: Option<Instant>,
 }
 
 impl Door for Set {
@@ -219,11 +399,48 @@ impl Door for Set {
 
     async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
         let (price, version) = self.price.price()?;
-        Ok(at.kc.prices().set(price, PriceStart::Now, version).await?)
+        let start = self.since.map_or(PriceStart::Now, |Instant(since)| PriceStart::At(since));
+        Ok(at.kc.prices().set(price, start, version).await?)
     }
 }
 
-/// Takes a price away: requests that need it are refused from now on.
+/// Withdraws the version of a price that is to be in force since an instant to come.
+///
+/// ```python
+/// >>> from datetime import UTC, datetime
+/// >>> from decimal import Decimal
+/// >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
+/// >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
+/// >>> new_year = datetime(2127, 1, 1, tzinfo=UTC)
+/// >>> with KingCong.open("memory:", preset="kingcong") as kc:
+/// ...     admin = kc.acting("admin-7", Role.OPERATOR)
+/// ...     admin.prices.set(price, since=new_year)
+/// ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, new_year)
+/// ```
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct Withdraw {
+    server: String,
+    service: String,
+    operation: Word<Operation>,
+    since: Instant,
+    model: Option<String>,
+}
+
+impl Door for Withdraw {
+    const NAME: &'static str = "prices.withdraw";
+    const BY_PLACE: usize = 4;
+    type Answer = ();
+
+    async fn knock(self, at: &mut At<'_>) -> Result<(), Problem> {
+        let Self { server, service, operation, since, model } = self;
+        let prices = at.kc.prices();
+        Ok(prices.withdraw(&server, &service, model.as_deref(), operation.0, since.0).await?)
+    }
+}
+
+/// Takes a price away, with its versions that are to come: requests that need it are refused from now on.
 ///
 /// ```python
 /// >>> from kingcong import KingCong, Operation, Role

@@ -10,6 +10,7 @@ use kingcong_core::{
     measure::Counts,
     money::Unit,
     operation::Operation,
+    pricing::Checked,
     store::{AttemptFilter, AttemptKind, AuditEntry, AuditOutcome},
     upstream::UpstreamCredits,
     usage::UsageRecord,
@@ -21,6 +22,7 @@ use crate::{
     answer::{AsText, DecimalText, Instant, Milliseconds, Units, Word, all},
     asked::rows,
     door::{At, Door, Group, Listed},
+    prices::ServedView,
     problem::Problem,
 };
 
@@ -62,6 +64,10 @@ struct UsageRecordView {
     unit: Word<Unit>,
     /// How much of each measure was counted; what nobody counted is absent.
     counts: CountsView,
+    /// How it was served, as far as the upstream told.
+    served: ServedView,
+    /// What is to be said of what was counted.
+    check: Word<Checked>,
     took_ms: Milliseconds,
     possible_double: bool,
     ended_at: Instant,
@@ -89,6 +95,8 @@ impl From<&UsageRecord> for UsageRecordView {
             over_hold: Units::new(record.over_hold, unit),
             unit: Word(unit),
             counts: CountsView(record.measured.counts.clone()),
+            served: (&record.measured.served).into(),
+            check: Word(record.check),
             took_ms: Milliseconds(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX)),
             possible_double: record.possible_double == Doubt::PossibleDouble,
             ended_at: Instant(record.ended_at),

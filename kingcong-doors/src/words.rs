@@ -9,6 +9,7 @@ use kingcong_core::{
     measure::Measure,
     money::Unit,
     operation::Operation,
+    pricing::{Checked, Weekday},
     provider::Health,
     store::{AuditOutcome, DiscrepancyKind},
     switch::Switch,
@@ -87,8 +88,97 @@ words! {
         Moved,
     }
 
-    /// What a price counts, in the smallest part that is counted.
-    Measure { Character, Request, AudioMs, Token, Image }
+    /// What a price counts, in the smallest part that is counted. Measures are disjoint: what is counted as one is not
+    /// counted as another. `token` alone is a sum.
+    Measure {
+        /// A character of the text that is sent, as `measure::count_characters` counts them.
+        Character,
+        /// A task.
+        Request,
+        /// A millisecond of audio that is made.
+        AudioMs,
+        /// A token, as the upstream cuts them, whichever of the tokens below it is: for prices that make no difference.
+        Token,
+        /// An image that is made.
+        Image,
+        /// A token of the prompt's text, neither read from a cache nor written to one.
+        InputToken,
+        /// A token of the prompt's audio, not read from a cache.
+        InputAudioToken,
+        /// A token of the prompt's images, not read from a cache.
+        InputImageToken,
+        /// A token of the prompt's video, not read from a cache.
+        InputVideoToken,
+        /// A token of text that the upstream read from its cache.
+        CacheReadToken,
+        /// A token of audio that the upstream read from its cache.
+        CacheReadAudioToken,
+        /// A token of an image that the upstream read from its cache.
+        CacheReadImageToken,
+        /// A token of video that the upstream read from its cache.
+        CacheReadVideoToken,
+        /// A token that the upstream wrote to its cache for its shorter time (such as 5 or 30 minutes).
+        CacheWriteToken,
+        /// A token that the upstream wrote to its cache for its longer time (such as 1 or 12 hours).
+        CacheWriteLongToken,
+        /// A token of audio that the upstream wrote to its cache.
+        CacheWriteAudioToken,
+        /// A token of the answer's text.
+        OutputToken,
+        /// A token that the upstream thought and did not answer.
+        ReasoningToken,
+        /// A token of the answer's audio.
+        OutputAudioToken,
+        /// A token of the answer's images.
+        OutputImageToken,
+        /// A token of the answer's video.
+        OutputVideoToken,
+        /// A token of a source that the upstream cites; counted beside prompt and answer.
+        CitationToken,
+        /// A millisecond of audio that is sent.
+        InputAudioMs,
+        /// A millisecond of video that is made.
+        VideoMs,
+        /// An image that is sent.
+        InputImage,
+        /// A pixel that is made.
+        Pixel,
+        /// A search that the upstream made.
+        Search,
+        /// A question that the upstream asked a map.
+        MapsQuery,
+        /// A page that the upstream opened.
+        Fetch,
+        /// A session of a tool that the upstream ran, such as an interpreter.
+        ToolSession,
+        /// A page that was read.
+        Page,
+        /// A millisecond that the upstream's machine worked.
+        RunMs,
+        /// What the upstream says the work cost, in billionths of a US dollar.
+        UpstreamCost,
+    }
+
+    /// What is to be said of the usage that was reported; later is graver.
+    Checked {
+        /// Within its bound, or nothing had to be reported: charged as it is.
+        Within,
+        /// Not reported, and counted from what was received: charged as counted.
+        Estimated,
+        /// Reported so that it does not add up to its own sum: charged as it is.
+        Contradictory,
+        /// Above its bound: charged as it is, as far as the hold or the price's overrun goes.
+        OverBound,
+        /// Tokens of a kind, or served in a way, that the price did not foresee: charged as text, or at the dearest line.
+        Unforeseen,
+        /// Not reported: charged at the bound.
+        Missing,
+        /// More than ten times the bound, at a price with overrun: charged at the bound.
+        Absurd,
+    }
+
+    /// A day of the week.
+    Weekday { Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday }
 
     /// Audio container and coding.
     AudioFormat { Mp3, Wav }
@@ -210,8 +300,8 @@ mod tests {
             };
         }
         whole! {
-            AudioFormat EntryKind FailureKind Health JobState Lane Measure Operation PollsCount Role RouteCause
-            Subtitles Switch TenantState
+            AudioFormat Checked EntryKind FailureKind Health JobState Lane Measure Operation PollsCount Role RouteCause
+            Subtitles Switch TenantState Weekday
         }
     }
 }

@@ -40,8 +40,47 @@ export type EntryKind = 'purchase' | 'usage' | 'refund' | 'adjustment' | 'debt_p
 /** Whose keys a call is made with. */
 export type Lane = 'shared';
 
-/** What a price counts, in the smallest part that is counted. */
-export type Measure = 'character' | 'request' | 'audio_ms' | 'token' | 'image';
+/**
+ * What a price counts, in the smallest part that is counted. Measures are disjoint: what is counted as one is not
+ * counted as another. `token` alone is a sum.
+ */
+export type Measure =
+  | 'character'
+  | 'request'
+  | 'audio_ms'
+  | 'token'
+  | 'image'
+  | 'input_token'
+  | 'input_audio_token'
+  | 'input_image_token'
+  | 'input_video_token'
+  | 'cache_read_token'
+  | 'cache_read_audio_token'
+  | 'cache_read_image_token'
+  | 'cache_read_video_token'
+  | 'cache_write_token'
+  | 'cache_write_long_token'
+  | 'cache_write_audio_token'
+  | 'output_token'
+  | 'reasoning_token'
+  | 'output_audio_token'
+  | 'output_image_token'
+  | 'output_video_token'
+  | 'citation_token'
+  | 'input_audio_ms'
+  | 'video_ms'
+  | 'input_image'
+  | 'pixel'
+  | 'search'
+  | 'maps_query'
+  | 'fetch'
+  | 'tool_session'
+  | 'page'
+  | 'run_ms'
+  | 'upstream_cost';
+
+/** A day of the week. */
+export type Weekday = 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
 
 /** Whether asking a server for a result counts as a call. */
 export type PollsCount = 'free' | 'counted';
@@ -66,6 +105,9 @@ export type TenantState = 'active' | 'suspended';
 
 /** Why a task is on its route. */
 export type RouteCause = 'planned' | 'moved';
+
+/** What is to be said of the usage that was reported; later is graver. */
+export type Checked = 'within' | 'estimated' | 'contradictory' | 'over_bound' | 'unforeseen' | 'missing' | 'absurd';
 
 /** What a failure means, and so whom it concerns. */
 export type FailureKind =
@@ -372,11 +414,50 @@ export interface Package {
   readonly switch: Switch;
 }
 
+/**
+ * How work is served, in the upstream's own words: its tier (`standard`, `batch`, `flex`, `priority`, …), an image's
+ * size and quality, a video's resolution, how much was searched, where and how fast, and by which model.
+ */
+export interface Served {
+  readonly tier: string | null;
+  readonly size: string | null;
+  readonly quality: string | null;
+  readonly resolution: string | null;
+  readonly context: string | null;
+  readonly region: string | null;
+  readonly speed: string | null;
+  readonly model: string | null;
+}
+
+/**
+ * A span of every week, in UTC: on these days from one minute of the day up to another, which is not part of it. One
+ * that ends before it starts goes on into the next day.
+ */
+export interface WeekSpan {
+  readonly days: readonly Weekday[];
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * When a line of a price applies: when all of these are so. `promptAbove` and `promptFrom` are tokens of the whole
+ * prompt: more than so many, or so many and more.
+ */
+export interface PriceConditions {
+  readonly served: Served | null;
+  readonly promptAbove: number | null;
+  readonly promptFrom: number | null;
+  readonly during: readonly WeekSpan[];
+}
+
 /** So much, in whole units, per so many of a measure. */
 export interface PriceLine {
   readonly measure: Measure;
   readonly price: string;
   readonly per: number;
+  readonly when: PriceConditions | null;
+  readonly free: number;
+  readonly atLeast: number;
 }
 
 /** A price in force; `version` counts how often it was set, `since` is when. */
@@ -548,6 +629,10 @@ export interface UsageRecord {
   readonly unit: Unit;
   /** How much of each measure was counted; what nobody counted is absent. */
   readonly counts: Readonly<Partial<Record<Measure, number>>>;
+  /** How it was served, as far as the upstream told. */
+  readonly served: Served;
+  /** What is to be said of what was counted. */
+  readonly check: Checked;
   readonly tookMs: number;
   readonly possibleDouble: boolean;
   readonly endedAt: Date;

@@ -18,6 +18,7 @@ import type {
   Switch,
   Unit,
   UnknownPolicy,
+  Weekday,
 } from './answers';
 import type { Amount } from './types';
 
@@ -45,12 +46,61 @@ export interface NewPackage {
   readonly switch?: Switch | undefined;
 }
 
-/** So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of `token`. */
+/**
+ * How work is served, in the upstream's own words: its tier (`standard`, `batch`, `flex`, `priority`, …), an image's
+ * size and quality, a video's resolution, how much was searched, where and how fast, and by which model.
+ */
+export interface NewServed {
+  readonly tier?: string | null | undefined;
+  readonly size?: string | null | undefined;
+  readonly quality?: string | null | undefined;
+  readonly resolution?: string | null | undefined;
+  readonly context?: string | null | undefined;
+  readonly region?: string | null | undefined;
+  readonly speed?: string | null | undefined;
+  readonly model?: string | null | undefined;
+}
+
+/**
+ * A span of every week, in UTC: on these days from one minute of the day up to another, which is not part of it. One
+ * that ends before it starts goes on into the next day.
+ */
+export interface NewWeekSpan {
+  readonly days: readonly Weekday[];
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * When a line of a price applies: when all of these are so. `promptAbove` and `promptFrom` are tokens of the whole
+ * prompt: more than so many, or so many and more; at most one of them.
+ */
+export interface NewPriceConditions {
+  readonly served?: NewServed | null | undefined;
+  readonly promptAbove?: number | null | undefined;
+  readonly promptFrom?: number | null | undefined;
+  /** Spans of the week in which the call is made; at any time when left out. */
+  readonly during?: readonly NewWeekSpan[] | null | undefined;
+}
+
+/**
+ * So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of `token`.
+ *
+ * Of several lines of one measure that apply, the one with the most conditions is meant, and of bounds of the prompt
+ * the highest. A kind of tokens without a line has the price of the next: caches that of the prompt, reasoning that of
+ * the answer, media that of text.
+ */
 export interface NewPriceLine {
   readonly measure: Measure;
   readonly price: Amount;
   /** 1 when left out. */
   readonly per?: number | undefined;
+  /** When it applies; always when left out. */
+  readonly when?: NewPriceConditions | null | undefined;
+  /** So many of a task's are free. 0 when left out. */
+  readonly free?: number | undefined;
+  /** A task that has any is charged so many at least; not for tokens. 0 when left out. */
+  readonly atLeast?: number | undefined;
 }
 
 /**
@@ -80,7 +130,7 @@ export interface NewPrice {
    * else's change in between is refused.
    */
   readonly version?: number | null | undefined;
-  /** When a price that was read was set. The library says it itself, so it changes nothing here. */
+  /** Since when a price that was read is in force. It changes nothing here: `since` stands beside the price. */
   readonly since?: Date | null | undefined;
 }
 

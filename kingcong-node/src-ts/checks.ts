@@ -25,10 +25,37 @@ export const packageOf = wire.record({
   switch: wire.optional(wire.oneOf(...WORDS.Switch)),
 });
 
+export const servedOf = wire.record({
+  tier: wire.optional(wire.text),
+  size: wire.optional(wire.text),
+  quality: wire.optional(wire.text),
+  resolution: wire.optional(wire.text),
+  context: wire.optional(wire.text),
+  region: wire.optional(wire.text),
+  speed: wire.optional(wire.text),
+  model: wire.optional(wire.text),
+});
+
+export const weekSpanOf = wire.record({
+  days: wire.list(wire.oneOf(...WORDS.Weekday)),
+  start: wire.count,
+  end: wire.count,
+});
+
+export const priceConditionsOf = wire.record({
+  served: wire.optional(servedOf),
+  promptAbove: wire.optional(wire.count),
+  promptFrom: wire.optional(wire.count),
+  during: wire.optional(wire.list(weekSpanOf)),
+});
+
 export const priceLineOf = wire.record({
   measure: wire.oneOf(...WORDS.Measure),
   price: wire.amount,
   per: wire.optional(wire.count),
+  when: wire.optional(priceConditionsOf),
+  free: wire.optional(wire.count),
+  atLeast: wire.optional(wire.count),
 });
 
 export const priceOf = wire.record({

@@ -325,17 +325,22 @@ export class Packages extends Group {
   }
 }
 
+const PRICES_SET: wire.Fields = { since: wire.optional(wire.instant) };
+
+const PRICES_WITHDRAW: wire.Fields = { model: wire.optional(wire.text) };
+
 const PRICES_REMOVE: wire.Fields = { model: wire.optional(wire.text) };
 
 /** Prices. A job keeps the prices that it was admitted with. */
 export class Prices extends Group {
-  /** The prices in force. */
+  /** The prices in force, and those to come. */
   async list(options?: Waiting): Promise<Price[]> {
     return this.ask('prices.list', {}, options);
   }
 
   /**
-   * Sets a price; it replaces the one for the same route, model and operation.
+   * Sets a price, from now on or from `since` on, which has not passed; it replaces the one for the same route, model
+   * and operation. At most eight versions of one price may be to come.
    *
    * @example
    * ```ts
@@ -350,11 +355,32 @@ export class Prices extends Group {
    * });
    * ```
    */
-  async set(price: NewPrice, options?: Waiting): Promise<void> {
-    await this.ask('prices.set', { price: priceOf(price, 'price') }, options);
+  async set(price: NewPrice, options?: Waiting & { readonly since?: Date | undefined }): Promise<void> {
+    await this.ask('prices.set', { price: priceOf(price, 'price') }, options, PRICES_SET);
   }
 
-  /** Takes a price away: requests that need it are refused from now on. */
+  /** Withdraws the version of a price that is to be in force since an instant to come. */
+  async withdraw(
+    server: string,
+    service: string,
+    operation: Operation,
+    since: Date,
+    options?: Waiting & { readonly model?: string | undefined },
+  ): Promise<void> {
+    await this.ask(
+      'prices.withdraw',
+      {
+        server: wire.text(server, 'server'),
+        service: wire.text(service, 'service'),
+        operation: wire.oneOf(...WORDS.Operation)(operation, 'operation'),
+        since: wire.instant(since, 'since'),
+      },
+      options,
+      PRICES_WITHDRAW,
+    );
+  }
+
+  /** Takes a price away, with its versions that are to come: requests that need it are refused from now on. */
   async remove(
     server: string,
     service: string,

@@ -422,6 +422,35 @@ describe.each(STORES)('on %s', (store) => {
     expect((await kc.run(speech())).job.charged).toBe(0);
   });
 
+  test('prices have conditions and come into force later', async () => {
+    const { kc } = await stage(store);
+    await prepare(kc);
+    const of = { server: 'ai33', service: 'elevenlabs', operation: 'speech' } as const;
+    const when = { served: { tier: 'flex' }, promptAbove: 1000, during: [{ days: ['friday'], start: 990, end: 30 }] } as const;
+    const lines = [
+      { measure: 'character', price: '1' },
+      { measure: 'character', price: '0.5', when, free: 2, atLeast: 3 },
+    ] as const;
+    const soon = new Date(Date.now() + 3_600_000);
+    await kc.prices.set({ ...of, lines }, { since: soon });
+    const versions = async () =>
+      (await kc.prices.list()).filter(
+        ({ server, service, operation }) =>
+          server === of.server && service === of.service && operation === of.operation,
+      );
+    const [now, later] = await versions();
+    expect(later).toMatchObject({ since: soon, version: (now?.version ?? 0) + 1, lines: [{ when: null, free: 0 }, lines[1]] });
+    const past = kc.prices.set({ ...of, lines }, { since: new Date(0) });
+    await expect(past).rejects.toMatchObject({ code: 'configuration_refused' });
+    const both = [{ measure: 'character', price: '1', when: { promptAbove: 1, promptFrom: 2 } }] as const;
+    await expect(kc.prices.set({ ...of, lines: both })).rejects.toMatchObject({ code: 'invalid_request' });
+    await kc.prices.withdraw(of.server, of.service, of.operation, soon);
+    expect(await versions()).toEqual([now]);
+    await expect(kc.prices.withdraw(of.server, of.service, of.operation, soon)).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
   test('the configuration is changed, explained and audited', async () => {
     const { kc } = await stage(store);
     const config = kc.acting({ actor: 'admin-7', role: 'operator' }).config;

@@ -27,9 +27,11 @@ from kingcong import (
     Package,
     PollsCount,
     Price,
+    PriceConditions,
     PriceLine,
     Role,
     RouteCause,
+    Served,
     Server,
     ServerChange,
     Speech,
@@ -42,6 +44,8 @@ from kingcong import (
     Unit,
     VoiceResult,
     VoiceUnavailable,
+    Weekday,
+    WeekSpan,
 )
 
 
@@ -286,6 +290,38 @@ async def test_prices_are_set_exactly_and_removed(host: Host) -> None:
     free = Price("ai33", "elevenlabs", Operation.SPEECH, ())
     await host.ask(host.kc.prices.set(free))
     assert (await host.ask(host.kc.run(speech()))).job.charged == 0
+
+
+async def test_prices_have_conditions_and_come_into_force_later(host: Host) -> None:
+    await host.prepare()
+    span = WeekSpan((Weekday.FRIDAY,), start=16 * 60 + 30, end=30)
+    night = PriceConditions(served=Served(tier="flex"), prompt_above=1000, during=(span,))
+    lines = (
+        PriceLine(Measure.CHARACTER, Decimal(1)),
+        PriceLine(Measure.CHARACTER, Decimal("0.5"), when=night, free=2, at_least=3),
+    )
+    price = Price("ai33", "elevenlabs", Operation.SPEECH, lines)
+    soon = datetime.now(timezone.utc) + timedelta(hours=1)
+    await host.ask(host.kc.prices.set(price, since=soon))
+
+    async def versions() -> list[Price]:
+        prices = await host.ask(host.kc.prices.list())
+        return [kept for kept in prices if (kept.server, kept.service, kept.operation) == price_of]
+
+    price_of = (price.server, price.service, price.operation)
+    now, later = await versions()
+    assert (later.lines, later.since, later.version) == (lines, soon, now.version + 1)
+    for wrong in (soon - timedelta(hours=2), datetime(2020, 1, 1, tzinfo=timezone.utc)):
+        with pytest.raises(kingcong.ConfigurationRefused, match="has passed"):
+            await host.ask(host.kc.prices.set(price, since=wrong))
+    both = PriceConditions(prompt_above=1, prompt_from=2)
+    with pytest.raises(InvalidRequest, match="one of prompt_above and prompt_from"):
+        bad = (PriceLine(Measure.CHARACTER, Decimal(1), when=both),)
+        await host.ask(host.kc.prices.set(Price("ai33", "elevenlabs", Operation.SPEECH, bad)))
+    await host.ask(host.kc.prices.withdraw("ai33", "elevenlabs", Operation.SPEECH, soon))
+    assert await versions() == [now]
+    with pytest.raises(NotFound):
+        await host.ask(host.kc.prices.withdraw("ai33", "elevenlabs", Operation.SPEECH, soon))
 
 
 async def test_the_configuration_is_changed_explained_and_audited(host: Host) -> None:

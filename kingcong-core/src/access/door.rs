@@ -83,8 +83,10 @@ doors! {
     PackagesRemove: "packages.remove",
     /// [`PriceDoors::list`](crate::engine::PriceDoors::list).
     PricesList: "prices.list",
-    /// [`PriceDoors::set`](crate::engine::PriceDoors::set), also from now on.
+    /// [`PriceDoors::set`](crate::engine::PriceDoors::set).
     PricesSet: "prices.set",
+    /// [`PriceDoors::withdraw`](crate::engine::PriceDoors::withdraw).
+    PricesWithdraw: "prices.withdraw",
     /// [`PriceDoors::remove`](crate::engine::PriceDoors::remove).
     PricesRemove: "prices.remove",
     /// [`ConfigDoors::get`](crate::engine::ConfigDoors::get).

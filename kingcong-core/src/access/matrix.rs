@@ -113,6 +113,7 @@ impl Door {
             | Self::VoicesOffered => OPERATOR,
             Self::PricesList
             | Self::PricesSet
+            | Self::PricesWithdraw
             | Self::PricesRemove
             | Self::PackagesList
             | Self::PackagesSet

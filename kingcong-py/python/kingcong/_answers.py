@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ._asked import Limits, Maintenance
+from ._asked import Limits, Maintenance, Served
 from ._wire import Record
 from ._words import (
     AuditOutcome,
+    Checked,
     DiscrepancyKind,
     EntryKind,
     FailureKind,
@@ -539,6 +540,10 @@ class UsageRecord(Record):
     unit: Unit
     counts: Mapping[Measure, int] = field(hash=False)
     """How much of each measure was counted; what nobody counted is absent."""
+    served: Served
+    """How it was served, as far as the upstream told."""
+    check: Checked
+    """What is to be said of what was counted."""
     took: timedelta
     possible_double: bool
     ended_at: datetime

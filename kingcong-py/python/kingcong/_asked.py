@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ._wire import Record
-from ._words import Lane, Lifted, Measure, Operation, PollsCount, Switch, Unit
+from ._words import Lane, Lifted, Measure, Operation, PollsCount, Switch, Unit, Weekday
 
 __all__ = [
     "Limits",
@@ -16,9 +16,12 @@ __all__ = [
     "Ordered",
     "Package",
     "Price",
+    "PriceConditions",
     "PriceLine",
+    "Served",
     "Server",
     "ServerChange",
+    "WeekSpan",
 ]
 
 
@@ -46,12 +49,64 @@ class Package(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Served(Record):
+    """How work is served, in the upstream's own words: its tier (``standard``, ``batch``, ``flex``, ``priority``,
+    …), an image's size and quality, a video's resolution, how much was searched, where and how fast, and by which
+    model.
+    """
+
+    tier: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    resolution: str | None = None
+    context: str | None = None
+    region: str | None = None
+    speed: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeekSpan(Record):
+    """A span of every week, in UTC: on these days from one minute of the day up to another, which is not part of it.
+    One that ends before it starts goes on into the next day.
+    """
+
+    days: tuple[Weekday, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceConditions(Record):
+    """When a line of a price applies: when all of these are so. ``prompt_above`` and ``prompt_from`` are tokens of
+    the whole prompt: more than so many, or so many and more; at most one of them.
+    """
+
+    served: Served | None = None
+    prompt_above: int | None = None
+    prompt_from: int | None = None
+    during: tuple[WeekSpan, ...] | None = None
+    """Spans of the week in which the call is made; at any time when left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class PriceLine(Record):
-    """So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of ``token``."""
+    """So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of ``token``.
+
+    Of several lines of one measure that apply, the one with the most conditions is meant, and of bounds of the prompt
+    the highest. A kind of tokens without a line has the price of the next: caches that of the prompt, reasoning that of
+    the answer, media that of text.
+    """
 
     measure: Measure
     price: Decimal
     per: int = 1
+    when: PriceConditions | None = None
+    """When it applies; always when left out."""
+    free: int = 0
+    """So many of a task's are free."""
+    at_least: int = 0
+    """A task that has any is charged so many at least; not for tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +135,7 @@ class Price(Record):
     somebody else's change in between is refused.
     """
     since: datetime | None = None
-    """When a price that was read was set. The library says it itself, so it changes nothing here."""
+    """Since when a price that was read is in force. It changes nothing here: ``since`` stands beside the price."""
 
 
 @dataclass(frozen=True, slots=True)

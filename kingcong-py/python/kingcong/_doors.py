@@ -222,7 +222,7 @@ class Prices(Group):
 
     @door("prices.list")
     def list(self) -> tuple[Price, ...]:
-        """The prices in force.
+        """The prices in force, and those to come.
 
         >>> from kingcong import KingCong
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
@@ -233,8 +233,9 @@ class Prices(Group):
         raise NotImplementedError
 
     @door("prices.set")
-    def set(self, price: Price) -> None:
-        """Sets a price; it replaces the one for the same route, model and operation.
+    def set(self, price: Price, *, since: datetime | None = None) -> None:
+        """Sets a price, from now on or from ``since`` on, which has not passed; it replaces the one for the same
+        route, model and operation. At most eight versions of one price may be to come.
 
         >>> from decimal import Decimal
         >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
@@ -244,9 +245,27 @@ class Prices(Group):
         """
         raise NotImplementedError
 
+    @door("prices.withdraw")
+    def withdraw(
+        self, server: str, service: str, operation: Operation, since: datetime, *, model: str | None = None
+    ) -> None:
+        """Withdraws the version of a price that is to be in force since an instant to come.
+
+        >>> from datetime import UTC, datetime
+        >>> from decimal import Decimal
+        >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
+        >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
+        >>> new_year = datetime(2127, 1, 1, tzinfo=UTC)
+        >>> with KingCong.open("memory:", preset="kingcong") as kc:
+        ...     admin = kc.acting("admin-7", Role.OPERATOR)
+        ...     admin.prices.set(price, since=new_year)
+        ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, new_year)
+        """
+        raise NotImplementedError
+
     @door("prices.remove")
     def remove(self, server: str, service: str, operation: Operation, *, model: str | None = None) -> None:
-        """Takes a price away: requests that need it are refused from now on.
+        """Takes a price away, with its versions that are to come: requests that need it are refused from now on.
 
         >>> from kingcong import KingCong, Operation, Role
         >>> with KingCong.open("memory:", preset="kingcong") as kc:

@@ -8,6 +8,7 @@ from ._wire import Word
 __all__ = [
     "AudioFormat",
     "AuditOutcome",
+    "Checked",
     "DiscrepancyKind",
     "EntryKind",
     "FailureKind",
@@ -30,6 +31,7 @@ __all__ = [
     "TenantState",
     "Unit",
     "UnknownPolicy",
+    "Weekday",
 ]
 
 
@@ -125,13 +127,88 @@ class Lane(Word):
 
 
 class Measure(Word):
-    """What a price counts, in the smallest part that is counted."""
+    """What a price counts, in the smallest part that is counted. Measures are disjoint: what is counted as one is
+    not counted as another. ``token`` alone is a sum.
+    """
 
     CHARACTER = "character"
+    """A character of the text that is sent, as ``measure::count_characters`` counts them."""
     REQUEST = "request"
+    """A task."""
     AUDIO_MS = "audio_ms"
+    """A millisecond of audio that is made."""
     TOKEN = "token"
+    """A token, as the upstream cuts them, whichever of the tokens below it is: for prices that make no difference."""
     IMAGE = "image"
+    """An image that is made."""
+    INPUT_TOKEN = "input_token"
+    """A token of the prompt's text, neither read from a cache nor written to one."""
+    INPUT_AUDIO_TOKEN = "input_audio_token"
+    """A token of the prompt's audio, not read from a cache."""
+    INPUT_IMAGE_TOKEN = "input_image_token"
+    """A token of the prompt's images, not read from a cache."""
+    INPUT_VIDEO_TOKEN = "input_video_token"
+    """A token of the prompt's video, not read from a cache."""
+    CACHE_READ_TOKEN = "cache_read_token"
+    """A token of text that the upstream read from its cache."""
+    CACHE_READ_AUDIO_TOKEN = "cache_read_audio_token"
+    """A token of audio that the upstream read from its cache."""
+    CACHE_READ_IMAGE_TOKEN = "cache_read_image_token"
+    """A token of an image that the upstream read from its cache."""
+    CACHE_READ_VIDEO_TOKEN = "cache_read_video_token"
+    """A token of video that the upstream read from its cache."""
+    CACHE_WRITE_TOKEN = "cache_write_token"
+    """A token that the upstream wrote to its cache for its shorter time (such as 5 or 30 minutes)."""
+    CACHE_WRITE_LONG_TOKEN = "cache_write_long_token"
+    """A token that the upstream wrote to its cache for its longer time (such as 1 or 12 hours)."""
+    CACHE_WRITE_AUDIO_TOKEN = "cache_write_audio_token"
+    """A token of audio that the upstream wrote to its cache."""
+    OUTPUT_TOKEN = "output_token"
+    """A token of the answer's text."""
+    REASONING_TOKEN = "reasoning_token"
+    """A token that the upstream thought and did not answer."""
+    OUTPUT_AUDIO_TOKEN = "output_audio_token"
+    """A token of the answer's audio."""
+    OUTPUT_IMAGE_TOKEN = "output_image_token"
+    """A token of the answer's images."""
+    OUTPUT_VIDEO_TOKEN = "output_video_token"
+    """A token of the answer's video."""
+    CITATION_TOKEN = "citation_token"
+    """A token of a source that the upstream cites; counted beside prompt and answer."""
+    INPUT_AUDIO_MS = "input_audio_ms"
+    """A millisecond of audio that is sent."""
+    VIDEO_MS = "video_ms"
+    """A millisecond of video that is made."""
+    INPUT_IMAGE = "input_image"
+    """An image that is sent."""
+    PIXEL = "pixel"
+    """A pixel that is made."""
+    SEARCH = "search"
+    """A search that the upstream made."""
+    MAPS_QUERY = "maps_query"
+    """A question that the upstream asked a map."""
+    FETCH = "fetch"
+    """A page that the upstream opened."""
+    TOOL_SESSION = "tool_session"
+    """A session of a tool that the upstream ran, such as an interpreter."""
+    PAGE = "page"
+    """A page that was read."""
+    RUN_MS = "run_ms"
+    """A millisecond that the upstream's machine worked."""
+    UPSTREAM_COST = "upstream_cost"
+    """What the upstream says the work cost, in billionths of a US dollar."""
+
+
+class Weekday(Word):
+    """A day of the week."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
 
 
 class PollsCount(Word):
@@ -199,6 +276,25 @@ class RouteCause(Word):
     """The split chose it when the task was queued, by its submit or by a retry of its job."""
     MOVED = "moved"
     """The route before it failed the task, or did not serve."""
+
+
+class Checked(Word):
+    """What is to be said of the usage that was reported; later is graver."""
+
+    WITHIN = "within"
+    """Within its bound, or nothing had to be reported: charged as it is."""
+    ESTIMATED = "estimated"
+    """Not reported, and counted from what was received: charged as counted."""
+    CONTRADICTORY = "contradictory"
+    """Reported so that it does not add up to its own sum: charged as it is."""
+    OVER_BOUND = "over_bound"
+    """Above its bound: charged as it is, as far as the hold or the price's overrun goes."""
+    UNFORESEEN = "unforeseen"
+    """Tokens of a kind, or served in a way, that the price did not foresee: charged as text, or at the dearest line."""
+    MISSING = "missing"
+    """Not reported: charged at the bound."""
+    ABSURD = "absurd"
+    """More than ten times the bound, at a price with overrun: charged at the bound."""
 
 
 class FailureKind(Word):

@@ -408,6 +408,7 @@ fn matrix(door: Door) -> [char; 6] {
         // prices, packages; corrections
         Door::PricesList
         | Door::PricesSet
+        | Door::PricesWithdraw
         | Door::PricesRemove
         | Door::PackagesList
         | Door::PackagesSet
@@ -555,6 +556,11 @@ async fn knock(kc: &KingCong, door: Door, rows: &Rows) -> Result<String, Error> 
         Door::PricesSet => {
             let price = rows.operator.prices().list().await?.remove(0);
             seen(kc.prices().set(price, PriceStart::Now, None).await?)
+        }
+        Door::PricesWithdraw => {
+            let never = Timestamp::EPOCH;
+            let prices = kc.prices();
+            seen(prices.withdraw("nowhere", "elevenlabs", None, Operation::Speech, never).await?)
         }
         Door::PricesRemove => {
             seen(kc.prices().remove("nowhere", "elevenlabs", None, Operation::Speech).await?)

@@ -99,7 +99,7 @@ impl PriceDoors {
         operation: Operation,
         since: Timestamp,
     ) -> Result<(), Error> {
-        let entered = self.enter(Door::PricesRemove).await?;
+        let entered = self.enter(Door::PricesWithdraw).await?;
         let route = Route::new(ServerId::new(server)?, ServiceId::new(service)?);
         let model = model.map(str::to_owned);
         let change = ConfigurationChange::WithdrawPrice { route, model, operation, since };
