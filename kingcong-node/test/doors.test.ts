@@ -426,7 +426,11 @@ describe.each(STORES)('on %s', (store) => {
     const { kc } = await stage(store);
     await prepare(kc);
     const of = { server: 'ai33', service: 'elevenlabs', operation: 'speech' } as const;
-    const when = { served: { tier: 'flex' }, promptAbove: 1000, during: [{ days: ['friday'], start: 990, end: 30 }] } as const;
+    const when = {
+      served: { tier: 'flex' },
+      promptAbove: 1000,
+      during: [{ days: ['friday'], start: 990, end: 30 }],
+    } as const;
     const lines = [
       { measure: 'character', price: '1' },
       { measure: 'character', price: '0.5', when, free: 2, atLeast: 3 },
@@ -439,7 +443,11 @@ describe.each(STORES)('on %s', (store) => {
           server === of.server && service === of.service && operation === of.operation,
       );
     const [now, later] = await versions();
-    expect(later).toMatchObject({ since: soon, version: (now?.version ?? 0) + 1, lines: [{ when: null, free: 0 }, lines[1]] });
+    expect(later).toMatchObject({
+      since: soon,
+      version: (now?.version ?? 0) + 1,
+      lines: [{ when: null, free: 0 }, lines[1]],
+    });
     const past = kc.prices.set({ ...of, lines }, { since: new Date(0) });
     await expect(past).rejects.toMatchObject({ code: 'configuration_refused' });
     const both = [{ measure: 'character', price: '1', when: { promptAbove: 1, promptFrom: 2 } }] as const;
