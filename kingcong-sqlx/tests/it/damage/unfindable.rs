@@ -117,7 +117,6 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "running done failed cancelled",
         "of a job of one task, after its end",
     ),
-    unfindable("kingcong_tasks", "planned", "failed cancelled", "where it would have gone next"),
     unfindable(
         "kingcong_tasks",
         "cause",
@@ -147,7 +146,6 @@ pub(super) const COLUMNS: &[Unfindable] = &[
         "refused",
         "a refusal made nothing that would name it",
     ),
-    unfindable("kingcong_outputs", "made", "audio", "what was found in the result when it came"),
     unfindable("kingcong_outputs", "text body path", "", "the result itself"),
     unfindable(
         "kingcong_workers",
