@@ -200,9 +200,9 @@ struct AskedPrice {
 
 /// So much, in whole units, per so many of a measure: 0.075 for each 1,000,000 of `token`.
 ///
-/// Of several lines of one measure that apply, the one with the most conditions is meant, and of bounds of the prompt the
-/// highest. A kind of tokens without a line has the price of the next: caches that of the prompt, reasoning that of the
-/// answer, media that of text.
+/// Of several lines of one measure that apply, the one with the most conditions is meant, and of bounds of the prompt
+/// the highest. A kind of tokens without a line has the price of the next: caches that of the prompt, reasoning that of
+/// the answer, media that of text.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -362,8 +362,8 @@ impl Door for List {
     }
 }
 
-/// Sets a price, from now on or from `since` on, which has not passed; it replaces the one for the same route, model and
-/// operation. At most eight versions of one price may be to come.
+/// Sets a price, from now on or from `since` on, which has not passed; it replaces the one for the same route, model
+/// and operation. At most eight versions of one price may be to come.
 ///
 /// ```python
 /// >>> from decimal import Decimal

@@ -169,7 +169,8 @@ words! {
         Contradictory,
         /// Above its bound: charged as it is, as far as the hold or the price's overrun goes.
         OverBound,
-        /// Tokens of a kind, or served in a way, that the price did not foresee: charged as text, or at the dearest line.
+        /// Tokens of a kind, or served in a way, that the price did not foresee: charged as text, or at the dearest
+        /// line.
         Unforeseen,
         /// Not reported: charged at the bound.
         Missing,

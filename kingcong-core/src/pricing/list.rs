@@ -39,8 +39,8 @@ pub enum PriceStart {
 }
 
 impl PriceList {
-    /// Puts a price in the list, from its own instant on. It replaces the version of the same instant; versions that are
-    /// not in force any more are dropped.
+    /// Puts a price in the list, from its own instant on. It replaces the version of the same instant; versions that
+    /// are not in force any more are dropped.
     ///
     /// # Errors
     /// When its instant has passed, its version is not newer than those it stands beside, its name or model is empty,
@@ -107,8 +107,8 @@ impl PriceList {
         Some(taken)
     }
 
-    /// Takes a price of work with shared keys out of the list, with those of its versions that are to come. `model` none
-    /// is the price for any model. The answer is how many versions there were.
+    /// Takes a price of work with shared keys out of the list, with those of its versions that are to come. `model`
+    /// none is the price for any model. The answer is how many versions there were.
     pub fn remove(&mut self, route: &Route, model: Option<&str>, operation: Operation) -> usize {
         let key = (route.clone(), operation, Lane::Shared, model.map(str::to_owned));
         let versions = self.prices.get(&key).into_iter().flat_map(BTreeMap::keys).copied();
@@ -116,8 +116,8 @@ impl PriceList {
         versions.into_iter().filter_map(|since| self.take(&key, since)).count()
     }
 
-    /// Takes the version of a price out of the list that was to come at an instant; the answer is that version, if there
-    /// was one.
+    /// Takes the version of a price out of the list that was to come at an instant; the answer is that version, if
+    /// there was one.
     ///
     /// # Errors
     /// When it is in force already.

@@ -1,7 +1,8 @@
 //! What work costs.
 //!
-//! A [`PriceList`] holds the [`Price`] of each route, model and operation that is in force, and those to come. A price is a sum of lines, each
-//! "so much per so many characters" (or requests, milliseconds, …), kept as integers so that nothing is lost.
+//! A [`PriceList`] holds the [`Price`] of each route, model and operation that is in force, and those to come. A price
+//! is a sum of lines, each "so much per so many characters" (or requests, milliseconds, …), kept as integers so that
+//! nothing is lost.
 //! [`Price::quote`] applies it to a task's [`Quantities`] and gives a [`RoutePrice`], which is frozen into the
 //! task: a later change of the list never touches admitted work. A task has one for each route it may go to, and
 //! [`hold_amount`] sets the dearest aside. When the task has succeeded, [`RoutePrice::actual`] says what it costs
@@ -10,9 +11,10 @@
 //! What we sell is counted by us, so it is exact when work is admitted: what the upstream counts is its own
 //! affair and our cost, never a price. Only what nobody can know before (seconds of audio, tokens) is measured by
 //! the upstream; such lines are held at a stated bound. What a line costs may depend on how the work is served: on the
-//! tier, the size of the prompt, the hour ([`Conditions`]). The quote freezes all lines that may apply, the hold is at the
-//! dearest within reach, and the answer decides. What was measured is checked ([`Checked`]), never believed blindly. A job is charged at most its hold, whatever is measured,
-//! unless the operator sells at a price whose [`Overrun`] is the payer's.
+//! tier, the size of the prompt, the hour ([`Conditions`]). The quote freezes all lines that may apply, the hold is at
+//! the dearest within reach, and the answer decides. What was measured is checked ([`Checked`]), never believed
+//! blindly. A job is charged at most its hold, whatever is measured, unless the operator sells at a price whose
+//! [`Overrun`] is the payer's.
 //!
 //! [`Quantities`]: crate::measure::Quantities
 //!

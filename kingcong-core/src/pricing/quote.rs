@@ -168,8 +168,8 @@ impl RoutePrice {
         self.checked_den().expect("checked when it was made")
     }
 
-    /// The exact price with every reported quantity at its bound, and served as dearly as it may be: what has to be held
-    /// for it.
+    /// The exact price with every reported quantity at its bound, and served as dearly as it may be: what has to be
+    /// held for it.
     #[must_use]
     pub fn worst(&self) -> Fraction {
         let worst = |part: &ReportedPrice| part.worst(&self.asked, self.prompt, &self.route);

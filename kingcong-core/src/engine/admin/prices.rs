@@ -37,8 +37,9 @@ impl PriceDoors {
         Ok(self.inner().refresh().await?.configuration.prices.iter().cloned().collect())
     }
 
-    /// Sets a price, from now or from an instant to come on; it replaces the one for the same route, model and operation.
-    /// Its own `version` and `since` do not matter: the version is `version`, and the next one when left out.
+    /// Sets a price, from now or from an instant to come on; it replaces the one for the same route, model and
+    /// operation. Its own `version` and `since` do not matter: the version is `version`, and the next one when left
+    /// out.
     ///
     /// # Errors
     /// A price that is not legal, for a server or service that is not there, or since an instant that has passed, or a
