@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS kingcong_api_keys (
     checked_at         BIGINT,
     revision           BIGINT NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            MEDIUMTEXT AS (mask) VIRTUAL, -- mirrors, from here on
-    is_active          BIGINT AS (CASE WHEN switch = 'on' AND phase = 'active' THEN 1 ELSE 0 END) VIRTUAL,
+    is_active          BIGINT NOT NULL,
     current_usage      BIGINT NOT NULL DEFAULT 0,
     max_threads        BIGINT NOT NULL DEFAULT 0,
     rate_limit_per_min BIGINT NOT NULL DEFAULT 0,

@@ -133,7 +133,7 @@ CREATE TABLE kingcong_api_keys (
     checked_at         BIGINT,
     revision           BIGINT NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            TEXT GENERATED ALWAYS AS (mask) STORED, -- mirrors, from here on
-    is_active          BIGINT GENERATED ALWAYS AS (CASE WHEN switch = 'on' AND phase = 'active' THEN 1 ELSE 0 END) STORED,
+    is_active          BIGINT NOT NULL,
     current_usage      BIGINT NOT NULL DEFAULT 0,
     max_threads        BIGINT NOT NULL DEFAULT 0,
     rate_limit_per_min BIGINT NOT NULL DEFAULT 0,

@@ -128,7 +128,7 @@ CREATE TABLE kingcong_api_keys (
     checked_at         INTEGER,
     revision           INTEGER NOT NULL DEFAULT 0, -- of its last change, among those of all keys
     api_key            TEXT AS (mask),          -- mirrors, from here on
-    is_active          INTEGER AS (switch = 'on' AND phase = 'active'),
+    is_active          INTEGER NOT NULL,
     current_usage      INTEGER NOT NULL DEFAULT 0,
     max_threads        INTEGER NOT NULL DEFAULT 0,
     rate_limit_per_min INTEGER NOT NULL DEFAULT 0,

@@ -15,7 +15,7 @@ use kingcong_core::{
 use super::{ONLY_ROW, read_route};
 use crate::{
     cell::{Cell, Corrupt, Row},
-    table::{ColumnOf, Kind, Record, Written, fixed, key, mutable},
+    table::{ColumnOf, Kind, Record, Written, fixed, key, mirror, mutable},
 };
 
 impl Written for Key {
@@ -47,6 +47,10 @@ impl Written for Key {
         }),
         mutable("balance", Kind::Int, |key| key.balance.map(UpstreamCredits::thousandths).into()),
         mutable("checked_at", Kind::Int, |key| key.checked_at.into()),
+        mirror("is_active", Kind::Int, |key| {
+            let is_active = key.switch == Switch::On && key.status == KeyStatus::Active;
+            Cell::Int(is_active.into())
+        }),
     ];
 }
 
