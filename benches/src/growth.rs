@@ -142,10 +142,10 @@ async fn fill(by_hand: &mut ServerByHand, numbers: std::ops::Range<u64>) -> Resu
         ),
         format!(
             "INSERT INTO kingcong_attempts (id, task_id, job, tenant, user_id, operation, unit, lane, cause, server, \
-             service, api_key_id, leased_at, doubt, state, ended_at, charged, over_hold) \
+             service, api_key_id, leased_at, doubt, state, ended_at, charged, over_hold, usage_check) \
              SELECT {attempt}, {task}, {job}, 'main', 'user-' || i % 1000, 'speech', 'credit', 'shared', 'planned', \
              'ai33', 'elevenlabs', {key}, {now}, \
-             'none', 'done', {now}, 100, 0 FROM {series} i"
+             'none', 'done', {now}, 100, 0, 'within' FROM {series} i"
         ),
         format!(
             "INSERT INTO kingcong_holds (id, wallet, job, amount, opened_at, captured, closed_at, released) \

@@ -322,9 +322,10 @@ impl Job {
         connection
             .run(
                 "INSERT INTO kingcong_attempts (id, task_id, job, tenant, user_id, operation, unit, lane, cause, \
-                 server, service, api_key_id, leased_at, doubt, open_worker, state, charged, over_hold) \
+                 server, service, api_key_id, leased_at, doubt, open_worker, state, charged, over_hold, \
+                 usage_check) \
                  SELECT ?, ?, ?, 'main', ?, 'speech', 'credit', 'shared', 'planned', 'ai33', 'elevenlabs', id, ?, \
-                 'none', id, 'leased', 0, 0 FROM kingcong_limits LIMIT 1",
+                 'none', id, 'leased', 0, 0, 'within' FROM kingcong_limits LIMIT 1",
                 &[Blob(attempt), Blob(task), Blob(job), Text(USER), Integer(NOW)],
             )
             .await?;

@@ -8,7 +8,7 @@ use super::fixtures::{
 };
 use crate::{
     access::Scope,
-    clock::{Clock, Timestamp},
+    clock::Clock,
     failure::{FailureKind, Reached},
     id::{JobId, Route, TenantId},
     keys::PoolId,
@@ -229,7 +229,7 @@ pub(super) async fn a_retry_needs_a_route_a_key_and_a_price_and_costs_what_was_q
     assert_eq!(retry(job, "3").await, no_plan(unsold.into()));
     let mut dearer = super::fixtures::configuration()
         .prices
-        .find(&route("ai84"), None, operation, Lane::Shared, Timestamp::EPOCH)
+        .find(&route("ai84"), None, operation, Lane::Shared, clock.now())
         .cloned();
     if let Ok(price) = &mut dearer {
         price.charge =

@@ -17,7 +17,7 @@ use crate::{
     ledger::{EntryKind, HoldState},
     measure::{Counts, Measure, Measured},
     money::Amount,
-    pricing::Overrun,
+    pricing::{Checked, Overrun},
     routing::SystemCommand,
     store::{
         AttemptFilter, AttemptResult, Command, ConfigurationChange, LateAnswer, Lease, NotMine, Outcome,
@@ -184,6 +184,8 @@ pub(super) async fn a_job_is_charged_at_most_its_hold(store: &dyn Store, clock: 
         assert_eq!(settled.over_hold.get(), over_hold, "{audio_ms} ms");
         let row = attempt(store, &lease).await;
         assert_eq!((row.charged.get(), row.over_hold.get()), (charged, over_hold), "{audio_ms} ms");
+        let check = if audio_ms > 122_000 { Checked::OverBound } else { Checked::Within };
+        assert_eq!(row.check, check, "{audio_ms} ms");
         let wallet = scene.wallet("user-1").await;
         assert_eq!(before.balance.get() - wallet.balance.get(), charged, "{audio_ms} ms");
         assert_eq!((wallet.held.get(), wallet.debt.get()), (0, 0), "{audio_ms} ms");

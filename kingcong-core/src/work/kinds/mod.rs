@@ -184,7 +184,7 @@ impl Output {
     pub(crate) fn came(self, work: &Work, voice: impl FnOnce() -> VoiceId) -> Came {
         match self {
             Self::Audio(Audio { body, content_type, srt }) => {
-                let reader = BodyReader::Audio(AudioReader::default());
+                let reader = BodyReader::Audio(Box::default());
                 Came::ToRead { body, text: srt, content_type, reader }
             }
             Self::Voice(made) => Came::Known(Made::Voice(made.named_by(work, voice()))),
@@ -195,7 +195,7 @@ impl Output {
 /// Reads the bytes of a result, each kind those of its own.
 pub(crate) enum BodyReader {
     /// Those of speech.
-    Audio(AudioReader),
+    Audio(Box<AudioReader>),
 }
 
 impl BodyReader {
