@@ -157,7 +157,8 @@ def test_reports_tell_what_was_done(rich: Api, admin: Api) -> None:
     done = rich.speak("1234567890")
     job = done["job"]["id"]
     (used,) = admin.get("/admin/usage", params={"job": job})
-    assert (used["charged"], used["characters"], used["is_done"]) == ("10", 10, True)
+    assert (used["charged"], used["counts"]["character"], used["is_done"]) == ("10", 10, True)
+    assert used["check"] == "within"
     server, service = used["route"].split("_", 1)
     by_route = admin.get("/admin/usage", params={"server": server, "service": service, "limit": 1})
     assert by_route == [used]
