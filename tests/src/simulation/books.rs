@@ -243,6 +243,8 @@ impl Books {
         let done: BTreeSet<TaskId> =
             row.tasks.iter().filter(|task| task.state == TaskState::Done).map(|task| task.id).collect();
         let again = admit.tasks.iter().filter(|task| !done.contains(&task.id));
+        // What failed while it waited queues anew.
+        pages.mice.retain(|task, _| !again.clone().any(|tried| tried.id == *task));
         if again.clone().count() != retried.tasks as usize {
             self.stage.fail(format!("job {}: {} tasks are not all that failed", retry.job, retried.tasks));
         }
