@@ -17,8 +17,8 @@ use kingcong_core::{
     money::{Decimal, Fraction, Unit},
     operation::Operation,
     pricing::{
-        Charge, Checked, Conditions, Overrun, Price, PriceError, PriceLine, PromptTokens, RoutePrice, Span,
-        Weekday, hold_amount,
+        Charge, Checked, ConditionError, Conditions, Overrun, Price, PriceError, PriceLine, PromptTokens,
+        RoutePrice, Span, Weekday, hold_amount,
     },
     switch::Switch,
 };
@@ -587,6 +587,10 @@ fn lines_of_which_neither_is_meant_are_refused() {
         during: vec![Span::new([Weekday::Monday], from, until).unwrap()],
         ..Conditions::NONE
     };
+    let tuesday = |from, until| Conditions {
+        during: vec![Span::new([Weekday::Tuesday], from, until).unwrap()],
+        ..Conditions::NONE
+    };
     let tie = PriceError::Tie { measure: InputToken };
     for (conditions, refused) in [
         (vec![flex(), flex()], Some(PriceError::DuplicateMeasure { measure: InputToken })),
@@ -597,12 +601,18 @@ fn lines_of_which_neither_is_meant_are_refused() {
         (vec![long(), prompt(PromptTokens::From(500_000)), prompt(PromptTokens::Above(0))], None),
         (vec![long(), prompt(PromptTokens::From(200_001))], Some(tie.clone())),
         (vec![during(0, 60), during(60, 120)], None),
-        (vec![during(0, 60), during(59, 120)], Some(tie)),
+        (vec![during(0, 60), during(59, 120)], Some(tie.clone())),
+        // Monday's last hours go on into Tuesday.
+        (vec![during(1200, 60), tuesday(60, 120)], None),
+        (vec![during(1200, 61), tuesday(60, 120)], Some(tie)),
     ] {
         let lines = conditions.iter().map(input);
         let got = Charge::lines([line(InputToken, "1", MILLION)].into_iter().chain(lines)).err();
         assert_eq!(got, refused, "{conditions:?}");
     }
+    let spans = Conditions { during: vec![Span::new(Weekday::ALL, 0, 60).unwrap(); 33], ..Conditions::NONE };
+    let spans = Charge::lines([line(InputToken, "1", 1).when(spans)]);
+    assert_eq!(spans, Err(PriceError::Condition(ConditionError::TooManySpans { given: 33 })));
     let mixed = [line(Token, "1", 1), line(OutputToken, "1", 1)];
     assert_eq!(Charge::lines(mixed), Err(PriceError::TokenTwice));
     let least = PriceLine { at_least: 5, ..line(OutputToken, "1", 1) };

@@ -179,16 +179,27 @@ impl Span {
         self.until
     }
 
-    fn has(&self, minute_of_week: u16) -> bool {
-        let minutes = match self.until.checked_sub(self.from) {
+    /// How long it lasts each time, in minutes.
+    fn minutes(&self) -> u16 {
+        match self.until.checked_sub(self.from) {
             Some(minutes) => minutes,
             None => MINUTES_PER_DAY - self.from + self.until,
-        };
-        self.days.iter().any(|day| {
-            let begins = day.minutes_before() + self.from;
-            let since = (minute_of_week + MINUTES_PER_WEEK - begins) % MINUTES_PER_WEEK;
-            since < minutes
-        })
+        }
+    }
+
+    /// The minutes of the week that it begins with.
+    fn starts(&self) -> impl Iterator<Item = u16> {
+        self.days.iter().map(|day| day.minutes_before() + self.from)
+    }
+
+    fn has(&self, minute_of_week: u16) -> bool {
+        let since = |start: u16| (minute_of_week + MINUTES_PER_WEEK - start) % MINUTES_PER_WEEK;
+        self.starts().any(|start| since(start) < self.minutes())
+    }
+
+    /// Whether a minute is in both: then one of them has the minute that the other begins with.
+    fn meets(&self, other: &Self) -> bool {
+        self.starts().any(|start| other.has(start)) || other.starts().any(|start| self.has(start))
     }
 }
 
@@ -217,15 +228,15 @@ impl From<Span> for StoredSpan {
 
 /// What a line's conditions are compared with once the work was served.
 #[derive(Clone, Copy, Debug)]
-pub struct Serving<'a> {
+pub(super) struct Serving<'a> {
     /// How it was served, as far as anybody told.
-    pub served: &'a Circumstances,
+    pub(super) served: &'a Circumstances,
     /// As what it was asked for: where nobody told how it was served, it was served so.
-    pub asked: &'a Circumstances,
+    pub(super) asked: &'a Circumstances,
     /// The tokens of the whole prompt.
-    pub prompt: u64,
+    pub(super) prompt: u64,
     /// When the call was made.
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 /// The word of a [`Circumstance::Tier`] that nobody told.
@@ -309,21 +320,14 @@ impl Conditions {
             && self.during == other.during
             && self.prompt.is_some() == other.prompt.is_some()
             && self.least_prompt() != other.least_prompt();
-        self.count() == other.count() && self.may_meet(other) && !differ_in_prompt_alone
+        self.count() == other.count() && !differ_in_prompt_alone && self.may_meet(other)
     }
 
     fn may_meet(&self, other: &Self) -> bool {
-        let spans = self.during.is_empty()
-            || other.during.is_empty()
-            || (0..MINUTES_PER_WEEK).any(|minute| {
-                let has = |spans: &[Span]| spans.iter().any(|span| span.has(minute));
-                has(&self.during) && has(&other.during)
-            });
-        spans
-            && self
-                .served
-                .iter()
-                .all(|(what, word)| other.served.get(what).is_none_or(|theirs| theirs == word))
+        let same = |(what, word)| other.served.get(what).is_none_or(|theirs| theirs == word);
+        let meet = |span: &Span| other.during.iter().any(|theirs| span.meets(theirs));
+        self.served.iter().all(same)
+            && (self.during.is_empty() || other.during.is_empty() || self.during.iter().any(meet))
     }
 
     /// Whether they are fulfilled wherever both of the others are, and are more particular.

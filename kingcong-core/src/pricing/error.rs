@@ -128,6 +128,12 @@ pub enum PriceError {
         /// The store's time.
         now: Timestamp,
     },
+    /// A price that is to be in force only long after it is set.
+    #[error("the price is to be in force since {since}: name an instant at most ten years ahead")]
+    TooFar {
+        /// Since when it was to be in force.
+        since: Timestamp,
+    },
     /// A version that cannot be withdrawn.
     #[error(
         "the price is in force since {since}: only what is to come can be withdrawn; set another price, or remove it"

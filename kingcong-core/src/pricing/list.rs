@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::{Bound, Range},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use crate::{clock::Timestamp, id::Route, label::Label, lane::Lane, operation::Op
 pub const PRICES_MAX: usize = 10_000;
 /// Most versions of one price that are to come.
 pub const PRICES_AHEAD_MAX: usize = 8;
+/// How far ahead a price may begin: ten years, so that every language can tell the instant.
+pub const PRICE_AHEAD_MAX: Duration = Duration::from_secs(3_653 * 24 * 3600);
 
 /// The version in force of every price, and those to come: for each route, operation, lane and model (or any).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +46,16 @@ impl PriceList {
     /// are not in force any more are dropped.
     ///
     /// # Errors
-    /// When its instant has passed, its version is not newer than those it stands beside, its name or model is empty,
+    /// When its instant has passed or is too far ahead, its version is not newer than those it stands beside, its name or model is empty,
     /// too long or not one clean line, the list is full, or too many versions are to come.
     pub fn set(&mut self, price: Price, now: Timestamp) -> Result<(), PriceError> {
         let (since, key) = (price.since, key_of(&price));
         self.check_newest(&key, price.version)?;
         if since < now {
             return Err(PriceError::Past { since, now });
+        }
+        if since > now.plus(PRICE_AHEAD_MAX) {
+            return Err(PriceError::TooFar { since });
         }
         let ahead = self
             .prices
@@ -291,6 +297,10 @@ mod tests {
         let mut list = list([price("ai33", None, 1)]);
         let past = PriceError::Past { since: at(4), now: at(5) };
         assert_eq!(list.set(ahead(price("ai33", None, 2), 4), at(5)), Err(past));
+        let last = at(5).plus(PRICE_AHEAD_MAX);
+        let far = PriceError::TooFar { since: last.plus(Duration::from_micros(1)) };
+        assert_eq!(list.set(ahead(price("ai33", None, 2), last.as_micros() + 1), at(5)), Err(far));
+        assert_eq!(list.clone().set(ahead(price("ai33", None, 2), last.as_micros()), at(5)), Ok(()));
         for number in 0..PRICES_AHEAD_MAX {
             let version = 2 + u32::try_from(number).unwrap();
             list.set(ahead(price("ai33", None, version), 100 + i64::from(version)), at(5)).unwrap();

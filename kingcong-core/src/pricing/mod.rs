@@ -75,9 +75,9 @@ mod price;
 mod quote;
 
 pub use self::{
-    conditions::{ConditionError, Conditions, PromptTokens, SPANS_MAX, Serving, Span, Weekday},
+    conditions::{ConditionError, Conditions, PromptTokens, SPANS_MAX, Span, Weekday},
     error::PriceError,
-    list::{PRICES_AHEAD_MAX, PRICES_MAX, PriceList, PriceStart},
+    list::{PRICE_AHEAD_MAX, PRICES_AHEAD_MAX, PRICES_MAX, PriceList, PriceStart},
     package::{Catalogue, LABEL_BYTES_MAX, Ordered, PACKAGES_MAX, Package, PackageError},
     price::{
         Charge, LINES_MAX, MODEL_BYTES_MAX, MS_PER_SECOND, Overrun, PRICE_NAME_BYTES_MAX, Price, PriceLine,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Overrun, PriceError, PriceLine, Serving, conditions::Reach};
+use super::{
+    Overrun, PriceError, PriceLine,
+    conditions::{Reach, Serving},
+};
 use crate::{
     clock::Timestamp,
     id::Route,

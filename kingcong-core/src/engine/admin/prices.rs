@@ -62,7 +62,12 @@ impl PriceDoors {
                     newest.map_or(1, |newest| newest.saturating_add(1))
                 }
             };
-            let price = Box::new(Price { version, ..price.clone() });
+            // What the audit tells; the store says it exactly.
+            let since = match start {
+                PriceStart::Now => self.inner().store_now(),
+                PriceStart::At(since) => since,
+            };
+            let price = Box::new(Price { version, since, ..price.clone() });
             match self.inner().configure(&entered, ConfigurationChange::SetPrice { price, start }).await {
                 // Somebody else was faster.
                 Err(Error::Price(PriceError::Stale { .. })) if tries_left > 0 => tries_left -= 1,

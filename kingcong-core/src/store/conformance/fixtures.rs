@@ -213,7 +213,9 @@ pub fn configuration() -> Configuration {
     for route in system.routes.keys() {
         let clone = line(Measure::Request, 50_000_000, 1);
         for (operation, line) in [(Operation::Speech, speech_line(route)), (Operation::CloneVoice, clone)] {
-            prices.set(price(route.clone(), operation, line), Timestamp::EPOCH).expect("the price is legal");
+            let price = price(route.clone(), operation, line);
+            let since = price.since;
+            prices.set(price, since).expect("the price is legal");
         }
     }
     let mut packages = Catalogue::default();
