@@ -4,9 +4,24 @@ use std::{fmt, iter, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Declares the measures: each with its name and who counts it.
+/// `None`, or `Some` of what is there.
+macro_rules! option {
+    () => {
+        None
+    };
+    ($some:expr) => {
+        Some($some)
+    };
+}
+
+/// Declares the measures: each with its name, who counts it, of which side its tokens are, and whose price it has where a
+/// price has none for it. Sources of the last: LiteLLM's price map (`cache_creation_input_token_cost_above_1hr`,
+/// `output_cost_per_reasoning_token`, …) and its cost calculation, version 1.110.
 macro_rules! measures {
-    ($($(#[$doc:meta])+ $measure:ident = $name:literal, $kind:ident;)+) => {
+    ($(
+        $(#[$doc:meta])+
+        $measure:ident = $name:literal, $kind:ident $(of $side:ident)? $(, else $next:ident)?;
+    )+) => {
         /// What a price counts, in the smallest unit that is counted. Measures are disjoint: what is counted as one is
         /// not counted as another, so that what an answer cost is the sum over all of them. [`Measure::Token`] alone is
         /// a sum.
@@ -36,6 +51,20 @@ macro_rules! measures {
                     $(Self::$measure => MeasureKind::$kind,)+
                 }
             }
+
+            /// The side whose tokens it counts; none where it counts something else, or both sides.
+            #[must_use]
+            pub const fn token_side(self) -> Option<TokenSide> {
+                match self {
+                    $(Self::$measure => option!($(TokenSide::$side)?),)+
+                }
+            }
+
+            const fn next_priced_as(self) -> Option<Self> {
+                match self {
+                    $(Self::$measure => option!($(Self::$next)?),)+
+                }
+            }
         }
 
         /// Every name, for the message about an unknown one.
@@ -55,37 +84,37 @@ measures! {
     /// An image that is made.
     Image = "image", Counted;
     /// A token of the prompt's text, neither read from a cache nor written to one.
-    InputToken = "input_token", Reported;
+    InputToken = "input_token", Reported of Prompt, else Token;
     /// A token of the prompt's audio, not read from a cache.
-    InputAudioToken = "input_audio_token", Reported;
+    InputAudioToken = "input_audio_token", Reported of Prompt, else InputToken;
     /// A token of the prompt's images, not read from a cache.
-    InputImageToken = "input_image_token", Reported;
+    InputImageToken = "input_image_token", Reported of Prompt, else InputToken;
     /// A token of the prompt's video, not read from a cache.
-    InputVideoToken = "input_video_token", Reported;
+    InputVideoToken = "input_video_token", Reported of Prompt, else InputToken;
     /// A token of text that the upstream read from its cache.
-    CacheReadToken = "cache_read_token", Reported;
+    CacheReadToken = "cache_read_token", Reported of Prompt, else InputToken;
     /// A token of audio that the upstream read from its cache.
-    CacheReadAudioToken = "cache_read_audio_token", Reported;
+    CacheReadAudioToken = "cache_read_audio_token", Reported of Prompt, else CacheReadToken;
     /// A token of an image that the upstream read from its cache.
-    CacheReadImageToken = "cache_read_image_token", Reported;
+    CacheReadImageToken = "cache_read_image_token", Reported of Prompt, else CacheReadToken;
     /// A token of video that the upstream read from its cache.
-    CacheReadVideoToken = "cache_read_video_token", Reported;
+    CacheReadVideoToken = "cache_read_video_token", Reported of Prompt, else CacheReadToken;
     /// A token that the upstream wrote to its cache for its shorter time (such as 5 or 30 minutes).
-    CacheWriteToken = "cache_write_token", Reported;
+    CacheWriteToken = "cache_write_token", Reported of Prompt, else InputToken;
     /// A token that the upstream wrote to its cache for its longer time (such as 1 or 12 hours).
-    CacheWriteLongToken = "cache_write_long_token", Reported;
+    CacheWriteLongToken = "cache_write_long_token", Reported of Prompt, else CacheWriteToken;
     /// A token of audio that the upstream wrote to its cache.
-    CacheWriteAudioToken = "cache_write_audio_token", Reported;
+    CacheWriteAudioToken = "cache_write_audio_token", Reported of Prompt, else CacheWriteToken;
     /// A token of the answer's text.
-    OutputToken = "output_token", Reported;
+    OutputToken = "output_token", Reported of Answer, else Token;
     /// A token that the upstream thought and did not answer.
-    ReasoningToken = "reasoning_token", Reported;
+    ReasoningToken = "reasoning_token", Reported of Answer, else OutputToken;
     /// A token of the answer's audio.
-    OutputAudioToken = "output_audio_token", Reported;
+    OutputAudioToken = "output_audio_token", Reported of Answer, else OutputToken;
     /// A token of the answer's images.
-    OutputImageToken = "output_image_token", Reported;
+    OutputImageToken = "output_image_token", Reported of Answer, else OutputToken;
     /// A token of the answer's video.
-    OutputVideoToken = "output_video_token", Reported;
+    OutputVideoToken = "output_video_token", Reported of Answer, else OutputToken;
     /// A token of a source that the upstream cites; counted beside prompt and answer.
     CitationToken = "citation_token", Reported;
     /// A millisecond of audio that is sent.
@@ -122,46 +151,6 @@ pub enum TokenSide {
 }
 
 impl Measure {
-    /// The side whose tokens it counts; none where it counts something else, or both sides.
-    #[must_use]
-    pub const fn token_side(self) -> Option<TokenSide> {
-        match self {
-            Self::InputToken
-            | Self::InputAudioToken
-            | Self::InputImageToken
-            | Self::InputVideoToken
-            | Self::CacheReadToken
-            | Self::CacheReadAudioToken
-            | Self::CacheReadImageToken
-            | Self::CacheReadVideoToken
-            | Self::CacheWriteToken
-            | Self::CacheWriteLongToken
-            | Self::CacheWriteAudioToken => Some(TokenSide::Prompt),
-            Self::OutputToken
-            | Self::ReasoningToken
-            | Self::OutputAudioToken
-            | Self::OutputImageToken
-            | Self::OutputVideoToken => Some(TokenSide::Answer),
-            Self::Character
-            | Self::Request
-            | Self::AudioMs
-            | Self::Token
-            | Self::Image
-            | Self::CitationToken
-            | Self::InputAudioMs
-            | Self::VideoMs
-            | Self::InputImage
-            | Self::Pixel
-            | Self::Search
-            | Self::MapsQuery
-            | Self::Fetch
-            | Self::ToolSession
-            | Self::Page
-            | Self::RunMs
-            | Self::UpstreamCost => None,
-        }
-    }
-
     /// The upstream credits that so much of it takes, about: one for a thing, and one for a second.
     pub(super) const fn upstream_credits(self, quantity: u64) -> u64 {
         match self {
@@ -184,44 +173,6 @@ impl Measure {
     /// ```
     pub fn priced_as(self) -> impl Iterator<Item = Self> {
         iter::successors(Some(self), |measure| measure.next_priced_as())
-    }
-
-    /// Sources: LiteLLM's price map (`cache_creation_input_token_cost_above_1hr`, `output_cost_per_reasoning_token`, …)
-    /// and its cost calculation, version 1.110.
-    const fn next_priced_as(self) -> Option<Self> {
-        match self {
-            Self::CacheReadAudioToken | Self::CacheReadImageToken | Self::CacheReadVideoToken => {
-                Some(Self::CacheReadToken)
-            }
-            Self::CacheWriteLongToken | Self::CacheWriteAudioToken => Some(Self::CacheWriteToken),
-            Self::CacheReadToken
-            | Self::CacheWriteToken
-            | Self::InputAudioToken
-            | Self::InputImageToken
-            | Self::InputVideoToken => Some(Self::InputToken),
-            Self::ReasoningToken
-            | Self::OutputAudioToken
-            | Self::OutputImageToken
-            | Self::OutputVideoToken => Some(Self::OutputToken),
-            Self::InputToken | Self::OutputToken => Some(Self::Token),
-            Self::Character
-            | Self::Request
-            | Self::AudioMs
-            | Self::Token
-            | Self::Image
-            | Self::CitationToken
-            | Self::InputAudioMs
-            | Self::VideoMs
-            | Self::InputImage
-            | Self::Pixel
-            | Self::Search
-            | Self::MapsQuery
-            | Self::Fetch
-            | Self::ToolSession
-            | Self::Page
-            | Self::RunMs
-            | Self::UpstreamCost => None,
-        }
     }
 }
 
