@@ -43,10 +43,11 @@ pub(crate) struct ServedView {
     model: Option<String>,
 }
 
-impl From<&Circumstances> for ServedView {
-    fn from(served: &Circumstances) -> Self {
+impl ServedView {
+    /// How work was served; none where nothing is known of it.
+    pub(crate) fn of(served: &Circumstances) -> Option<Self> {
         let word = |circumstance| served.get(circumstance).map(str::to_owned);
-        Self {
+        (!served.is_empty()).then(|| Self {
             tier: word(Circumstance::Tier),
             size: word(Circumstance::Size),
             quality: word(Circumstance::Quality),
@@ -55,7 +56,7 @@ impl From<&Circumstances> for ServedView {
             region: word(Circumstance::Region),
             speed: word(Circumstance::Speed),
             model: word(Circumstance::Model),
-        }
+        })
     }
 }
 
@@ -90,7 +91,7 @@ struct PriceConditionsView {
 impl From<&Conditions> for PriceConditionsView {
     fn from(when: &Conditions) -> Self {
         Self {
-            served: (!when.served.is_empty()).then(|| (&when.served).into()),
+            served: ServedView::of(&when.served),
             prompt_above: match when.prompt {
                 Some(PromptTokens::Above(tokens)) => Some(tokens),
                 Some(PromptTokens::From(_)) | None => None,
@@ -116,7 +117,7 @@ struct PriceLineView {
     at_least: u64,
 }
 
-/// A price in force; `version` counts how often it was set, `since` is when.
+/// A price in force since `since`, or to come then; `version` counts how often it was set.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(crate) struct PriceView {
@@ -407,15 +408,15 @@ impl Door for Set {
 /// Withdraws the version of a price that is to be in force since an instant to come.
 ///
 /// ```python
-/// >>> from datetime import UTC, datetime
+/// >>> from datetime import datetime, timedelta, timezone
 /// >>> from decimal import Decimal
 /// >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
 /// >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
-/// >>> new_year = datetime(2127, 1, 1, tzinfo=UTC)
+/// >>> soon = datetime.now(timezone.utc) + timedelta(days=30)
 /// >>> with KingCong.open("memory:", preset="kingcong") as kc:
 /// ...     admin = kc.acting("admin-7", Role.OPERATOR)
-/// ...     admin.prices.set(price, since=new_year)
-/// ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, new_year)
+/// ...     admin.prices.set(price, since=soon)
+/// ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, soon)
 /// ```
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]

@@ -64,8 +64,8 @@ struct UsageRecordView {
     unit: Word<Unit>,
     /// How much of each measure was counted; what nobody counted is absent.
     counts: CountsView,
-    /// How it was served, as far as the upstream told.
-    served: ServedView,
+    /// How it was served, where the upstream told.
+    served: Option<ServedView>,
     /// What is to be said of what was counted.
     check: Word<Checked>,
     took_ms: Milliseconds,
@@ -95,7 +95,7 @@ impl From<&UsageRecord> for UsageRecordView {
             over_hold: Units::new(record.over_hold, unit),
             unit: Word(unit),
             counts: CountsView(record.measured.counts.clone()),
-            served: (&record.measured.served).into(),
+            served: ServedView::of(&record.measured.served),
             check: Word(record.check),
             took_ms: Milliseconds(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX)),
             possible_double: record.possible_double == Doubt::PossibleDouble,

@@ -460,7 +460,7 @@ export interface PriceLine {
   readonly atLeast: number;
 }
 
-/** A price in force; `version` counts how often it was set, `since` is when. */
+/** A price in force since `since`, or to come then; `version` counts how often it was set. */
 export interface Price {
   readonly server: string;
   readonly service: string;
@@ -629,8 +629,8 @@ export interface UsageRecord {
   readonly unit: Unit;
   /** How much of each measure was counted; what nobody counted is absent. */
   readonly counts: Readonly<Partial<Record<Measure, number>>>;
-  /** How it was served, as far as the upstream told. */
-  readonly served: Served;
+  /** How it was served, where the upstream told. */
+  readonly served: Served | null;
   /** What is to be said of what was counted. */
   readonly check: Checked;
   readonly tookMs: number;

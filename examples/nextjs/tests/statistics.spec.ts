@@ -18,10 +18,6 @@ const SERVICES = [
   { id: 'minimax', name: 'Minimax' },
 ];
 const NO_MAINTENANCE = { isFull: false, services: [] };
-const SERVED = {
-  ...{ tier: null, size: null, quality: null, resolution: null },
-  ...{ context: null, region: null, speed: null, model: null },
-};
 
 function record(route: string, task: string, charged: number | string, more: Partial<UsageRecord> = {}): UsageRecord {
   return {
@@ -34,7 +30,7 @@ function record(route: string, task: string, charged: number | string, more: Par
       model: null,
     },
     ...{ cause: 'planned', lane: 'shared', keyTenant: null, key: 'key', cost: null, counts: {} },
-    ...{ served: SERVED, check: 'within' },
+    ...{ served: null, check: 'within' },
     ...{ route, task, charged, overHold: 0, unit: 'credit', isDone: true, tookMs: 1, possibleDouble: false },
     endedAt: new Date('2026-11-22T12:00:00Z'),
     ...more,

@@ -540,8 +540,8 @@ class UsageRecord(Record):
     unit: Unit
     counts: Mapping[Measure, int] = field(hash=False)
     """How much of each measure was counted; what nobody counted is absent."""
-    served: Served
-    """How it was served, as far as the upstream told."""
+    served: Served | None
+    """How it was served, where the upstream told."""
     check: Checked
     """What is to be said of what was counted."""
     took: timedelta

@@ -251,15 +251,15 @@ class Prices(Group):
     ) -> None:
         """Withdraws the version of a price that is to be in force since an instant to come.
 
-        >>> from datetime import UTC, datetime
+        >>> from datetime import datetime, timedelta, timezone
         >>> from decimal import Decimal
         >>> from kingcong import KingCong, Measure, Operation, Price, PriceLine, Role
         >>> price = Price("ai33", "minimax", Operation.SPEECH, (PriceLine(Measure.CHARACTER, Decimal("0.5")),))
-        >>> new_year = datetime(2127, 1, 1, tzinfo=UTC)
+        >>> soon = datetime.now(timezone.utc) + timedelta(days=30)
         >>> with KingCong.open("memory:", preset="kingcong") as kc:
         ...     admin = kc.acting("admin-7", Role.OPERATOR)
-        ...     admin.prices.set(price, since=new_year)
-        ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, new_year)
+        ...     admin.prices.set(price, since=soon)
+        ...     admin.prices.withdraw("ai33", "minimax", Operation.SPEECH, soon)
         """
         raise NotImplementedError
 
