@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS kingcong_pricing (
     since                 BIGINT NOT NULL,
     version               BIGINT NOT NULL,
     document              LONGTEXT NOT NULL,    -- the price as JSON
-    in_force              BIGINT NOT NULL CHECK (in_force IN (0, 1)),
+    in_force              BIGINT NOT NULL CHECK (in_force IN (0, 1)), -- 1: in force, or to come
     in_force_or_null      BIGINT AS (CASE in_force WHEN 1 THEN 1 END) STORED,
     service_name          MEDIUMTEXT NOT NULL,  -- mirrors, from here on
     credits_per_character VARCHAR(64),

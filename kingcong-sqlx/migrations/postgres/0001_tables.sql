@@ -89,7 +89,7 @@ CREATE TABLE kingcong_pricing (
     since                 BIGINT NOT NULL,
     version               BIGINT NOT NULL,
     document              TEXT NOT NULL,        -- the price as JSON
-    in_force              BIGINT NOT NULL CHECK (in_force IN (0, 1)),
+    in_force              BIGINT NOT NULL CHECK (in_force IN (0, 1)), -- 1: in force, or to come
     service_name          TEXT NOT NULL,        -- mirrors, from here on
     credits_per_character TEXT,
     credits_per_second    TEXT,
