@@ -14,8 +14,8 @@ macro_rules! option {
     };
 }
 
-/// Declares the measures: each with its name, who counts it, of which side its tokens are, and whose price it has where a
-/// price has none for it. Sources of the last: LiteLLM's price map (`cache_creation_input_token_cost_above_1hr`,
+/// Declares the measures: each with its name, who counts it, of which side its tokens are, and whose price it has where
+/// a price has none for it. Sources of the last: LiteLLM's price map (`cache_creation_input_token_cost_above_1hr`,
 /// `output_cost_per_reasoning_token`, …) and its cost calculation, version 1.110.
 macro_rules! measures {
     ($(

@@ -46,8 +46,8 @@ impl PriceList {
     /// are not in force any more are dropped.
     ///
     /// # Errors
-    /// When its instant has passed or is too far ahead, its version is not newer than those it stands beside, its name or model is empty,
-    /// too long or not one clean line, the list is full, or too many versions are to come.
+    /// When its instant has passed or is too far ahead, its version is not newer than those it stands beside, its name
+    /// or model is empty, too long or not one clean line, the list is full, or too many versions are to come.
     pub fn set(&mut self, price: Price, now: Timestamp) -> Result<(), PriceError> {
         let (since, key) = (price.since, key_of(&price));
         self.check_newest(&key, price.version)?;
